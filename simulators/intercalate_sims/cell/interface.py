@@ -1,0 +1,100 @@
+"""What a simulated cell is to the rest of the simulated beamline.
+
+Sign convention: + current charges the cell, at this interface and everywhere outside a model.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from intercalate.contract import ControlMode
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the leads and the thermometer of a cell show at one moment.
+
+    Attributes
+    ----------
+    time_s
+        Cell time since the cell was made.
+    voltage_v, current_a
+        At the terminals; + current charges.
+    charge_ah
+        Net charge passed since the cell was made, + is charge.
+    temperature_c
+        At the surface of the cell.
+    positive_potential_v, negative_potential_v
+        Of each electrode against Li/Li+. Truth: only a three-electrode cell shows them.
+    """
+
+    time_s: float
+    voltage_v: float
+    current_a: float
+    charge_ah: float
+    temperature_c: float
+    positive_potential_v: float
+    negative_potential_v: float
+
+
+@dataclass(frozen=True, slots=True)
+class ElectrodeState:
+    """What a probe finds in one electrode.
+
+    Attributes
+    ----------
+    material
+        Key of `intercalate.materials`: `NMC811`, `graphite`, `Li`.
+    li_content
+        Mean x (in Li_xMO2 or Li_xC6) in each of n equally thick slices, from the separator to the
+        current collector. Empty for lithium metal.
+    li_spread
+        Standard deviation of x over the particles and their depth, for each slice.
+    thickness_um
+        Of the coating.
+    active_loading_mg_cm2
+        Mass of active material per electrode area.
+    """
+
+    material: str
+    li_content: tuple[float, ...]
+    li_spread: tuple[float, ...]
+    thickness_um: float
+    active_loading_mg_cm2: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeState:
+    """The inside of a cell at one moment of cell time."""
+
+    time_s: float
+    temperature_c: float
+    positive: ElectrodeState
+    negative: ElectrodeState
+    plated_li_ah: float
+    sei_charge_ah: float
+
+
+class CellModel(Protocol):
+    """A cell that advances in fixed steps of cell time, deterministically."""
+
+    dt_s: float
+
+    def advance(self, mode: ControlMode, setpoint: float) -> Reading:
+        """Let one step of `dt_s` pass under this control and read the terminals at its end."""
+        ...
+
+    def reading(self) -> Reading:
+        """Read the terminals now; under no current this is the open-circuit voltage."""
+        ...
+
+    def probe_state(self) -> ProbeState:
+        """Show the inside of the cell now."""
+        ...
+
+    def to_state(self) -> dict[str, Any]:
+        """Complete state as JSON-able values; `restore_cell` makes an identical cell of it."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """Model, parameters and seed, JSON-able, for the metadata of simulated data."""
+        ...

@@ -1,0 +1,204 @@
+"""What both ends of the wire agree on: states, codes, columns and absolute limits.
+
+Client (ophyd devices), cycler server and simulators import this module; it imports the standard
+library alone. The numeric code of a member, as it stands in a record or in an EPICS enum, is its
+position in the class: `code_of` and `from_code` are the only places that know this.
+"""
+
+from enum import StrEnum
+from typing import TypeVar
+
+Member = TypeVar("Member", bound=StrEnum)
+
+
+class CyclerState(StrEnum):
+    """State of one cycler channel, as served by `State`."""
+
+    IDLE = "IDLE"
+    """Open circuit, nothing loaded."""
+    LOADED = "LOADED"
+    """Open circuit, a program is loaded and may be started."""
+    RUNNING = "RUNNING"
+    """A program is being executed."""
+    HOLDING = "HOLDING"
+    """A program is suspended at open circuit and may be resumed."""
+    COMPLETE = "COMPLETE"
+    """The program reached its own end; open circuit."""
+    INTERRUPTED = "INTERRUPTED"
+    """A program ended in another way; latched until its id is acknowledged."""
+    FAULT = "FAULT"
+    """An interlock acted; open circuit, latched until cleared."""
+
+
+class Fault(StrEnum):
+    """Why a channel is in `FAULT`."""
+
+    NONE = "NONE"
+    OVER_VOLTAGE = "OVER_VOLTAGE"
+    UNDER_VOLTAGE = "UNDER_VOLTAGE"
+    OVER_CURRENT = "OVER_CURRENT"
+    """The current left the protocol's or the site's limits, in either direction."""
+    OVER_CAPACITY = "OVER_CAPACITY"
+    OVER_TEMPERATURE = "OVER_TEMPERATURE"
+    UNDER_TEMPERATURE = "UNDER_TEMPERATURE"
+    INVALID_READING = "INVALID_READING"
+    """Voltage, current or temperature was not a finite number."""
+    STALE_READING = "STALE_READING"
+    """The channel repeated one reading, to the last digit, while current flowed."""
+    NO_CONTACT = "NO_CONTACT"
+    """The demanded current does not flow."""
+    STEP_WATCHDOG = "STEP_WATCHDOG"
+    """A step outlasted its worst-case duration and the margin."""
+    CHANNEL_LOST = "CHANNEL_LOST"
+    """The channel's hardware stopped answering."""
+    STORAGE = "STORAGE"
+    """Records could not be written."""
+
+
+class ControlMode(StrEnum):
+    """What a channel holds constant."""
+
+    REST = "REST"
+    """Open circuit: no current flows."""
+    CURRENT = "CURRENT"
+    """Setpoint in A, + is charge."""
+    VOLTAGE = "VOLTAGE"
+    """Setpoint in V."""
+    POWER = "POWER"
+    """Setpoint in W, + is charge."""
+
+
+class StepType(StrEnum):
+    """Kind of segment, as recorded in `step_type`."""
+
+    REST = "REST"
+    CONSTANT_CURRENT = "CONSTANT_CURRENT"
+    CONSTANT_VOLTAGE = "CONSTANT_VOLTAGE"
+    CONSTANT_POWER = "CONSTANT_POWER"
+    WAIT_FOR_RELEASE = "WAIT_FOR_RELEASE"
+    """Rest or voltage hold until a client releases it, or its longest time is over."""
+    MARKER = "MARKER"
+    """No duration: a name in the `markers` of the records."""
+
+
+class EndReason(StrEnum):
+    """What ended a segment."""
+
+    NONE = "NONE"
+    """Still running."""
+    TIME = "TIME"
+    VOLTAGE = "VOLTAGE"
+    CURRENT = "CURRENT"
+    CAPACITY = "CAPACITY"
+    STATE_OF_CHARGE = "STATE_OF_CHARGE"
+    VOLTAGE_SLOPE = "VOLTAGE_SLOPE"
+    RELEASED = "RELEASED"
+    STOPPED = "STOPPED"
+
+
+class OnLoss(StrEnum):
+    """What becomes of the program when its plan aborts or its client is lost."""
+
+    CONTINUE = "continue"
+    """The program goes on to its own end."""
+    REST = "rest"
+    """The cell goes to open circuit, the program to `INTERRUPTED`."""
+
+
+class Verb(StrEnum):
+    """Commands a client may send to a channel."""
+
+    LOAD = "load"
+    START = "start"
+    STOP = "stop"
+    HOLD = "hold"
+    RESUME = "resume"
+    RELEASE = "release"
+    ACKNOWLEDGE = "acknowledge"
+    CLEAR_FAULT = "clear_fault"
+    TAKE_LEASE = "take_lease"
+    RENEW_LEASE = "renew_lease"
+    DROP_LEASE = "drop_lease"
+
+
+RECORD_COLUMNS: tuple[str, ...] = (
+    "record_seq",
+    "test_time_second",
+    "unix_time_second",
+    "voltage_volt",
+    "current_ampere",
+    "net_capacity_ah",
+    "charging_capacity_ah",
+    "discharging_capacity_ah",
+    "charging_energy_wh",
+    "discharging_energy_wh",
+    "cycle_count",
+    "step_count",
+    "step_id",
+    "step_type",
+    "surface_temperature_celsius",
+    "soc",
+    "state",
+    "fault",
+)
+"""Columns of one record, in order, after the Battery Data Format where that has a name for it.
+
+`net_capacity_ah` counts from the start of the program, + is charge. `step_count` counts executed
+segments of the program from 1, `step_id` is the position of the step in the protocol from 1.
+`soc` is NaN where the protocol gave no state of charge to start from.
+"""
+
+RECORD_UNITS: dict[str, str] = {
+    "record_seq": "",
+    "test_time_second": "s",
+    "unix_time_second": "s",
+    "voltage_volt": "V",
+    "current_ampere": "A",
+    "net_capacity_ah": "Ah",
+    "charging_capacity_ah": "Ah",
+    "discharging_capacity_ah": "Ah",
+    "charging_energy_wh": "Wh",
+    "discharging_energy_wh": "Wh",
+    "cycle_count": "",
+    "step_count": "",
+    "step_id": "",
+    "step_type": "",
+    "surface_temperature_celsius": "degC",
+    "soc": "",
+    "state": "",
+    "fault": "",
+}
+
+RECORD_BLOCK_ROWS = 256
+"""Most records in one answer of `RecordBlock`."""
+
+RECORD_BLOCK_HEADER: tuple[str, ...] = ("boot_id", "requested", "first_available", "next", "count")
+
+COMMAND_BYTES = 262_144
+"""Most bytes of a command or of its reply."""
+
+ABSOLUTE_MAX_VOLTAGE_V = 6.0
+ABSOLUTE_MIN_VOLTAGE_V = -1.0
+ABSOLUTE_MAX_CURRENT_A = 20.0
+ABSOLUTE_MAX_TEMPERATURE_C = 90.0
+ABSOLUTE_MIN_TEMPERATURE_C = -60.0
+"""No site configuration may allow more: beyond these a number is a mistake, not an experiment."""
+
+
+def code_of(member: StrEnum) -> int:
+    """Numeric code of an enum member."""
+    return list(type(member)).index(member)
+
+
+def from_code(kind: type[Member], code: float) -> Member:
+    """Member of `kind` with this numeric code.
+
+    Raises
+    ------
+    ValueError
+        If `kind` has no such code.
+    """
+    members = list(kind)
+    if not (float(code).is_integer() and 0 <= code < len(members)):
+        raise ValueError(f"{kind.__name__} has no code {code!r}; it has 0 to {len(members) - 1}")
+    return members[int(code)]
