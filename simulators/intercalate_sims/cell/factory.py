@@ -1,0 +1,72 @@
+"""Cells by name."""
+
+from typing import Any
+
+from intercalate_sims.cell.interface import CellModel
+
+PYBAMM_SPECS = ("pybamm:Chen2020",)
+NAMES = ("nmc811-graphite", "graphite-li")
+
+
+def cell_specs() -> tuple[str, ...]:
+    """Names that `make_cell` knows."""
+    return (*NAMES, *PYBAMM_SPECS)
+
+
+def make_cell(
+    spec: str,
+    *,
+    seed: int = 0,
+    dt_s: float = 2.0,
+    area_cm2: float | None = None,
+    temperature_c: float = 25.0,
+    **options: Any,
+) -> CellModel:
+    """Make a cell.
+
+    Parameters
+    ----------
+    spec
+        One of `cell_specs()`.
+    seed
+        Of the scatter between and within cells of the same make.
+    dt_s
+        Fixed step of cell time, 0.1 to 10 s.
+    area_cm2
+        Electrode area; by default that of a disc of 14 mm, 1.539 cm2.
+    temperature_c
+        Of the surroundings.
+    **options
+        Of the model: `initial_soc` (None: as assembled), `slices`, `side_reactions`.
+
+    Raises
+    ------
+    ValueError
+        If the spec is unknown or a number out of range.
+    """
+    common = {"seed": seed, "dt_s": dt_s, "area_cm2": area_cm2, "temperature_c": temperature_c}
+    if spec in NAMES:
+        from intercalate_sims.cell.intercalation import IntercalationCell
+        from intercalate_sims.cell.parameters import CELLS
+
+        return IntercalationCell(CELLS[spec], **common, **options)
+    raise ValueError(f"unknown cell {spec!r}; known are {', '.join(cell_specs())}")
+
+
+def restore_cell(state: dict[str, Any]) -> CellModel:
+    """Make the cell that `to_state` of any model described; it continues identically, bit for bit.
+
+    Raises
+    ------
+    ValueError
+        If the state is of no known model or does not fit it.
+    KeyError
+        If the state lacks an entry.
+    """
+    spec = state["spec"]
+    if spec in NAMES:
+        from intercalate_sims.cell.intercalation import IntercalationCell
+        from intercalate_sims.cell.parameters import CELLS
+
+        return IntercalationCell.from_state(state, CELLS[spec])
+    raise ValueError(f"state is of an unknown cell {spec!r}; known are {', '.join(cell_specs())}")
