@@ -123,9 +123,7 @@ _FCC = (
 _BCC = (Reflection(1, 1, 0, 12), Reflection(2, 0, 0, 6), Reflection(2, 1, 1, 24), Reflection(2, 2, 0, 12))
 
 METALS = (
-    CubicMetal(
-        "Al", "Al", "F", 4.0495, 23.1e-6, 2.699, _FCC, Source("Wyckoff; CRC Handbook", Mark.RECALLED)
-    ),
+    CubicMetal("Al", "Al", "F", 4.0495, 23.1e-6, 2.699, _FCC, Source("Wyckoff; CRC Handbook", Mark.RECALLED)),
     CubicMetal("Cu", "Cu", "F", 3.6149, 16.5e-6, 8.96, _FCC, Source("Wyckoff; CRC Handbook", Mark.RECALLED)),
     CubicMetal("Li", "Li", "I", 3.5092, 46.0e-6, 0.534, _BCC, Source("Wyckoff; CRC Handbook", Mark.RECALLED)),
 )

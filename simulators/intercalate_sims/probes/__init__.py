@@ -1,0 +1,1 @@
+"""What each probe sees of the inside of a cell: pure numpy, seeded, no process variables."""

@@ -1,0 +1,148 @@
+"""From the lithium in an electrode to the crystals a probe meets, with their shares of the material."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+from scipy.special import ndtri
+
+from intercalate.materials import GRAPHITE, NMC811
+from intercalate_sims.cell.interface import ElectrodeState
+
+CRYSTALLITES_PER_SLICE = 15
+"""Lithium contents by which the spread inside one slice is sampled, all of equal weight."""
+
+_NMC_A = PchipInterpolator(
+    [row.li_content for row in reversed(NMC811.lattice)], [row.a_angstrom for row in reversed(NMC811.lattice)]
+)
+_NMC_C = PchipInterpolator(
+    [row.li_content for row in reversed(NMC811.lattice)], [row.c_angstrom for row in reversed(NMC811.lattice)]
+)
+
+
+def _unit_normal_nodes(count: int) -> np.ndarray:
+    nodes = ndtri((np.arange(count) + 0.5) / count)
+    return nodes / nodes.std()
+
+
+_NODES = _unit_normal_nodes(CRYSTALLITES_PER_SLICE)
+
+
+@dataclass(frozen=True, slots=True)
+class Crystallites:
+    """Lithium contents met in one electrode during an exposure.
+
+    Attributes
+    ----------
+    li_content, weight
+        Flat arrays; the weights sum to 1 over the material and the exposure.
+    depth_um
+        Distance of each from the face of the coating that touches the separator.
+    """
+
+    li_content: np.ndarray
+    weight: np.ndarray
+    depth_um: np.ndarray
+
+
+def crystallites(weighted: Sequence[tuple[float, ElectrodeState]]) -> Crystallites:
+    """Sample the lithium contents of an electrode over slices, spread and time.
+
+    Raises
+    ------
+    ValueError
+        If a state has no slices, or as many spreads as slices are not given.
+    """
+    contents, weights, depths = [], [], []
+    for weight, state in weighted:
+        mean = np.asarray(state.li_content, dtype=float)
+        spread = np.asarray(state.li_spread, dtype=float)
+        if mean.size == 0 or spread.shape != mean.shape:
+            raise ValueError(
+                f"electrode {state.material}: li_content has {mean.size} slices and li_spread {spread.size}; "
+                "an intercalation electrode needs the same number, at least 1, of both"
+            )
+        content = np.clip(mean[:, None] + spread[:, None] * _NODES, 0.0, 1.0)
+        depth = (np.arange(mean.size) + 0.5) / mean.size * state.thickness_um
+        contents.append(content.ravel())
+        weights.append(np.full(content.size, weight / content.size))
+        depths.append(np.repeat(depth, CRYSTALLITES_PER_SLICE))
+    weight_all = np.concatenate(weights)
+    return Crystallites(np.concatenate(contents), weight_all / weight_all.sum(), np.concatenate(depths))
+
+
+def oxide_lattice(li_content: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a and c of NMC811 in A, monotone between the rows of the table."""
+    return _NMC_A(li_content), _NMC_C(li_content)
+
+
+@dataclass(frozen=True, slots=True)
+class StageShare:
+    """How much of the material is in one stage, crystallite by crystallite.
+
+    Attributes
+    ----------
+    fraction
+        Share of the carbon of each crystallite.
+    li_content, layer_spacing_angstrom, in_plane_a_angstrom
+        Of this stage in each crystallite.
+    """
+
+    stage: str
+    fraction: np.ndarray
+    li_content: np.ndarray
+    layer_spacing_angstrom: np.ndarray
+    in_plane_a_angstrom: np.ndarray
+
+
+def _single_phase_rows() -> np.ndarray:
+    rows = []
+    for stage in GRAPHITE.stages:
+        if stage.key in ("1'", "4", "3", "2L"):
+            ends = zip(stage.li_content, stage.layer_spacing_angstrom, stage.in_plane_a_angstrom)
+            rows.extend(ends)
+    return np.array(rows)
+
+
+_DILUTE = _single_phase_rows()
+_STAGE_2 = GRAPHITE.stage("2")
+_STAGE_1 = GRAPHITE.stage("1")
+_DILUTE_LIMIT = GRAPHITE.stage("2L").li_content[1]
+_DILUTE_STARTS = [
+    (stage.key, stage.li_content[0]) for stage in GRAPHITE.stages if stage.key in ("1'", "4", "3", "2L")
+]
+
+
+def graphite_stages(li_content: np.ndarray) -> list[StageShare]:
+    """Stages of LixC6: spacings drift up to 2L, then two phases coexist by the lever rule.
+
+    2L and 2 coexist between their windows, 2 and 1 between x = 0.5 and 1.
+    """
+    x = np.asarray(li_content, dtype=float)
+    shares = []
+    dilute_x = np.minimum(x, _DILUTE_LIMIT)
+    dilute_fraction = np.clip(
+        (_STAGE_2.li_content[0] - x) / (_STAGE_2.li_content[0] - _DILUTE_LIMIT), 0.0, 1.0
+    )
+    d = np.interp(dilute_x, _DILUTE[:, 0], _DILUTE[:, 1])
+    a = np.interp(dilute_x, _DILUTE[:, 0], _DILUTE[:, 2])
+    starts = np.array([start for _, start in _DILUTE_STARTS])
+    which = np.searchsorted(starts, dilute_x, side="right") - 1
+    for position, (key, _) in enumerate(_DILUTE_STARTS):
+        fraction = np.where(which == position, dilute_fraction, 0.0)
+        shares.append(StageShare(key, fraction, dilute_x, d, a))
+    low, high = _STAGE_2.li_content[1], _STAGE_1.li_content[0]
+    rich_fraction = np.clip((x - low) / (high - low), 0.0, 1.0)
+    ones = np.ones_like(x)
+    for stage, fraction in ((_STAGE_2, 1 - dilute_fraction - rich_fraction), (_STAGE_1, rich_fraction)):
+        shares.append(
+            StageShare(
+                stage.key,
+                fraction,
+                stage.li_content[0] * ones,
+                stage.layer_spacing_angstrom[0] * ones,
+                stage.in_plane_a_angstrom[0] * ones,
+            )
+        )
+    return shares

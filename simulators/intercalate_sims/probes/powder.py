@@ -1,0 +1,240 @@
+"""Powder lines of every part of a cell: where they fall on the detector and how strong they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from intercalate.materials import FARADAY_C_MOL, GRAPHITE, NMC811, electrode, metal, polymer
+from intercalate_sims.cell.interface import ElectrodeState, ProbeState
+from intercalate_sims.probes import scattering
+from intercalate_sims.probes.lattice import crystallites, graphite_stages, oxide_lattice
+
+_ANGSTROM_PER_UM = 1e4
+TRANSMISSION_OF_STACK = 0.62
+"""Of the whole stack at 25 keV, mostly lost in the copper; taken as one factor for all lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellMakeup:
+    """What else is in the beam, and where: the parts of a cell that do not change with charge.
+
+    The beam passes window, positive collector, positive electrode, separator, negative electrode,
+    negative collector, window. Depths count from the middle of the separator, + downstream.
+
+    Attributes
+    ----------
+    displacement_um
+        Middle of the separator from the place the geometry was calibrated for, + downstream.
+    nmc_texture, graphite_texture
+        March-Dollase coefficients; above 1 the 00l lines are weak in transmission.
+    area_cm2
+        Of the electrodes; turns plated charge into a thickness.
+    """
+
+    positive_collector: str = "Al"
+    positive_collector_um: float = 16.0
+    negative_collector: str = "Cu"
+    negative_collector_um: float = 12.0
+    separator_um: float = 25.0
+    separator_solid_fraction: float = 0.55
+    electrolyte_um: float = 60.0
+    window_um: float = 125.0
+    lithium_um: float = 100.0
+    area_cm2: float = 1.0
+    displacement_um: float = 30.0
+    nmc_texture: float = 1.2
+    graphite_texture: float = 1.4
+    foil_texture: tuple[tuple[str, float], ...] = (("111", 0.7), ("200", 1.1), ("220", 1.6), ("311", 1.1))
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Lines of one phase.
+
+    Attributes
+    ----------
+    phase
+        Key of `intercalate.materials`.
+    inverse_d
+        1/d in 1/A.
+    fraction
+        Of the incident photons that each line takes, polarisation aside.
+    depth_um
+        Downstream of the middle of the separator.
+    """
+
+    phase: str
+    inverse_d: np.ndarray
+    fraction: np.ndarray
+    depth_um: np.ndarray
+
+
+def all_lines(
+    states: Sequence[tuple[float, ProbeState]], makeup: CellMakeup, wavelength_angstrom: float
+) -> list[Lines]:
+    """Every powder line of a cell, averaged over an exposure."""
+    found = []
+    for side, sign in (("positive", -1.0), ("negative", 1.0)):
+        weighted = [(weight, getattr(state, side)) for weight, state in states]
+        found.extend(_electrode_lines(weighted, sign, makeup, wavelength_angstrom))
+        found.append(_collector_lines(side, sign, states, makeup, wavelength_angstrom))
+    found.append(_separator_lines(makeup, wavelength_angstrom))
+    plated = sum(weight * state.plated_li_ah for weight, state in states)
+    if plated > 0:
+        grams_cm2 = plated * 3600 / FARADAY_C_MOL * electrode("Li").molar_mass_g_mol / makeup.area_cm2
+        thickness_um = grams_cm2 / metal("Li").density_g_cm3 * 1e4
+        temperature = _mean_temperature(states)
+        found.append(
+            _metal_lines(
+                "Li", thickness_um, makeup.separator_um / 2, temperature, makeup, wavelength_angstrom
+            )
+        )
+    return [lines for lines in found if lines.fraction.size]
+
+
+def _electrode_lines(
+    weighted: Sequence[tuple[float, ElectrodeState]],
+    sign: float,
+    makeup: CellMakeup,
+    wavelength_angstrom: float,
+) -> list[Lines]:
+    material = weighted[0][1].material
+    face_um = makeup.separator_um / 2
+    if material == "Li":
+        depth = sign * (face_um + makeup.lithium_um / 2)
+        return [_metal_lines("Li", makeup.lithium_um, depth, 25.0, makeup, wavelength_angstrom)]
+    if material == "NMC811":
+        return [_oxide_lines(weighted, sign, face_um, makeup, wavelength_angstrom)]
+    if material == "graphite":
+        return _graphite_lines(weighted, sign, face_um, makeup, wavelength_angstrom)
+    raise ValueError(
+        f"no diffraction model of an electrode of {material!r}; there are models of NMC811, graphite and Li"
+    )
+
+
+def _crystal_path_angstrom(weighted: Sequence[tuple[float, ElectrodeState]]) -> float:
+    state = weighted[0][1]
+    density = electrode(state.material).density_g_cm3
+    return state.active_loading_mg_cm2 * 1e-3 / density * 1e8
+
+
+def _oxide_lines(
+    weighted: Sequence[tuple[float, ElectrodeState]],
+    sign: float,
+    face_um: float,
+    makeup: CellMakeup,
+    wavelength_angstrom: float,
+) -> Lines:
+    sample = crystallites(weighted)
+    path = _crystal_path_angstrom(weighted)
+    a, c = oxide_lattice(sample.li_content)
+    indices = np.array([(r.h, r.k, r.l, r.multiplicity) for r in NMC811.reflections], dtype=float).T
+    h, k, index_l, multiplicity = indices[:, :, None]
+    inverse_d = scattering.inverse_d_hexagonal(h, k, index_l, a, c)
+    squared = scattering.oxide_structure_factor_squared(NMC811, index_l, sample.li_content, inverse_d)
+    volume = np.sqrt(3) / 2 * a**2 * c
+    fraction = scattering.cone_fraction(
+        squared, multiplicity, volume, path * sample.weight, inverse_d, wavelength_angstrom
+    )
+    fraction = fraction * scattering.march_dollase(inverse_d, index_l / c, makeup.nmc_texture)
+    depth = np.broadcast_to(sign * (face_um + sample.depth_um), inverse_d.shape)
+    return _flat("NMC811", inverse_d, fraction, depth)
+
+
+def _graphite_lines(
+    weighted: Sequence[tuple[float, ElectrodeState]],
+    sign: float,
+    face_um: float,
+    makeup: CellMakeup,
+    wavelength_angstrom: float,
+) -> list[Lines]:
+    sample = crystallites(weighted)
+    path = _crystal_path_angstrom(weighted)
+    found = []
+    for share in graphite_stages(sample.li_content):
+        present = np.flatnonzero(share.fraction > 0)
+        if not present.size:
+            continue
+        x, d = share.li_content[present], share.layer_spacing_angstrom[present]
+        a = share.in_plane_a_angstrom[present]
+        weight = (sample.weight * share.fraction)[present]
+        depth = sign * (face_um + sample.depth_um[present])
+        volume = np.sqrt(3) / 2 * a**2 * d
+        for r in GRAPHITE.reflections[GRAPHITE.stage(share.stage).stacking]:
+            hkl = (np.float64(r.h), np.float64(r.k), np.float64(r.l))
+            inverse_d = scattering.inverse_d_hexagonal(*hkl, a, d)
+            squared = scattering.graphite_structure_factor_squared(
+                share.stage, r.h, r.k, r.l, x, d, inverse_d
+            )
+            fraction = scattering.cone_fraction(
+                squared, r.multiplicity, volume, path * weight, inverse_d, wavelength_angstrom
+            )
+            fraction = fraction * scattering.march_dollase(inverse_d, r.l / d, makeup.graphite_texture)
+            found.append(Lines("graphite", inverse_d, fraction, depth))
+    return [
+        Lines(
+            "graphite",
+            *(
+                np.concatenate([getattr(one, name) for one in found])
+                for name in ("inverse_d", "fraction", "depth_um")
+            ),
+        )
+    ]
+
+
+def _collector_lines(
+    side: str,
+    sign: float,
+    states: Sequence[tuple[float, ProbeState]],
+    makeup: CellMakeup,
+    wavelength_angstrom: float,
+) -> Lines:
+    state: ElectrodeState = getattr(states[0][1], side)
+    key: str = getattr(makeup, f"{side}_collector")
+    thickness_um: float = getattr(makeup, f"{side}_collector_um")
+    coating_um = makeup.lithium_um if state.material == "Li" else state.thickness_um
+    depth = sign * (makeup.separator_um / 2 + coating_um + thickness_um / 2)
+    return _metal_lines(key, thickness_um, depth, _mean_temperature(states), makeup, wavelength_angstrom)
+
+
+def _metal_lines(
+    key: str,
+    thickness_um: float,
+    depth_um: float,
+    temperature_c: float,
+    makeup: CellMakeup,
+    wavelength_angstrom: float,
+) -> Lines:
+    table = metal(key)
+    a = table.a_angstrom * (1 + table.expansion_per_k * (temperature_c - 25.0))
+    inverse_d = np.array([np.sqrt(r.h**2 + r.k**2 + r.l**2) for r in table.reflections]) / a
+    multiplicity = np.array([r.multiplicity for r in table.reflections], dtype=float)
+    squared = scattering.metal_structure_factor_squared(table.element, table.centring, inverse_d)
+    fraction = scattering.cone_fraction(
+        squared, multiplicity, a**3, thickness_um * _ANGSTROM_PER_UM, inverse_d, wavelength_angstrom
+    )
+    rolled = dict(makeup.foil_texture) if key != "Li" else {}
+    fraction = fraction * np.array([rolled.get(r.name, 1.0) for r in table.reflections])
+    return _flat(key, inverse_d, fraction, np.full(inverse_d.shape, depth_um))
+
+
+def _separator_lines(makeup: CellMakeup, wavelength_angstrom: float) -> Lines:
+    """Polyethylene: two CH2-CH2 units in a cell of 92.7 A^3; |F| of the 110 line about 18 electrons."""
+    table = polymer("PE")
+    inverse_d = np.array([1 / line.d_angstrom for line in table.lines])
+    relative = np.array([line.relative_intensity for line in table.lines]) / 100 * np.array([1.0, 1.12])
+    path = makeup.separator_um * makeup.separator_solid_fraction * _ANGSTROM_PER_UM
+    strongest = scattering.cone_fraction(
+        np.array(18.0**2), 4.0, 92.7, path, inverse_d[:1], wavelength_angstrom
+    )
+    return _flat("PE", inverse_d, strongest * relative, np.zeros(inverse_d.shape))
+
+
+def _mean_temperature(states: Sequence[tuple[float, ProbeState]]) -> float:
+    total = sum(weight for weight, _ in states)
+    return sum(weight * state.temperature_c for weight, state in states) / total
+
+
+def _flat(phase: str, inverse_d: np.ndarray, fraction: np.ndarray, depth_um: np.ndarray) -> Lines:
+    return Lines(phase, inverse_d.ravel(), fraction.ravel() * 1.0, depth_um.ravel())
