@@ -1,0 +1,68 @@
+"""What to do to a cell: protocols, their feasibility, and the programs a cycler executes."""
+
+from intercalate.protocol.binding import FeasibilityError, bind
+from intercalate.protocol.program import (
+    BoundProgram,
+    CutOff,
+    Limits,
+    ProgramCursor,
+    ProgramPosition,
+    Quantity,
+    RecordCriteria,
+    Segment,
+    SegmentProgress,
+)
+from intercalate.protocol.protocol import Protocol
+from intercalate.protocol.site import SiteLimits
+from intercalate.protocol.steps import (
+    ConstantCurrent,
+    ConstantCurrentConstantVoltage,
+    ConstantPower,
+    ConstantVoltage,
+    Gitt,
+    ImpedanceSpectroscopy,
+    Loop,
+    Marker,
+    OpenCircuitVoltage,
+    Pitt,
+    ProtocolError,
+    Record,
+    Safety,
+    Sample,
+    Tag,
+    VoltageScan,
+    WaitForRelease,
+)
+
+__all__ = [
+    "BoundProgram",
+    "ConstantCurrent",
+    "ConstantCurrentConstantVoltage",
+    "ConstantPower",
+    "ConstantVoltage",
+    "CutOff",
+    "FeasibilityError",
+    "Gitt",
+    "ImpedanceSpectroscopy",
+    "Limits",
+    "Loop",
+    "Marker",
+    "OpenCircuitVoltage",
+    "Pitt",
+    "ProgramCursor",
+    "ProgramPosition",
+    "Protocol",
+    "ProtocolError",
+    "Quantity",
+    "Record",
+    "RecordCriteria",
+    "Safety",
+    "Sample",
+    "Segment",
+    "SegmentProgress",
+    "SiteLimits",
+    "Tag",
+    "VoltageScan",
+    "WaitForRelease",
+    "bind",
+]
