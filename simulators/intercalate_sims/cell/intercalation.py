@@ -130,15 +130,13 @@ class IntercalationCell:
         regions.append((n, p.positive.thickness_m, p.positive.porosity))
         if isinstance(p.negative, PorousElectrode):
             regions.insert(0, (n, p.negative.thickness_m, p.negative.porosity))
-        self._width = np.concatenate([np.full(count, length / count) for count, length, _ in regions])
-        self._porosity = np.concatenate([np.full(count, porosity) for count, _, porosity in regions])
-        self._tortuous = self._porosity**1.5
-        kappa = [k * p.conductivity_scale for k in p.electrolyte.conductivity]
+        width = np.concatenate([np.full(count, length / count) for count, length, _ in regions])
+        porosity = np.concatenate([np.full(count, porosity) for count, _, porosity in regions])
+        self._grid = np.array([width, porosity * width, porosity**1.5])
         self._cell = np.array(
             [
-                SEPARATOR_CELLS,
                 p.contact_resistance_ohm_m2,
-                *kappa,
+                *p.electrolyte.conductivity,
                 *p.electrolyte.diffusivity,
                 p.electrolyte.transference_number,
                 p.electrolyte.activation_j_mol,
@@ -161,7 +159,7 @@ class IntercalationCell:
                 state[:, kernel.X] = window[0] + initial_soc * (window[1] - window[0])
             self._pos[:, kernel.SEI] = self._p_pos[kernel.SEI_FULL]
             self._neg[:, kernel.SEI] = self._p_neg[kernel.SEI_FULL]
-        self._salt = np.ones(self._width.size)
+        self._salt = np.ones(self._grid.shape[1])
         self._total = np.zeros(kernel.TOTALS)
         self._total[kernel.TEMPERATURE_K] = kelvin
         self._total[kernel.AMBIENT_K] = kelvin
@@ -193,9 +191,7 @@ class IntercalationCell:
             self._sites_neg,
             self._table_pos,
             self._table_neg,
-            self._width,
-            self._porosity,
-            self._tortuous,
+            self._grid,
         )
 
     def _rest_reading(self) -> Reading:
@@ -386,8 +382,8 @@ def _electrode_vector(
     particle_area = 3.0 * electrode.active_fraction / electrode.particle_radius_m * slice_m
     v[kernel.SLICE] = slice_m
     v[kernel.SIGMA] = electrode.conductivity_s_m
-    v[kernel.EXCHANGE] = electrode.reaction_current_a_m2 * particle_area * p.reaction_scale
-    v[kernel.DIFFUSION] = p.diffusion_scale * electrode.diffusivity_m2_s / electrode.particle_radius_m**2
+    v[kernel.EXCHANGE] = electrode.reaction_current_a_m2 * particle_area
+    v[kernel.DIFFUSION] = electrode.diffusivity_m2_s / electrode.particle_radius_m**2
     v[kernel.E_DIFFUSION] = electrode.diffusion_activation_j_mol
     side = electrode.side_reactions
     if side is None or not side_reactions:

@@ -20,52 +20,51 @@ COLUMNS = 5 + MODES
 X, J_HOST, SEI, PLATED, DEAD, MODE = 0, 1, 2, 3, 4, 5
 """Columns of an electrode's state, one row per slice: x, host current, charges in C/m2, modes of x."""
 
-(SLICE, SIGMA, EXCHANGE, E_REACTION, DIFFUSION, E_DIFFUSION, SEI_KINETIC, SEI_V, SEI_TRANSPORT, SEI_FULL) = (
-    range(10)
-)
-SEI_RESIDUAL, PLATING, DEAD_FRACTION, PLATED_REFERENCE, FOIL = range(10, 15)
+SLICE, SIGMA, EXCHANGE, E_REACTION, DIFFUSION, E_DIFFUSION, FOIL = range(7)
+SEI_KINETIC, SEI_V, SEI_TRANSPORT, SEI_FULL, SEI_RESIDUAL = range(7, 12)
+PLATING, DEAD_FRACTION, PLATED_REFERENCE = range(12, 15)
 ELECTRODE_PARAMETERS = 15
+"""Parameters of one electrode."""
 
-(
-    SEPARATOR_CELLS,
-    CONTACT,
-    K1,
-    K15,
-    K3,
-    D0,
-    D1,
-    D2,
-    T_PLUS,
-    E_SALT,
-    HEAT_CAPACITY,
-    HEAT_LOSS,
-    I_MAX,
-    V_MIN,
-    V_MAX,
-) = range(15)
-CELL_PARAMETERS = 15
+CONTACT, K1, K15, K3, D0, D1, D2, T_PLUS, E_SALT = range(9)
+HEAT_CAPACITY, HEAT_LOSS, I_MAX, V_MIN, V_MAX = range(9, 14)
+"""Parameters of the cell."""
 
 TEMPERATURE_K, CURRENT, VOLTAGE, E_POSITIVE, E_NEGATIVE, CHARGE, FOIL_CHARGE, AMBIENT_K = range(8)
 TOTALS = 8
 """Entries of the state of the whole cell; charges in C/m2."""
+
+WIDTH, VOLUME, TORTUOUS = range(3)
+"""Rows of the grid of the electrolyte, from the negative to the positive collector."""
+
+FREE, GAIN, I0, HOST, OFFSET, RESISTANCE, POTENTIAL, HOST_RESISTANCE = range(8)
+WA, WB, UPPER, IONIC, JUMP, SALT = range(8, 14)
+WORK_ROWS = 14
+"""Rows of the work array of one electrode."""
+
+OHMIC, DIFFUSIVE, POTENTIAL_JUMP, SOURCE, SWEEP = range(5)
+FACE_ROWS = 5
+"""Rows of the work array of the electrolyte."""
 
 REST, CONTROL_CURRENT, CONTROL_VOLTAGE, CONTROL_POWER = range(4)
 
 FARADAY = 96485.33212
 GAS = 8.31446262
 REFERENCE_K = 298.15
-DEPLETED = 0.01
-"""Salt concentration relative to 1 mol/L below which transport and kinetics worsen no further."""
+DEPLETED, SATURATED = 0.01, 3.5
+"""Salt concentrations in mol/L beyond which transport and kinetics change no further."""
+SLOWEST = 2e-11
+"""Least salt diffusivity in m2/s: the fitted parabola has no meaning where it is smaller."""
 TOLERANCE_V = 1e-9
 ITERATIONS = 40
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def arrhenius(activation, temperature_k):
     return math.exp(activation / GAS * (1.0 / REFERENCE_K - 1.0 / temperature_k))
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def lookup(table, x):
     """Value and slope of the potential at x, with the last slope continued beyond 0 and 1."""
     n = table.size - 1
@@ -75,7 +74,7 @@ def lookup(table, x):
     return table[i] + (position - i) * step, step * n
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def side_currents(p, sei, plated, potential, kelvin, dt):
     """Cathodic SEI and plating current of one slice, the sum of their slopes, and plated Li lost."""
     if p[SEI_FULL] <= 0.0:
@@ -99,78 +98,73 @@ def side_currents(p, sei, plated, potential, kelvin, dt):
     return sei_current, plating, slope, lost
 
 
-@njit(cache=True)
-def prepare(state, p, sites, table, salt, kelvin, dt, x_free, x_gain, exchange, decay):
-    """Fill what stays fixed in a step: surface content x_free - x_gain j, and exchange currents."""
-    n = state.shape[0]
+@njit(cache=True, error_model="numpy")
+def prepare(state, p, sites, kelvin, dt, work):
+    """Fill what stays fixed in a step: surface content free - gain * host current, exchange currents."""
     rate = p[DIFFUSION] * arrhenius(p[E_DIFFUSION], kelvin)
     gain = QUASI_STATIC
     for m in range(MODES):
         square = LAMBDA[m] * LAMBDA[m]
-        decay[m] = math.exp(-square * rate * dt)
-        gain += 2.0 / square * (1.0 - decay[m])
+        gain += 2.0 / square * (1.0 - math.exp(-square * rate * dt))
     gain = dt + gain / (3.0 * rate)
     factor = p[EXCHANGE] * arrhenius(p[E_REACTION], kelvin)
-    for k in range(n):
+    for k in range(state.shape[0]):
         surface = state[k, X]
         for m in range(MODES):
-            surface += state[k, MODE + m] * decay[m]
-        x_free[k] = surface
-        x_gain[k] = gain / sites[k]
+            surface += state[k, MODE + m] * math.exp(-LAMBDA[m] * LAMBDA[m] * rate * dt)
+        work[FREE, k] = surface
+        work[GAIN, k] = gain / sites[k]
         surface = min(max(surface, 1e-3), 1.0 - 1e-3)
-        exchange[k] = factor * math.sqrt(max(salt[k], DEPLETED) * surface * (1.0 - surface))
+        work[I0, k] = factor * math.sqrt(work[SALT, k] * surface * (1.0 - surface))
+        work[HOST, k] = state[k, J_HOST]
 
 
-@njit(cache=True)
-def linearise(
-    state, p, table, kelvin, dt, x_free, x_gain, exchange, host, offset, resistance, potential, host_r
-):
-    """Potential of each slice as offset + resistance * (its anodic current), around the present guess."""
+@njit(cache=True, error_model="numpy")
+def linearise(state, p, table, kelvin, dt, work):
+    """Potential of each slice as OFFSET + RESISTANCE * (its anodic current), around the present guess."""
     twice_rt = 2.0 * GAS * kelvin / FARADAY
-    for k in range(host.size):
-        j = host[k]
-        value, slope = lookup(table, x_free[k] - x_gain[k] * j)
-        delta = value + twice_rt * math.asinh(0.5 * j / exchange[k])
-        r = -slope * x_gain[k] + twice_rt / math.sqrt(j * j + 4.0 * exchange[k] * exchange[k])
-        sei, plating, side_slope, _ = side_currents(p, state[k, SEI], state[k, PLATED], delta, kelvin, dt)
-        total_slope = 1.0 / r - side_slope
-        resistance[k] = 1.0 / total_slope
-        offset[k] = delta - (j - sei - plating) * resistance[k]
-        potential[k] = delta
-        host_r[k] = r
+    for k in range(state.shape[0]):
+        j, i0 = work[HOST, k], work[I0, k]
+        value, slope = lookup(table, work[FREE, k] - work[GAIN, k] * j)
+        potential = value + twice_rt * math.asinh(0.5 * j / i0)
+        host_resistance = -slope * work[GAIN, k] + twice_rt / math.sqrt(j * j + 4.0 * i0 * i0)
+        sei, plating, side_slope, _ = side_currents(p, state[k, SEI], state[k, PLATED], potential, kelvin, dt)
+        resistance = 1.0 / (1.0 / host_resistance - side_slope)
+        work[RESISTANCE, k] = resistance
+        work[OFFSET, k] = potential - (j - sei - plating) * resistance
+        work[POTENTIAL, k] = potential
+        work[HOST_RESISTANCE, k] = host_resistance
 
 
-@njit(cache=True)
-def ladder(offset, resistance, solid, ionic, diffusion, wa, wb, c):
-    """Ionic current w = wa + wb J at the faces between slices; returns E = ea + eb J to the first centre."""
-    n = offset.size
-    wa[0], wb[0], wa[n], wb[n] = 0.0, 1.0, 0.0, 0.0
+@njit(cache=True, error_model="numpy")
+def ladder(n, solid, work):
+    """Ionic current WA + WB J at the faces of the slices; returns E = ea + eb J.
+
+    E is the potential of the collector against the electrolyte at the centre of the first slice.
+    Thomas algorithm on the n - 1 inner faces, with J kept as a second right-hand side.
+    """
+    work[WA, 0], work[WB, 0], work[WA, n], work[WB, n] = 0.0, 1.0, 0.0, 0.0
     for k in range(1, n):
-        diagonal = resistance[k] + resistance[k - 1] + solid + ionic[k]
-        a = offset[k - 1] - offset[k] - diffusion[k]
-        b = solid
-        if k == 1:
-            b += resistance[0]
-        else:
-            lower = -resistance[k - 1]
-            diagonal -= lower * c[k - 1]
-            a -= lower * wa[k - 1]
-            b -= lower * wb[k - 1]
-        c[k] = -resistance[k] / diagonal
-        wa[k] = a / diagonal
-        wb[k] = b / diagonal
+        before = work[RESISTANCE, k - 1]
+        diagonal = work[RESISTANCE, k] + before + solid + work[IONIC, k]
+        if k > 1:
+            diagonal += before * work[UPPER, k - 1]
+        work[UPPER, k] = -work[RESISTANCE, k] / diagonal
+        step_down = work[OFFSET, k - 1] - work[OFFSET, k] - work[JUMP, k]
+        work[WA, k] = (step_down + before * work[WA, k - 1]) / diagonal
+        work[WB, k] = (solid + before * work[WB, k - 1]) / diagonal
     for k in range(n - 2, 0, -1):
-        wa[k] -= c[k] * wa[k + 1]
-        wb[k] -= c[k] * wb[k + 1]
-    ea = offset[0] + resistance[0] * (wa[0] - wa[1])
-    eb = resistance[0] * (wb[0] - wb[1]) + 0.5 * solid
+        work[WA, k] -= work[UPPER, k] * work[WA, k + 1]
+        work[WB, k] -= work[UPPER, k] * work[WB, k + 1]
+    ea = work[OFFSET, 0] + work[RESISTANCE, 0] * (work[WA, 0] - work[WA, 1])
+    eb = work[RESISTANCE, 0] * (work[WB, 0] - work[WB, 1]) + 0.5 * solid
     for k in range(1, n):
-        ea -= wa[k] * solid
-        eb += (1.0 - wb[k]) * solid
+        ea -= work[WA, k] * solid
+        eb += (1.0 - work[WB, k]) * solid
     return ea, eb
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def controlled_current(mode, setpoint, va, vb, p):
     """Current at which V = va + vb I meets the control, within the compliance of the instrument."""
     if mode == REST:
@@ -190,60 +184,103 @@ def controlled_current(mode, setpoint, va, vb, p):
     return max(current, min((p[V_MIN] - va) / vb, 0.0))
 
 
-@njit(cache=True)
-def correct(host, potential, host_r, offset, resistance, wa, wb, j_total):
+@njit(cache=True, error_model="numpy")
+def slice_current(work, k, j_total):
+    """Anodic current of slice k: the ionic current that enters it less the one that leaves it."""
+    return (work[WA, k] - work[WA, k + 1]) + (work[WB, k] - work[WB, k + 1]) * j_total
+
+
+@njit(cache=True, error_model="numpy")
+def correct(n, j_total, work):
     """Take the Newton step in one electrode and return its largest change of potential."""
     worst = 0.0
-    for k in range(host.size):
-        j = (wa[k] - wa[k + 1]) + (wb[k] - wb[k + 1]) * j_total
-        change = offset[k] + resistance[k] * j - potential[k]
-        host[k] += change / host_r[k]
-        potential[k] += change
+    for k in range(n):
+        potential = work[OFFSET, k] + work[RESISTANCE, k] * slice_current(work, k, j_total)
+        change = potential - work[POTENTIAL, k]
+        work[HOST, k] += change / work[HOST_RESISTANCE, k]
+        work[POTENTIAL, k] = potential
         worst = max(worst, abs(change))
     return worst
 
 
-@njit(cache=True)
-def commit(state, p, sites, kelvin, dt, potential, wa, wb, j_total, decay, source):
+@njit(cache=True, error_model="numpy")
+def commit(state, p, sites, kelvin, dt, j_total, work):
     """Let the electrode live through the step; what the side reactions leave goes to the host."""
     rate = p[DIFFUSION] * arrhenius(p[E_DIFFUSION], kelvin)
     for k in range(state.shape[0]):
-        j = (wa[k] - wa[k + 1]) + (wb[k] - wb[k + 1]) * j_total
-        sei, plating, _, lost = side_currents(p, state[k, SEI], state[k, PLATED], potential[k], kelvin, dt)
-        host = j + sei + plating
+        sei, plating, _, lost = side_currents(
+            p, state[k, SEI], state[k, PLATED], work[POTENTIAL, k], kelvin, dt
+        )
+        host = slice_current(work, k, j_total) + sei + plating
         x_rate = -host / sites[k]
         state[k, X] += dt * x_rate
         for m in range(MODES):
-            drive = 2.0 / (LAMBDA[m] * LAMBDA[m]) * (1.0 - decay[m]) / (3.0 * rate)
-            state[k, MODE + m] = state[k, MODE + m] * decay[m] + drive * x_rate
+            square = LAMBDA[m] * LAMBDA[m]
+            decay = math.exp(-square * rate * dt)
+            state[k, MODE + m] = (
+                state[k, MODE + m] * decay + 2.0 * (1.0 - decay) / (3.0 * square * rate) * x_rate
+            )
         state[k, J_HOST] = host
         state[k, SEI] += dt * sei
         state[k, PLATED] += dt * (plating - lost)
         state[k, DEAD] += dt * lost
-        source[k] = j
 
 
-@njit(cache=True)
-def salt_step(salt, volume, face, source, dt):
-    """Diffusion of the salt, implicit: volume is porosity * width, face is D_eff / distance."""
+@njit(cache=True, error_model="numpy")
+def transport(salt, grid, cell, kelvin, faces):
+    """Fill ohmic resistance, diffusion conductance and diffusion potential of the faces i-1 | i."""
+    warm = arrhenius(cell[E_SALT], kelvin)
+    chi = 2.0 * GAS * kelvin / FARADAY * (1.0 - cell[T_PLUS])
+    ohmic_before, diffusive_before, log_before = 0.0, 0.0, 0.0
+    for i in range(salt.size):
+        c = min(max(salt[i], DEPLETED), SATURATED)
+        tortuous = warm * grid[TORTUOUS, i]
+        kappa = tortuous * c * (cell[K1] + cell[K15] * math.sqrt(c) + cell[K3] * c * c)
+        diffusivity = tortuous * max(cell[D0] + cell[D1] * c + cell[D2] * c * c, SLOWEST)
+        ohmic = 0.5 * grid[WIDTH, i] / kappa
+        diffusive = 0.5 * grid[WIDTH, i] / diffusivity
+        log_c = chi * math.log(c)
+        faces[OHMIC, i] = ohmic_before + ohmic
+        faces[DIFFUSIVE, i] = 1.0 / (diffusive_before + diffusive) if i > 0 else 0.0
+        faces[POTENTIAL_JUMP, i] = log_c - log_before if i > 0 else 0.0
+        ohmic_before, diffusive_before, log_before = ohmic, diffusive, log_c
+
+
+@njit(cache=True, error_model="numpy")
+def between_electrodes(faces, first, stop, start_of_last_half):
+    """Resistance and diffusion potential from the first face to the one before `stop`."""
+    resistance, jump = 0.0, 0.0
+    for i in range(first, stop):
+        resistance += faces[OHMIC, i]
+        jump += faces[POTENTIAL_JUMP, i]
+    if start_of_last_half:
+        resistance += 0.5 * faces[OHMIC, stop]
+        jump += 0.5 * faces[POTENTIAL_JUMP, stop]
+    return resistance, jump
+
+
+@njit(cache=True, error_model="numpy")
+def salt_step(salt, grid, faces, dt):
+    """Diffusion of the salt, backward Euler, with the sources in faces[SOURCE]."""
     n = salt.size
-    c = np.empty(n)
     for k in range(n):
-        left = face[k] if k > 0 else 0.0
-        right = face[k + 1] if k < n - 1 else 0.0
-        diagonal = volume[k] / dt + left + right
-        value = volume[k] / dt * salt[k] + source[k]
+        left = faces[DIFFUSIVE, k]
+        right = faces[DIFFUSIVE, k + 1] if k < n - 1 else 0.0
+        storage = grid[VOLUME, k] / dt
+        diagonal = storage + left + right
+        value = storage * salt[k] + faces[SOURCE, k]
         if k > 0:
-            diagonal += left * c[k - 1]
+            diagonal += left * faces[SWEEP, k - 1]
             value += left * salt[k - 1]
-        c[k] = -right / diagonal
+        faces[SWEEP, k] = -right / diagonal
         salt[k] = value / diagonal
     for k in range(n - 2, -1, -1):
-        salt[k] -= c[k] * salt[k + 1]
+        salt[k] -= faces[SWEEP, k] * salt[k + 1]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def mean_potential(state, sites, table):
+    """Potential of the host at its mean content."""
     amount, content = 0.0, 0.0
     for k in range(state.shape[0]):
         amount += sites[k]
@@ -251,7 +288,52 @@ def mean_potential(state, sites, table):
     return lookup(table, content / amount)[0]
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
+def solve(
+    dt,
+    mode,
+    setpoint,
+    total,
+    pos,
+    neg,
+    cell,
+    p_pos,
+    p_neg,
+    table_pos,
+    table_neg,
+    between,
+    foil_i0,
+    work_pos,
+    work_neg,
+):
+    """Potentials, current and control together by Newton's method; leaves current and voltages in total."""
+    kelvin, current = total[TEMPERATURE_K], total[CURRENT]
+    n_pos, n_neg = pos.shape[0], neg.shape[0]
+    solid_pos = p_pos[SLICE] / p_pos[SIGMA]
+    twice_rt = 2.0 * GAS * kelvin / FARADAY
+    en_a, en_b, va, vb = 0.0, 0.0, 0.0, 1.0
+    for _ in range(ITERATIONS):
+        linearise(pos, p_pos, table_pos, kelvin, dt, work_pos)
+        ep_a, ep_b = ladder(n_pos, solid_pos, work_pos)
+        if n_neg == 0:
+            en_b = twice_rt / math.sqrt(current * current + 4.0 * foil_i0 * foil_i0)
+            en_a = -twice_rt * math.asinh(0.5 * current / foil_i0) + en_b * current
+        else:
+            linearise(neg, p_neg, table_neg, kelvin, dt, work_neg)
+            en_a, en_b = ladder(n_neg, p_neg[SLICE] / p_neg[SIGMA], work_neg)
+        va = ep_a - en_a + between[1]
+        vb = ep_b + en_b + between[0] + cell[CONTACT]
+        before = current
+        current = controlled_current(mode, setpoint, va, vb, cell)
+        worst = max(correct(n_pos, current, work_pos), correct(n_neg, -current, work_neg))
+        if max(worst, abs(current - before) * en_b) < TOLERANCE_V:
+            break
+    total[CURRENT] = current
+    total[VOLTAGE] = va + vb * current
+    total[E_NEGATIVE] = en_a - en_b * current
+
+
+@njit(cache=True, error_model="numpy")
 def step(
     dt,
     mode,
@@ -267,157 +349,73 @@ def step(
     sites_neg,
     table_pos,
     table_neg,
-    width,
-    porosity,
-    tortuous,
+    grid,
 ):
-    """Advance the four state arrays in place by dt seconds under this control."""
+    """Advance the state arrays total, salt, pos and neg in place by dt seconds under this control."""
     kelvin = total[TEMPERATURE_K]
-    n_pos, n_neg, cells = pos.shape[0], neg.shape[0], salt.size
-    n_sep = cells - n_pos - n_neg
-    warm = arrhenius(cell[E_SALT], kelvin)
-    chi = 2.0 * GAS * kelvin / FARADAY * (1.0 - cell[T_PLUS])
-
-    half_r = np.empty(cells)
-    half_d = np.empty(cells)
-    for i in range(cells):
-        c = min(max(salt[i], DEPLETED), 3.5)
-        kappa = warm * tortuous[i] * (cell[K1] * c + cell[K15] * c * math.sqrt(c) + cell[K3] * c * c * c)
-        d = warm * tortuous[i] * max(cell[D0] + cell[D1] * c + cell[D2] * c * c, 2e-11)
-        half_r[i] = 0.5 * width[i] / kappa
-        half_d[i] = 0.5 * width[i] / d
-    face_r = np.zeros(cells + 1)
-    face_d = np.zeros(cells + 1)
-    jump = np.zeros(cells + 1)
-    for i in range(1, cells):
-        face_r[i] = half_r[i - 1] + half_r[i]
-        face_d[i] = 1.0 / (half_d[i - 1] + half_d[i])
-        jump[i] = chi * math.log(max(salt[i], DEPLETED) / max(salt[i - 1], DEPLETED))
-
-    ionic_pos = np.empty(n_pos)
-    jump_pos = np.empty(n_pos)
-    salt_pos = salt[n_neg + n_sep :]
+    n_pos, n_neg = pos.shape[0], neg.shape[0]
+    first_pos = salt.size - n_pos
+    faces = np.empty((FACE_ROWS, salt.size + 1))
+    work_pos = np.empty((WORK_ROWS, n_pos + 1))
+    work_neg = np.empty((WORK_ROWS, n_neg + 1))
+    transport(salt, grid, cell, kelvin, faces)
     for k in range(n_pos):
-        ionic_pos[k] = face_r[n_neg + n_sep + k]
-        jump_pos[k] = jump[n_neg + n_sep + k]
-    ionic_neg = np.empty(n_neg)
-    jump_neg = np.empty(n_neg)
-    salt_neg = np.empty(n_neg)
+        work_pos[IONIC, k] = faces[OHMIC, first_pos + k]
+        work_pos[JUMP, k] = faces[POTENTIAL_JUMP, first_pos + k]
+        work_pos[SALT, k] = max(salt[first_pos + k], DEPLETED)
     for k in range(n_neg):
-        ionic_neg[k] = face_r[n_neg - k]
-        jump_neg[k] = -jump[n_neg - k]
-        salt_neg[k] = salt[n_neg - 1 - k]
+        work_neg[IONIC, k] = faces[OHMIC, n_neg - k]
+        work_neg[JUMP, k] = -faces[POTENTIAL_JUMP, n_neg - k]
+        work_neg[SALT, k] = max(salt[n_neg - 1 - k], DEPLETED)
+    middle = (n_neg + first_pos) // 2
+    between = between_electrodes(faces, n_neg, first_pos + 1, False)
+    to_middle = between_electrodes(faces, n_neg, middle, True)
 
-    between_r, between_v = 0.0, 0.0
-    to_middle_r, to_middle_v = 0.0, 0.0
-    middle = n_neg + n_sep // 2
-    first = max(n_neg, 1)
+    prepare(pos, p_pos, sites_pos, kelvin, dt, work_pos)
+    foil_i0 = 0.0
     if n_neg == 0:
-        between_r = half_r[0]
-        to_middle_r = half_r[0]
-    for i in range(first, n_neg + n_sep + 1):
-        between_r += face_r[i]
-        between_v += jump[i]
-        if i < middle:
-            to_middle_r += face_r[i]
-            to_middle_v += jump[i]
-    to_middle_r += 0.5 * face_r[middle]
-    to_middle_v += 0.5 * jump[middle]
-
-    work_pos = np.empty((8, n_pos + 1))
-    work_neg = np.empty((8, n_neg + 1))
-    decay_pos = np.empty(MODES)
-    decay_neg = np.empty(MODES)
-    xf_p, xg_p, ex_p, host_p = (
-        work_pos[0, :n_pos],
-        work_pos[1, :n_pos],
-        work_pos[2, :n_pos],
-        work_pos[3, :n_pos],
-    )
-    of_p, re_p, po_p, hr_p = (
-        work_pos[4, :n_pos],
-        work_pos[5, :n_pos],
-        work_pos[6, :n_pos],
-        work_pos[7, :n_pos],
-    )
-    xf_n, xg_n, ex_n, host_n = (
-        work_neg[0, :n_neg],
-        work_neg[1, :n_neg],
-        work_neg[2, :n_neg],
-        work_neg[3, :n_neg],
-    )
-    of_n, re_n, po_n, hr_n = (
-        work_neg[4, :n_neg],
-        work_neg[5, :n_neg],
-        work_neg[6, :n_neg],
-        work_neg[7, :n_neg],
-    )
-    wa_p, wb_p, c_p = np.zeros(n_pos + 1), np.zeros(n_pos + 1), np.zeros(n_pos + 1)
-    wa_n, wb_n, c_n = np.zeros(n_neg + 1), np.zeros(n_neg + 1), np.zeros(n_neg + 1)
-
-    prepare(pos, p_pos, sites_pos, table_pos, salt_pos, kelvin, dt, xf_p, xg_p, ex_p, decay_pos)
-    host_p[:] = pos[:, J_HOST]
-    solid_p = p_pos[SLICE] / p_pos[SIGMA]
-    foil = n_neg == 0
-    foil_exchange, solid_n = 1.0, 0.0
-    if foil:
-        foil_exchange = p_neg[FOIL] * arrhenius(p_neg[E_REACTION], kelvin) * math.sqrt(max(salt[0], DEPLETED))
+        foil_i0 = p_neg[FOIL] * arrhenius(p_neg[E_REACTION], kelvin) * math.sqrt(max(salt[0], DEPLETED))
     else:
-        prepare(neg, p_neg, sites_neg, table_neg, salt_neg, kelvin, dt, xf_n, xg_n, ex_n, decay_neg)
-        host_n[:] = neg[:, J_HOST]
-        solid_n = p_neg[SLICE] / p_neg[SIGMA]
+        prepare(neg, p_neg, sites_neg, kelvin, dt, work_neg)
+    solve(
+        dt,
+        mode,
+        setpoint,
+        total,
+        pos,
+        neg,
+        cell,
+        p_pos,
+        p_neg,
+        table_pos,
+        table_neg,
+        between,
+        foil_i0,
+        work_pos,
+        work_neg,
+    )
+    current, voltage = total[CURRENT], total[VOLTAGE]
 
-    twice_rt = 2.0 * GAS * kelvin / FARADAY
-    current = total[CURRENT]
-    en_a, en_b, va, vb = 0.0, 0.0, 0.0, 1.0
-    for _ in range(ITERATIONS):
-        linearise(pos, p_pos, table_pos, kelvin, dt, xf_p, xg_p, ex_p, host_p, of_p, re_p, po_p, hr_p)
-        ep_a, ep_b = ladder(of_p, re_p, solid_p, ionic_pos, jump_pos, wa_p, wb_p, c_p)
-        if foil:
-            en_b = twice_rt / math.sqrt(current * current + 4.0 * foil_exchange * foil_exchange)
-            en_a = -twice_rt * math.asinh(0.5 * current / foil_exchange) + en_b * current
-        else:
-            linearise(neg, p_neg, table_neg, kelvin, dt, xf_n, xg_n, ex_n, host_n, of_n, re_n, po_n, hr_n)
-            en_a, en_b = ladder(of_n, re_n, solid_n, ionic_neg, jump_neg, wa_n, wb_n, c_n)
-        va = ep_a - en_a + between_v
-        vb = ep_b + en_b + between_r + cell[CONTACT]
-        before = current
-        current = controlled_current(mode, setpoint, va, vb, cell)
-        worst = correct(host_p, po_p, hr_p, of_p, re_p, wa_p, wb_p, current)
-        if foil:
-            worst = max(worst, abs(current - before) * en_b)
-        else:
-            worst = max(worst, correct(host_n, po_n, hr_n, of_n, re_n, wa_n, wb_n, -current))
-        if worst < TOLERANCE_V:
-            break
+    commit(pos, p_pos, sites_pos, kelvin, dt, current, work_pos)
+    commit(neg, p_neg, sites_neg, kelvin, dt, -current, work_neg)
+    salt_per_charge = (1.0 - cell[T_PLUS]) / (FARADAY * 1000.0)
+    for i in range(salt.size):
+        faces[SOURCE, i] = 0.0
+    for k in range(n_pos):
+        faces[SOURCE, first_pos + k] = salt_per_charge * slice_current(work_pos, k, current)
+    for k in range(n_neg):
+        faces[SOURCE, n_neg - 1 - k] = salt_per_charge * slice_current(work_neg, k, -current)
+    if n_neg == 0:
+        faces[SOURCE, 0] = -salt_per_charge * current
+        total[FOIL_CHARGE] += dt * current
+    salt_step(salt, grid, faces, dt)
 
-    source = np.zeros(cells)
-    commit(pos, p_pos, sites_pos, kelvin, dt, po_p, wa_p, wb_p, current, decay_pos, source[n_neg + n_sep :])
-    per_mol = (1.0 - cell[T_PLUS]) / (FARADAY * 1000.0)
-    if foil:
-        source[0] = -current
-    else:
-        source_neg = np.empty(n_neg)
-        commit(neg, p_neg, sites_neg, kelvin, dt, po_n, wa_n, wb_n, -current, decay_neg, source_neg)
-        for k in range(n_neg):
-            source[n_neg - 1 - k] = source_neg[k]
-    for i in range(cells):
-        source[i] *= per_mol
-    salt_step(salt, porosity * width, face_d, source, dt)
-
-    voltage = va + vb * current
     open_circuit = mean_potential(pos, sites_pos, table_pos)
-    if not foil:
+    if n_neg > 0:
         open_circuit -= mean_potential(neg, sites_neg, table_neg)
+    warmth = cell[HEAT_CAPACITY] / dt * kelvin + cell[HEAT_LOSS] * total[AMBIENT_K]
     heat = current * (voltage - open_circuit)
-    stored = cell[HEAT_CAPACITY] / dt
-    total[TEMPERATURE_K] = (stored * kelvin + heat + cell[HEAT_LOSS] * total[AMBIENT_K]) / (
-        stored + cell[HEAT_LOSS]
-    )
-    total[CURRENT] = current
-    total[VOLTAGE] = voltage
-    total[E_NEGATIVE] = en_a - en_b * current - to_middle_r * current - to_middle_v
+    total[TEMPERATURE_K] = (warmth + heat) / (cell[HEAT_CAPACITY] / dt + cell[HEAT_LOSS])
+    total[E_NEGATIVE] -= to_middle[0] * current + to_middle[1]
     total[E_POSITIVE] = voltage + total[E_NEGATIVE]
     total[CHARGE] += dt * current
-    if foil:
-        total[FOIL_CHARGE] += dt * current

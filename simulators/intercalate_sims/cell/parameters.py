@@ -127,8 +127,6 @@ class CellParameters:
         Li content of the formed cell at 0 and at 100 % state of charge.
     nominal_capacity_ah_m2
         For 1C.
-    conductivity_scale, diffusion_scale, reaction_scale
-        Factors on electrolyte conductivity, particle diffusivity and exchange currents.
     heat_capacity_j_m2_k, heat_loss_w_m2_k
         Of the whole cell, per electrode area.
     heterogeneity
@@ -151,9 +149,6 @@ class CellParameters:
     heat_capacity_j_m2_k: float
     heat_loss_w_m2_k: float
     source: str
-    conductivity_scale: float = 1.0
-    diffusion_scale: float = 1.0
-    reaction_scale: float = 1.0
     heterogeneity: float = 0.01
 
 
