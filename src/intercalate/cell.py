@@ -267,7 +267,7 @@ class Cell(_Model):
 
         The 1C current is the cathode's C-rate-definition capacity: areal where given, otherwise
         specific, times its active mass. Areal capacities are balancing specific capacities times
-        active mass over disc area. The cell is dated by the last step of its assembly.
+        active mass over disc area. The cell is dated by the press that closed it.
 
         Raises
         ------
@@ -299,7 +299,7 @@ def _aurora_content(record: dict[str, Any]) -> dict[str, Any]:
         one_c_mA = specific * positive["active_mass_mg"] / 1000
         basis = f"cathode C-rate definition, {specific:g} mAh/g on {positive['active_mass_mg']:g} mg"
     history = record.get("Assembly history") or []
-    finished = [datetime.strptime(step["Timestamp"], "%Y-%m-%d %H:%M:%S %z") for step in history]
+    pressed = [step["Timestamp"] for step in history if step["Step"] == "Press"]
     return {
         "name": record["Sample ID"],
         "format": "coin",
@@ -316,8 +316,8 @@ def _aurora_content(record: dict[str, Any]) -> dict[str, Any]:
         "separator": record.get("Separator"),
         "one_c_current_mA": one_c_mA,
         "one_c_basis": basis,
-        "assembled_at": max(finished) if finished else None,
-        "comment": record.get("Comments"),
+        "assembled_at": datetime.strptime(pressed[-1], "%Y-%m-%d %H:%M:%S %z") if pressed else None,
+        "comment": record.get("Comments") or None,
     }
 
 

@@ -164,7 +164,8 @@ def _walk(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[str,
 
 
 def _tag(model: type[BaseModel]) -> Any:
-    field = model.model_fields.get("step")
+    """Tag of a model in a discriminated union, by the names used for it here."""
+    field = model.model_fields.get("step") or model.model_fields.get("kind")
     return field.default if field else None
 
 

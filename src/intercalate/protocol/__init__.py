@@ -1,18 +1,9 @@
 """What to do to a cell: protocols, their feasibility, and the programs a cycler executes."""
 
 from intercalate.protocol.binding import FeasibilityError, bind
-from intercalate.protocol.program import (
-    BoundProgram,
-    CutOff,
-    Limits,
-    ProgramCursor,
-    ProgramPosition,
-    Quantity,
-    RecordCriteria,
-    Segment,
-    SegmentProgress,
-)
+from intercalate.protocol.program import BoundProgram, Limits, ProgramCursor, ProgramPosition
 from intercalate.protocol.protocol import Protocol
+from intercalate.protocol.segment import CutOff, Quantity, RecordCriteria, Segment, SegmentProgress
 from intercalate.protocol.site import SiteLimits
 from intercalate.protocol.steps import (
     ConstantCurrent,

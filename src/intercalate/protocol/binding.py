@@ -8,8 +8,9 @@ from intercalate.problems import Problem
 from intercalate.protocol import steps
 from intercalate.protocol.checks import check_sequence
 from intercalate.protocol.expansion import DriveTerms, expand
-from intercalate.protocol.program import Back, Block, BoundProgram, Limits, RecordCriteria
+from intercalate.protocol.program import Back, Block, BoundProgram, Limits
 from intercalate.protocol.protocol import Protocol
+from intercalate.protocol.segment import RecordCriteria
 from intercalate.protocol.site import SiteLimits
 from intercalate.protocol.steps import ProtocolError
 from intercalate.protocol.structure import Outline, target_index
@@ -180,11 +181,7 @@ def _not_executable(index: int, step: str, capabilities: frozenset[str]) -> Prob
 
 
 def _whole_program_problems(program: BoundProgram, site: SiteLimits) -> list[Problem]:
-    problems: list[Problem] = []
-    if program.worst_case_s > site.max_duration_s:
-        limit = f"the site allows {site.max_duration_s / 3600:.6g} h"
-        value = f"{program.worst_case_s / 3600:.6g} h in the worst case"
-        problems.append(Problem("method", value, limit, "shorten until_time_s or repeat less often"))
+    problems = program.problems_at(site)
     size, most = len(program.to_json().encode()), COMMAND_BYTES - COMMAND_MARGIN_BYTES
     if size > most:
         fix = "use loops, or larger steps in pitt"

@@ -8,13 +8,11 @@ from typing import Any, Literal
 from intercalate.contract import ControlMode, EndReason, StepType
 from intercalate.problems import ABSENT, Problem
 from intercalate.protocol import steps
-from intercalate.protocol.program import CutOff, Limits, Quantity, RecordCriteria, Run, Segment
+from intercalate.protocol.program import ROUNDING, Limits, Run
+from intercalate.protocol.segment import CutOff, Quantity, RecordCriteria, Segment
 
 DERIVED_DURATION_FACTOR = 1.5
 """A step without a time may last this many times as long as its current needs for the capacity."""
-
-ROUNDING = 1e-9
-"""Relative; an agreement within it is an agreement."""
 
 Comparison = Literal[">=", "<="]
 

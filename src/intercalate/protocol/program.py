@@ -4,8 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from itertools import islice
 from typing import Annotated, Any, Literal, Self
 
@@ -13,126 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from intercalate.contract import ControlMode, EndReason, StepType
 from intercalate.problems import Problem, problems_of, read_mapping
+from intercalate.protocol.segment import Segment
+from intercalate.protocol.site import SiteLimits
 from intercalate.protocol.steps import ProtocolError
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-PositiveFinite = Annotated[Finite, Field(gt=0)]
-
-
-class Quantity(StrEnum):
-    """What a cut-off compares, all but voltage and state of charge as magnitudes."""
-
-    TIME_S = "time_s"
-    """Since the start of the segment."""
-    VOLTAGE_V = "voltage_v"
-    CURRENT_A = "current_a"
-    CAPACITY_AH = "capacity_ah"
-    """Net charge since the start of the segment."""
-    SOC = "soc"
-    VOLTAGE_SLOPE_V_PER_S = "voltage_slope_v_per_s"
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentProgress:
-    """Where a segment stands at one sample; NaN is an unknown, which meets no cut-off."""
-
-    elapsed_s: float
-    voltage_v: float = math.nan
-    current_a: float = math.nan
-    capacity_ah: float = math.nan
-    soc: float = math.nan
-    voltage_slope_v_per_s: float = math.nan
-
-    def value(self, quantity: Quantity) -> float:
-        """Figure that a cut-off on `quantity` compares."""
-        match quantity:
-            case Quantity.TIME_S:
-                return self.elapsed_s
-            case Quantity.VOLTAGE_V:
-                return self.voltage_v
-            case Quantity.CURRENT_A:
-                return abs(self.current_a)
-            case Quantity.CAPACITY_AH:
-                return abs(self.capacity_ah)
-            case Quantity.SOC:
-                return self.soc
-            case Quantity.VOLTAGE_SLOPE_V_PER_S:
-                return abs(self.voltage_slope_v_per_s)
-
-
-@dataclass(frozen=True, slots=True)
-class CutOff:
-    """A condition that ends a segment, and the reason then recorded."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    quantity: Quantity
-    comparison: Literal[">=", "<="]
-    value: Finite
-    reason: EndReason
-
-    def met(self, progress: SegmentProgress) -> bool:
-        """Whether the condition holds; an unknown (NaN) never does."""
-        figure = progress.value(self.quantity)
-        return figure >= self.value if self.comparison == ">=" else figure <= self.value
-
-
-@dataclass(frozen=True, slots=True)
-class RecordCriteria:
-    """When a record is taken: after `time_s`, or at such a change of voltage or current."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    time_s: PositiveFinite
-    voltage_v: PositiveFinite | None = None
-    current_a: PositiveFinite | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """One thing a channel does without a decision in between.
-
-    Attributes
-    ----------
-    step_id
-        Position of its step in the protocol's method, from 1.
-    step_type, mode
-        What is recorded, and what the channel holds constant.
-    setpoint
-        A, V or W by `mode`, + charges; 0 at rest.
-    cutoffs
-        The first one met ends the segment; time comes last.
-    record
-        When records are taken; None in a marker.
-    worst_case_s
-        Longest duration: the time cut-off, or derived from capacity and current.
-    marker
-        Name, in a marker.
-    group_end_on
-        Reasons that end the whole step, so that its remaining segments are skipped.
-    cycle
-        1 + passes of outermost loops completed before.
-    """
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    step_id: Annotated[int, Field(ge=1)]
-    step_type: StepType
-    mode: ControlMode = ControlMode.REST
-    setpoint: Finite = 0.0
-    cutoffs: tuple[CutOff, ...] = ()
-    record: RecordCriteria | None = None
-    worst_case_s: Annotated[Finite, Field(ge=0)] = 0.0
-    marker: str | None = None
-    group_end_on: frozenset[EndReason] = frozenset()
-    cycle: Annotated[int, Field(ge=1)] = 1
-
-    def ended_by(self, progress: SegmentProgress) -> CutOff | None:
-        """First cut-off met, None while the segment goes on."""
-        for cutoff in self.cutoffs:
-            if cutoff.met(progress):
-                return cutoff
-        return None
+REBIND = "bind the protocol again"
+ROUNDING = 1e-9
+"""Relative; an agreement within it is an agreement."""
 
 
 class _Frozen(BaseModel):
@@ -212,15 +98,17 @@ class BoundProgram(_Frozen):
     blocks: Annotated[tuple[Block, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _check_loops(self) -> Self:
+    def _check_blocks(self) -> Self:
+        low, high = self.limits.min_voltage_v, self.limits.max_voltage_v
+        if low >= high:
+            problem = Problem("limits.min_voltage_v", low, f"must be below max_voltage_v = {high:g}", REBIND)
+            raise ProtocolError("program", [problem])
         bodies: list[tuple[int, int]] = []
         for index, block in enumerate(self.blocks):
             if isinstance(block, Back):
                 crossed = any(start < block.to <= end for start, end in bodies)
                 if crossed or not any(isinstance(one, Run) for one in self.blocks[block.to : index]):
-                    problem = Problem(
-                        f"blocks[{index}].to", block.to, "no loop body", "bind the protocol again"
-                    )
+                    problem = Problem(f"blocks[{index}].to", block.to, "no loop body", REBIND)
                     raise ProtocolError("program", [problem])
                 bodies.append((block.to, index))
         return self
@@ -235,12 +123,11 @@ class BoundProgram(_Frozen):
             If it is no program.
         """
         try:
-            return cls.model_validate_json(json.dumps(read_mapping(text, "json")))
+            return cls.model_validate(read_mapping(text, "json"))
         except ValidationError as error:
             raise ProtocolError(source, problems_of(error, cls)) from None
         except ValueError as error:
-            problem = Problem("", "(the text)", str(error), "bind the protocol again")
-            raise ProtocolError(source, [problem]) from None
+            raise ProtocolError(source, [Problem("", "(the text)", str(error), REBIND)]) from None
 
     def to_json(self) -> str:
         """Canonical JSON, defaults left out."""
@@ -257,9 +144,13 @@ class BoundProgram(_Frozen):
 
     @property
     def worst_case_s(self) -> float:
-        """Longest duration of the whole program."""
+        """Longest duration of the whole program; infinite where it is beyond reckoning."""
         runs = zip(self.blocks, self._passes())
-        return math.fsum(block.worst_case_s * passes for block, passes in runs if isinstance(block, Run))
+        return sum(
+            block.worst_case_s * float(min(passes, 10**300))
+            for block, passes in runs
+            if isinstance(block, Run)
+        )
 
     @property
     def segment_count(self) -> int:
@@ -275,6 +166,43 @@ class BoundProgram(_Frozen):
         cursor = ProgramCursor(self)
         return islice(iter(cursor.next, None), start, None)
 
+    def problems_at(self, site: SiteLimits) -> list[Problem]:
+        """What a site's limits forbid in this program, which may have come over a wire.
+
+        `bind` leaves none for the site it was given; a server asks again with its own limits.
+        """
+        limits, problems = self.limits, []
+        wider = (
+            ("min_voltage_v", limits.min_voltage_v < site.min_voltage_V, site.min_voltage_V),
+            ("max_voltage_v", limits.max_voltage_v > site.max_voltage_V, site.max_voltage_V),
+            (
+                "min_current_a",
+                limits.min_current_a < -site.max_current_mA / 1000,
+                -site.max_current_mA / 1000,
+            ),
+            ("max_current_a", limits.max_current_a > site.max_current_mA / 1000, site.max_current_mA / 1000),
+            ("min_temperature_c", limits.min_temperature_c < site.min_temperature_C, site.min_temperature_C),
+            ("max_temperature_c", limits.max_temperature_c > site.max_temperature_C, site.max_temperature_C),
+            ("delay_s", limits.delay_s > site.interlock_delay_s, site.interlock_delay_s),
+        )
+        for name, is_wider, bound in wider:
+            if is_wider:
+                text = f"the site's limit is {bound:g}"
+                problems.append(Problem(f"limits.{name}", getattr(limits, name), text, REBIND))
+        if site.max_capacity_mAh is not None:
+            most_ah = site.max_capacity_mAh / 1000
+            if limits.max_capacity_ah is None or limits.max_capacity_ah > most_ah:
+                text = f"the site's limit is {most_ah:g}"
+                problems.append(Problem("limits.max_capacity_ah", limits.max_capacity_ah, text, REBIND))
+        if self.worst_case_s > site.max_duration_s:
+            value = f"{self.worst_case_s / 3600:.6g} h in the worst case"
+            text = f"the site allows {site.max_duration_s / 3600:.6g} h"
+            problems.append(Problem("method", value, text, "shorten until_time_s or repeat less often"))
+        for block in self.blocks:
+            for part in (*block.parts, *block.last) if isinstance(block, Run) else ():
+                problems += _segment_problems(part, limits)
+        return problems
+
     def _passes(self) -> list[int]:
         """How often each block is passed."""
         passes = [1] * len(self.blocks)
@@ -283,6 +211,26 @@ class BoundProgram(_Frozen):
                 for inner in range(block.to, index):
                     passes[inner] *= block.passes
         return passes
+
+
+def _segment_problems(segment: Segment, limits: Limits) -> list[Problem]:
+    """What is outside the program's own limits in one segment."""
+    where, setpoint = f"method[{segment.step_id - 1}]", segment.setpoint
+    if segment.step_type is StepType.MARKER:
+        return []
+    problems: list[Problem] = []
+    low, high = {
+        ControlMode.REST: (0.0, 0.0),
+        ControlMode.CURRENT: (limits.min_current_a, limits.max_current_a),
+        ControlMode.VOLTAGE: (limits.min_voltage_v, limits.max_voltage_v),
+        ControlMode.POWER: (-math.inf, math.inf),
+    }[segment.mode]
+    slack = ROUNDING * max(abs(low), abs(high)) if math.isfinite(low) else 0.0
+    if not low - slack <= setpoint <= high + slack:
+        problems.append(Problem(where, setpoint, f"setpoint beyond {low:g} to {high:g}", REBIND))
+    if segment.worst_case_s <= 0 or segment.record is None:
+        problems.append(Problem(where, segment.worst_case_s, "no worst-case duration or no record", REBIND))
+    return problems
 
 
 def _sort_sets(blocks: list[dict[str, Any]]) -> None:

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, Field, ValidationError, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, ValidationError, model_validator
 
 from intercalate.problems import Problem, problems_of, read_file, read_mapping
 from intercalate.protocol.description import describe
@@ -45,7 +45,7 @@ class Protocol(Model):
     sample: Sample = Field(default_factory=Sample)
     record: Record = Field(validation_alias=AliasChoices("record", "measurement"))
     safety: Safety = Field(default_factory=Safety)
-    method: Annotated[tuple[AnyStep, ...], Field(min_length=1)]
+    method: Annotated[Sequence[AnyStep], Field(min_length=1), AfterValidator(tuple)]
 
     @model_validator(mode="after")
     def _check_structure(self) -> Self:
