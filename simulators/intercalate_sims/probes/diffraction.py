@@ -215,13 +215,10 @@ class DiffractionProbe:
 
     def _transform_of_crystallites(self, phase: str) -> np.ndarray:
         sigma = _CRYSTALLITE_SIGMA_MM[phase]
-        return sum(
-            (
-                share * _gaussian_transform(self._frequency, sigma * scale, 0.0)
-                for scale, share in _SIZE_CLASSES
-            ),
-            start=np.zeros(self._frequency.size, dtype=complex),
-        )
+        transform = np.zeros(self._frequency.size, dtype=complex)
+        for scale, share in _SIZE_CLASSES:
+            transform += share * _gaussian_transform(self._frequency, sigma * scale, 0.0)
+        return transform
 
     def _halos(self) -> np.ndarray:
         two_theta_deg = np.degrees(np.arctan(self._grid_mm / self.geometry.distance_mm))

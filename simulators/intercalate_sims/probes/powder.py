@@ -11,6 +11,7 @@ from intercalate_sims.probes import scattering
 from intercalate_sims.probes.lattice import crystallites, graphite_stages, oxide_lattice
 
 _ANGSTROM_PER_UM = 1e4
+_AVOGADRO_PER_MOL = 6.02214076e23
 TRANSMISSION_OF_STACK = 0.62
 """Of the whole stack at 25 keV, mostly lost in the copper; taken as one factor for all lines."""
 
@@ -113,10 +114,12 @@ def _electrode_lines(
     )
 
 
-def _crystal_path_angstrom(weighted: Sequence[tuple[float, ElectrodeState]]) -> float:
+def _cells_per_angstrom2(
+    weighted: Sequence[tuple[float, ElectrodeState]], formula_units_per_cell: float
+) -> float:
     state = weighted[0][1]
-    density = electrode(state.material).density_g_cm3
-    return state.active_loading_mg_cm2 * 1e-3 / density * 1e8
+    mol_cm2 = state.active_loading_mg_cm2 * 1e-3 / electrode(state.material).molar_mass_g_mol
+    return mol_cm2 * _AVOGADRO_PER_MOL * 1e-16 / formula_units_per_cell
 
 
 def _oxide_lines(
@@ -127,7 +130,7 @@ def _oxide_lines(
     wavelength_angstrom: float,
 ) -> Lines:
     sample = crystallites(weighted)
-    path = _crystal_path_angstrom(weighted)
+    cells = _cells_per_angstrom2(weighted, 3.0)
     a, c = oxide_lattice(sample.li_content)
     indices = np.array([(r.h, r.k, r.l, r.multiplicity) for r in NMC811.reflections], dtype=float).T
     h, k, index_l, multiplicity = indices[:, :, None]
@@ -135,7 +138,7 @@ def _oxide_lines(
     squared = scattering.oxide_structure_factor_squared(NMC811, index_l, sample.li_content, inverse_d)
     volume = np.sqrt(3) / 2 * a**2 * c
     fraction = scattering.cone_fraction(
-        squared, multiplicity, volume, path * sample.weight, inverse_d, wavelength_angstrom
+        squared, multiplicity, volume, cells * sample.weight, inverse_d, wavelength_angstrom
     )
     fraction = fraction * scattering.march_dollase(inverse_d, index_l / c, makeup.nmc_texture)
     depth = np.broadcast_to(sign * (face_um + sample.depth_um), inverse_d.shape)
@@ -150,7 +153,7 @@ def _graphite_lines(
     wavelength_angstrom: float,
 ) -> list[Lines]:
     sample = crystallites(weighted)
-    path = _crystal_path_angstrom(weighted)
+    cells = _cells_per_angstrom2(weighted, 1 / 3)
     found = []
     for share in graphite_stages(sample.li_content):
         present = np.flatnonzero(share.fraction > 0)
@@ -162,25 +165,20 @@ def _graphite_lines(
         depth = sign * (face_um + sample.depth_um[present])
         volume = np.sqrt(3) / 2 * a**2 * d
         for r in GRAPHITE.reflections[GRAPHITE.stage(share.stage).stacking]:
-            hkl = (np.float64(r.h), np.float64(r.k), np.float64(r.l))
-            inverse_d = scattering.inverse_d_hexagonal(*hkl, a, d)
+            inverse_d = scattering.inverse_d_hexagonal(r.h, r.k, r.l, a, d)
             squared = scattering.graphite_structure_factor_squared(
                 share.stage, r.h, r.k, r.l, x, d, inverse_d
             )
             fraction = scattering.cone_fraction(
-                squared, r.multiplicity, volume, path * weight, inverse_d, wavelength_angstrom
+                squared, r.multiplicity, volume, cells * weight, inverse_d, wavelength_angstrom
             )
             fraction = fraction * scattering.march_dollase(inverse_d, r.l / d, makeup.graphite_texture)
             found.append(Lines("graphite", inverse_d, fraction, depth))
-    return [
-        Lines(
-            "graphite",
-            *(
-                np.concatenate([getattr(one, name) for one in found])
-                for name in ("inverse_d", "fraction", "depth_um")
-            ),
-        )
-    ]
+    joined = (
+        np.concatenate([getattr(one, name) for one in found])
+        for name in ("inverse_d", "fraction", "depth_um")
+    )
+    return [Lines("graphite", *joined)]
 
 
 def _collector_lines(
@@ -212,7 +210,7 @@ def _metal_lines(
     multiplicity = np.array([r.multiplicity for r in table.reflections], dtype=float)
     squared = scattering.metal_structure_factor_squared(table.element, table.centring, inverse_d)
     fraction = scattering.cone_fraction(
-        squared, multiplicity, a**3, thickness_um * _ANGSTROM_PER_UM, inverse_d, wavelength_angstrom
+        squared, multiplicity, a**3, thickness_um * _ANGSTROM_PER_UM / a**3, inverse_d, wavelength_angstrom
     )
     rolled = dict(makeup.foil_texture) if key != "Li" else {}
     fraction = fraction * np.array([rolled.get(r.name, 1.0) for r in table.reflections])
@@ -224,9 +222,9 @@ def _separator_lines(makeup: CellMakeup, wavelength_angstrom: float) -> Lines:
     table = polymer("PE")
     inverse_d = np.array([1 / line.d_angstrom for line in table.lines])
     relative = np.array([line.relative_intensity for line in table.lines]) / 100 * np.array([1.0, 1.12])
-    path = makeup.separator_um * makeup.separator_solid_fraction * _ANGSTROM_PER_UM
+    cells = makeup.separator_um * makeup.separator_solid_fraction * _ANGSTROM_PER_UM / 92.7
     strongest = scattering.cone_fraction(
-        np.array(18.0**2), 4.0, 92.7, path, inverse_d[:1], wavelength_angstrom
+        np.array(18.0**2), 4.0, 92.7, cells, inverse_d[:1], wavelength_angstrom
     )
     return _flat("PE", inverse_d, strongest * relative, np.zeros(inverse_d.shape))
 

@@ -32,15 +32,15 @@ def form_factor(element: str, inverse_d: np.ndarray) -> np.ndarray:
     """Atomic form factor, electrons, at reciprocal spacing 1/d in 1/A."""
     a, b, c = _FORM_FACTORS[element]
     s2 = (np.asarray(inverse_d) / 2) ** 2
-    return c + sum(a_i * np.exp(-b_i * s2) for a_i, b_i in zip(a, b))
+    return np.asarray(c + sum(a_i * np.exp(-b_i * s2) for a_i, b_i in zip(a, b)))
 
 
 def inverse_d_hexagonal(
-    h: np.ndarray,
-    k: np.ndarray,
-    l: np.ndarray,
+    h: np.ndarray | int,
+    k: np.ndarray | int,
+    l: np.ndarray | float,  # noqa: E741
     a_angstrom: np.ndarray,
-    c_angstrom: np.ndarray,  # noqa: E741
+    c_angstrom: np.ndarray,
 ) -> np.ndarray:
     """1/d of hexagonal planes; for layered carbons `c_angstrom` is the layer spacing."""
     return np.sqrt(4 / 3 * (h * h + h * k + k * k) / a_angstrom**2 + (l / c_angstrom) ** 2)
@@ -96,23 +96,19 @@ def cone_fraction(
     structure_factor_squared: np.ndarray,
     multiplicity: np.ndarray | float,
     cell_volume_angstrom3: np.ndarray | float,
-    path_angstrom: np.ndarray | float,
+    cells_per_angstrom2: np.ndarray | float,
     inverse_d: np.ndarray,
     wavelength_angstrom: float,
 ) -> np.ndarray:
     """Fraction of the incident photons that a powder scatters into one cone, without polarisation.
 
-    r_e^2 lambda^3 t m |F|^2 / (4 v^2 sin theta): Warren, X-ray Diffraction (1969), ch. 4.
+    r_e^2 lambda^3 N m |F|^2 / (4 v sin theta) with N cells of volume v per area:
+    Warren, X-ray Diffraction (1969), ch. 4.
     """
     sin_theta = wavelength_angstrom * inverse_d / 2
     prefactor = CLASSICAL_ELECTRON_RADIUS_ANGSTROM**2 * wavelength_angstrom**3 / 4
-    return (
-        prefactor
-        * path_angstrom
-        * multiplicity
-        * structure_factor_squared
-        / (np.asarray(cell_volume_angstrom3) ** 2 * sin_theta)
-    )
+    scattered = prefactor * cells_per_angstrom2 * multiplicity * structure_factor_squared
+    return np.asarray(scattered / (cell_volume_angstrom3 * sin_theta))
 
 
 def march_dollase(inverse_d: np.ndarray, basal_part: np.ndarray, coefficient: float) -> np.ndarray:

@@ -1,0 +1,500 @@
+"""Pawley fit of several phases at once, with honest errors.
+
+Positions and widths are refined by damped least squares; intensities (non-negative, free for every
+line) and background are solved exactly inside (variable projection in Kaufman's form). After
+G. S. Pawley, J. Appl. Cryst. 14 (1981) 357 and L. Kaufman, BIT 15 (1975) 49.
+
+`sigma_stat` is the square root of the covariance's diagonal with the counting errors of the bins: it is
+not scaled by chi squared. `sigma_sys` adds in quadrature the linear response of a parameter to each of
+the errors named in `Systematics`, which are declared, not fitted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from intercalate.reduction.integration import Pattern
+from intercalate.reduction.model import Geometry, PowderModel
+from intercalate.reduction.phases import FitPhase
+from intercalate.reduction.profiles import ProfileMatrix, total_width
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value with its two standard uncertainties; all NaN where it could not be determined."""
+
+    value: float
+    sigma_stat: float
+    sigma_sys: float
+
+    @property
+    def sigma(self) -> float:
+        """Both uncertainties in quadrature."""
+        return float(np.hypot(self.sigma_stat, self.sigma_sys))
+
+
+UNDETERMINED = Estimate(float("nan"), float("nan"), float("nan"))
+
+
+@dataclass(frozen=True, slots=True)
+class Systematics:
+    """Standard uncertainties that counting does not show.
+
+    Each is turned into a shift of lines, and by the linear response of the fit into one of every
+    parameter; the shifts add in quadrature.
+
+    Attributes
+    ----------
+    profile_fraction
+        Centre of a fitted, symmetric profile against the centroid of the true one, in full widths at
+        half maximum: one common shift for all lines of a phase, independent between phases.
+    zero_deg
+        Common shift of all lines: centre of the rings.
+    wavelength
+        Relative.
+    displacement_um
+        Of the cell along the beam; counts only where no standard lets it be refined.
+    temperature_k
+        Of the foils, by which standards expand.
+    """
+
+    profile_fraction: float = 0.01
+    zero_deg: float = 2e-4
+    wavelength: float = 2e-5
+    displacement_um: float = 100.0
+    temperature_k: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class FitOptions:
+    """How to fit.
+
+    Attributes
+    ----------
+    range_deg
+        Part of the pattern, in 2theta.
+    background_terms
+        Chebyshev polynomials.
+    temperature_c
+        Of the standards.
+    detection_sigma
+        A refined phase whose strongest line is weaker than this many sigma counts as absent.
+    max_iterations
+        After which the fit has failed.
+    tolerance
+        Converged when every lattice parameter moves by less than this part of its `sigma_stat`.
+    """
+
+    range_deg: tuple[float, float] = (4.5, 25.0)
+    background_terms: int = 12
+    temperature_c: float = 25.0
+    detection_sigma: float = 8.0
+    max_iterations: int = 40
+    tolerance: float = 0.02
+    systematics: Systematics = field(default_factory=Systematics)
+
+
+@dataclass(frozen=True)
+class PawleyResult:
+    """What a fit found.
+
+    Attributes
+    ----------
+    parameters
+        By name: `NMC811.a`, `NMC811.c`, `graphite.d` ... in A; `displacement_um`; widths.
+        Parameters of absent phases, and those that ended at a bound, are NaN.
+    intensities
+        Integrated intensity of every line, by `phase line`, with its counting error (deg x counts).
+    present
+        Which phases were found.
+    reduced_chi2
+        Against counting errors alone; well above 1 where counting is better than the profile.
+    converged, message
+        Whether to trust this at all, and what happened.
+    calculated
+        Fitted pattern on the points that were fitted.
+    vector
+        Nonlinear parameters by name, from which the next frame may start.
+    """
+
+    parameters: dict[str, Estimate]
+    intensities: dict[str, tuple[float, float]]
+    present: dict[str, bool]
+    reduced_chi2: float
+    converged: bool
+    message: str
+    iterations: int
+    calculated: np.ndarray
+    vector: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Point:
+    """The model at one parameter vector, with the linear part solved."""
+
+    parameters: np.ndarray
+    geometry: Geometry
+    profiles: ProfileMatrix
+    design: np.ndarray
+    gram: np.ndarray
+    linear: np.ndarray
+    passive: np.ndarray
+    residual: np.ndarray
+    chi2: float
+
+
+def fit(
+    pattern: Pattern,
+    phases: Sequence[FitPhase],
+    options: FitOptions | None = None,
+    *,
+    start: PawleyResult | None = None,
+) -> PawleyResult:
+    """Fit a pattern.
+
+    Parameters
+    ----------
+    pattern
+        Intensity with independent errors per bin.
+    phases
+        All that may be in the beam; those that are not are found to be absent.
+    start
+        Result of a similar pattern. Without it, or if it failed, lines are searched for.
+
+    Returns
+    -------
+    PawleyResult
+        Look at `converged` first.
+
+    Raises
+    ------
+    ValueError
+        If the range holds too few points for the number of parameters.
+    """
+    options = options or FitOptions()
+    part = pattern.between(*options.range_deg)
+    fitted = [_at_temperature(phase, options.temperature_c) for phase in phases]
+    fitted = _started(part, fitted, start)
+    lines = sum(len(phase.reflections) for phase in fitted)
+    if len(part) < 2 * (lines + options.background_terms):
+        raise ValueError(
+            f"{len(part)} points between {options.range_deg[0]} and {options.range_deg[1]} deg are too "
+            f"few for {lines} lines and {options.background_terms} background terms; widen range_deg or add bins"
+        )
+    return _Fit(part, fitted, options, start).run()
+
+
+class _Fit:
+    def __init__(
+        self, pattern: Pattern, phases: Sequence[FitPhase], options: FitOptions, start: PawleyResult | None
+    ) -> None:
+        self.options = options
+        self.model = PowderModel(pattern, phases, options.background_terms)
+        self.weight = 1 / pattern.sigma
+        self.observed = pattern.intensity * self.weight
+        self.weighted_background = self.model.background * self.weight[:, None]
+        self.background_gram = self.weighted_background.T @ self.weighted_background
+        self.low, self.high = np.array(self.model.low), np.array(self.model.high)
+        initial = np.array(self.model.start)
+        if start is not None and start.converged:
+            for index, name in enumerate(self.model.names):
+                initial[index] = start.vector.get(name, initial[index])
+        self.initial = np.clip(initial, self.low, self.high)
+        self.allowed = self._lines_in_range(pattern)
+
+    def _lines_in_range(self, pattern: Pattern) -> np.ndarray:
+        centre = self.model.geometry(self.initial).centre
+        return (centre > pattern.two_theta_deg[0] + 0.1) & (centre < pattern.two_theta_deg[-1] - 0.1)
+
+    def evaluate(self, parameters: np.ndarray, passive: np.ndarray | None = None) -> _Point:
+        geometry = self.model.geometry(parameters)
+        profiles = self.model.profiles(geometry)
+        lines = profiles.value * self.weight[:, None]
+        design = np.concatenate([lines, self.weighted_background], axis=1)
+        gram = design.T @ design
+        linear, passive = _solve_nonnegative(
+            gram, design.T @ self.observed, self._allowed_columns(), lines.shape[1], passive
+        )
+        residual = self.observed - design @ linear
+        return _Point(
+            parameters,
+            geometry,
+            profiles,
+            design,
+            gram,
+            linear,
+            passive,
+            residual,
+            float(residual @ residual),
+        )
+
+    def _allowed_columns(self) -> np.ndarray:
+        return np.concatenate([self.allowed, np.ones(self.weighted_background.shape[1], dtype=bool)])
+
+    def run(self) -> PawleyResult:
+        point = self.evaluate(self.initial)
+        absent = self._absent_phases(point)
+        for index in absent:
+            self.allowed[self.model.rows(index)] = False
+        refined = np.ones(self.initial.size, dtype=bool)
+        for index in absent:
+            refined[self.model.parameter_slice(index)] = False
+        if absent:
+            point = self.evaluate(self.initial)
+        point, normal, free, iterations, message = self._minimise(point, refined)
+        return self._result(point, normal, free, iterations, message, absent)
+
+    def _absent_phases(self, point: _Point) -> list[int]:
+        absent = []
+        significance = self._significance(point)
+        for index, phase in enumerate(self.model.phases):
+            strongest = significance[self.model.rows(index)].max(initial=0.0)
+            if strongest < self.options.detection_sigma or (
+                not phase.fixed and not self.allowed[self.model.rows(index)].any()
+            ):
+                absent.append(index)
+        return absent
+
+    def _significance(self, point: _Point) -> np.ndarray:
+        lines = self.model.reflection_phase.size
+        used = np.flatnonzero(point.passive)
+        variance = np.full(point.linear.size, np.inf)
+        variance[used] = np.diag(np.linalg.inv(_regularised(point.gram[np.ix_(used, used)])))
+        return point.linear[:lines] / np.sqrt(variance[:lines])
+
+    def normal_matrix(self, point: _Point) -> tuple[np.ndarray, np.ndarray]:
+        """Normal equations of all nonlinear parameters and the linear ones in use, and the gradient."""
+        lines = self.model.reflection_phase.size
+        jacobian = self.model.jacobian(point.geometry, point.profiles, point.linear[:lines])
+        jacobian *= self.weight[:, None]
+        used = np.flatnonzero(point.passive)
+        mixed = jacobian.T @ point.design[:, used]
+        normal = np.block([[jacobian.T @ jacobian, mixed], [mixed.T, point.gram[np.ix_(used, used)]]])
+        return normal, jacobian.T @ point.residual
+
+    def _minimise(
+        self, point: _Point, refined: np.ndarray
+    ) -> tuple[_Point, np.ndarray, np.ndarray, int, str]:
+        damping, message = 1e-3, ""
+        count = refined.size
+        lattice = np.array(
+            [name.split(".")[-1] in ("a", "c", "d", "displacement_um") for name in self.model.names]
+        )
+        for iteration in range(1, self.options.max_iterations + 1):
+            normal, gradient = self.normal_matrix(point)
+            free = refined & ~self._held_at_bound(point.parameters, gradient)
+            free &= np.diag(normal)[:count] > 0
+            reduced, used = _reduce(normal, free, count)
+            sigma = np.sqrt(np.diag(np.linalg.inv(_regularised(reduced))))
+            improved = False
+            for _ in range(8):
+                damped = reduced + damping * np.diag(np.diag(reduced))
+                step = np.zeros(count)
+                step[used] = np.linalg.solve(_regularised(damped), gradient[used])
+                trial = np.clip(point.parameters + step, self.low, self.high)
+                candidate = self.evaluate(trial, point.passive)
+                if candidate.chi2 <= point.chi2 * (1 + 1e-12):
+                    improved = True
+                    break
+                damping *= 10
+            if not improved:
+                message = "stopped: no step lowers chi squared"
+                moved = np.abs(step[used]) / sigma
+                if np.all(moved[lattice[used]] < self.options.tolerance):
+                    return point, normal, free, iteration, "converged"
+                return point, normal, free, iteration, message
+            taken = np.abs(trial - point.parameters)[used] / sigma
+            point = candidate
+            small = damping < 1e-2
+            damping = max(damping / 10, 1e-9)
+            if small and np.all(taken[lattice[used]] < self.options.tolerance):
+                normal, gradient = self.normal_matrix(point)
+                return point, normal, free, iteration, "converged"
+        return (
+            point,
+            normal,
+            free,
+            self.options.max_iterations,
+            (f"not converged after {self.options.max_iterations} iterations"),
+        )
+
+    def _held_at_bound(self, parameters: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        return ((parameters <= self.low) & (gradient < 0)) | ((parameters >= self.high) & (gradient > 0))
+
+    def _result(
+        self,
+        point: _Point,
+        normal: np.ndarray,
+        free: np.ndarray,
+        iterations: int,
+        message: str,
+        absent: Sequence[int],
+    ) -> PawleyResult:
+        model = self.model
+        count = free.size
+        keep = np.concatenate([np.flatnonzero(free), np.arange(count, normal.shape[0])])
+        covariance = np.linalg.inv(_regularised(normal[np.ix_(keep, keep)]))
+        used = np.flatnonzero(free)
+        sigma_stat = np.sqrt(np.diag(covariance))
+        systematic = self._systematic(point, free, covariance)
+        parameters = dict.fromkeys(model.names, UNDETERMINED)
+        for row, index in enumerate(used):
+            parameters[model.names[index]] = Estimate(
+                float(point.parameters[index]), float(sigma_stat[row]), float(systematic[row])
+            )
+        problems = self._stuck(point.parameters, free, absent)
+        labels = [f"{phase.name} {name}" for phase in model.phases for name in phase.reflections]
+        linear_sigma = np.full(point.linear.size, np.nan)
+        linear_sigma[point.passive] = sigma_stat[used.size :]
+        intensities = {
+            label: (float(point.linear[index]), float(linear_sigma[index]))
+            for index, label in enumerate(labels)
+        }
+        degrees = self.observed.size - keep.size
+        finite = bool(np.all(np.isfinite(sigma_stat)))
+        return PawleyResult(
+            parameters=parameters,
+            intensities=intensities,
+            present={phase.name: index not in absent for index, phase in enumerate(model.phases)},
+            reduced_chi2=point.chi2 / degrees,
+            converged=message == "converged" and finite,
+            message="; ".join([message, *problems]),
+            iterations=iterations,
+            calculated=(point.design @ point.linear) / self.weight,
+            vector=dict(zip(model.names, point.parameters.tolist())),
+        )
+
+    def _stuck(self, parameters: np.ndarray, free: np.ndarray, absent: Sequence[int]) -> list[str]:
+        stuck = []
+        for index in range(len(self.model.phases)):
+            if index in absent:
+                continue
+            span = self.model.lattice_slice(index)
+            for position in range(span.start, span.stop):
+                if not free[position]:
+                    stuck.append(
+                        f"{self.model.names[position]} ended at its bound {parameters[position]:g} A"
+                    )
+        return stuck
+
+    def _systematic(self, point: _Point, free: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+        """Quadratic sum of the responses of all free parameters to the declared shifts of lines."""
+        model, declared = self.model, self.options.systematics
+        lines = model.reflection_phase.size
+        jacobian = model.jacobian(point.geometry, point.profiles, point.linear[:lines])[:, free]
+        columns = np.concatenate([jacobian * self.weight[:, None], point.design[:, point.passive]], axis=1)
+        by_shift = point.profiles.by_centre * (point.linear[:lines] * self.weight[:, None])
+        response = covariance @ (columns.T @ by_shift)
+        width, _, _ = total_width(point.geometry.gaussian, point.geometry.lorentzian)
+        by_depth = model.shift_by_depth(point.parameters)
+        by_scale = np.degrees(2 * np.tan(np.radians(point.geometry.centre) / 2))
+        shifts = [np.full(lines, declared.zero_deg), by_scale * declared.wavelength]
+        if not model.refines_displacement:
+            shifts.append(by_depth * declared.displacement_um)
+        for index, phase in enumerate(model.phases):
+            own = model.reflection_phase == index
+            shifts.append(np.where(own, declared.profile_fraction * width, 0.0))
+            shifts.append(np.where(own, by_depth * phase.depth_sigma_um, 0.0))
+            if phase.standard_sigma is not None:
+                relative = np.hypot(phase.standard_sigma, phase.expansion_per_k * declared.temperature_k)
+                shifts.append(np.where(own, by_scale * relative, 0.0))
+        return np.sqrt(sum((response @ shift) ** 2 for shift in shifts))
+
+
+def _at_temperature(phase: FitPhase, temperature_c: float) -> FitPhase:
+    if not phase.expansion_per_k:
+        return phase
+    factor = 1 + phase.expansion_per_k * (temperature_c - 25.0)
+    return replace(phase, start=tuple(value * factor for value in phase.start))
+
+
+def _started(pattern: Pattern, phases: Sequence[FitPhase], start: PawleyResult | None) -> list[FitPhase]:
+    """Phases with the lattice of an earlier result, or of the highest points in their windows."""
+    started = []
+    for phase in phases:
+        warm = start is not None and start.converged and start.present.get(phase.name, False)
+        if phase.fixed:
+            started.append(phase)
+        elif warm and start is not None:
+            values = [start.vector.get(f"{phase.name}.{name}", 0.0) for name in phase.parameters]
+            started.append(replace(phase, start=tuple(np.clip(values, phase.low, phase.high))))
+        else:
+            started.append(_searched(pattern, phase))
+    return started
+
+
+def _searched(pattern: Pattern, phase: FitPhase) -> FitPhase:
+    lattice = dict(zip(phase.parameters, phase.start))
+    spacing = pattern.wavelength_angstrom / (2 * np.sin(np.radians(pattern.two_theta_deg) / 2))
+    for seed in phase.seeds:
+        window = np.flatnonzero((spacing >= seed.d_low_angstrom) & (spacing <= seed.d_high_angstrom))
+        if not window.size:
+            continue
+        d = spacing[window[np.argmax(pattern.intensity[window])]]
+        row = phase.reflections.index(seed.reflection)
+        column = phase.parameters.index(seed.parameter)
+        others = sum(
+            phase.coefficients[row, other] / lattice[name] ** 2
+            for other, name in enumerate(phase.parameters)
+            if other != column
+        )
+        remaining = 1 / d**2 - phase.offset[row] - others
+        if remaining > 0:
+            value = np.sqrt(phase.coefficients[row, column] / remaining)
+            lattice[seed.parameter] = float(np.clip(value, phase.low[column], phase.high[column]))
+    return replace(phase, start=tuple(lattice[name] for name in phase.parameters))
+
+
+def _regularised(matrix: np.ndarray) -> np.ndarray:
+    """The matrix with 1e-11 of its diagonal added, so that two coincident lines stay solvable."""
+    return matrix + np.diag(1e-11 * np.diag(matrix))
+
+
+def _reduce(normal: np.ndarray, free: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Normal equations of the free nonlinear parameters, the linear ones eliminated."""
+    used = np.flatnonzero(free)
+    linear = normal[count:, count:]
+    mixed = normal[np.ix_(used, np.arange(count, normal.shape[0]))]
+    return normal[np.ix_(used, used)] - mixed @ np.linalg.solve(_regularised(linear), mixed.T), used
+
+
+def _solve_nonnegative(
+    gram: np.ndarray,
+    right: np.ndarray,
+    allowed: np.ndarray,
+    constrained: int,
+    passive: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Least squares with the first `constrained` unknowns not negative and some held at zero.
+
+    Active sets after Lawson and Hanson, started from the whole set or a given one.
+
+    Returns
+    -------
+    solution, passive
+        The unknowns, and which of them are not held at zero.
+    """
+    passive = allowed.copy() if passive is None else passive & allowed
+    solution = np.zeros(right.size)
+    scale = np.sqrt(np.maximum(np.diag(gram), 1e-300))
+    for _ in range(3 * right.size):
+        used = np.flatnonzero(passive)
+        solution[:] = 0.0
+        solution[used] = np.linalg.solve(_regularised(gram[np.ix_(used, used)]), right[used])
+        negative = np.flatnonzero(solution[:constrained] < 0)
+        if negative.size:
+            passive[negative] = False
+            continue
+        slope = (right - gram @ solution) / scale
+        waiting = allowed & ~passive
+        if not np.any(waiting & (slope > 1e-6)):
+            break
+        best = int(np.argmax(np.where(waiting, slope, -np.inf)))
+        passive[best] = True
+        trial = np.flatnonzero(passive)
+        probe = np.linalg.solve(_regularised(gram[np.ix_(trial, trial)]), right[trial])
+        if probe[np.searchsorted(trial, best)] <= 0:
+            passive[best] = False
+            break
+    return solution, passive
