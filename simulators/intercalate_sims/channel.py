@@ -1,0 +1,261 @@
+"""Simulated cycler channels: each drives one cell of the world, with the vices of real ones on demand."""
+
+import logging
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from intercalate.contract import ControlMode, EndReason
+from intercalate.cycler_server.channel import ChannelError, ChannelListener, Sample
+from intercalate.protocol import Segment, SegmentProgress
+from intercalate_sims.link import WorldLink
+from intercalate_sims.wire import Message
+
+log = logging.getLogger(__name__)
+
+NOISE_V = 2e-5
+NOISE_A_FRACTION = 1e-5
+_NOISE = np.random.default_rng(20261).standard_normal(4096)
+
+SLOPE_WINDOW_S = 60.0
+
+
+@dataclass
+class Knobs:
+    """What can be wrong with a channel; each stays until it is turned back.
+
+    Attributes
+    ----------
+    contact_loss
+        The leads are open: no current flows and the voltage reads 0.
+    over_temperature_c
+        Added to the temperature reading.
+    stuck_reading
+        Readings repeat the last one.
+    late_completion_s
+        Cut-offs are noticed so much cell time late.
+    sensor_nan
+        The thermometer reads NaN.
+    lost_reply
+        The next commands are obeyed but never acknowledged.
+    """
+
+    contact_loss: bool = False
+    over_temperature_c: float = 0.0
+    stuck_reading: bool = False
+    late_completion_s: float = 0.0
+    sensor_nan: bool = False
+    lost_reply: bool = False
+
+
+class SimulatedChannel:
+    """A `Channel` on a cell of the simulated world."""
+
+    def __init__(self, name: str, cell: str, rig: "SimulatedRig"):
+        self.name = name
+        self.cell = cell
+        self.knobs = Knobs()
+        self._rig = rig
+        self._listener: ChannelListener | None = None
+        self._segment: Segment | None = None
+        self._unacknowledged: Segment | None = None
+        self._from: Sample | None = None
+        self._met_at_s: float | None = None
+        self._slope_from: tuple[float, float] | None = None
+        self._slope = math.nan
+        self._last: Sample | None = None
+        self._capacity_ah = 0.0
+        self._initial_soc: float | None = None
+
+    # Channel
+
+    def attach(self, listener: ChannelListener) -> None:
+        """See `Channel`."""
+        self._listener = listener
+
+    def start_segment(self, segment: Segment) -> None:
+        """See `Channel`."""
+        if not self._rig.up:
+            raise ChannelError("the simulated world does not answer")
+        self._segment = self._unacknowledged = segment
+        self._from = self._last
+        self._met_at_s = None
+        self._slope_from, self._slope = None, math.nan
+        self._drive()
+
+    def open_circuit(self) -> None:
+        """See `Channel`."""
+        self._segment = self._unacknowledged = None
+        self._drive()
+
+    def _drive(self) -> None:
+        """Let the cell be controlled as the segment says, as far as the leads carry it."""
+        segment = self._segment
+        if segment is None or self.knobs.contact_loss:
+            self._rig.apply(self.cell, ControlMode.REST, 0.0)
+        else:
+            self._rig.apply(self.cell, segment.mode, segment.setpoint)
+
+    def turn(self, **knobs: bool | float) -> None:
+        """Turn knobs by name; see `Knobs`."""
+        for name, value in knobs.items():
+            setattr(self.knobs, name, value)
+        self._drive()
+
+    def unix_time_s(self) -> float:
+        """See `Channel`."""
+        return self._rig.unix_time_s()
+
+    # What the world tells
+
+    def take(self, time_s: float, unix_time_s: float, reading: Message) -> None:
+        """One reading of the cell; called once per step of cell time."""
+        sample = self._seen(time_s, unix_time_s, reading)
+        self._last = sample
+        if self._listener is None:
+            return
+        if self._unacknowledged is not None and not self.knobs.lost_reply:
+            acknowledged, self._unacknowledged = self._unacknowledged, None
+            self._listener.on_started(acknowledged)
+        self._listener.on_sample(sample)
+        reason = self._ended(sample) if self._segment is not None else EndReason.NONE
+        if reason is not EndReason.NONE:
+            self.open_circuit()
+            self._listener.on_ended(reason)
+
+    def _seen(self, time_s: float, unix_time_s: float, reading: Message) -> Sample:
+        """What the instrument makes of a reading: noise, and the faults that are turned on."""
+        knobs = self.knobs
+        if knobs.stuck_reading and self._last is not None:
+            stuck = self._last
+            return Sample(unix_time_s, stuck.voltage_v, stuck.current_a, stuck.charge_ah, stuck.temperature_c)
+        draw = _NOISE[int(time_s * 16.0) % len(_NOISE)]
+        voltage_v = reading["voltage_v"] + NOISE_V * draw
+        current_a = reading["current_a"] * (1.0 + NOISE_A_FRACTION * draw)
+        temperature_c = reading["temperature_c"] + knobs.over_temperature_c
+        return Sample(
+            unix_time_s,
+            0.0 if knobs.contact_loss else voltage_v,
+            current_a,
+            reading["charge_ah"],
+            math.nan if knobs.sensor_nan else temperature_c,
+        )
+
+    def _ended(self, sample: Sample) -> EndReason:
+        segment, start = self._segment, self._from
+        assert segment is not None
+        if start is None:
+            start = self._from = sample
+        elapsed_s = sample.unix_time_s - start.unix_time_s
+        self._update_slope(elapsed_s, sample.voltage_v)
+        progress = SegmentProgress(
+            elapsed_s=elapsed_s,
+            voltage_v=sample.voltage_v,
+            current_a=sample.current_a,
+            capacity_ah=sample.charge_ah - start.charge_ah,
+            soc=math.nan,
+            voltage_slope_v_per_s=self._slope,
+        )
+        cut = segment.ended_by(progress)
+        if cut is None:
+            return EndReason.NONE
+        if self._met_at_s is None:
+            self._met_at_s = elapsed_s
+        return cut.reason if elapsed_s - self._met_at_s >= self.knobs.late_completion_s else EndReason.NONE
+
+    def _update_slope(self, elapsed_s: float, voltage_v: float) -> None:
+        if self._slope_from is None:
+            self._slope_from = (elapsed_s, voltage_v)
+            return
+        since_s, before_v = self._slope_from
+        if elapsed_s - since_s >= SLOPE_WINDOW_S:
+            self._slope = (voltage_v - before_v) / (elapsed_s - since_s)
+            self._slope_from = (elapsed_s, voltage_v)
+
+    def lost(self) -> None:
+        """The world is gone."""
+        self._segment = self._unacknowledged = None
+        if self._listener is not None:
+            self._listener.on_lost("the simulated world is gone")
+
+    def found(self) -> None:
+        """The world is back, with the cell at open circuit."""
+        if self._listener is not None:
+            self._listener.on_found()
+
+
+class SimulatedRig:
+    """All simulated channels of one cycler, on one connection to the world.
+
+    The world stands still after every step until the rig has answered, so what the listeners decide
+    takes effect at the very next step.
+    """
+
+    def __init__(self, address_file: Path, cells: dict[str, str]):
+        self.channels = {name: SimulatedChannel(name, cell, self) for name, cell in cells.items()}
+        self._by_cell = {channel.cell: channel for channel in self.channels.values()}
+        self._link = WorldLink(address_file, on_message=self._take, on_up=self._attach, on_down=self._lost)
+        self._commands: dict[str, tuple[str, float]] = {}
+        self._in_step = False
+        self._t0_unix_s = 0.0
+        self._time_s = 0.0
+        self._taken_at = time.monotonic()
+        self._dt_s = 0.0
+        self.rate = 1.0
+
+    async def run(self) -> None:
+        """Keep the connection up, until cancelled."""
+        await self._link.run()
+
+    @property
+    def up(self) -> bool:
+        """Whether the world is connected."""
+        return self._link.up
+
+    def unix_time_s(self) -> float:
+        """Laboratory time, between steps by the rate of the clock."""
+        passed_s = min((time.monotonic() - self._taken_at) * self.rate, self._dt_s)
+        return self._t0_unix_s + self._time_s + passed_s
+
+    def apply(self, cell: str, mode: ControlMode, setpoint: float) -> None:
+        """Let the cell be controlled so from the next step on."""
+        self._commands[cell] = (mode, setpoint)
+        if not self._in_step:
+            self._send(go_on=False)
+
+    def _send(self, *, go_on: bool) -> None:
+        commands, self._commands = self._commands, {}
+        self._link.send({"op": "apply", "apply": commands, "continue": go_on})
+
+    def _attach(self) -> None:
+        self._link.send({"op": "control", "cells": list(self._by_cell)})
+
+    def _lost(self) -> None:
+        self._commands.clear()
+        for channel in self.channels.values():
+            channel.lost()
+
+    def _take(self, message: Message) -> None:
+        match message["op"]:
+            case "readings":
+                self._step(message)
+            case "attached":
+                self._t0_unix_s, self._time_s = message["t0_unix_s"], message["time_s"]
+                self._dt_s, self.rate = message["dt_s"], message["rate"]
+                for channel in self.channels.values():
+                    channel.found()
+            case other:
+                log.error("the world says %s: %s", other, message.get("why"))
+
+    def _step(self, message: Message) -> None:
+        self._time_s = message["time_s"]
+        self._taken_at = time.monotonic()
+        self._in_step = True
+        for cell, reading in message["cells"].items():
+            channel = self._by_cell[cell]
+            channel.take(self._time_s, self._t0_unix_s + self._time_s, reading)
+        self._in_step = False
+        self._send(go_on=True)

@@ -1,0 +1,1 @@
+"""One group of PVs per simulated instrument: PVs, completion and fault knobs, no physics."""

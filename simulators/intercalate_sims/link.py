@@ -1,0 +1,153 @@
+"""How the cycler server and the instruments reach the world: a connection that comes back."""
+
+import asyncio
+import itertools
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from intercalate_sims.wire import JsonLines, Message
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 0.2
+
+
+class WorldLink:
+    """Connection to the world, made again whenever it breaks.
+
+    Parameters
+    ----------
+    address_file
+        JSON file with `port`, written by the world when it listens.
+    on_message, on_up, on_down
+        Called in the event loop.
+    """
+
+    def __init__(
+        self,
+        address_file: Path,
+        *,
+        on_message: Callable[[Message], None],
+        on_up: Callable[[], None] = lambda: None,
+        on_down: Callable[[], None] = lambda: None,
+    ):
+        self._address_file = address_file
+        self._on_message = on_message
+        self._on_up = on_up
+        self._on_down = on_down
+        self._lines: JsonLines | None = None
+        self._down = asyncio.Event()
+
+    async def run(self) -> None:
+        """Keep the connection up, until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                port = json.loads(self._address_file.read_text())["port"]
+                self._down.clear()
+                _, lines = await loop.create_connection(
+                    lambda: JsonLines(lambda _, message: self._on_message(message), self._lost),
+                    "127.0.0.1",
+                    port,
+                )
+            except (OSError, ValueError):
+                await asyncio.sleep(RETRY_S)
+                continue
+            self._lines = lines
+            self._on_up()
+            try:
+                await self._down.wait()
+            finally:
+                lines.close()
+            await asyncio.sleep(RETRY_S)
+
+    def _lost(self, lines: JsonLines) -> None:
+        self._lines = None
+        self._on_down()
+        self._down.set()
+
+    @property
+    def up(self) -> bool:
+        """Whether the world is connected."""
+        return self._lines is not None
+
+    def send(self, message: Message) -> None:
+        """Send, or drop the message where the world is not connected."""
+        if self._lines is not None:
+            self._lines.send(message)
+
+
+class InstrumentLink:
+    """An instrument's view of the world: exposures of a cell, and the clock."""
+
+    def __init__(self, address_file: Path):
+        self._link = WorldLink(
+            address_file, on_message=self._take, on_down=self._fail_all, on_up=lambda: None
+        )
+        self._pending: dict[int, asyncio.Future[Message]] = {}
+        self._keys = itertools.count(1)
+
+    async def run(self) -> None:
+        """Keep the connection up, until cancelled."""
+        await self._link.run()
+
+    @property
+    def up(self) -> bool:
+        """Whether the world is connected."""
+        return self._link.up
+
+    def _take(self, message: Message) -> None:
+        future = self._pending.pop(message.get("key") or 0, None)
+        if future is None or future.done():
+            return
+        if message["op"] == "refused":
+            future.set_exception(RuntimeError(message["why"]))
+        else:
+            future.set_result(message)
+
+    def _fail_all(self) -> None:
+        for future in self._pending.values():
+            if not future.done():
+                future.set_exception(ConnectionError("the simulated world is gone"))
+        self._pending.clear()
+
+    async def _ask(self, message: Message) -> Message:
+        if not self._link.up:
+            raise ConnectionError("the simulated world does not answer")
+        key = next(self._keys)
+        future = self._pending[key] = asyncio.get_running_loop().create_future()
+        self._link.send({**message, "key": key})
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self._pending.pop(key, None)
+            self._link.send({"op": "cancel", "key": key})
+            self.done()
+            raise
+
+    async def expose(self, cell: str, exposure_s: float) -> Message:
+        """Expose a cell; when this returns, the clock stands still until `done` is called.
+
+        Returns
+        -------
+        dict
+            `start_unix_s`, `end_unix_s` and `states`, one `ProbeState` as a dict for each equal part
+            of the exposure.
+
+        Raises
+        ------
+        ConnectionError
+            If the world is gone, or goes away during the exposure.
+        """
+        return await self._ask({"op": "expose", "cell": cell, "exposure_s": exposure_s})
+
+    def done(self) -> None:
+        """Let the clock go on."""
+        self._link.send({"op": "done"})
+
+    async def status(self) -> dict[str, Any]:
+        """Clock, rate and cells of the world."""
+        return await self._ask({"op": "status"})

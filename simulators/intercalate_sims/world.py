@@ -1,0 +1,300 @@
+"""Cells and the clock they live by, in a process of their own.
+
+The world advances every cell in fixed steps of cell time. A *controller* (the cycler server) is asked
+after every step and the clock stands still until it has answered, so cut-offs and interlocks act at the
+same step of cell time whatever the speed of the machine. An *instrument* asks for the state of a cell
+during an exposure; from the end of the exposure until the instrument is done the clock stands still too.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from intercalate.contract import ControlMode
+from intercalate_sims.cell import make_cell, restore_cell
+from intercalate_sims.cell.interface import CellModel, Reading
+from intercalate_sims.state_file import StateFile
+from intercalate_sims.wire import JsonLines, Message
+
+log = logging.getLogger(__name__)
+
+HOLD_LIMIT_S = 10.0
+"""Wall seconds for which one client may hold the clock; after that it counts as hung."""
+
+CATCH_UP_S = 0.05
+"""Wall seconds of delay that are made up for; a longer delay lowers the speed instead."""
+
+EXPOSURE_SAMPLES = 4
+"""States of the cell kept for one exposure."""
+
+
+@dataclass
+class Slot:
+    """One cell and what is applied to it."""
+
+    cell: CellModel
+    mode: ControlMode = ControlMode.REST
+    setpoint: float = 0.0
+    owner: JsonLines | None = None
+
+
+@dataclass
+class Exposure:
+    """A running exposure of one instrument on one cell."""
+
+    client: JsonLines
+    key: int
+    slot: str
+    start_s: float
+    end_s: float
+    sample_times_s: list[float]
+    states: list[dict[str, Any]] = field(default_factory=list)
+
+
+class World:
+    """All cells, the clock, and the clients attached to them.
+
+    Parameters
+    ----------
+    slots
+        Model specification by name of the cell, as `make_cell` takes it.
+    rate
+        Cell seconds per wall second.
+    seed
+        Of the cells' own scatter.
+    dt_s
+        Fixed step of cell time.
+    state_path
+        Where the state is kept; if it exists, the cells go on from there, after the time that has
+        passed meanwhile at open circuit.
+    wall
+        Wall clock in unix seconds; injected in tests.
+    """
+
+    def __init__(
+        self,
+        slots: dict[str, str],
+        *,
+        rate: float,
+        seed: int,
+        dt_s: float,
+        state_path: Path,
+        wall: Callable[[], float] = time.time,
+    ):
+        if not rate > 0:
+            raise ValueError(f"rate is {rate}; it must be above 0 cell seconds per wall second")
+        self.rate = rate
+        self.dt_s = dt_s
+        self.seed = seed
+        self._wall = wall
+        self._file = StateFile(state_path)
+        self._exposures: list[Exposure] = []
+        self._holds: dict[JsonLines, float] = {}
+        self._controllers: set[JsonLines] = set()
+        self._waiting: set[JsonLines] = set()
+        self._next: asyncio.TimerHandle | None = None
+        self._watchdog: asyncio.TimerHandle | None = None
+        self._begin(slots)
+        self._due = 0.0
+        self._tick_mono = time.monotonic()
+
+    def _begin(self, specs: dict[str, str]) -> None:
+        saved = self._file.state
+        if saved is None:
+            self.t0_unix_s = self._wall()
+            self.time_s = 0.0
+            self.slots = {
+                name: Slot(make_cell(spec, seed=self.seed + number, dt_s=self.dt_s))
+                for number, (name, spec) in enumerate(specs.items())
+            }
+            self._save()
+            return
+        if set(saved["cells"]) != set(specs):
+            raise ValueError(
+                f"the saved world holds the cells {sorted(saved['cells'])}, asked for are {sorted(specs)}; "
+                "use another folder, or remove the saved state to begin with fresh cells"
+            )
+        self.t0_unix_s = saved["t0_unix_s"]
+        self.time_s = saved["time_s"]
+        self.slots = {name: Slot(restore_cell(state)) for name, state in saved["cells"].items()}
+        gap_s = max(0.0, self._wall() - saved["wall_s"]) * self.rate
+        steps = int(gap_s / self.dt_s)
+        log.info("world goes on after %.0f s of cell time at open circuit", steps * self.dt_s)
+        for slot in self.slots.values():
+            for _ in range(steps):
+                slot.cell.advance(ControlMode.REST, 0.0)
+        self.time_s += steps * self.dt_s
+        self._save()
+
+    def _save(self) -> None:
+        self._file.save(
+            {
+                "t0_unix_s": self.t0_unix_s,
+                "time_s": self.time_s,
+                "wall_s": self._wall(),
+                "cells": {name: slot.cell.to_state() for name, slot in self.slots.items()},
+            }
+        )
+
+    # Clock
+
+    def start(self) -> None:
+        """Let time pass; needs a running event loop."""
+        self._due = time.monotonic()
+        self._schedule()
+        self._watch()
+
+    def stop(self) -> None:
+        """Stand still and keep the state."""
+        for handle in (self._next, self._watchdog):
+            if handle is not None:
+                handle.cancel()
+        self._save()
+        self._file.close()
+
+    def now_s(self) -> float:
+        """Cell time, interpolated within the current step."""
+        return self.time_s + min((time.monotonic() - self._tick_mono) * self.rate, self.dt_s)
+
+    def _schedule(self) -> None:
+        """Plan the next step, unless somebody holds the clock or it is planned already."""
+        if self._holds or self._waiting or self._next is not None:
+            return
+        now = time.monotonic()
+        self._due = max(self._due + self.dt_s / self.rate, now - CATCH_UP_S)
+        self._next = asyncio.get_running_loop().call_later(max(0.0, self._due - now), self._tick)
+
+    def _tick(self) -> None:
+        """One step of cell time."""
+        self._next = None
+        readings = {name: slot.cell.advance(slot.mode, slot.setpoint) for name, slot in self.slots.items()}
+        self.time_s += self.dt_s
+        self._tick_mono = time.monotonic()
+        self._save()
+        self._expose()
+        self._ask_controllers(readings)
+        self._schedule()
+
+    def _watch(self) -> None:
+        """Cut off clients that hold the clock for too long: hung, but not dead."""
+        deadline = time.monotonic() - HOLD_LIMIT_S
+        hung = [client for client, since in self._holds.items() if since < deadline]
+        if self._tick_mono < deadline:
+            hung += self._waiting
+        for client in hung:
+            log.warning("a client held the clock for %.0f s and is cut off", HOLD_LIMIT_S)
+            client.close()
+            self._drop(client)
+        self._watchdog = asyncio.get_running_loop().call_later(HOLD_LIMIT_S / 10, self._watch)
+
+    # Controllers
+
+    def _ask_controllers(self, readings: dict[str, Reading]) -> None:
+        for client in self._controllers:
+            mine = {n: asdict(readings[n]) for n, slot in self.slots.items() if slot.owner is client}
+            if mine:
+                client.send({"op": "readings", "time_s": self.time_s, "cells": mine})
+                self._waiting.add(client)
+
+    def _apply(self, client: JsonLines, message: Message) -> None:
+        for name, (mode, setpoint) in message["apply"].items():
+            slot = self.slots[name]
+            if slot.owner is client:
+                slot.mode, slot.setpoint = ControlMode(mode), float(setpoint)
+        if message["continue"]:
+            self._waiting.discard(client)
+            self._schedule()
+
+    # Instruments
+
+    def _begin_exposure(self, client: JsonLines, message: Message) -> None:
+        name, exposure_s = message["cell"], float(message["exposure_s"])
+        if name not in self.slots:
+            client.send({"op": "refused", "key": message["key"], "why": f"no cell {name!r}"})
+            return
+        count = max(1, min(EXPOSURE_SAMPLES, int(exposure_s / self.dt_s)))
+        start_s = self.time_s
+        times = [start_s + (i + 0.5) * exposure_s / count for i in range(count)]
+        self._exposures.append(Exposure(client, message["key"], name, start_s, start_s + exposure_s, times))
+
+    def _expose(self) -> None:
+        for exposure in list(self._exposures):
+            while exposure.sample_times_s and exposure.sample_times_s[0] <= self.time_s:
+                exposure.sample_times_s.pop(0)
+                exposure.states.append(asdict(self.slots[exposure.slot].cell.probe_state()))
+            if exposure.end_s <= self.time_s:
+                self._exposures.remove(exposure)
+                self._holds[exposure.client] = time.monotonic()
+                exposure.client.send(
+                    {
+                        "op": "exposed",
+                        "key": exposure.key,
+                        "start_unix_s": self.t0_unix_s + exposure.start_s,
+                        "end_unix_s": self.t0_unix_s + exposure.end_s,
+                        "states": exposure.states,
+                    }
+                )
+
+    # Connections
+
+    def connect(self) -> JsonLines:
+        """Make the protocol of a new connection, for `loop.create_server`."""
+        return JsonLines(self._on_message, self._drop)
+
+    def _on_message(self, client: JsonLines, message: Message) -> None:
+        match message["op"]:
+            case "control":
+                self._attach_controller(client, message["cells"])
+            case "apply":
+                self._apply(client, message)
+            case "expose":
+                self._begin_exposure(client, message)
+            case "cancel":
+                self._exposures = [
+                    e for e in self._exposures if e.client is not client or e.key != message["key"]
+                ]
+            case "done":
+                self._holds.pop(client, None)
+                self._schedule()
+            case "status":
+                client.send({"op": "status", "key": message.get("key"), **self.status()})
+            case other:
+                client.send({"op": "refused", "key": message.get("key"), "why": f"no operation {other!r}"})
+
+    def status(self) -> dict[str, Any]:
+        """Clock, cells and their models, JSON-able."""
+        return {
+            "unix_s": self.t0_unix_s + self.now_s(),
+            "t0_unix_s": self.t0_unix_s,
+            "time_s": self.time_s,
+            "rate": self.rate,
+            "dt_s": self.dt_s,
+            "seed": self.seed,
+            "cells": {name: slot.cell.describe() for name, slot in self.slots.items()},
+        }
+
+    def _attach_controller(self, client: JsonLines, names: list[str]) -> None:
+        taken = [n for n in names if n not in self.slots or self.slots[n].owner is not None]
+        if taken:
+            client.send({"op": "refused", "why": f"cells {taken} do not exist or have another controller"})
+            return
+        self._controllers.add(client)
+        for name in names:
+            self.slots[name].owner = client
+        client.send({"op": "attached", **self.status()})
+
+    def _drop(self, client: JsonLines) -> None:
+        """A client is gone: its cells go to open circuit, its holds and exposures end."""
+        for slot in self.slots.values():
+            if slot.owner is client:
+                slot.owner, slot.mode, slot.setpoint = None, ControlMode.REST, 0.0
+        self._controllers.discard(client)
+        self._exposures = [e for e in self._exposures if e.client is not client]
+        self._holds.pop(client, None)
+        self._waiting.discard(client)
+        if self._watchdog is not None:
+            self._schedule()

@@ -1,0 +1,1 @@
+"""The soft IOC that owns a cycler: sequences programs, keeps records, guards the cell."""

@@ -1,0 +1,89 @@
+"""What the executor asks of one channel of a cycler, and what it hears from it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from intercalate.contract import EndReason
+from intercalate.protocol import Segment
+
+
+class ChannelError(RuntimeError):
+    """The channel refused or could not take a command; what the cell does is then unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One reading of a channel.
+
+    Attributes
+    ----------
+    unix_time_s
+        Laboratory time of the reading.
+    voltage_v, current_a
+        At the terminals; + current charges.
+    charge_ah
+        Counter of net charge, any origin, + is charge.
+    temperature_c
+        Surface temperature; NaN where the sensor gives none.
+    """
+
+    unix_time_s: float
+    voltage_v: float
+    current_a: float
+    charge_ah: float
+    temperature_c: float
+
+
+class ChannelListener(Protocol):
+    """Receiver of what a channel reports; called in the order in which things happened."""
+
+    def on_started(self, segment: Segment) -> None:
+        """The channel acknowledged that it now executes `segment`."""
+        ...
+
+    def on_sample(self, sample: Sample) -> None:
+        """A reading, at the channel's own sampling period."""
+        ...
+
+    def on_ended(self, reason: EndReason) -> None:
+        """A cut-off of the segment was met at the last sample; the channel is at open circuit."""
+        ...
+
+    def on_lost(self, why: str) -> None:
+        """The hardware no longer answers."""
+        ...
+
+    def on_found(self) -> None:
+        """The hardware answers again; the channel is at open circuit."""
+        ...
+
+
+class Channel(Protocol):
+    """A channel that executes one segment with its cut-offs and reports samples.
+
+    Commands return at once; what came of them is told to the listener.
+    """
+
+    name: str
+
+    def attach(self, listener: ChannelListener) -> None:
+        """Report to `listener` from now on."""
+        ...
+
+    def start_segment(self, segment: Segment) -> None:
+        """Execute `segment`, in place of whatever runs.
+
+        Raises
+        ------
+        ChannelError
+            If the channel cannot take the command.
+        """
+        ...
+
+    def open_circuit(self) -> None:
+        """Stop the current, by every means the channel has."""
+        ...
+
+    def unix_time_s(self) -> float:
+        """Laboratory time of the channel's clock now."""
+        ...

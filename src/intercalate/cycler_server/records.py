@@ -1,0 +1,103 @@
+"""The record file of one channel: rows of 64-bit floats, appended before they are announced."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from intercalate.contract import RECORD_BLOCK_ROWS, RECORD_COLUMNS, CyclerState, Fault, StepType
+
+_ROW_BYTES = 8 * len(RECORD_COLUMNS)
+
+
+class RecordFile:
+    """Append-only file of records; record n is row n of the file.
+
+    A process killed while it wrote leaves at most a piece of a row, which is cut off when the file is
+    opened again: that row was never announced.
+
+    Parameters
+    ----------
+    path
+        Binary file, little-endian float64, one row of `RECORD_COLUMNS` per record. A description for
+        other programs is written beside it, with the suffix `.json`.
+
+    Raises
+    ------
+    ValueError
+        If the description beside the file names other columns.
+    """
+
+    def __init__(self, path: Path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._describe(path.with_suffix(".json"))
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        size = os.fstat(self._fd).st_size
+        self._rows = size // _ROW_BYTES
+        if size % _ROW_BYTES:
+            os.ftruncate(self._fd, self._rows * _ROW_BYTES)
+
+    def _describe(self, path: Path) -> None:
+        if path.exists():
+            found = json.loads(path.read_text())["columns"]
+            if tuple(found) != RECORD_COLUMNS:
+                raise ValueError(
+                    f"{path}: the records have the columns {found}, this version writes "
+                    f"{list(RECORD_COLUMNS)}; move the file away to begin a new one"
+                )
+            return
+        codes = {kind.__name__: list(kind) for kind in (CyclerState, Fault, StepType)}
+        path.write_text(json.dumps({"columns": RECORD_COLUMNS, "dtype": "<f8", "codes": codes}, indent=1))
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def append(self, row: Sequence[float]) -> int:
+        """Write one row, its `record_seq` excepted, which is set here.
+
+        Returns
+        -------
+        int
+            The row's `record_seq`.
+
+        Raises
+        ------
+        OSError
+            If the row could not be written whole; the file is then as it was before.
+        """
+        seq = self._rows
+        data = np.array((seq, *row), dtype="<f8")
+        if data.size != len(RECORD_COLUMNS):
+            raise ValueError(f"a record has {len(RECORD_COLUMNS)} columns, got {data.size}")
+        try:
+            written = os.write(self._fd, data.tobytes())
+            if written != _ROW_BYTES:
+                raise OSError(f"{self.path}: wrote {written} of {_ROW_BYTES} bytes of a record")
+        except OSError:
+            os.ftruncate(self._fd, self._rows * _ROW_BYTES)
+            raise
+        self._rows += 1
+        return seq
+
+    def read(self, start: int, limit: int = RECORD_BLOCK_ROWS) -> np.ndarray:
+        """Read records from `start` on.
+
+        Returns
+        -------
+        ndarray, shape (n, len(RECORD_COLUMNS))
+            At most `limit` records; none where `start` is not yet written.
+        """
+        count = max(0, min(limit, self._rows - start))
+        raw = os.pread(self._fd, count * _ROW_BYTES, start * _ROW_BYTES) if count else b""
+        return np.frombuffer(raw, dtype="<f8").reshape(count, len(RECORD_COLUMNS))
+
+    def sync(self) -> None:
+        """Force what was appended onto the disk."""
+        os.fsync(self._fd)
+
+    def close(self) -> None:
+        """Close the file; records stay."""
+        os.close(self._fd)

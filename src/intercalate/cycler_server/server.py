@@ -1,0 +1,79 @@
+"""Assembles a cycler server: channels, their executors and record files, and their PVs."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+from intercalate.cycler_server.channel import Channel
+from intercalate.cycler_server.commands import CommandDesk
+from intercalate.cycler_server.executor import ChannelExecutor
+from intercalate.cycler_server.interlocks import site_guard
+from intercalate.cycler_server.ioc import ChannelPVs, CyclerPVs
+from intercalate.cycler_server.lease import Lease
+from intercalate.cycler_server.ledger import ProgramLedger
+from intercalate.cycler_server.records import RecordFile
+from intercalate.protocol import SiteLimits
+
+HEARTBEAT_S = 1.0
+
+
+class CyclerServer:
+    """All channels of one cycler.
+
+    Parameters
+    ----------
+    channels
+        Backend by channel name; the name is the PV infix, e.g. `CH1`.
+    folder
+        Where record files and ledgers are kept, one sub-folder per channel.
+    prefix
+        PV prefix with its trailing colon.
+    site
+        Limits no program may exceed.
+    rate
+        Cell seconds per wall second: 1 with a real cycler.
+    """
+
+    def __init__(
+        self,
+        channels: Mapping[str, Channel],
+        folder: Path,
+        prefix: str,
+        site: SiteLimits,
+        rate: Callable[[], float] = lambda: 1.0,
+    ):
+        boot_id = secrets.randbits(48)
+        self._rate = rate
+        self.executors = {
+            name: ChannelExecutor(
+                channel,
+                RecordFile(folder / name / "records.f8"),
+                ProgramLedger(folder / name / "programs.jsonl"),
+                site_guard(site),
+            )
+            for name, channel in channels.items()
+        }
+        self._pvs = CyclerPVs(prefix=prefix, boot_id=boot_id)
+        self._channel_pvs = {
+            name: ChannelPVs(prefix=f"{prefix}{name}:", desk=CommandDesk(executor, Lease()), boot_id=boot_id)
+            for name, executor in self.executors.items()
+        }
+
+    @property
+    def pvdb(self) -> dict[str, Any]:
+        """Every PV by its full name."""
+        pvdb = dict(self._pvs.pvdb)
+        for group in self._channel_pvs.values():
+            pvdb.update(group.pvdb)
+        return pvdb
+
+    def tasks(self) -> list[Coroutine[Any, Any, None]]:
+        """What must run beside the PVs."""
+        return [self._beat(), *(group.serve() for group in self._channel_pvs.values())]
+
+    async def _beat(self) -> None:
+        while True:
+            await self._pvs.publish(self._rate())
+            await asyncio.sleep(HEARTBEAT_S)

@@ -1,0 +1,1 @@
+"""The instruments and the cycler as ophyd devices."""
