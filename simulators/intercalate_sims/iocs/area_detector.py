@@ -28,10 +28,10 @@ BASE: dict[str, Any] = {
     "PoolMaxMem": 0.0,
     "PoolUsedBuffers": 0,
     "PoolUsedMem": 0.0,
-    "PortName_RBV": "SIM1",
 }
 """Suffix and default. A suffix with `_RBV` is read-only; one without has a readback of that name
-beside it. A tuple of strings is an enum, its first member the default."""
+beside it. A tuple of strings is an enum, its first member the default; bytes are an EPICS string of at
+most 39 characters, a str is a CHAR waveform."""
 
 CAMERA: dict[str, Any] = BASE | {
     "Acquire": ("Done", "Acquire"),
@@ -51,16 +51,17 @@ CAMERA: dict[str, Any] = BASE | {
     "FrameType": ("Normal", "Background", "FlatField"),
     "Gain": 1.0,
     "ImageMode": ("Single", "Multiple", "Continuous"),
-    "Manufacturer_RBV": "intercalate",
+    "Manufacturer_RBV": b"intercalate",
     "MaxSizeX_RBV": 0,
     "MaxSizeY_RBV": 0,
     "MinX": 0,
     "MinY": 0,
-    "Model_RBV": "simulated flat panel",
+    "Model_RBV": b"simulated flat panel",
     "NumExposures": 1,
     "NumExposuresCounter_RBV": 0,
     "NumImages": 1,
     "NumImagesCounter_RBV": 0,
+    "PortName_RBV": b"CAM1",
     "ReadStatus": 0,
     "ReverseX": NO_YES,
     "ReverseY": NO_YES,
@@ -108,9 +109,9 @@ HDF5_PLUGIN: dict[str, Any] = BASE | {
     "Dimensions_RBV": 0,
     "DroppedArrays": 0,
     "EnableCallbacks": OFF_ON,
-    "ExtraDimNameN_RBV": "",
-    "ExtraDimNameX_RBV": "",
-    "ExtraDimNameY_RBV": "",
+    "ExtraDimNameN_RBV": b"",
+    "ExtraDimNameX_RBV": b"",
+    "ExtraDimNameY_RBV": b"",
     "ExtraDimSizeN": 1,
     "ExtraDimSizeX": 1,
     "ExtraDimSizeY": 1,
@@ -127,7 +128,7 @@ HDF5_PLUGIN: dict[str, Any] = BASE | {
     "IOSpeed": 0.0,
     "MinCallbackTime": 0.0,
     "NDArrayAddress": 0,
-    "NDArrayPort": "SIM1",
+    "NDArrayPort": b"CAM1",
     "NDimensions_RBV": 2,
     "NumCapture": 0,
     "NumCaptured_RBV": 0,
@@ -137,7 +138,8 @@ HDF5_PLUGIN: dict[str, Any] = BASE | {
     "NumFramesChunks": 1,
     "NumFramesFlush": 1,
     "NumRowChunks": 0,
-    "PluginType_RBV": "NDFileHDF5",
+    "PluginType_RBV": b"NDFileHDF5",
+    "PortName_RBV": b"HDF1",
     "QueueFree": 20,
     "QueueFreeLow": 0,
     "QueueSize": 20,
@@ -178,6 +180,8 @@ def _keywords(default: Any) -> dict[str, Any]:
             return {"value": 0, "dtype": ChannelType.ENUM, "enum_strings": list(default)}
         case float():
             return {"value": default, "precision": 6}
+        case bytes():
+            return {"value": default.decode(), "dtype": ChannelType.STRING}
         case str():
             return text_keywords(TEXT_BYTES) | {"value": to_wire(default, TEXT_BYTES)}
         case _:

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
 
 from caproto.asyncio.server import Context, VirtualCircuit
@@ -11,28 +11,35 @@ from caproto.asyncio.server import Context, VirtualCircuit
 LOOPBACK = "127.0.0.1"
 
 
-def environment(port: int) -> dict[str, str]:
-    """Environment variables of a process that serves, or talks to, PVs of this machine alone.
+def server_environment(port: int) -> dict[str, str]:
+    """Environment variables of a process that serves PVs to this machine alone.
 
     Parameters
     ----------
     port
-        Channel Access server port; a port of its own keeps two sessions apart.
+        Of this server. Several servers of one machine need a port each: a search sent to one loopback
+        address reaches one of them only.
 
     Returns
     -------
     dict
-        Loopback addresses only, no beacons, and caproto's batching window at 1 ms.
+        Loopback only, no beacons, and caproto's batching window at 1 ms.
     """
     return {
-        "EPICS_CA_ADDR_LIST": LOOPBACK,
-        "EPICS_CA_AUTO_ADDR_LIST": "NO",
         "EPICS_CA_SERVER_PORT": str(port),
-        "EPICS_CA_MAX_ARRAY_BYTES": "16000000",
         "EPICS_CAS_AUTO_BEACON_ADDR_LIST": "NO",
         "EPICS_CAS_BEACON_ADDR_LIST": "",
         "EPICS_CAS_INTF_ADDR_LIST": LOOPBACK,
         "CAPROTO_SERVER_HIGH_LOAD_TIMEOUT_SEC": "0.001",
+    }
+
+
+def client_environment(ports: Iterable[int]) -> dict[str, str]:
+    """Environment variables of a process that talks to the servers at these ports, and to no others."""
+    return {
+        "EPICS_CA_ADDR_LIST": " ".join(f"{LOOPBACK}:{port}" for port in ports),
+        "EPICS_CA_AUTO_ADDR_LIST": "NO",
+        "EPICS_CA_MAX_ARRAY_BYTES": "16000000",
     }
 
 

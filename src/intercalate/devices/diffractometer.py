@@ -1,0 +1,212 @@
+"""An area detector for diffraction: camera and HDF5 plugin of areaDetector."""
+
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ophyd import Component as Cpt
+from ophyd import Device, EpicsSignalRO, Kind
+from ophyd.areadetector import DetectorBase, EpicsSignalWithRBV
+from ophyd.areadetector.cam import CamBase
+from ophyd.areadetector.filestore_mixins import FileStoreHDF5
+from ophyd.areadetector.plugins import HDF5Plugin
+from ophyd.signal import DerivedSignal
+from ophyd.status import DeviceStatus
+
+from intercalate.devices.statuses import end
+
+EPICS_EPOCH_UNIX_S = 631152000.0
+"""1990-01-01 UTC: areaDetector time stamps count from here."""
+
+READOUT_MARGIN_S = 20.0
+"""Wall seconds that a frame may take beyond its exposure."""
+
+
+class ExposureError(RuntimeError):
+    """An exposure gave no frame."""
+
+
+class UnixTime(DerivedSignal):
+    """A time stamp of areaDetector in unix seconds."""
+
+    def inverse(self, value: float) -> float:
+        """Unix seconds of an areaDetector time stamp."""
+        return value + EPICS_EPOCH_UNIX_S
+
+
+class FrameIndex(DerivedSignal):
+    """Index in the file of the frame written last."""
+
+    def inverse(self, value: float) -> int:
+        """Index of the last of `value` frames."""
+        return int(value) - 1
+
+
+class FrameWriter(HDF5Plugin, FileStoreHDF5):
+    """HDF5 plugin that streams into one file per staging, readable while it grows."""
+
+    swmr_mode = Cpt(EpicsSignalWithRBV, "SWMRMode", string=True, kind=Kind.config)
+    swmr_active = Cpt(EpicsSignalRO, "SWMRActive_RBV", string=True, kind=Kind.omitted)
+    create_directory = Cpt(EpicsSignalWithRBV, "CreateDirectory", kind=Kind.config)
+    frame_index = Cpt(FrameIndex, derived_from="num_captured", kind=Kind.normal)
+    frame_start_unix_s = Cpt(UnixTime, derived_from="time_stamp", kind=Kind.normal)
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.stage_sigs["swmr_mode"] = "On"
+        self.stage_sigs["compression"] = "BSLZ4"
+        self.stage_sigs.move_to_end("capture")
+        self.read_attrs = ["frame_index", "frame_start_unix_s"]
+        self.configuration_attrs = ["compression", "file_write_mode", "swmr_mode"]
+
+    def get_frames_per_point(self) -> int:
+        """One exposure is one frame is one event."""
+        return 1
+
+    def make_filename(self) -> tuple[str, str, str]:
+        """Name and folders of the next file, the date as a folder."""
+        folder = time.strftime(self.read_path_template)
+        return f"{self.parent.name}-{uuid.uuid4().hex[:16]}", folder, time.strftime(self.write_path_template)
+
+    def stage(self) -> list[object]:
+        """Open a file; a folder that cannot be written is found before the plugin waits for it.
+
+        Raises
+        ------
+        ExposureError
+            If the IOC cannot write there.
+        """
+        _, _, folder = self.make_filename()
+        self.file_path.set(folder).wait(timeout=READOUT_MARGIN_S)
+        if not self.file_path_exists.get():
+            raise ExposureError(
+                f"{self.prefix}: the IOC cannot write to {folder}: {self.write_message.get()}; "
+                "make the folder, or name another one in the configuration"
+            )
+        staged = super().stage()
+        if not self.capture.get():
+            raise ExposureError(f"{self.prefix}: no file was opened in {folder}: {self.write_message.get()}")
+        return staged
+
+    def forget_unused(self) -> None:
+        """Drop datums that no event has taken: their frames stay in the file, unreferenced."""
+        kept = [(kind, doc) for kind, doc in self._asset_docs_cache if kind != "datum"]
+        self._asset_docs_cache.clear()
+        self._asset_docs_cache.extend(kept)
+
+
+class Diffractometer(DetectorBase):
+    """An area detector behind the cell; one trigger is one frame.
+
+    Parameters
+    ----------
+    frames_folder
+        Where the IOC writes frames; `strftime` codes make dated folders.
+    rate
+        Gives cell seconds per wall second, by which a timeout is reckoned; 1 at a beamline.
+    """
+
+    cam = Cpt(CamBase, "cam1:", kind=Kind.config)
+    hdf: Any = Cpt(FrameWriter, "HDF1:", write_path_template="/", kind=Kind.normal)
+    clock_unix_s = Cpt(EpicsSignalRO, "UnixTime", kind=Kind.omitted)
+    heartbeat = Cpt(EpicsSignalRO, "Heartbeat", kind=Kind.omitted)
+
+    def __init__(
+        self,
+        prefix: str,
+        *,
+        name: str,
+        frames_folder: str | Path,
+        rate: Callable[[], float] = lambda: 1.0,
+        **kwargs: Any,
+    ):
+        super().__init__(prefix, name=name, **kwargs)
+        self.hdf.write_path_template = str(frames_folder)
+        self._rate = rate
+        self.stage_sigs.update([("cam.acquire", 0), ("cam.image_mode", "Single"), ("cam.num_images", 1)])
+        self.cam.stage_sigs["array_callbacks"] = 1
+        self.cam.configuration_attrs = ["acquire_time", "manufacturer", "model"]
+        self.cam.read_attrs = ["acquire_time"]
+        self.read_attrs = ["hdf", "cam"]
+
+    @property
+    def image_key(self) -> str:
+        """Data key of the frames."""
+        return f"{self.name}_image"
+
+    def make_data_key(self) -> dict[str, Any]:
+        """Description of one frame."""
+        rows, columns = self.cam.array_size.array_size_y.get(), self.cam.array_size.array_size_x.get()
+        return {
+            "shape": [int(rows), int(columns)],
+            "source": f"PV:{self.prefix}",
+            "dtype": "array",
+            "dtype_numpy": "<u4",
+            "dims": ["row", "column"],
+            "external": "FILESTORE:",
+            "units": "counts",
+        }
+
+    def trigger(self) -> DeviceStatus:
+        """Expose one frame; done when it is in the file.
+
+        Returns
+        -------
+        DeviceStatus
+            Fails with `ExposureError` where the exposure ended without a frame.
+        """
+        self.hdf.forget_unused()
+        before = int(self.hdf.num_captured.get())
+        exposure_s = float(self.cam.acquire_time.get())
+        status = DeviceStatus(self, timeout=exposure_s / self._rate() + READOUT_MARGIN_S)
+        done = self.cam.acquire
+        seen_busy = False
+
+        def look(*, value: Any, **_: Any) -> None:
+            nonlocal seen_busy
+            if value:
+                seen_busy = True
+            elif seen_busy:
+                self._finish(status, before)
+
+        def forget(_: Any) -> None:
+            done.clear_sub(look)
+
+        status.add_callback(forget)
+        done.subscribe(look, run=False)
+        self.cam.acquire.put(1, wait=False)
+        return status
+
+    def _finish(self, status: DeviceStatus, before: int) -> None:
+        captured = int(self.hdf.num_captured.get(use_monitor=False))
+        if captured != before + 1:
+            why = self.cam.status_message.get() or self.hdf.write_message.get() or "no reason given"
+            end(status, ExposureError(f"{self.prefix}: the exposure gave no frame: {why}"))
+            return
+        if not status.done:
+            self.hdf.generate_datum(self.image_key, time.time(), {"point_number": captured - 1})
+        end(status)
+
+    def stop(self, *, success: bool = False) -> None:
+        """End a running exposure; its frame is not written."""
+        self.cam.acquire.put(0, wait=False)
+
+
+class Shutter(Device):
+    """Two-state shutter: `set("open")`, `set("closed")`."""
+
+    state = Cpt(EpicsSignalWithRBV, "Shutter", string=True, kind=Kind.hinted)
+
+    def set(self, value: str) -> DeviceStatus:
+        """Move the shutter.
+
+        Raises
+        ------
+        ValueError
+            If `value` is neither `open` nor `closed`.
+        """
+        if value not in ("open", "closed"):
+            raise ValueError(f"{self.name} can be 'open' or 'closed', not {value!r}")
+        return self.state.set(value, timeout=READOUT_MARGIN_S)
