@@ -72,6 +72,11 @@ class SimulatedChannel:
 
     # Channel
 
+    @property
+    def rate(self) -> float:
+        """See `Channel`."""
+        return self._rig.rate
+
     def attach(self, listener: ChannelListener) -> None:
         """See `Channel`."""
         self._listener = listener

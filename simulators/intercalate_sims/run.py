@@ -85,9 +85,7 @@ def cycler(folder: Path, prefix: str, channels: tuple[str, ...], site: str) -> N
 
     async def run() -> None:
         rig = SimulatedRig(Layout(folder).address, dict(text.split("=", 1) for text in channels))
-        server = CyclerServer(
-            rig.channels, folder / "cycler", prefix, SiteLimits.model_validate_json(site), lambda: rig.rate
-        )
+        server = CyclerServer(rig.channels, folder / "cycler", prefix, SiteLimits.model_validate_json(site))
         pvdb = server.pvdb
         for name, channel in rig.channels.items():
             pvdb.update(KnobPVs(prefix=f"{prefix}{name}:Knob:", channel=channel).pvdb)

@@ -51,10 +51,13 @@ REST, CONTROL_CURRENT, CONTROL_VOLTAGE, CONTROL_POWER = range(4)
 FARADAY = 96485.33212
 GAS = 8.31446262
 REFERENCE_K = 298.15
-DEPLETED, SATURATED = 0.01, 3.5
+DEPLETED, SATURATED = 1e-4, 3.5
 """Salt concentrations in mol/L beyond which transport and kinetics change no further."""
 SLOWEST = 2e-11
 """Least salt diffusivity in m2/s: the fitted parabola has no meaning where it is smaller."""
+LARGEST_DRAW = 0.7
+"""Largest part of the salt of a slice that its reaction may take in one substep."""
+HALVINGS = 8
 TOLERANCE_V = 1e-9
 ITERATIONS = 40
 
@@ -80,7 +83,7 @@ def side_currents(p, sei, plated, potential, kelvin, dt):
     if p[SEI_FULL] <= 0.0:
         return 0.0, 0.0, 0.0, 0.0
     beta = 0.5 * FARADAY / (GAS * kelvin)
-    kinetic = p[SEI_KINETIC] * math.exp(min(-beta * (potential - p[SEI_V]), 60.0))
+    kinetic = p[SEI_KINETIC] * math.exp(min(max(beta * (p[SEI_V] - potential), -60.0), 60.0))
     rate = 1.0 / (1.0 / kinetic + 1.0 / p[SEI_TRANSPORT])
     slope_rate = -beta * rate * rate / kinetic
     fresh = max(1.0 - sei / p[SEI_FULL], 0.0)
@@ -192,12 +195,18 @@ def slice_current(work, k, j_total):
 
 @njit(cache=True, error_model="numpy")
 def correct(n, j_total, work):
-    """Take the Newton step in one electrode and return its largest change of potential."""
+    """Take the Newton step in one electrode and return its largest change of potential.
+
+    The guess stays where the surface content is between 0 and 1, as the solution is: a step along the
+    flat part of the potential would otherwise land far behind the wall.
+    """
     worst = 0.0
     for k in range(n):
         potential = work[OFFSET, k] + work[RESISTANCE, k] * slice_current(work, k, j_total)
         change = potential - work[POTENTIAL, k]
-        work[HOST, k] += change / work[HOST_RESISTANCE, k]
+        host = work[HOST, k] + change / work[HOST_RESISTANCE, k]
+        gain = work[GAIN, k]
+        work[HOST, k] = min(max(host, (work[FREE, k] - 1.0) / gain), work[FREE, k] / gain)
         work[POTENTIAL, k] = potential
         worst = max(worst, abs(change))
     return worst
@@ -306,12 +315,16 @@ def solve(
     work_pos,
     work_neg,
 ):
-    """Potentials, current and control together by Newton's method; leaves current and voltages in total."""
+    """Potentials, current and control together by Newton's method; leaves current and voltages in total.
+
+    Returns whether it converged.
+    """
     kelvin, current = total[TEMPERATURE_K], total[CURRENT]
     n_pos, n_neg = pos.shape[0], neg.shape[0]
     solid_pos = p_pos[SLICE] / p_pos[SIGMA]
     twice_rt = 2.0 * GAS * kelvin / FARADAY
     en_a, en_b, va, vb = 0.0, 0.0, 0.0, 1.0
+    converged = False
     for _ in range(ITERATIONS):
         linearise(pos, p_pos, table_pos, kelvin, dt, work_pos)
         ep_a, ep_b = ladder(n_pos, solid_pos, work_pos)
@@ -327,10 +340,119 @@ def solve(
         current = controlled_current(mode, setpoint, va, vb, cell)
         worst = max(correct(n_pos, current, work_pos), correct(n_neg, -current, work_neg))
         if max(worst, abs(current - before) * en_b) < TOLERANCE_V:
+            converged = True
             break
     total[CURRENT] = current
     total[VOLTAGE] = va + vb * current
     total[E_NEGATIVE] = en_a - en_b * current
+    return converged
+
+
+@njit(cache=True, error_model="numpy")
+def place_sources(salt, pos, neg, cell, current, faces, work_pos, work_neg):
+    """Fill faces[SOURCE] with the salt that the reactions release, in mol/L m/s."""
+    n_pos, n_neg = pos.shape[0], neg.shape[0]
+    salt_per_charge = (1.0 - cell[T_PLUS]) / (FARADAY * 1000.0)
+    for i in range(salt.size):
+        faces[SOURCE, i] = 0.0
+    for k in range(n_pos):
+        faces[SOURCE, salt.size - n_pos + k] = salt_per_charge * slice_current(work_pos, k, current)
+    for k in range(n_neg):
+        faces[SOURCE, n_neg - 1 - k] = salt_per_charge * slice_current(work_neg, k, -current)
+    if n_neg == 0:
+        faces[SOURCE, 0] = -salt_per_charge * current
+
+
+@njit(cache=True, error_model="numpy")
+def overdrawn(salt, grid, faces, dt):
+    """Whether the reactions would take too much of the salt of a cell in dt."""
+    for i in range(salt.size):
+        if -faces[SOURCE, i] * dt > grid[VOLUME, i] * (LARGEST_DRAW * max(salt[i], 0.0) + DEPLETED):
+            return True
+    return False
+
+
+@njit(cache=True, error_model="numpy")
+def substep(
+    dt,
+    may_refuse,
+    mode,
+    setpoint,
+    total,
+    salt,
+    pos,
+    neg,
+    cell,
+    p_pos,
+    p_neg,
+    sites_pos,
+    sites_neg,
+    table_pos,
+    table_neg,
+    grid,
+    faces,
+    work_pos,
+    work_neg,
+):
+    """Advance by dt; returns False, with nothing but the guess changed, if dt is too long."""
+    kelvin = total[TEMPERATURE_K]
+    n_pos, n_neg = pos.shape[0], neg.shape[0]
+    first_pos = salt.size - n_pos
+    transport(salt, grid, cell, kelvin, faces)
+    for k in range(n_pos):
+        work_pos[IONIC, k] = faces[OHMIC, first_pos + k]
+        work_pos[JUMP, k] = faces[POTENTIAL_JUMP, first_pos + k]
+        work_pos[SALT, k] = max(salt[first_pos + k], DEPLETED)
+    for k in range(n_neg):
+        work_neg[IONIC, k] = faces[OHMIC, n_neg - k]
+        work_neg[JUMP, k] = -faces[POTENTIAL_JUMP, n_neg - k]
+        work_neg[SALT, k] = max(salt[n_neg - 1 - k], DEPLETED)
+    between = between_electrodes(faces, n_neg, first_pos + 1, False)
+    to_middle = between_electrodes(faces, n_neg, (n_neg + first_pos) // 2, True)
+
+    prepare(pos, p_pos, sites_pos, kelvin, dt, work_pos)
+    foil_i0 = 0.0
+    if n_neg == 0:
+        foil_i0 = p_neg[FOIL] * arrhenius(p_neg[E_REACTION], kelvin) * math.sqrt(max(salt[0], DEPLETED))
+    else:
+        prepare(neg, p_neg, sites_neg, kelvin, dt, work_neg)
+    converged = solve(
+        dt,
+        mode,
+        setpoint,
+        total,
+        pos,
+        neg,
+        cell,
+        p_pos,
+        p_neg,
+        table_pos,
+        table_neg,
+        between,
+        foil_i0,
+        work_pos,
+        work_neg,
+    )
+    current, voltage = total[CURRENT], total[VOLTAGE]
+    place_sources(salt, pos, neg, cell, current, faces, work_pos, work_neg)
+    if may_refuse and (not converged or overdrawn(salt, grid, faces, dt)):
+        return False
+
+    commit(pos, p_pos, sites_pos, kelvin, dt, current, work_pos)
+    commit(neg, p_neg, sites_neg, kelvin, dt, -current, work_neg)
+    salt_step(salt, grid, faces, dt)
+    open_circuit = mean_potential(pos, sites_pos, table_pos)
+    if n_neg > 0:
+        open_circuit -= mean_potential(neg, sites_neg, table_neg)
+    else:
+        total[FOIL_CHARGE] += dt * current
+    warmth = cell[HEAT_CAPACITY] / dt * kelvin + cell[HEAT_LOSS] * total[AMBIENT_K]
+    heat = current * (voltage - open_circuit)
+    total[TEMPERATURE_K] = (warmth + heat) / (cell[HEAT_CAPACITY] / dt + cell[HEAT_LOSS])
+    total[E_NEGATIVE] -= to_middle[0] * current + to_middle[1]
+    total[E_POSITIVE] = voltage + total[E_NEGATIVE]
+    total[CHARGE] += dt * current
+    return True
 
 
 @njit(cache=True, error_model="numpy")
@@ -351,71 +473,39 @@ def step(
     table_neg,
     grid,
 ):
-    """Advance the state arrays total, salt, pos and neg in place by dt seconds under this control."""
-    kelvin = total[TEMPERATURE_K]
-    n_pos, n_neg = pos.shape[0], neg.shape[0]
-    first_pos = salt.size - n_pos
+    """Advance the state arrays total, salt, pos and neg in place by dt seconds under this control.
+
+    The step is halved, as often as `HALVINGS`, while a reaction would drain the salt of a slice.
+    """
     faces = np.empty((FACE_ROWS, salt.size + 1))
-    work_pos = np.empty((WORK_ROWS, n_pos + 1))
-    work_neg = np.empty((WORK_ROWS, n_neg + 1))
-    transport(salt, grid, cell, kelvin, faces)
-    for k in range(n_pos):
-        work_pos[IONIC, k] = faces[OHMIC, first_pos + k]
-        work_pos[JUMP, k] = faces[POTENTIAL_JUMP, first_pos + k]
-        work_pos[SALT, k] = max(salt[first_pos + k], DEPLETED)
-    for k in range(n_neg):
-        work_neg[IONIC, k] = faces[OHMIC, n_neg - k]
-        work_neg[JUMP, k] = -faces[POTENTIAL_JUMP, n_neg - k]
-        work_neg[SALT, k] = max(salt[n_neg - 1 - k], DEPLETED)
-    middle = (n_neg + first_pos) // 2
-    between = between_electrodes(faces, n_neg, first_pos + 1, False)
-    to_middle = between_electrodes(faces, n_neg, middle, True)
-
-    prepare(pos, p_pos, sites_pos, kelvin, dt, work_pos)
-    foil_i0 = 0.0
-    if n_neg == 0:
-        foil_i0 = p_neg[FOIL] * arrhenius(p_neg[E_REACTION], kelvin) * math.sqrt(max(salt[0], DEPLETED))
-    else:
-        prepare(neg, p_neg, sites_neg, kelvin, dt, work_neg)
-    solve(
-        dt,
-        mode,
-        setpoint,
-        total,
-        pos,
-        neg,
-        cell,
-        p_pos,
-        p_neg,
-        table_pos,
-        table_neg,
-        between,
-        foil_i0,
-        work_pos,
-        work_neg,
-    )
-    current, voltage = total[CURRENT], total[VOLTAGE]
-
-    commit(pos, p_pos, sites_pos, kelvin, dt, current, work_pos)
-    commit(neg, p_neg, sites_neg, kelvin, dt, -current, work_neg)
-    salt_per_charge = (1.0 - cell[T_PLUS]) / (FARADAY * 1000.0)
-    for i in range(salt.size):
-        faces[SOURCE, i] = 0.0
-    for k in range(n_pos):
-        faces[SOURCE, first_pos + k] = salt_per_charge * slice_current(work_pos, k, current)
-    for k in range(n_neg):
-        faces[SOURCE, n_neg - 1 - k] = salt_per_charge * slice_current(work_neg, k, -current)
-    if n_neg == 0:
-        faces[SOURCE, 0] = -salt_per_charge * current
-        total[FOIL_CHARGE] += dt * current
-    salt_step(salt, grid, faces, dt)
-
-    open_circuit = mean_potential(pos, sites_pos, table_pos)
-    if n_neg > 0:
-        open_circuit -= mean_potential(neg, sites_neg, table_neg)
-    warmth = cell[HEAT_CAPACITY] / dt * kelvin + cell[HEAT_LOSS] * total[AMBIENT_K]
-    heat = current * (voltage - open_circuit)
-    total[TEMPERATURE_K] = (warmth + heat) / (cell[HEAT_CAPACITY] / dt + cell[HEAT_LOSS])
-    total[E_NEGATIVE] -= to_middle[0] * current + to_middle[1]
-    total[E_POSITIVE] = voltage + total[E_NEGATIVE]
-    total[CHARGE] += dt * current
+    work_pos = np.empty((WORK_ROWS, pos.shape[0] + 1))
+    work_neg = np.empty((WORK_ROWS, neg.shape[0] + 1))
+    ticks = 2**HALVINGS
+    left, part = ticks, ticks
+    while left > 0:
+        part = min(part, left)
+        if substep(
+            dt * part / ticks,
+            part > 1,
+            mode,
+            setpoint,
+            total,
+            salt,
+            pos,
+            neg,
+            cell,
+            p_pos,
+            p_neg,
+            sites_pos,
+            sites_neg,
+            table_pos,
+            table_neg,
+            grid,
+            faces,
+            work_pos,
+            work_neg,
+        ):
+            left -= part
+            part *= 2
+        else:
+            part //= 2

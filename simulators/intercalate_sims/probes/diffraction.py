@@ -23,7 +23,7 @@ from intercalate_sims.probes.detector import (
 from intercalate_sims.probes.lattice import crystallites, graphite_stages, oxide_lattice
 from intercalate_sims.probes.powder import TRANSMISSION_OF_STACK, CellMakeup, all_lines
 
-DEFAULT_FLUX_PHOTONS_S = 1e10
+DEFAULT_FLUX_PHOTONS_S = 4e9
 """At the sample, 25 keV: a bending magnet with a monochromator, beam defined by slits."""
 
 _GRID_STEP_MM = 0.01
@@ -57,12 +57,16 @@ _SIZE_CLASSES = ((0.6, 0.3), (1.0, 0.45), (1.6, 0.25))
 _HALOS = (
     ("electrolyte", 6.9, 1.9, 4.2e-4),
     ("electrolyte", 12.5, 3.0, 1.3e-4),
-    ("window", 5.7, 1.3, 2.0e-4),
-    ("window", 3.0, 1.5, 3.0e-4),
+    ("window", 5.7, 1.3, 3.0e-4),
+    ("window", 3.0, 1.5, 4.0e-4),
+    ("air", 0.0, 7.0, 1.6e-3),
 )
-"""Part, centre and standard deviation in degrees of 2theta, scattered fraction per sr at the centre."""
+"""Part, centre and standard deviation in degrees of 2theta, scattered fraction per sr at the centre.
 
-_COMPTON_PER_SR = 5.5e-4
+The air of the flight path, about 40 mg/cm2, weighs as much as all polymers of the cell together.
+"""
+
+_COMPTON_PER_SR = 1.6e-3
 
 
 class DiffractionProbe:
@@ -223,7 +227,11 @@ class DiffractionProbe:
     def _halos(self) -> np.ndarray:
         two_theta_deg = np.degrees(np.arctan(self._grid_mm / self.geometry.distance_mm))
         per_sr = np.full(two_theta_deg.shape, _COMPTON_PER_SR)
-        scale = {"electrolyte": self.makeup.electrolyte_um / 60, "window": self.makeup.window_um / 125}
+        scale = {
+            "electrolyte": self.makeup.electrolyte_um / 60,
+            "window": self.makeup.window_um / 125,
+            "air": self.geometry.distance_mm / 300,
+        }
         for part, centre, sigma, strength in _HALOS:
             per_sr += scale[part] * strength * np.exp(-(((two_theta_deg - centre) / sigma) ** 2) / 2)
         solid_angle = (self.geometry.pixel_mm / self.geometry.distance_mm) ** 2

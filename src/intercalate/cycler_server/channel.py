@@ -62,9 +62,17 @@ class Channel(Protocol):
     """A channel that executes one segment with its cut-offs and reports samples.
 
     Commands return at once; what came of them is told to the listener.
+
+    Attributes
+    ----------
+    rate
+        Cell seconds per wall second: 1 with a real cycler.
     """
 
     name: str
+
+    @property
+    def rate(self) -> float: ...
 
     def attach(self, listener: ChannelListener) -> None:
         """Report to `listener` from now on."""

@@ -80,7 +80,8 @@ class CommandDesk:
         run = self.executor.run
         if run is not None and run.on_client_lost is OnLoss.REST and self.lease.owner == owner:
             raise CommandRefused(
-                f"program {run.program_id!r} rests when its client is gone; stop it before the lease is dropped"
+                f"program {run.program_id!r} rests when its client is gone; "
+                "stop it before the lease is dropped"
             )
         self.lease.drop(owner)
 

@@ -322,7 +322,8 @@ class ChannelExecutor:
     def _require_free(self, what: str) -> None:
         if self.end_fault is not None:
             raise CommandRefused(
-                f"cannot {what}: {self.end_fault[0]}, {self.end_fault[1]}; find the cause, then clear the fault"
+                f"cannot {what}: {self.end_fault[0]}, {self.end_fault[1]}; "
+                "find the cause, then clear the fault"
             )
         waiting = self.ledger.interrupted
         if waiting is not None:

@@ -34,18 +34,15 @@ class CyclerPVs(PVGroup):
     """The server itself."""
 
     heartbeat = pvproperty(name="Heartbeat", value=0, dtype=ChannelType.LONG, read_only=True)
-    rate = pvproperty(name="Rate", value=1.0, dtype=ChannelType.DOUBLE, read_only=True, precision=1)
     boot_id = pvproperty(name="BootId", value=0.0, dtype=ChannelType.DOUBLE, read_only=True)
 
     def __init__(self, *args: Any, boot_id: int, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self._boot_id = boot_id
 
-    async def publish(self, rate: float) -> None:
+    async def publish(self) -> None:
         """Refresh what shows that the server lives."""
         await self.heartbeat.write((self.heartbeat.value + 1) % 2**31)
-        if self.rate.value != rate:
-            await self.rate.write(rate)
         if self.boot_id.value != self._boot_id:
             await self.boot_id.write(self._boot_id)
 
@@ -78,6 +75,7 @@ class ChannelPVs(PVGroup):
     lease_owner = pvproperty(name="LeaseOwner", **text_keywords(NAME_BYTES), read_only=True)
     lease_remaining = pvproperty(name="LeaseRemaining", value=0.0, units="s", precision=0, read_only=True)
     unix_time = pvproperty(name="UnixTime", value=0.0, units="s", precision=3, read_only=True)
+    rate = pvproperty(name="Rate", value=1.0, precision=1, read_only=True)
     command = pvproperty(name="Command", **text_keywords(COMMAND_BYTES))
     reply = pvproperty(name="Reply", **text_keywords(COMMAND_BYTES), read_only=True)
     stop = pvproperty(name="Stop", value=0, dtype=ChannelType.LONG)
@@ -135,6 +133,7 @@ class ChannelPVs(PVGroup):
             (self.program, to_wire(json.dumps(executor.program_info()), COMMAND_BYTES)),
             (self.lease_owner, to_wire(lease.owner, NAME_BYTES)),
             (self.lease_remaining, round(lease.remaining_s)),
+            (self.rate, executor.channel.rate),
         ]
         sample, run = executor.sample, executor.run
         if sample is not None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,6 @@ class CyclerServer:
         PV prefix with its trailing colon.
     site
         Limits no program may exceed.
-    rate
-        Cell seconds per wall second: 1 with a real cycler.
     """
 
     def __init__(
@@ -42,10 +40,8 @@ class CyclerServer:
         folder: Path,
         prefix: str,
         site: SiteLimits,
-        rate: Callable[[], float] = lambda: 1.0,
     ):
         boot_id = secrets.randbits(48)
-        self._rate = rate
         self.executors = {
             name: ChannelExecutor(
                 channel,
@@ -75,5 +71,5 @@ class CyclerServer:
 
     async def _beat(self) -> None:
         while True:
-            await self._pvs.publish(self._rate())
+            await self._pvs.publish()
             await asyncio.sleep(HEARTBEAT_S)

@@ -22,6 +22,7 @@ from intercalate.contract import (
     Verb,
 )
 from intercalate.devices.statuses import end
+from intercalate.protocol import SiteLimits
 
 COMMAND_TIMEOUT_S = 10.0
 """Wall seconds within which the server must have answered a command."""
@@ -31,6 +32,13 @@ ENDED = (CyclerState.COMPLETE, CyclerState.INTERRUPTED, CyclerState.FAULT)
 
 class CyclerError(RuntimeError):
     """The cycler refused a command, or a program did not end as it should."""
+
+
+def put_and_wait(signal: EpicsSignal, value: Any, timeout_s: float) -> bool:
+    """Put with completion; False where the server has not confirmed in time."""
+    done = threading.Event()
+    signal.put(value, wait=False, callback=lambda **_: done.set())
+    return done.wait(timeout_s)
 
 
 class CyclerStep(Device):
@@ -80,6 +88,24 @@ class CyclerDoorbell(Device):
         return status
 
 
+class CyclerFinished(Device):
+    """Done as soon as no program is being executed or held, whatever ended it."""
+
+    def trigger(self) -> DeviceStatus:
+        """Wait for open circuit."""
+        cycler = self.parent
+        assert isinstance(cycler, Cycler)
+        status = DeviceStatus(self)
+
+        def look(**_: Any) -> None:
+            if not cycler.is_busy:
+                end(status)
+
+        status.add_callback(lambda _: cycler.state.clear_sub(look))
+        cycler.state.subscribe(look, run=True)
+        return status
+
+
 class CyclerVerb(Device):
     """Commands to the channel: `set("hold")`, `set("release")`, `set("acknowledge")` …"""
 
@@ -103,6 +129,15 @@ class Cycler(Device):
 
     As a flyer it executes a whole program (`prepare`, `kickoff`, `complete`, `collect_pages`); it is
     never `set`, so neither a pause nor the end of a plan stops it.
+
+    Parameters
+    ----------
+    site
+        Limits no program may exceed.
+    on_abort, on_client_lost
+        What becomes of a step composed by hand when its plan aborts, or its client is gone.
+    lease_s
+        Wall seconds without a sign of life after which this client counts as gone.
     """
 
     state = Cpt(EpicsSignalRO, "State", string=True, auto_monitor=True, kind=Kind.normal)
@@ -128,13 +163,28 @@ class Cycler(Device):
     record_seq = Cpt(EpicsSignalRO, "RecordSeq", auto_monitor=True, kind=Kind.omitted)
     record_request = Cpt(EpicsSignal, "RecordRequest", kind=Kind.omitted)
     record_block = Cpt(EpicsSignalRO, "RecordBlock", kind=Kind.omitted)
+    rate = Cpt(EpicsSignalRO, "Rate", auto_monitor=True, kind=Kind.config)
 
     step = Cpt(CyclerStep, "", kind=Kind.omitted)
     doorbell = Cpt(CyclerDoorbell, "", kind=Kind.omitted)
+    finished = Cpt(CyclerFinished, "", kind=Kind.omitted)
     verb = Cpt(CyclerVerb, "", kind=Kind.omitted)
 
-    def __init__(self, prefix: str, *, name: str, lease_s: float = 15.0, **kwargs: Any):
+    def __init__(
+        self,
+        prefix: str,
+        *,
+        name: str,
+        site: SiteLimits,
+        on_abort: OnLoss,
+        on_client_lost: OnLoss,
+        lease_s: float = 15.0,
+        **kwargs: Any,
+    ):
         super().__init__(prefix, name=name, **kwargs)
+        self.site = site
+        self.on_abort = on_abort
+        self.on_client_lost = on_client_lost
         self.owner = f"{name}-{uuid.uuid4().hex[:12]}"
         self.records_lost = 0
         self._lease_s = lease_s
@@ -161,9 +211,7 @@ class Cycler(Device):
         with self._sending:
             while time.monotonic() < deadline:
                 try:
-                    done = threading.Event()
-                    self.command.put(text, wait=False, callback=lambda **_: done.set())
-                    if done.wait(max(0.0, deadline - time.monotonic())):
+                    if put_and_wait(self.command, text, max(0.0, deadline - time.monotonic())):
                         answer = json.loads(self.reply.get(timeout=2.0) or "{}")
                         if answer.get("request_id") == request_id:
                             break
@@ -220,7 +268,7 @@ class Cycler(Device):
         while not self._let_go.wait(self._lease_s / 4):
             try:
                 self.send(Verb.TAKE_LEASE, duration_s=self._lease_s)
-            except CyclerError:
+            except (CyclerError, AssertionError):
                 # The server is away or somebody else took over; both end, or show in `lease_owner`.
                 continue
 
@@ -357,9 +405,7 @@ class Cycler(Device):
         for _ in range(5):
             if self.pending <= 0:
                 break
-            done = threading.Event()
-            self.record_request.put(self._cursor, wait=False, callback=lambda **_: done.set())
-            if not done.wait(COMMAND_TIMEOUT_S):
+            if not put_and_wait(self.record_request, self._cursor, COMMAND_TIMEOUT_S):
                 continue
             block = np.atleast_1d(self.record_block.get(timeout=COMMAND_TIMEOUT_S))
             boot_id, requested, first, following, count = block[:head]

@@ -132,6 +132,18 @@ class Diffractometer(DetectorBase):
         self.read_attrs = ["hdf", "cam"]
 
     @property
+    def exposure_s(self) -> EpicsSignalWithRBV:
+        """Exposure of one frame, in cell seconds."""
+        return self.cam.acquire_time
+
+    def unavailable(self) -> str:
+        """Why no frame can be taken now; empty if one can."""
+        needed = (self.cam.acquire, self.hdf.capture, self.hdf.num_captured)
+        if not all(signal.connected for signal in needed):
+            return f"{self.prefix} does not answer"
+        return ""
+
+    @property
     def image_key(self) -> str:
         """Data key of the frames."""
         return f"{self.name}_image"
@@ -162,13 +174,12 @@ class Diffractometer(DetectorBase):
         exposure_s = float(self.cam.acquire_time.get())
         status = DeviceStatus(self, timeout=exposure_s / self._rate() + READOUT_MARGIN_S)
         done = self.cam.acquire
-        seen_busy = False
+        busy = False
 
         def look(*, value: Any, **_: Any) -> None:
-            nonlocal seen_busy
-            if value:
-                seen_busy = True
-            elif seen_busy:
+            nonlocal busy
+            was_busy, busy = busy, bool(value)
+            if was_busy and not busy:
                 self._finish(status, before)
 
         def forget(_: Any) -> None:

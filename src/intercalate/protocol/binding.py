@@ -37,11 +37,13 @@ def bind(
 ) -> BoundProgram:
     """Check that a protocol is feasible and make the program a cycler executes.
 
-    The limits of the program are the intersection of the site's, the protocol's `safety` and the
-    cell's voltage window. C-rates refer to the cell's 1C current times one hour, or, where the
-    cell states none, to the protocol's `sample.capacity_mAh`. Two statements that differ by more
-    than 1 % are refused, since nobody can tell which one the rates were meant for; `capacity_from`
-    then decides.
+    The interlock limits of the program are the intersection of the site's and the protocol's
+    `safety`; its set points and cut-offs lie within the cell's voltage window besides. The window
+    is no interlock limit, since a fresh cell lies outside it.
+
+    C-rates refer to the cell's 1C current times one hour, or, where the cell states none, to the
+    protocol's `sample.capacity_mAh`. Two statements that differ by more than 1 % are refused, since
+    nobody can tell which one the rates were meant for; `capacity_from` then decides.
 
     Parameters
     ----------
@@ -96,10 +98,12 @@ def bind(
 def narrow_limits(protocol: Protocol, cell: Cell, site: SiteLimits, problems: list[Problem]) -> Limits:
     """Intersect the limits of site, protocol and cell; a contradiction is added to `problems`."""
     safety = protocol.safety
-    low = max(v for v in (site.min_voltage_V, safety.min_voltage_V, cell.min_voltage_V) if v is not None)
-    high = min(v for v in (site.max_voltage_V, safety.max_voltage_V, cell.max_voltage_V) if v is not None)
-    if low >= high:
-        limit = f"site, protocol and cell leave no voltage: {low:g} V to {high:g} V"
+    low = max(v for v in (site.min_voltage_V, safety.min_voltage_V) if v is not None)
+    high = min(v for v in (site.max_voltage_V, safety.max_voltage_V) if v is not None)
+    lowest = max(v for v in (low, cell.min_voltage_V) if v is not None)
+    highest = min(v for v in (high, cell.max_voltage_V) if v is not None)
+    if lowest >= highest:
+        limit = f"site, protocol and cell leave no voltage: {lowest:g} V to {highest:g} V"
         problems.append(Problem("safety.min_voltage_V", safety.min_voltage_V, limit, "correct one of them"))
     for name, value, sign in (
         ("max_current_mA", safety.max_current_mA, 1),
@@ -110,7 +114,7 @@ def narrow_limits(protocol: Protocol, cell: Cell, site: SiteLimits, problems: li
             problems.append(Problem(f"safety.{name}", value, limit, "change its sign"))
     charge_mA = [v for v in (site.max_current_mA, safety.max_current_mA) if v is not None]
     discharge_mA = [v for v in (-site.max_current_mA, safety.min_current_mA) if v is not None]
-    capacities_mAh = [v for v in (site.max_capacity_mAh, safety.max_capacity_mAh or None) if v is not None]
+    capacities_mAh = [v for v in (site.max_capacity_mAh, safety.max_capacity_mAh) if v is not None]
     delays_s = [v for v in (site.interlock_delay_s, safety.delay_s) if v is not None]
     return Limits(
         min_voltage_v=low,
@@ -121,6 +125,8 @@ def narrow_limits(protocol: Protocol, cell: Cell, site: SiteLimits, problems: li
         max_temperature_c=site.max_temperature_C,
         max_capacity_ah=min(capacities_mAh) / 1000 if capacities_mAh else None,
         delay_s=min(delays_s),
+        cell_min_voltage_v=cell.min_voltage_V,
+        cell_max_voltage_v=cell.max_voltage_V,
     )
 
 

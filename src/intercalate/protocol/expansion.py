@@ -63,7 +63,7 @@ class DriveTerms:
 
     def check_voltage(self, where: str, voltage_v: float) -> None:
         """Refuse a voltage outside the limits."""
-        low, high = self.limits.min_voltage_v, self.limits.max_voltage_v
+        low, high = self.limits.lowest_setpoint_v, self.limits.highest_setpoint_v
         if not low <= voltage_v <= high:
             limit = f"outside {low:g} V to {high:g} V, which site, protocol and cell allow together"
             self.refuse(where, voltage_v, limit, "choose a voltage within")
@@ -122,7 +122,9 @@ class DriveTerms:
         """Refuse a voltage outside the limits, or one at which the drive would end at once."""
         self.check_voltage(where, voltage_v)
         verb, edge_v = (
-            ("charge", self.limits.min_voltage_v) if sign > 0 else ("discharge", self.limits.max_voltage_v)
+            ("charge", self.limits.lowest_setpoint_v)
+            if sign > 0
+            else ("discharge", self.limits.highest_setpoint_v)
         )
         if voltage_v == edge_v:
             limit = f"a {verb} that ends there ends at once: every allowed voltage is already beyond"
@@ -209,7 +211,7 @@ def _constant_power(
 ) -> list[Segment]:
     sign, power_w = (1 if step.power_mW > 0 else -1), step.power_mW / 1000
     found = terms.cut_offs(step, where, sign)
-    lowest_v = terms.limits.min_voltage_v
+    lowest_v = terms.limits.lowest_setpoint_v
     if sign < 0 and step.until_voltage_V is not None:
         lowest_v = step.until_voltage_V
     bound_a = abs(terms.limits.max_current_a if sign > 0 else terms.limits.min_current_a)
@@ -219,7 +221,8 @@ def _constant_power(
     elif abs(power_w) / lowest_v > bound_a * (1 + ROUNDING):
         limit = f"is {abs(step.power_mW) / lowest_v:g} mA at {lowest_v:g} V, beyond {bound_a * 1000:g} mA"
         terms.refuse(f"{where}.power_mW", step.power_mW, limit, "lower the power or end at a higher voltage")
-    least_a = power_w / terms.limits.max_voltage_v if terms.limits.max_voltage_v > 0 else None
+    highest_v = terms.limits.highest_setpoint_v
+    least_a = power_w / highest_v if highest_v > 0 else None
     cutoffs, worst_case_s = terms.timed(found, step.until_time_s, f"{where}.until_time_s", least_a)
     return [
         Segment(

@@ -26,7 +26,11 @@ class _Frozen(BaseModel):
 
 
 class Limits(_Frozen):
-    """Between which the interlocks let the cell live; a violation may last `delay_s`."""
+    """Between which the interlocks let the cell live; a violation may last `delay_s`.
+
+    The cell's own window is narrower and no interlock limit: a fresh cell lies outside it, and so
+    does a held voltage at its edge every other reading. No set point or cut-off lies outside it.
+    """
 
     min_voltage_v: float
     max_voltage_v: float
@@ -36,6 +40,18 @@ class Limits(_Frozen):
     max_temperature_c: float
     max_capacity_ah: Annotated[float, Field(gt=0)] | None = None
     delay_s: Annotated[float, Field(ge=0)]
+    cell_min_voltage_v: float | None = None
+    cell_max_voltage_v: float | None = None
+
+    @property
+    def lowest_setpoint_v(self) -> float:
+        """Lowest voltage a program may ask for."""
+        return max(v for v in (self.min_voltage_v, self.cell_min_voltage_v) if v is not None)
+
+    @property
+    def highest_setpoint_v(self) -> float:
+        """Highest voltage a program may ask for."""
+        return min(v for v in (self.max_voltage_v, self.cell_max_voltage_v) if v is not None)
 
 
 class Run(_Frozen):
@@ -99,9 +115,11 @@ class BoundProgram(_Frozen):
 
     @model_validator(mode="after")
     def _check_blocks(self) -> Self:
-        low, high = self.limits.min_voltage_v, self.limits.max_voltage_v
+        low, high = self.limits.lowest_setpoint_v, self.limits.highest_setpoint_v
         if low >= high:
-            problem = Problem("limits.min_voltage_v", low, f"must be below max_voltage_v = {high:g}", REBIND)
+            problem = Problem(
+                "limits", low, f"the lowest voltage must be below the highest, {high:g}", REBIND
+            )
             raise ProtocolError("program", [problem])
         bodies: list[tuple[int, int]] = []
         for index, block in enumerate(self.blocks):
@@ -222,7 +240,7 @@ def _segment_problems(segment: Segment, limits: Limits) -> list[Problem]:
     low, high = {
         ControlMode.REST: (0.0, 0.0),
         ControlMode.CURRENT: (limits.min_current_a, limits.max_current_a),
-        ControlMode.VOLTAGE: (limits.min_voltage_v, limits.max_voltage_v),
+        ControlMode.VOLTAGE: (limits.lowest_setpoint_v, limits.highest_setpoint_v),
         ControlMode.POWER: (-math.inf, math.inf),
     }[segment.mode]
     slack = ROUNDING * max(abs(low), abs(high)) if math.isfinite(low) else 0.0

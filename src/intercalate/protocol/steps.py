@@ -81,14 +81,20 @@ def parse_rate(value: Any) -> Any:
 
 
 Number = Annotated[float, BeforeValidator(_plain_number), AfterValidator(_no_negative_zero)]
-Positive = Annotated[Number, Field(gt=0)]
-Duration = Annotated[Number, Field(gt=0, le=LONGEST_S)]
+Positive = Annotated[float, BeforeValidator(_plain_number), Field(gt=0)]
+Duration = Annotated[float, BeforeValidator(_plain_number), Field(gt=0, le=LONGEST_S)]
 OptionalNumber = Annotated[float | None, BeforeValidator(_plain_number), AfterValidator(_no_negative_zero)]
 NonZero = Annotated[float | None, BeforeValidator(_plain_number), AfterValidator(_zero_is_absent)]
 Rate = Annotated[float | None, BeforeValidator(parse_rate), AfterValidator(_zero_is_absent)]
-OptionalPositive = Annotated[NonZero, Field(ge=0)]
-OptionalDuration = Annotated[NonZero, Field(ge=0, le=LONGEST_S)]
-OptionalFraction = Annotated[OptionalNumber, Field(ge=0, le=1)]
+OptionalPositive = Annotated[
+    Annotated[float, Field(ge=0)] | None, BeforeValidator(_plain_number), AfterValidator(_zero_is_absent)
+]
+OptionalDuration = Annotated[
+    Annotated[float, Field(ge=0, le=LONGEST_S)] | None,
+    BeforeValidator(_plain_number),
+    AfterValidator(_zero_is_absent),
+]
+OptionalFraction = Annotated[Annotated[float, Field(ge=0, le=1)] | None, BeforeValidator(_plain_number)]
 Count = Annotated[int, BeforeValidator(_plain_number), Field(ge=1, le=MOST_PASSES)]
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f]+$")]
 
@@ -130,7 +136,7 @@ class Sample(Model):
     """
 
     name: str = "$NAME"
-    capacity_mAh: Annotated[OptionalNumber, Field(gt=0)] = None
+    capacity_mAh: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_plain_number)] = None
 
 
 class Record(Model):
@@ -151,8 +157,8 @@ class Safety(Model):
     min_voltage_V: OptionalNumber = None
     max_current_mA: OptionalNumber = None
     min_current_mA: OptionalNumber = None
-    max_capacity_mAh: Annotated[OptionalNumber, Field(ge=0)] = None
-    delay_s: Annotated[OptionalNumber, Field(ge=0)] = None
+    max_capacity_mAh: OptionalPositive = None
+    delay_s: Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_plain_number)] = None
 
 
 class Step(Model):
@@ -320,8 +326,8 @@ class ImpedanceSpectroscopy(Step):
     step: Literal["impedance_spectroscopy"] = "impedance_spectroscopy"
     amplitude_V: OptionalNumber = None
     amplitude_mA: OptionalNumber = None
-    start_frequency_Hz: Annotated[Number, Field(ge=1e-5, le=1e5)]
-    end_frequency_Hz: Annotated[Number, Field(ge=1e-5, le=1e5)]
+    start_frequency_Hz: Annotated[Positive, Field(ge=1e-5, le=1e5)]
+    end_frequency_Hz: Annotated[Positive, Field(ge=1e-5, le=1e5)]
     points_per_decade: Annotated[int, Field(gt=0)] = 10
     measures_per_point: Annotated[int, Field(gt=0)] = 1
     drift_correction: bool | None = False

@@ -180,7 +180,7 @@ def fit(
     if len(part) < 2 * (lines + options.background_terms):
         raise ValueError(
             f"{len(part)} points between {options.range_deg[0]} and {options.range_deg[1]} deg are too "
-            f"few for {lines} lines and {options.background_terms} background terms; widen range_deg or add bins"
+            f"few for {lines} lines and {options.background_terms} background terms; widen range_deg"
         )
     return _Fit(part, fitted, options, start).run()
 

@@ -1,0 +1,89 @@
+"""Plans that charge and discharge a cell and measure nothing else."""
+
+import uuid
+from typing import Any
+
+import bluesky.plan_stubs as bps
+import bluesky.preprocessors as bpp
+from bluesky.utils import MsgGenerator
+
+from intercalate.cell import Cell
+from intercalate.devices.roles import CyclesCells
+from intercalate.orchestration import drain, start_program
+from intercalate.orchestration.annotations import device, for_queue, loss, mapping, number
+from intercalate.orchestration.checking import as_loss, bound, require_role
+from intercalate.orchestration.cycling import apply_on_abort, finish_program
+from intercalate.orchestration.metadata import experiment_metadata
+from intercalate.orchestration.waiting import trigger_and_wait
+from intercalate.protocol import Protocol
+
+
+@for_queue(
+    "Run a protocol on one cell, the cycler alone.",
+    cycler=device("Channel the cell is on.", "cycler"),
+    cell=mapping("The cell."),
+    protocol=mapping("What to do to it."),
+    on_abort=loss("What becomes of the cell when this plan aborts."),
+    on_client_lost=loss("What becomes of the cell when this session dies."),
+    initial_soc=number("State of charge at the start, 0 to 1.", 0, 1, optional=True),
+    md=mapping("Further metadata.", optional=True),
+)
+def charge_discharge(
+    cycler: CyclesCells,
+    cell: Cell | dict[str, Any],
+    protocol: Protocol | dict[str, Any],
+    *,
+    on_abort: str,
+    on_client_lost: str,
+    initial_soc: float | None = None,
+    md: dict[str, Any] | None = None,
+) -> MsgGenerator[str]:
+    """Run a protocol on one cell, the cycler alone.
+
+    Parameters
+    ----------
+    cycler
+        Channel the cell is on.
+    cell, protocol
+        Models, or their JSON forms.
+    on_abort, on_client_lost
+        `continue` or `rest`: what becomes of the cell when the plan aborts, or the session dies.
+    initial_soc
+        State of charge at the start, 0 to 1.
+    md
+        Added to the run's start document.
+
+    Returns
+    -------
+    str
+        Unique id of the run.
+
+    Raises
+    ------
+    ProtocolError, CellError
+        Before anything moves, if the protocol must not run on this cell here.
+    """
+    require_role(cycler, CyclesCells, "cycler")
+    abort, lost = as_loss(on_abort, "on_abort"), as_loss(on_client_lost, "on_client_lost")
+    checked_protocol, checked_cell, program = bound(protocol, cell, cycler.site, initial_soc)
+    program_id = uuid.uuid4().hex
+    metadata = experiment_metadata(
+        "charge_discharge", checked_cell, checked_protocol, program, program_id, abort, lost, md
+    )
+
+    def inner() -> MsgGenerator[str]:
+        uid = yield from bps.open_run(metadata)
+        yield from bpp.contingency_wrapper(
+            cycle(), except_plan=lambda _: apply_on_abort(cycler, abort), final_plan=lambda: drain(cycler)
+        )
+        yield from bps.close_run()
+        return uid
+
+    def cycle() -> MsgGenerator[None]:
+        yield from start_program(cycler, program, program_id, lost)
+        while cycler.is_busy:
+            yield from trigger_and_wait(cycler.doorbell)
+            yield from drain(cycler)
+        yield from finish_program(cycler)
+
+    return (yield from bpp.rewindable_wrapper(inner(), False))

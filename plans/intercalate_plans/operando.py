@@ -1,0 +1,145 @@
+"""A whole program runs; frames are taken beside it, and the cell never waits for them."""
+
+import uuid
+from typing import Any
+
+import bluesky.plan_stubs as bps
+import bluesky.preprocessors as bpp
+from bluesky.utils import MsgGenerator
+
+from intercalate.cell import Cell
+from intercalate.devices.roles import CyclesCells, PassesBeam, TakesFrames
+from intercalate.orchestration import Every, Measuring, drain, start_program
+from intercalate.orchestration.annotations import device, for_queue, loss, mapping, number
+from intercalate.orchestration.checking import as_loss, bound, require_role
+from intercalate.orchestration.cycling import apply_on_abort, finish_program
+from intercalate.orchestration.metadata import experiment_metadata
+from intercalate.orchestration.waiting import trigger_and_wait
+from intercalate.orchestration.when import Occasions
+from intercalate.protocol import Protocol
+
+MAX_EXPOSURE_S = 3600.0
+
+
+@for_queue(
+    "Run a protocol on one cell and take diffraction frames beside it.",
+    cycler=device("Channel the cell is on.", "cycler"),
+    detector=device("Takes the frames.", "diffractometer"),
+    shutter=device("Lets the beam through.", "shutter"),
+    clocks=device("Compares the detector's clock with the cycler's.", "clocks"),
+    cell=mapping("The cell."),
+    protocol=mapping("What to do to it."),
+    every=mapping("When a frame is due: time_s, voltage_V, soc."),
+    exposure_s=number("Exposure of each frame, s.", 0.001, MAX_EXPOSURE_S),
+    on_abort=loss("What becomes of the cell when this plan aborts."),
+    on_client_lost=loss("What becomes of the cell when this session dies."),
+    initial_soc=number("State of charge at the start, 0 to 1.", 0, 1, optional=True),
+    md=mapping("Further metadata.", optional=True),
+)
+def operando(
+    cycler: CyclesCells,
+    detector: TakesFrames,
+    shutter: PassesBeam,
+    clocks: Any,
+    cell: Cell | dict[str, Any],
+    protocol: Protocol | dict[str, Any],
+    every: dict[str, Any],
+    exposure_s: float = 60.0,
+    *,
+    on_abort: str,
+    on_client_lost: str,
+    initial_soc: float | None = None,
+    md: dict[str, Any] | None = None,
+) -> MsgGenerator[str]:
+    """Run a protocol on one cell and take diffraction frames beside it.
+
+    The cycler executes the protocol by itself; this plan collects its records and takes a frame
+    whenever one is due. A frame that cannot be taken is counted as missed, with the reason, and the
+    cell goes on.
+
+    Parameters
+    ----------
+    cycler
+        Channel the cell is on.
+    detector, shutter
+        Take the frames, and let the beam through for them.
+    clocks
+        Compares the detector's clock with the cycler's, once per frame.
+    cell, protocol
+        Models, or their JSON forms.
+    every
+        When a frame is due: `time_s` (cell seconds), `voltage_V`, `soc`; whichever has changed by so
+        much since the last one.
+    exposure_s
+        Exposure of each frame, in cell seconds.
+    on_abort, on_client_lost
+        `continue` or `rest`: what becomes of the cell when the plan aborts, or the session dies.
+    initial_soc
+        State of charge at the start, 0 to 1.
+    md
+        Added to the run's start document.
+
+    Returns
+    -------
+    str
+        Unique id of the run: records in the stream `cycling`, frames in `xrd`.
+
+    Raises
+    ------
+    ProtocolError, CellError, ValidationError
+        Before anything moves, if something asked for cannot be.
+    """
+    for one, role, name in (
+        (cycler, CyclesCells, "cycler"),
+        (detector, TakesFrames, "detector"),
+        (shutter, PassesBeam, "shutter"),
+    ):
+        require_role(one, role, name)
+    if not 0 < exposure_s <= MAX_EXPOSURE_S:
+        raise ValueError(f"exposure_s is {exposure_s}; it must be above 0 and at most {MAX_EXPOSURE_S:g} s")
+    condition = Every.model_validate(every)
+    abort, lost = as_loss(on_abort, "on_abort"), as_loss(on_client_lost, "on_client_lost")
+    checked_protocol, checked_cell, program = bound(protocol, cell, cycler.site, initial_soc)
+    program_id = uuid.uuid4().hex
+    measurement = {"technique": "xrd", "every": every, "exposure_s": exposure_s}
+    metadata = experiment_metadata(
+        "operando",
+        checked_cell,
+        checked_protocol,
+        program,
+        program_id,
+        abort,
+        lost,
+        md,
+        mode="operando",
+        measurements=[measurement],
+    )
+    occasions, measuring = Occasions(condition), Measuring(detector, (clocks, cycler), exposure_s)
+
+    def inner() -> MsgGenerator[str]:
+        uid = yield from bps.open_run(metadata)
+        yield from bpp.contingency_wrapper(
+            beside_the_cell(), except_plan=lambda _: apply_on_abort(cycler, abort), final_plan=wind_up
+        )
+        yield from bps.close_run()
+        return uid
+
+    def beside_the_cell() -> MsgGenerator[None]:
+        yield from bps.mv(shutter, "open")
+        yield from start_program(cycler, program, program_id, lost)
+        while cycler.is_busy:
+            for record in (yield from drain(cycler)):
+                occasions.see(record)
+            if occasions.take():
+                yield from measuring.measure()
+            else:
+                yield from trigger_and_wait(cycler.doorbell)
+        yield from finish_program(cycler)
+
+    def wind_up() -> MsgGenerator[None]:
+        yield from drain(cycler)
+        yield from measuring.end()
+        yield from bps.abs_set(shutter, "closed", group="shutter")
+        yield from bps.wait(group="shutter", timeout=30, error_on_timeout=False)
+
+    return (yield from bpp.rewindable_wrapper(inner(), False))

@@ -1,0 +1,46 @@
+"""Annotations by which the queue refuses what a plan would refuse."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from bluesky.utils import MsgGenerator
+from bluesky_queueserver import parameter_annotation_decorator
+
+from intercalate.contract import OnLoss
+
+Plan = Callable[..., MsgGenerator[Any]]
+
+
+def device(description: str, *names: str) -> dict[str, Any]:
+    """A device parameter: one of these names, as the session gives them."""
+    kind = names[0].capitalize() + "Device"
+    return {"description": description, "annotation": kind, "devices": {kind: list(names)}}
+
+
+def number(
+    description: str, low: float, high: float, *, integer: bool = False, optional: bool = False
+) -> dict[str, Any]:
+    """A number within absolute limits."""
+    kind = "int" if integer else "float"
+    annotation = f"typing.Optional[{kind}]" if optional else kind
+    return {"description": description, "annotation": annotation, "min": low, "max": high}
+
+
+def choice(description: str, name: str, values: Iterable[str]) -> dict[str, Any]:
+    """One of several words."""
+    return {"description": description, "annotation": name, "enums": {name: [str(v) for v in values]}}
+
+
+def loss(description: str) -> dict[str, Any]:
+    """`continue` or `rest`."""
+    return choice(description, "OnLossWord", OnLoss)
+
+
+def mapping(description: str, *, optional: bool = False) -> dict[str, Any]:
+    """A JSON object, validated at the head of the plan."""
+    return {"description": description, "annotation": "typing.Optional[dict]" if optional else "dict"}
+
+
+def for_queue(description: str, **parameters: dict[str, Any]) -> Callable[[Plan], Plan]:
+    """Annotate a plan for the queue."""
+    return parameter_annotation_decorator({"description": description, "parameters": parameters})

@@ -1,0 +1,54 @@
+"""What every plan checks before its first message."""
+
+from typing import Any
+
+from intercalate.cell import Cell
+from intercalate.contract import OnLoss
+from intercalate.protocol import BoundProgram, Protocol, SiteLimits, bind
+
+
+def require_role(device: Any, role: type, parameter: str) -> None:
+    """Refuse a device that cannot do what the plan needs.
+
+    Raises
+    ------
+    TypeError
+        If `device` does not have the role.
+    """
+    if not isinstance(device, role):
+        raise TypeError(f"{parameter} is {device!r}, which is no device that {role.__name__}")
+
+
+def as_cell(cell: Cell | dict[str, Any]) -> Cell:
+    """Validated cell, from a model or its JSON form."""
+    return cell if isinstance(cell, Cell) else Cell.from_dict(cell, source="cell")
+
+
+def as_protocol(protocol: Protocol | dict[str, Any]) -> Protocol:
+    """Validated protocol, from a model or its JSON form."""
+    return protocol if isinstance(protocol, Protocol) else Protocol.from_dict(protocol, source="protocol")
+
+
+def bound(
+    protocol: Protocol | dict[str, Any],
+    cell: Cell | dict[str, Any],
+    site: SiteLimits,
+    initial_soc: float | None,
+) -> tuple[Protocol, Cell, BoundProgram]:
+    """Protocol, cell and program, each of them checked."""
+    checked_cell, checked_protocol = as_cell(cell), as_protocol(protocol)
+    program = bind(checked_protocol, checked_cell, site, initial_soc=initial_soc)
+    return checked_protocol, checked_cell, program
+
+
+def as_loss(value: str, parameter: str) -> OnLoss:
+    """`continue` or `rest`.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    if value not in list(OnLoss):
+        raise ValueError(f"{parameter} is {value!r}; say {' or '.join(repr(str(one)) for one in OnLoss)}")
+    return OnLoss(value)

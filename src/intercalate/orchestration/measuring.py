@@ -1,0 +1,121 @@
+"""Stubs that take frames, alone and beside a running cell."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import bluesky.plan_stubs as bps
+import bluesky.preprocessors as bpp
+from bluesky.utils import FailedStatus, MsgGenerator
+
+from intercalate.devices.roles import TakesFrames
+from intercalate.orchestration.waiting import trigger_and_wait
+
+XRD_STREAM = "xrd"
+
+
+def take_frame(
+    detector: TakesFrames, *beside: Any, exposure_s: float | None = None, stream: str = XRD_STREAM
+) -> MsgGenerator[None]:
+    """Take one frame into the open run; the detector must be staged.
+
+    The exposure is never rewound: after a pause in its middle the plan waits for its end.
+
+    Parameters
+    ----------
+    detector
+        Takes the frame.
+    beside
+        Further devices to read into the same event; those that can be triggered are, after the frame.
+    exposure_s
+        Cell seconds; as set before where None.
+    """
+
+    def inner() -> MsgGenerator[None]:
+        if exposure_s is not None:
+            yield from bps.abs_set(detector.exposure_s, exposure_s, wait=True)
+        yield from trigger_and_wait(detector)
+        for device in beside:
+            if hasattr(device, "trigger"):
+                yield from trigger_and_wait(device)
+        yield from bps.create(name=stream)
+        for device in (detector, *beside):
+            yield from bps.read(device)
+        yield from bps.save()
+
+    yield from bpp.rewindable_wrapper(inner(), False)
+
+
+def take_frames(
+    detector: TakesFrames,
+    count: int,
+    *beside: Any,
+    exposure_s: float | None = None,
+    stream: str = XRD_STREAM,
+) -> MsgGenerator[None]:
+    """Take `count` frames one after the other; see `take_frame`."""
+    if count < 1:
+        raise ValueError(f"count is {count}; take at least 1 frame")
+    for _ in range(count):
+        yield from take_frame(detector, *beside, exposure_s=exposure_s, stream=stream)
+
+
+class Measuring:
+    """Frames beside a cell that does not wait: what cannot be measured is missed, and counted.
+
+    Parameters
+    ----------
+    detector
+        Staged when the first frame is due, and again after a failure.
+    beside
+        Read into the same event.
+    exposure_s
+        Cell seconds.
+
+    Attributes
+    ----------
+    taken
+        Number of frames in the run.
+    missed
+        Reasons of the occasions that gave no frame.
+    """
+
+    def __init__(
+        self, detector: TakesFrames, beside: Sequence[Any], exposure_s: float, stream: str = XRD_STREAM
+    ):
+        self.detector = detector
+        self.taken = 0
+        self.missed: list[str] = []
+        self._beside = tuple(beside)
+        self._exposure_s = exposure_s
+        self._stream = stream
+        self._staged = False
+
+    def measure(self) -> MsgGenerator[None]:
+        """Take a frame, or note why there is none."""
+        reason = self.detector.unavailable()
+        if reason:
+            self._staged = False
+            self.missed.append(reason)
+            return
+        try:
+            if not self._staged:
+                yield from bps.stage(self.detector, wait=True)
+                self._staged = True
+                yield from bps.abs_set(self.detector.exposure_s, self._exposure_s, wait=True)
+            yield from take_frame(self.detector, *self._beside, stream=self._stream)
+        except (FailedStatus, RuntimeError, TimeoutError, OSError) as error:
+            yield from self._after_failure(error)
+        else:
+            self.taken += 1
+
+    def _after_failure(self, error: Exception) -> MsgGenerator[None]:
+        cause = error.__cause__ or error
+        self.missed.append(f"{type(cause).__name__}: {cause}")
+        yield from bps.drop()
+        yield from self.end()
+
+    def end(self) -> MsgGenerator[None]:
+        """Close the file; a detector that does not answer is left alone."""
+        if self._staged and not self.detector.unavailable():
+            yield from bps.unstage(self.detector, wait=True)
+        self._staged = False

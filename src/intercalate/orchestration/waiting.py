@@ -1,0 +1,46 @@
+"""Waiting that a pause does not cut short."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+import bluesky.plan_stubs as bps
+from bluesky.protocols import Status
+from bluesky.utils import MsgGenerator
+
+
+def _finished(status: Status) -> Awaitable[None]:
+    """Future in the RunEngine's loop that is done when `status` is."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[None] = loop.create_future()
+
+    def end() -> None:
+        if not future.done():
+            future.set_result(None)
+
+    status.add_callback(lambda _: loop.call_soon_threadsafe(end))
+    return future
+
+
+def wait_until_done(status: Status) -> MsgGenerator[None]:
+    """Wait for a status, however often the plan is paused meanwhile.
+
+    A pause cancels the message that waits, and where the plan is not rewound, a plan would go on as if
+    the wait were over.
+
+    Raises
+    ------
+    Exception
+        What the status failed with.
+    """
+    while not status.done:
+        yield from bps.wait_for([lambda: _finished(status)])
+    error = status.exception()
+    if error is not None:
+        raise error
+
+
+def trigger_and_wait(device: Any) -> MsgGenerator[None]:
+    """Trigger a device and wait until it is really done."""
+    status = yield from bps.trigger(device, wait=False)
+    yield from wait_until_done(status)
