@@ -42,6 +42,22 @@ def main() -> None:
 
 @main.command()
 @click.option("--folder", type=click.Path(path_type=Path), required=True)
+@click.option("--settings", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--rate", type=float, help="in place of the one in the settings")
+@click.option("--cell-model", help="of the cell in the beam, in place of the one in the settings")
+@click.option("--site", required=True, help="site limits as JSON")
+def commands(folder: Path, settings: Path, rate: float | None, cell_model: str | None, site: str) -> None:
+    """Print the processes of a simulated beamline as JSON, and write what they have in common."""
+    from intercalate_sims.settings import SimulationSettings
+
+    chosen = SimulationSettings.from_file(settings, rate=rate, cell_model=cell_model)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_whole(folder / "simulation.json", json.dumps(chosen.metadata()))
+    click.echo(json.dumps(chosen.commands(folder, site)))
+
+
+@main.command()
+@click.option("--folder", type=click.Path(path_type=Path), required=True)
 @click.option("--cell", "cells", multiple=True, required=True, help="NAME=MODEL, may be repeated")
 @click.option("--rate", type=float, required=True, help="cell seconds per wall second")
 @click.option("--dt", "dt_s", type=float, default=2.0, show_default=True, help="step of cell time, s")
@@ -123,7 +139,7 @@ def diffractometer(
                 clock_drift_ppm=clock_drift_ppm,
             ),
         )
-        (folder / "diffractometer.poni").write_text(instrument.poni)
+        instrument.write_calibration(folder)
         await serve(instrument.pvdb, instrument.tasks())
 
     asyncio.run(run())

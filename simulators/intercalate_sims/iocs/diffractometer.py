@@ -117,10 +117,10 @@ class SimulatedDiffractometer:
         self._world: dict[str, Any] = {}
         self._counter = self._frames_so_far()
 
-    @property
-    def poni(self) -> str:
-        """Geometry of the detector, as the text of a PONI file."""
-        return self._probe.geometry_poni()
+    def write_calibration(self, folder: Path) -> None:
+        """Write geometry and mask as a beamline's calibration would leave them."""
+        (folder / "diffractometer.poni").write_text(self._probe.geometry_poni())
+        np.save(folder / "diffractometer_mask.npy", self._probe.mask)
 
     @property
     def pvdb(self) -> dict[str, Any]:

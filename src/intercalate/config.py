@@ -1,0 +1,163 @@
+"""Configuration of a session: where the instruments are, what the site allows, where data go."""
+
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from intercalate.contract import OnLoss
+from intercalate.problems import Problem, ProblemsError, problems_of
+from intercalate.protocol import SiteLimits
+
+EXAMPLES = Path(__file__).parent / "examples"
+DEFAULT_CONFIG = EXAMPLES / "config" / "simulated.toml"
+CONFIG_VARIABLE = "INTERCALATE_CONFIG"
+
+
+class ConfigError(ProblemsError):
+    """A configuration file was refused; `problems` lists everything wrong with it."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Storage(_Section):
+    """Where everything is kept."""
+
+    folder: Path
+
+
+class ChannelAccess(_Section):
+    """Which servers are asked for PVs."""
+
+    servers: tuple[str, ...]
+    connect_timeout_s: Annotated[float, Field(gt=0, le=600)]
+
+
+class CyclerSection(_Section):
+    """The cycler channel and what becomes of steps composed by hand."""
+
+    prefix: Annotated[str, Field(pattern=":$")]
+    on_abort: OnLoss
+    on_client_lost: OnLoss
+    lease_s: Annotated[float, Field(ge=2, le=3600)]
+
+
+class DiffractometerSection(_Section):
+    """The area detector."""
+
+    prefix: Annotated[str, Field(pattern=":$")]
+    frames_folder: str
+    poni: Path
+    mask: Path
+
+
+class PrefixSection(_Section):
+    """A device that needs a prefix and nothing else."""
+
+    prefix: Annotated[str, Field(pattern=":$")]
+
+
+class CatalogSection(_Section):
+    """The Tiled server of this machine."""
+
+    profile: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    port: Annotated[int, Field(ge=1024, le=65535)]
+
+
+class MetadataSection(_Section):
+    """Files that every run's start document carries."""
+
+    files: tuple[Path, ...]
+
+
+class Config(_Section):
+    """One configuration file; every key is required, and no other is known."""
+
+    storage: Storage
+    channel_access: ChannelAccess
+    site: SiteLimits
+    cycler: CyclerSection
+    diffractometer: DiffractometerSection
+    shutter: PrefixSection
+    stage: PrefixSection
+    catalog: CatalogSection
+    metadata: MetadataSection
+
+    @classmethod
+    def from_file(cls, path: str | Path, *, folder: Path | None = None) -> Self:
+        """Read a configuration file.
+
+        Parameters
+        ----------
+        path
+            TOML file.
+        folder
+            Storage folder in place of the one in the file.
+
+        Raises
+        ------
+        ConfigError
+            Naming everything that is wrong with the file.
+        """
+        path = Path(path)
+        try:
+            content: Any = tomllib.loads(path.read_text())
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            problem = Problem("", str(path), str(error), "name a TOML file; `intercalate init` writes one")
+            raise ConfigError(str(path), [problem]) from None
+        try:
+            config = cls.model_validate(content)
+        except ValidationError as error:
+            raise ConfigError(str(path), problems_of(error, cls)) from None
+        except ProblemsError as error:
+            raise ConfigError(str(path), [p.under("site") for p in error.problems]) from None
+        base = Path.cwd() if path == DEFAULT_CONFIG else path.resolve().parent
+        storage = Storage(folder=folder or base / config.storage.folder)
+        return config.model_copy(update={"storage": storage})
+
+    def stored(self, path: str | Path) -> Path:
+        """Path relative to the storage folder, made absolute."""
+        return (self.storage.folder / path).absolute()
+
+    def channel_access_environment(self) -> dict[str, str]:
+        """Environment variables that point Channel Access to the configured servers."""
+        servers = self.channel_access.servers
+        own = {"EPICS_CA_MAX_ARRAY_BYTES": "16000000"}
+        if not servers:
+            return own
+        return own | {"EPICS_CA_ADDR_LIST": " ".join(servers), "EPICS_CA_AUTO_ADDR_LIST": "NO"}
+
+    def run_metadata(self) -> dict[str, Any]:
+        """Content of the metadata files, merged.
+
+        Raises
+        ------
+        ConfigError
+            If one of them is not there or no JSON object.
+        """
+        merged: dict[str, Any] = {}
+        for name in self.metadata.files:
+            path = self.stored(name)
+            try:
+                merged.update(json.loads(path.read_text()))
+            except (OSError, ValueError) as error:
+                problem = Problem(
+                    "metadata.files", str(path), str(error), "start the simulators first, or mend the list"
+                )
+                raise ConfigError("configuration", [problem]) from None
+        return merged
+
+
+def find_config(given: str | Path | None) -> Path:
+    """The configuration file to use: as given, by environment variable, in this folder, or shipped."""
+    if given is not None:
+        return Path(given)
+    if CONFIG_VARIABLE in os.environ:
+        return Path(os.environ[CONFIG_VARIABLE])
+    here = Path("simulated.toml")
+    return here if here.exists() else DEFAULT_CONFIG

@@ -1,0 +1,151 @@
+"""Processes that go on beside a session: started, found again, and ended by their id."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+END_TIMEOUT_S = 10.0
+_PAUSE = threading.Event()
+SAME_START_S = 2.0
+"""Two start times of one process, read in different ways, differ by no more than this."""
+
+
+class ServiceError(RuntimeError):
+    """A process did not start or ended at once."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process.
+
+    Attributes
+    ----------
+    name
+        As shown to people.
+    pid, started_unix_s
+        Together they name a process for good: ids are used again.
+    log
+        File that holds what it prints.
+    """
+
+    name: str
+    pid: int
+    started_unix_s: float
+    log: str
+
+    @property
+    def process(self) -> psutil.Process | None:
+        """The process, None where it has ended."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.started_unix_s) < SAME_START_S
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+    def last_words(self, lines: int = 8) -> str:
+        """End of its log."""
+        path = Path(self.log)
+        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
+
+
+class ServiceList:
+    """The processes of one kind, kept in a file so that a later command finds them.
+
+    Parameters
+    ----------
+    folder
+        Holds the list and the logs.
+    kind
+        Name of the list.
+    """
+
+    def __init__(self, folder: Path, kind: str):
+        self._folder = folder
+        self._path = folder / f"{kind}.services.json"
+
+    def read(self) -> list[Service]:
+        """All services of the list, running or not."""
+        if not self._path.exists():
+            return []
+        return [Service(**entry) for entry in json.loads(self._path.read_text())]
+
+    def running(self) -> list[Service]:
+        """Those whose process is there."""
+        return [service for service in self.read() if service.process is not None]
+
+    def start(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> Service:
+        """Start a process that outlives this one, in a group of its own."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        log = self._folder / f"{name}.log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **single_threaded(), **(environment or {})},
+                start_new_session=True,
+            )
+        service = Service(name, process.pid, psutil.Process(process.pid).create_time(), str(log))
+        others = [other for other in self.read() if other.name != name]
+        self._path.write_text(json.dumps([asdict(one) for one in (*others, service)], indent=1))
+        return service
+
+    def stop(self) -> list[str]:
+        """End all of them; returns the names of those that ran."""
+        running = [(service.name, service.process) for service in self.running()]
+        processes = [process for _, process in running if process is not None]
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
+        _, alive = psutil.wait_procs(processes, timeout=END_TIMEOUT_S)
+        for process in alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(alive, timeout=END_TIMEOUT_S)
+        self._path.unlink(missing_ok=True)
+        return [name for name, _ in running]
+
+    def wait(self, ready: Callable[[], bool], timeout_s: float, what: str) -> None:
+        """Wait until `ready`, unless one of the processes ends before.
+
+        Raises
+        ------
+        ServiceError
+            With the last words of the process that ended, or after `timeout_s`.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not ready():
+            for service in self.read():
+                if service.process is None:
+                    raise ServiceError(f"{service.name} ended while starting:\n{service.last_words()}")
+            if time.monotonic() > deadline:
+                logs = ", ".join(service.log for service in self.read())
+                raise ServiceError(f"{what} is not ready after {timeout_s:g} s; see {logs}")
+            _PAUSE.wait(0.05)
+
+
+def single_threaded() -> dict[str, str]:
+    """Environment that keeps numeric libraries at one thread: two on a busy machine are far slower."""
+    return {
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def module_command(module: str, *arguments: str) -> list[str]:
+    """Command that runs a module with this interpreter."""
+    return [sys.executable, "-m", module, *arguments]

@@ -1,0 +1,88 @@
+"""Starts the simulated beamline as processes; knows nothing of what they are made of."""
+
+import json
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+from intercalate.config import EXAMPLES, Config
+from intercalate.services import Service, ServiceError, ServiceList, module_command
+
+START_TIMEOUT_S = 90.0
+"""Wall seconds: the first start on a machine compiles the cell model."""
+
+
+def simulation_services(config: Config) -> ServiceList:
+    """The processes of the simulated beamline."""
+    return ServiceList(config.stored("simulator"), "simulation")
+
+
+def start_simulation(
+    config: Config,
+    *,
+    settings: Path | None = None,
+    rate: float | None = None,
+    cell_model: str | None = None,
+    fresh: bool = False,
+) -> list[Service]:
+    """Start world, cycler and instruments, and wait until they serve.
+
+    Parameters
+    ----------
+    settings
+        `simulation.toml`; None for the one in this folder, or the one shipped.
+    rate, cell_model
+        In place of what the settings say.
+    fresh
+        Remove the cells' saved state first, with the cycler's records of them.
+
+    Raises
+    ------
+    ServiceError
+        If it runs already, or a process does not come up.
+    """
+    services = simulation_services(config)
+    if services.running():
+        names = ", ".join(service.name for service in services.running())
+        raise ServiceError(f"{names} run already; `intercalate simulate down` ends them")
+    folder = config.stored("simulator")
+    if fresh and folder.exists():
+        shutil.rmtree(folder)
+    commands = _commands(config, folder, settings or _default_settings(), rate, cell_model)
+    (folder / "world.json").unlink(missing_ok=True)
+    for one in commands:
+        services.start(one["name"], one["command"], one["environment"])
+    ports = [int(port) for c in commands if (port := c["environment"].get("EPICS_CA_SERVER_PORT"))]
+    services.wait(
+        lambda: (folder / "world.json").exists() and all(_listens(port) for port in ports),
+        START_TIMEOUT_S,
+        "the simulated beamline",
+    )
+    return services.read()
+
+
+def _default_settings() -> Path:
+    here = Path("simulation.toml")
+    return here if here.exists() else EXAMPLES / "config" / "simulation.toml"
+
+
+def _commands(
+    config: Config, folder: Path, settings: Path, rate: float | None, cell_model: str | None
+) -> list[dict]:
+    arguments = ["commands", "--folder", str(folder), "--settings", str(settings)]
+    arguments += ["--site", config.site.model_dump_json()]
+    arguments += [] if rate is None else ["--rate", str(rate)]
+    arguments += [] if cell_model is None else ["--cell-model", cell_model]
+    command = module_command("intercalate_sims.run", *arguments)
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        lines = answer.stderr.strip().splitlines() or ["no message"]
+        raise ServiceError("the simulation's settings were refused:\n" + "\n".join(lines[-12:]))
+    return json.loads(answer.stdout)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
