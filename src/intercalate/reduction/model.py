@@ -9,15 +9,19 @@ from numpy.polynomial import chebyshev
 
 from intercalate.reduction.integration import Pattern
 from intercalate.reduction.phases import FitPhase
-from intercalate.reduction.profiles import ProfileMatrix, pseudo_voigt_with_derivatives
+from intercalate.reduction.profiles import ProfileMatrix, total_width, windowed_pseudo_voigt
 
 _SMALLEST_GAUSSIAN_DEG2 = 1e-5
-_STRAIN_UNIT = 1e-6
+STRAIN_UNIT = 1e-6
 """Strain variances are refined in units of 1e-6, so that all parameters are of moderate size."""
+
+_REACH_DEG = 0.9
+_REACH_WIDTHS = 16.0
+"""A line ends at the greater of both from its centre, where its tail is 1e-3 of its height or less."""
 
 
 @dataclass(frozen=True, slots=True)
-class Geometry:
+class LineGeometry:
     """Where the lines of a parameter vector lie and how wide they are.
 
     Attributes
@@ -133,6 +137,14 @@ class PowderModel:
         self._tan_theta = np.concatenate(tan)
         self._shares = shares
 
+    def strain_slice(self, phase_index: int) -> slice:
+        """Strain variances of one phase among all parameters; empty where it has none."""
+        return self._slices[phase_index]["strain"]
+
+    def share(self, phase_index: int) -> np.ndarray:
+        """d ln d / d ln parameter of each reflection of a phase, shape (R of the phase, parameters)."""
+        return self._shares[phase_index]
+
     def shift_by_depth(self, parameters: np.ndarray) -> np.ndarray:
         """Degrees of 2theta per um downstream, shape (R,); zeros where the geometry is not flat."""
         if self.distance_um is None:
@@ -145,7 +157,7 @@ class PowderModel:
         )
         return np.degrees(-np.sin(angle) * np.cos(angle) / self.distance_um)
 
-    def geometry(self, parameters: np.ndarray) -> Geometry:
+    def geometry(self, parameters: np.ndarray) -> LineGeometry:
         """Positions and widths of all lines, and their derivatives."""
         count, size = self.reflection_phase.size, len(self.names)
         centre = np.empty(count)
@@ -175,7 +187,7 @@ class PowderModel:
                     (by_bragg * by_squared)[:, None] * squared_by_lattice
                 )
             if phase.strained:
-                scale = (2 * np.degrees(1.0) * self._tan_theta[rows]) ** 2 * _STRAIN_UNIT
+                scale = (2 * np.degrees(1.0) * self._tan_theta[rows]) ** 2 * STRAIN_UNIT
                 by_strain = scale[:, None] * self._shares[index] ** 2
                 gaussian_squared[rows] += by_strain @ parameters[own["strain"]]
                 squared_by[rows, own["strain"]] = by_strain
@@ -187,7 +199,7 @@ class PowderModel:
         narrow = gaussian_squared < _SMALLEST_GAUSSIAN_DEG2
         gaussian = np.sqrt(np.where(narrow, _SMALLEST_GAUSSIAN_DEG2, gaussian_squared))
         gaussian_by = np.where(narrow[:, None], 0.0, squared_by / (2 * gaussian[:, None]))
-        return Geometry(centre, gaussian, lorentzian, centre_by, gaussian_by, lorentzian_by)
+        return LineGeometry(centre, gaussian, lorentzian, centre_by, gaussian_by, lorentzian_by)
 
     def _displaced(
         self, bragg: np.ndarray, downstream_um: float
@@ -201,11 +213,15 @@ class PowderModel:
         denominator = 1 + (scale * tangent) ** 2
         return seen, scale * (1 + tangent**2) / denominator, -tangent / self.distance_um / denominator
 
-    def profiles(self, geometry: Geometry) -> ProfileMatrix:
+    def profiles(self, geometry: LineGeometry) -> ProfileMatrix:
         """Profiles of all lines at the points of the pattern, shape (points, R)."""
-        return pseudo_voigt_with_derivatives(self.x, geometry.centre, geometry.gaussian, geometry.lorentzian)
+        width, _, _ = total_width(geometry.gaussian, geometry.lorentzian)
+        reach = np.maximum(_REACH_DEG, _REACH_WIDTHS * width)
+        return windowed_pseudo_voigt(self.x, geometry.centre, geometry.gaussian, geometry.lorentzian, reach)
 
-    def jacobian(self, geometry: Geometry, profiles: ProfileMatrix, intensities: np.ndarray) -> np.ndarray:
+    def jacobian(
+        self, geometry: LineGeometry, profiles: ProfileMatrix, intensities: np.ndarray
+    ) -> np.ndarray:
         """Derivatives of the pattern by all nonlinear parameters, shape (points, P)."""
         column = intensities[:, None]
         return (

@@ -1,7 +1,7 @@
 """Phases as the Pawley fit sees them: where lines may be, what is refined, what is held."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,6 +53,8 @@ class FitPhase:
         By which a standard's parameter follows temperature from 25 degC.
     seeds
         Used in order at a cold start.
+    key_line
+        The reflection by which the phase is known to be there; any where empty.
     """
 
     name: str
@@ -70,7 +72,8 @@ class FitPhase:
     depth_sigma_um: float = 5.0
     standard_sigma: float | None = None
     expansion_per_k: float = 0.0
-    seeds: tuple[Seed, ...] = field(default=())
+    seeds: tuple[Seed, ...] = ()
+    key_line: str = ""
 
     def __post_init__(self) -> None:
         if self.coefficients.shape != (len(self.reflections), len(self.parameters)):
@@ -196,15 +199,17 @@ def full_cell(
 
 
 def half_cell(
-    *,
     working: str,
+    *,
     working_um: float,
     lithium_um: float,
     separator_um: float = 25.0,
     collector_um: float = 12.0,
     thickness_sigma_um: float = 3.0,
 ) -> list[FitPhase]:
-    """Phases of an electrode against lithium; the beam enters at the working electrode's foil.
+    """Phases of an electrode on its foil against lithium, beam entering at the foil.
+
+    The foil is Al for NMC811 and Cu for graphite; whatever carries the lithium is left out.
 
     Raises
     ------
@@ -222,9 +227,8 @@ def half_cell(
     return [
         *electrode,
         foil(collector, -(half + working_um + collector_um / 2), sigma),
-        lithium(half + lithium_um / 2, 20.0),
-        foil("Cu", half + lithium_um + 6.0, 20.0) if collector == "Al" else separator(0.0, sigma),
-        *([separator(0.0, sigma)] if collector == "Al" else []),
+        lithium(half + lithium_um / 2),
+        separator(0.0, sigma),
     ]
 
 
@@ -255,6 +259,7 @@ def _hexagonal(
         depth_um=depth_um,
         depth_sigma_um=depth_sigma_um,
         seeds=seeds,
+        key_line=reflections[0].name,
     )
 
 

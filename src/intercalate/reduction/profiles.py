@@ -22,7 +22,7 @@ def total_width(gaussian: np.ndarray, lorentzian: np.ndarray) -> tuple[np.ndarra
         Each of the shape of the inputs.
     """
     g, l = gaussian, lorentzian  # noqa: E741
-    fifth = sum(c * g ** (5 - n) * l**n for n, c in enumerate(_WIDTH))
+    fifth = np.asarray(sum(c * g ** (5 - n) * l**n for n, c in enumerate(_WIDTH)))
     width = fifth**0.2
     by_g = sum((5 - n) * c * g ** (4 - n) * l**n for n, c in enumerate(_WIDTH[:5]))
     by_l = sum(n * c * g ** (5 - n) * l ** (n - 1) for n, c in enumerate(_WIDTH) if n > 0)
@@ -33,8 +33,8 @@ def total_width(gaussian: np.ndarray, lorentzian: np.ndarray) -> tuple[np.ndarra
 def mixing(lorentzian: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Lorentzian share, and its derivatives by the Lorentzian width and the total width."""
     ratio = lorentzian / width
-    share = sum(c * ratio ** (n + 1) for n, c in enumerate(_MIXING))
-    slope = sum((n + 1) * c * ratio**n for n, c in enumerate(_MIXING))
+    share = np.asarray(sum(c * ratio ** (n + 1) for n, c in enumerate(_MIXING)))
+    slope = np.asarray(sum((n + 1) * c * ratio**n for n, c in enumerate(_MIXING)))
     return share, slope / width, -slope * ratio / width
 
 
@@ -53,31 +53,19 @@ class ProfileMatrix:
 
 def pseudo_voigt(
     x: np.ndarray, centre: np.ndarray, gaussian: np.ndarray, lorentzian: np.ndarray
-) -> np.ndarray:
-    """Profiles of unit area, shape (points, reflections).
+) -> ProfileMatrix:
+    """Profiles of unit area and their analytic derivatives.
 
     Parameters
     ----------
     x
-        Abscissa, shape (points,).
+        Abscissa, shape (points,) or, with different points for each reflection, (points, reflections).
     centre, gaussian, lorentzian
         Position and full widths at half maximum of both parts, shape (reflections,), unit of `x`.
     """
-    width, _, _ = total_width(gaussian, lorentzian)
-    share, _, _ = mixing(lorentzian, width)
-    u = (x[:, None] - centre) * (2 / width)
-    gauss = np.exp(-_LN2 * u * u) * ((1 - share) * (2 * np.sqrt(_LN2 / np.pi) / width))
-    gauss += (share * (2 / np.pi) / width) / (1 + u * u)
-    return gauss
-
-
-def pseudo_voigt_with_derivatives(
-    x: np.ndarray, centre: np.ndarray, gaussian: np.ndarray, lorentzian: np.ndarray
-) -> ProfileMatrix:
-    """Profiles of unit area and their analytic derivatives; arguments as for `pseudo_voigt`."""
     width, width_by_g, width_by_l = total_width(gaussian, lorentzian)
     share, share_by_l, share_by_width = mixing(lorentzian, width)
-    u = (x[:, None] - centre) * (2 / width)
+    u = ((x[:, None] if x.ndim == 1 else x) - centre) * (2 / width)
     u2 = u * u
     gauss = np.exp(-_LN2 * u2) * (2 * np.sqrt(_LN2 / np.pi) / width)
     denominator = 1 / (1 + u2)
@@ -93,3 +81,32 @@ def pseudo_voigt_with_derivatives(
     return ProfileMatrix(
         value, by_centre, by_width * width_by_g, by_width * width_by_l + by_share * share_by_l
     )
+
+
+def windowed_pseudo_voigt(
+    x: np.ndarray,
+    centre: np.ndarray,
+    gaussian: np.ndarray,
+    lorentzian: np.ndarray,
+    reach: np.ndarray,
+) -> ProfileMatrix:
+    """The same over the whole of an ascending `x`, zero farther than `reach` from each centre.
+
+    A pattern of many narrow lines is zero nearly everywhere: this is several times faster.
+    """
+    shape = (x.size, centre.size)
+    full = ProfileMatrix(*(np.zeros(shape) for _ in range(4)))
+    first = np.searchsorted(x, centre - reach)
+    count = np.searchsorted(x, centre + reach) - first
+    wide = count > x.size // 4
+    for members in (np.flatnonzero(wide & (count > 0)), np.flatnonzero(~wide & (count > 0))):
+        if not members.size:
+            continue
+        offsets = np.arange(count[members].max())[:, None]
+        inside = offsets < count[members]
+        rows = np.minimum(first[members] + offsets, x.size - 1)
+        part = pseudo_voigt(x[rows], centre[members], gaussian[members], lorentzian[members])
+        flat = (rows * centre.size + members)[inside]
+        for name in ("value", "by_centre", "by_gaussian", "by_lorentzian"):
+            getattr(full, name).reshape(-1)[flat] = getattr(part, name)[inside]
+    return full
