@@ -35,12 +35,16 @@ class Service:
         Together they name a process for good: ids are used again.
     log
         File that holds what it prints.
+    command, environment
+        By which it was started.
     """
 
     name: str
     pid: int
     started_unix_s: float
     log: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
 
     @property
     def process(self) -> psutil.Process | None:
@@ -77,7 +81,10 @@ class ServiceList:
         """All services of the list, running or not."""
         if not self._path.exists():
             return []
-        return [Service(**entry) for entry in json.loads(self._path.read_text())]
+        return [
+            Service(**{**entry, "command": tuple(entry["command"])})
+            for entry in json.loads(self._path.read_text())
+        ]
 
     def running(self) -> list[Service]:
         """Those whose process is there."""
@@ -98,7 +105,8 @@ class ServiceList:
                 env={**os.environ, **single_threaded(), **(environment or {})},
                 start_new_session=True,
             )
-        service = Service(name, process.pid, psutil.Process(process.pid).create_time(), str(log))
+        started = psutil.Process(process.pid).create_time()
+        service = Service(name, process.pid, started, str(log), tuple(command), dict(environment or {}))
         others = [other for other in self.read() if other.name != name]
         self._path.write_text(json.dumps([asdict(one) for one in (*others, service)], indent=1))
         return service

@@ -1,0 +1,96 @@
+"""A simulated beamline for tests: real processes, ports of this test process, prefixes of each test."""
+
+import itertools
+import json
+import socket
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from intercalate.config import EXAMPLES, Config
+from intercalate.services import Service, ServiceList
+from intercalate.simulation import simulation_services, start_simulation
+
+_numbers = itertools.count(1)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+# Channel Access reads its addresses once per process: all beamlines of a test process share them.
+CYCLER_PORT, DIFFRACTOMETER_PORT, CATALOG_PORT = free_ports(3)
+
+
+@dataclass
+class Beamline:
+    """A running simulated beamline.
+
+    Attributes
+    ----------
+    folder
+        Holds `simulated.toml`, `simulation.toml` and the storage folder.
+    config
+        The configuration of a session on it.
+    """
+
+    folder: Path
+    config: Config
+
+    @property
+    def config_file(self) -> Path:
+        """For commands."""
+        return self.folder / "simulated.toml"
+
+    @property
+    def services(self) -> ServiceList:
+        """Its processes."""
+        return simulation_services(self.config)
+
+    def service(self, name: str) -> Service:
+        """One of its processes."""
+        return next(one for one in self.services.read() if one.name == name)
+
+    def kill(self, name: str) -> None:
+        """End one process without warning."""
+        process = self.service(name).process
+        assert process is not None, f"{name} does not run"
+        process.kill()
+        process.wait(10)
+
+    def restart(self, name: str) -> None:
+        """Start a process again that was killed."""
+        self.services.restart(name)
+
+    def truth(self) -> list[dict]:
+        """The simulator's sidecar: what was really in the beam, one entry per frame."""
+        path = self.config.stored("simulator/truth.jsonl")
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def start_beamline(folder: Path, *, rate: float = 1000.0, cell_model: str | None = None) -> Beamline:
+    """Start world, cycler and diffractometer."""
+    prefix = f"T{next(_numbers)}:"
+    for name in ("simulated.toml", "simulation.toml"):
+        text = (EXAMPLES / "config" / name).read_text()
+        text = text.replace("SIM:", prefix)
+        text = text.replace("15064", str(CYCLER_PORT)).replace("15065", str(DIFFRACTOMETER_PORT))
+        text = text.replace("8410", str(CATALOG_PORT)).replace(
+            "intercalate-simulated", f"test-{CATALOG_PORT}"
+        )
+        tomllib.loads(text)
+        (folder / name).write_text(text)
+    config = Config.from_file(folder / "simulated.toml")
+    start_simulation(config, settings=folder / "simulation.toml", rate=rate, cell_model=cell_model)
+    return Beamline(folder, config)
+
+
+__all__ = ["CATALOG_PORT", "Beamline", "free_ports", "start_beamline"]

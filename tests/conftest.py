@@ -1,0 +1,33 @@
+"""Fixtures of the whole test suite."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from beamline import CYCLER_PORT, DIFFRACTOMETER_PORT, Beamline, start_beamline
+
+REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+os.environ.update(
+    EPICS_CA_ADDR_LIST=f"127.0.0.1:{CYCLER_PORT} 127.0.0.1:{DIFFRACTOMETER_PORT}",
+    EPICS_CA_AUTO_ADDR_LIST="NO",
+    EPICS_CA_MAX_ARRAY_BYTES="16000000",
+)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of files made elsewhere; tests that need it are skipped where it is not."""
+    if not REAL_DATA.is_dir():
+        pytest.skip(f"no real data beside the repository ({REAL_DATA})")
+    return REAL_DATA
+
+
+@pytest.fixture(scope="module")
+def beamline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beamline]:
+    """A simulated beamline with a fresh full cell at 1000 cell seconds per second."""
+    running = start_beamline(tmp_path_factory.mktemp("beamline"))
+    yield running
+    running.services.stop()
