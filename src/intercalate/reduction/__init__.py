@@ -1,0 +1,42 @@
+"""Arrays in, physical quantities with uncertainties out; no EPICS, no bluesky, no simulators.
+
+Lattice parameters of an electrode are means over its material: lithium is never spread evenly, so
+each line is a distribution, and what a fit returns is its centre. `sigma_sys` holds the difference.
+"""
+
+from intercalate.reduction.integration import Integrator, Pattern
+from intercalate.reduction.pawley import Estimate, FitOptions, PawleyResult, Systematics, fit
+from intercalate.reduction.phases import (
+    FitPhase,
+    foil,
+    full_cell,
+    graphite,
+    half_cell,
+    lithiated_graphite,
+    lithium,
+    nmc811,
+    separator,
+)
+from intercalate.reduction.series import fit_series
+from intercalate.reduction.staging import stage_1_fraction
+
+__all__ = [
+    "Estimate",
+    "FitOptions",
+    "FitPhase",
+    "Integrator",
+    "Pattern",
+    "PawleyResult",
+    "Systematics",
+    "fit",
+    "fit_series",
+    "foil",
+    "full_cell",
+    "graphite",
+    "half_cell",
+    "lithiated_graphite",
+    "lithium",
+    "nmc811",
+    "separator",
+    "stage_1_fraction",
+]

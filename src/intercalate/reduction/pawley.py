@@ -35,6 +35,8 @@ class Estimate:
 
 
 CONVERGED = "converged"
+_MARGIN_DEG = 0.1
+"""Lines so far outside the range still reach into it."""
 UNDETERMINED = Estimate(float("nan"), float("nan"), float("nan"))
 
 
@@ -43,7 +45,10 @@ class Systematics:
     """Standard uncertainties that counting does not show.
 
     Each is turned into a shift of lines, and by the linear response of the fit into one of every
-    parameter; the shifts add in quadrature.
+    parameter; the shifts add in quadrature. To them comes what the misfit itself shows, by the
+    custom of powder diffraction: sigma_stat sqrt(chi2_red - 1) where the reduced chi squared exceeds
+    1 (after J.-F. Berar and P. Lelann, J. Appl. Cryst. 24 (1991) 1), which grows where a weak line
+    lies on the flank of a strong one.
 
     Attributes
     ----------
@@ -65,7 +70,7 @@ class Systematics:
         Of the foils, by which standards expand.
     """
 
-    profile_fraction: float = 0.01
+    profile_fraction: float = 0.005
     distribution_fraction: float = 0.02
     zero_deg: float = 2e-4
     wavelength: float = 2e-5
@@ -89,6 +94,8 @@ class FitOptions:
         A refined phase whose strongest line is weaker than this many sigma counts as absent.
     max_iterations
         After which the fit has failed.
+    max_weighted_residual
+        A fit whose R_wp is larger has failed, wherever it converged to.
     tolerance
         Converged when every lattice parameter moves by less than this part of its `sigma_stat`.
     """
@@ -98,6 +105,7 @@ class FitOptions:
     temperature_c: float = 25.0
     detection_sigma: float = 8.0
     max_iterations: int = 40
+    max_weighted_residual: float = 0.2
     tolerance: float = 0.05
     systematics: Systematics = field(default_factory=Systematics)
 
@@ -117,6 +125,8 @@ class PawleyResult:
         Which phases were found.
     reduced_chi2
         Against counting errors alone; well above 1 where counting is better than the profile.
+    weighted_residual
+        R_wp: weighted residual over weighted pattern, a few percent for a good fit.
     converged, message
         Whether to trust this at all, and what happened.
     calculated
@@ -129,6 +139,7 @@ class PawleyResult:
     intensities: dict[str, tuple[float, float]]
     present: dict[str, bool]
     reduced_chi2: float
+    weighted_residual: float
     converged: bool
     message: str
     iterations: int
@@ -167,7 +178,8 @@ def fit(
     phases
         All that may be in the beam; those that are not are found to be absent.
     start
-        Result of a similar pattern. Without it, or if it failed, lines are searched for.
+        Result of a similar pattern. Lines are searched for as well, and the better of both
+        starts is taken: a fit does not stay behind when the cell has moved on.
 
     Returns
     -------
@@ -182,14 +194,16 @@ def fit(
     options = options or FitOptions()
     part = pattern.between(*options.range_deg)
     fitted = [_at_temperature(phase, options.temperature_c) for phase in phases]
-    fitted = _started(part, fitted, start)
     lines = sum(len(phase.reflections) for phase in fitted)
     if len(part) < 2 * (lines + options.background_terms):
         raise ValueError(
             f"{len(part)} points between {options.range_deg[0]} and {options.range_deg[1]} deg are too "
             f"few for {lines} lines and {options.background_terms} background terms; widen range_deg"
         )
-    return _Fit(part, fitted, options, start).run()
+    candidates = [_Fit(part, [_searched(part, phase) for phase in fitted], options, start)]
+    if start is not None and start.converged:
+        candidates.append(_Fit(part, [_warm(part, phase, start) for phase in fitted], options, start))
+    return min(candidates, key=lambda candidate: candidate.first.chi2).run()
 
 
 class _Fit:
@@ -203,19 +217,22 @@ class _Fit:
         self.weighted_background = self.model.background * self.weight[:, None]
         self.background_gram = self.weighted_background.T @ self.weighted_background
         self.low, self.high = np.array(self.model.low), np.array(self.model.high)
+        lattice = {f"{phase.name}.{name}" for phase in phases for name in phase.parameters}
         initial = np.array(self.model.start)
         if start is not None and start.converged:
             for index, name in enumerate(self.model.names):
-                initial[index] = start.vector.get(name, initial[index])
+                if name not in lattice:
+                    initial[index] = start.vector.get(name, initial[index])
         self.initial = np.clip(initial, self.low, self.high)
         self.allowed = self._lines_in_range(pattern)
-        lattice = {f"{phase.name}.{name}" for phase in phases for name in phase.parameters}
         self.positional = np.array([name in {*lattice, "displacement_um"} for name in self.model.names])
+        self.first = self.evaluate(self.initial)
         self.expected_chi2 = start.reduced_chi2 if start is not None and start.converged else 1.0
 
     def _lines_in_range(self, pattern: Pattern) -> np.ndarray:
         centre = self.model.geometry(self.initial).centre
-        return (centre > pattern.two_theta_deg[0] + 0.1) & (centre < pattern.two_theta_deg[-1] - 0.1)
+        low, high = pattern.two_theta_deg[0] - _MARGIN_DEG, pattern.two_theta_deg[-1] + _MARGIN_DEG
+        return (centre > low) & (centre < high)
 
     def evaluate(self, parameters: np.ndarray, passive: np.ndarray | None = None) -> _Point:
         geometry = self.model.geometry(parameters)
@@ -243,7 +260,7 @@ class _Fit:
         return np.concatenate([self.allowed, np.ones(self.weighted_background.shape[1], dtype=bool)])
 
     def run(self) -> PawleyResult:
-        point = self.evaluate(self.initial)
+        point = self.first
         absent = self._absent_phases(point, self.expected_chi2)
         while True:
             refined = np.ones(self.initial.size, dtype=bool)
@@ -263,9 +280,11 @@ class _Fit:
     def _absent_phases(self, point: _Point, reduced_chi2: float, free: np.ndarray | None = None) -> list[int]:
         """Phases whose key line does not stand out, or whose lattice a fit has driven to a bound.
 
-        Where the profile fits worse than counting allows, a line must stand out of the misfit.
+        Where the profile fits worse than counting allows, the line of a phase whose lattice is free
+        must stand out of the misfit, or it would be found on the flank of a neighbour.
         """
-        significance = self._significance(point) / max(1.0, np.sqrt(reduced_chi2))
+        significance = self._significance(point)
+        misfit = max(1.0, np.sqrt(reduced_chi2))
         absent = []
         for index, phase in enumerate(self.model.phases):
             rows, span = self.model.rows(index), self.model.lattice_slice(index)
@@ -274,7 +293,8 @@ class _Fit:
             else:
                 strength = significance[rows].max(initial=0.0)
             at_bound = free is not None and not free[span].all()
-            if strength < self.options.detection_sigma or (at_bound and not phase.seeds):
+            needed = self.options.detection_sigma * (1.0 if phase.fixed else misfit)
+            if strength < needed or (at_bound and not phase.seeds):
                 absent.append(index)
         return absent
 
@@ -373,11 +393,18 @@ class _Fit:
         }
         degrees = self.observed.size - keep.size
         finite = bool(np.all(np.isfinite(sigma_stat)))
+        residual = float(np.sqrt(point.chi2 / (self.observed @ self.observed)))
+        if residual > self.options.max_weighted_residual:
+            message = (
+                f"weighted residual {residual:.2f} exceeds {self.options.max_weighted_residual}: lines are "
+                "misplaced, or a phase is missing from the list"
+            )
         return PawleyResult(
             parameters=parameters,
             intensities=intensities,
             present={phase.name: index not in absent for index, phase in enumerate(model.phases)},
             reduced_chi2=point.chi2 / degrees,
+            weighted_residual=residual,
             converged=message == CONVERGED and finite,
             message="; ".join([message, *problems]),
             iterations=iterations,
@@ -425,7 +452,9 @@ class _Fit:
             if phase.standard_sigma is not None:
                 relative = np.hypot(phase.standard_sigma, phase.expansion_per_k * declared.temperature_k)
                 shifts.append(np.where(own, by_scale * relative, 0.0))
-        return np.sqrt(sum((response @ shift) ** 2 for shift in shifts))
+        degrees = max(self.observed.size - covariance.shape[0], 1)
+        misfit = np.diag(covariance) * max(point.chi2 / degrees - 1.0, 0.0)
+        return np.sqrt(misfit + sum((response @ shift) ** 2 for shift in shifts))
 
 
 def _at_temperature(phase: FitPhase, temperature_c: float) -> FitPhase:
@@ -435,19 +464,14 @@ def _at_temperature(phase: FitPhase, temperature_c: float) -> FitPhase:
     return replace(phase, start=tuple(value * factor for value in phase.start))
 
 
-def _started(pattern: Pattern, phases: Sequence[FitPhase], start: PawleyResult | None) -> list[FitPhase]:
-    """Phases with the lattice of an earlier result, or of the highest points in their windows."""
-    started = []
-    for phase in phases:
-        warm = start is not None and start.converged and start.present.get(phase.name, False)
-        if phase.fixed:
-            started.append(phase)
-        elif warm and start is not None:
-            values = [start.vector.get(f"{phase.name}.{name}", 0.0) for name in phase.parameters]
-            started.append(replace(phase, start=tuple(np.clip(values, phase.low, phase.high))))
-        else:
-            started.append(_searched(pattern, phase))
-    return started
+def _warm(pattern: Pattern, phase: FitPhase, start: PawleyResult) -> FitPhase:
+    """The phase with the lattice of an earlier result, searched for where it was absent then."""
+    if phase.fixed:
+        return phase
+    if not start.present.get(phase.name, False):
+        return _searched(pattern, phase)
+    values = [start.vector[f"{phase.name}.{name}"] for name in phase.parameters]
+    return replace(phase, start=tuple(np.clip(values, phase.low, phase.high)))
 
 
 def _searched(pattern: Pattern, phase: FitPhase) -> FitPhase:

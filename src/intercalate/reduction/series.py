@@ -1,0 +1,98 @@
+"""Fits of a series of frames, each started from the one before."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import xarray as xr
+
+from intercalate.reduction.integration import Pattern
+from intercalate.reduction.pawley import UNDETERMINED, Estimate, FitOptions, PawleyResult, fit
+from intercalate.reduction.phases import FitPhase
+from intercalate.reduction.staging import stage_1_fraction
+
+
+def fit_series(
+    patterns: Iterable[Pattern],
+    phases: Sequence[FitPhase],
+    options: FitOptions | None = None,
+    *,
+    times: Sequence[float] | None = None,
+) -> xr.Dataset:
+    """Fit one pattern after the other.
+
+    A fit starts from the last good one; if that fails, lines are searched for afresh. Phases may come
+    and go: where one is absent its parameters are NaN.
+
+    Parameters
+    ----------
+    patterns
+        In order of time; may be a generator.
+    times
+        Coordinate of the frames, ascending; the frame number where not given.
+
+    Returns
+    -------
+    xarray.Dataset
+        Along `frame`: each parameter with `_sigma_stat` and `_sigma_sys`, `stage_1_fraction` likewise,
+        `present_<phase>`, `reduced_chi2`, `converged` and `message`. Values of fits that did not
+        converge are NaN.
+
+    Raises
+    ------
+    ValueError
+        If `times` has another length than the series, or the series is empty.
+    """
+    results: list[PawleyResult] = []
+    fractions = []
+    last: PawleyResult | None = None
+    for pattern in patterns:
+        result = fit(pattern, phases, options, start=last)
+        if not result.converged and last is not None:
+            result = fit(pattern, phases, options)
+        if result.converged:
+            last = result
+        results.append(result)
+        fractions.append(stage_1_fraction(result, pattern.wavelength_angstrom))
+    if not results:
+        raise ValueError("the series holds no pattern")
+    if times is not None and len(times) != len(results):
+        raise ValueError(f"{len(times)} times were given for {len(results)} patterns")
+    return _dataset(results, fractions, times)
+
+
+def _dataset(
+    results: list[PawleyResult], fractions: list[Estimate], times: Sequence[float] | None
+) -> xr.Dataset:
+    columns = {}
+    names = list(results[0].parameters)
+    estimates = {
+        name: [result.parameters[name] if result.converged else UNDETERMINED for result in results]
+        for name in names
+    }
+    if any(np.isfinite(fraction.value) for fraction in fractions):
+        estimates["stage_1_fraction"] = fractions
+    for name, series in estimates.items():
+        attributes = {"units": _unit(name)}
+        for suffix, field in (("", "value"), ("_sigma_stat", "sigma_stat"), ("_sigma_sys", "sigma_sys")):
+            values = np.array([getattr(estimate, field) for estimate in series])
+            columns[f"{name}{suffix}"] = ("frame", values, attributes)
+    for phase in results[0].present:
+        columns[f"present_{phase}"] = ("frame", np.array([result.present[phase] for result in results]))
+    columns["reduced_chi2"] = ("frame", np.array([result.reduced_chi2 for result in results]))
+    columns["converged"] = ("frame", np.array([result.converged for result in results]))
+    columns["message"] = ("frame", np.array([result.message for result in results]))
+    coordinate = np.arange(len(results)) if times is None else np.asarray(times, dtype=float)
+    return xr.Dataset(columns, coords={"frame": coordinate})
+
+
+def _unit(name: str) -> str:
+    last = name.split(".")[-1]
+    if last in ("a", "c", "d"):
+        return "angstrom"
+    if last == "displacement_um":
+        return "um"
+    if last in ("W", "U", "broad"):
+        return "deg2"
+    if last == "Y":
+        return "deg"
+    return "1e-6" if last.startswith("strain") else ""
