@@ -126,6 +126,7 @@ def operando(
 
     def beside_the_cell() -> MsgGenerator[None]:
         yield from bps.mv(shutter, "open")
+        yield from measuring.prepare()
         yield from start_program(cycler, program, program_id, lost)
         while cycler.is_busy:
             for record in (yield from drain(cycler)):

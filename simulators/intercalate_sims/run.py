@@ -38,6 +38,8 @@ def _write_whole(path: Path, text: str) -> None:
 def main() -> None:
     """Serve one part of the simulated beamline."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    for chatty in ("caproto", "silx", "pyFAI"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
 
 
 @main.command()
@@ -114,13 +116,20 @@ def cycler(folder: Path, prefix: str, channels: tuple[str, ...], site: str) -> N
 @click.option("--folder", type=click.Path(path_type=Path), required=True)
 @click.option("--prefix", required=True)
 @click.option("--cell", required=True, help="name of the world's cell in the beam")
+@click.option("--cell-model", required=True, help="model of that cell")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option(
     "--clock-offset", "clock_offset_s", type=float, default=0.0, help="of the instrument's clock, s"
 )
 @click.option("--clock-drift", "clock_drift_ppm", type=float, default=0.0, help="in parts per million")
 def diffractometer(
-    folder: Path, prefix: str, cell: str, seed: int, clock_offset_s: float, clock_drift_ppm: float
+    folder: Path,
+    prefix: str,
+    cell: str,
+    cell_model: str,
+    seed: int,
+    clock_offset_s: float,
+    clock_drift_ppm: float,
 ) -> None:
     """Camera, HDF5 plugin, stage and shutter."""
     from intercalate.cycler_server.soft_ioc import serve
@@ -133,6 +142,7 @@ def diffractometer(
             InstrumentLink(Layout(folder).address),
             DiffractometerSettings(
                 cell=cell,
+                cell_model=cell_model,
                 seed=seed,
                 truth_path=folder / "truth.jsonl",
                 clock_offset_s=clock_offset_s,

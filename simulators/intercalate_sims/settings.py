@@ -103,6 +103,7 @@ class SimulationSettings(_Section):
                 "diffractometer",
                 [
                     *(*run, "diffractometer", *where, "--prefix", xrd.prefix, "--cell", xrd.cell),
+                    *("--cell-model", self.cells[xrd.cell]),
                     *("--seed", str(self.seed), f"--clock-offset={xrd.clock_offset_s}"),
                     f"--clock-drift={xrd.clock_drift_ppm}",
                 ],

@@ -39,8 +39,8 @@ class DiffractometerSettings:
 
     Attributes
     ----------
-    cell
-        Name of the world's cell in the beam.
+    cell, cell_model
+        Name of the world's cell in the beam, and its model.
     seed
         Of the counting noise.
     flux_photons_s
@@ -52,6 +52,7 @@ class DiffractometerSettings:
     """
 
     cell: str
+    cell_model: str
     seed: int
     truth_path: Path
     flux_photons_s: float = DEFAULT_FLUX_PHOTONS_S
@@ -102,7 +103,10 @@ class SimulatedDiffractometer:
         self.link = link
         self.settings = settings
         self._probe = DiffractionProbe(
-            DetectorGeometry(), CellMakeup(), seed=settings.seed, instrument="diffractometer"
+            DetectorGeometry(),
+            makeup_of(settings.cell_model),
+            seed=settings.seed,
+            instrument="diffractometer",
         )
         self.camera = CameraPVs(prefix=f"{prefix}cam1:")
         self.plugin = HDF5PluginPVs(prefix=f"{prefix}HDF1:")
@@ -300,6 +304,21 @@ class SimulatedDiffractometer:
     def _keep_truth(self, truth: dict[str, Any]) -> None:
         with self.settings.truth_path.open("a") as sidecar:
             sidecar.write(json.dumps(truth) + "\n")
+
+
+def makeup_of(cell_model: str) -> CellMakeup:
+    """What surrounds the electrodes of a cell of this model."""
+    if cell_model == "graphite-li":
+        return CellMakeup(
+            positive_collector="Cu",
+            positive_collector_um=12.0,
+            negative_collector="Cu",
+            lithium_um=250.0,
+            separator_um=25.0,
+            window_um=50.0,
+            area_cm2=1.539,
+        )
+    return CellMakeup(separator_um=12.0, window_um=50.0, area_cm2=1.539)
 
 
 def state_of(message: dict[str, Any]) -> ProbeState:

@@ -90,6 +90,13 @@ class Measuring:
         self._stream = stream
         self._staged = False
 
+    def prepare(self) -> MsgGenerator[None]:
+        """Open a file, unless one is open; before the cell starts, it costs the cell no time."""
+        if not self._staged:
+            yield from bps.stage(self.detector, wait=True)
+            self._staged = True
+            yield from bps.abs_set(self.detector.exposure_s, self._exposure_s, wait=True)
+
     def measure(self) -> MsgGenerator[None]:
         """Take a frame, or note why there is none."""
         reason = self.detector.unavailable()
@@ -98,10 +105,7 @@ class Measuring:
             self.missed.append(reason)
             return
         try:
-            if not self._staged:
-                yield from bps.stage(self.detector, wait=True)
-                self._staged = True
-                yield from bps.abs_set(self.detector.exposure_s, self._exposure_s, wait=True)
+            yield from self.prepare()
             yield from take_frame(self.detector, *self._beside, stream=self._stream)
         except (FailedStatus, RuntimeError, TimeoutError, OSError) as error:
             yield from self._after_failure(error)

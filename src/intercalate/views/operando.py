@@ -1,0 +1,140 @@
+"""The figure of an operando diffraction experiment."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg", force=False)
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+"""Of the palette of Okabe and Ito, which colour-blind people tell apart."""
+
+
+def operando_figure(data: xr.Dataset, records: xr.Dataset, title: str) -> Figure:
+    """Heat map, voltage and current, lattice parameters and phase fractions on one time axis.
+
+    Parameters
+    ----------
+    data
+        Aligned and fitted frames: `test_time_second` along `frame`, `intensity` (frame, two_theta), the
+        columns of `fit_series`.
+    records
+        Cycler records with `test_time_second`, `voltage_volt`, `current_ampere`.
+    title
+        Above all.
+    """
+    panels = [_heat_map, _voltage]
+    if "NMC811.a" in data:
+        panels.append(_oxide)
+    if "graphite.d" in data:
+        panels += [_graphite_spacing, _graphite_plane]
+    heights = [2.6, 1.2] + [1.1] * (len(panels) - 2)
+    figure, axes = plt.subplots(
+        len(panels),
+        1,
+        sharex=True,
+        figsize=(7.5, 1.3 * sum(heights)),
+        height_ratios=heights,
+        layout="constrained",
+    )
+    for panel, axis, letter in zip(panels, axes, "abcdefg", strict=False):
+        panel(axis, data, records)
+        axis.text(
+            0.006,
+            0.96,
+            letter,
+            transform=axis.transAxes,
+            va="top",
+            weight="bold",
+            backgroundcolor="#ffffffb0",
+        )
+    axes[-1].set_xlabel("Test time (h)")
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def save_operando_figure(path: Path, data: xr.Dataset, records: xr.Dataset, title: str) -> None:
+    """Write the figure as PNG."""
+    figure = operando_figure(data, records, title)
+    figure.savefig(path, dpi=160)
+    plt.close(figure)
+
+
+def _hours(data: xr.Dataset) -> np.ndarray:
+    return np.asarray(data["test_time_second"]) / 3600.0
+
+
+def _heat_map(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
+    two_theta = np.asarray(data["two_theta"])
+    shown = (two_theta > 5.0) & (two_theta < 25.0)
+    intensity = np.asarray(data["intensity"])[:, shown]
+    # Lines change little on a large background: what differs from the pattern's own slow trend is shown.
+    contrast = np.sqrt(np.clip(intensity - np.percentile(intensity, 20, axis=0).min(), 0, None))
+    mesh = axis.pcolormesh(
+        _hours(data),
+        two_theta[shown],
+        contrast.T,
+        shading="nearest",
+        cmap="cividis",
+        vmin=float(np.percentile(contrast, 2)),
+        vmax=float(np.percentile(contrast, 99.7)),
+        rasterized=True,
+    )
+    axis.set_ylabel("2θ (°)")
+    bar = axis.figure.colorbar(mesh, ax=axis, pad=0.01)
+    bar.set_label("√(counts per pixel)")
+
+
+def _voltage(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
+    hours = np.asarray(records["test_time_second"]) / 3600.0
+    axis.plot(hours, np.asarray(records["voltage_volt"]), color=BLUE, lw=1.2)
+    axis.set_ylabel("Voltage (V)", color=BLUE)
+    other = axis.twinx()
+    other.plot(hours, 1000.0 * np.asarray(records["current_ampere"]), color=VERMILION, lw=0.9, ls="--")
+    other.set_ylabel("Current (mA)", color=VERMILION)
+
+
+def _points(axis: Axes, data: xr.Dataset, name: str, colour: str, label: str, marker: str = "o") -> Any:
+    sigma = np.asarray(data[f"{name}_sigma_stat"])
+    return axis.errorbar(
+        _hours(data),
+        np.asarray(data[name]),
+        yerr=sigma,
+        fmt=marker,
+        ms=2.2,
+        lw=0.7,
+        color=colour,
+        label=label,
+    )
+
+
+def _oxide(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
+    _points(axis, data, "NMC811.c", BLUE, "c")
+    axis.set_ylabel("NMC811 c (Å)", color=BLUE)
+    other = axis.twinx()
+    _points(other, data, "NMC811.a", VERMILION, "a", "s")
+    other.set_ylabel("a (Å)", color=VERMILION)
+
+
+def _graphite_spacing(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
+    _points(axis, data, "graphite.d", BLUE, "dilute stages to stage 2")
+    if "LiC6.d" in data:
+        _points(axis, data, "LiC6.d", GREEN, "stage 1", "s")
+    axis.set_ylabel("Graphite\nlayer spacing (Å)")
+    axis.legend(loc="upper right", fontsize=7, frameon=False)
+
+
+def _graphite_plane(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
+    _points(axis, data, "graphite.a", BLUE, "in-plane a")
+    axis.set_ylabel("Graphite a (Å)", color=BLUE)
+    if "stage_1_fraction" in data:
+        other = axis.twinx()
+        _points(other, data, "stage_1_fraction", ORANGE, "stage 1 fraction", "^")
+        other.set_ylim(-0.05, 1.05)
+        other.set_ylabel("Fraction\nin stage 1", color=ORANGE)
