@@ -312,7 +312,7 @@ def makeup_of(cell_model: str) -> CellMakeup:
         return CellMakeup(
             positive_collector="Cu",
             positive_collector_um=12.0,
-            negative_collector="Cu",
+            negative_collector_um=0.0,
             lithium_um=250.0,
             separator_um=25.0,
             window_um=50.0,

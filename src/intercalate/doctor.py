@@ -1,0 +1,116 @@
+"""Checks of everything a session needs; each says what it found and what to do."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from intercalate.config import Config
+
+MIN_FREE_GB = 5.0
+CLOCK_TOLERANCE_S = 2.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Outcome of one check."""
+
+    what: str
+    ok: bool
+    found: str
+    remedy: str = ""
+
+
+def examine(config: Config) -> Iterator[Finding]:
+    """Check storage, PVs, clocks and catalog, one after the other."""
+    yield from _storage(config)
+    yield from _instruments(config)
+    yield from _catalog(config)
+
+
+def _storage(config: Config) -> Iterator[Finding]:
+    folder = config.storage.folder
+    existing = next((p for p in (folder, *folder.absolute().parents) if p.exists()), Path("/"))
+    writable = os.access(existing, os.W_OK)
+    yield Finding(
+        "storage",
+        writable,
+        f"{folder.absolute()} {'can' if writable else 'cannot'} be written",
+        "" if writable else "change [storage] folder in the configuration, or the folder's owner",
+    )
+    free_gb = shutil.disk_usage(existing).free / 1e9
+    yield Finding(
+        "free disk",
+        free_gb >= MIN_FREE_GB,
+        f"{free_gb:.0f} GB",
+        "" if free_gb >= MIN_FREE_GB else f"make room: a day of frames needs {MIN_FREE_GB:g} GB",
+    )
+    for name, path in (("PONI", config.diffractometer.poni), ("mask", config.diffractometer.mask)):
+        there = config.stored(path).exists()
+        yield Finding(
+            name,
+            there,
+            str(config.stored(path)),
+            "" if there else "calibrate the detector and put the file there, or start the simulators",
+        )
+
+
+def _instruments(config: Config) -> Iterator[Finding]:
+    os.environ.update(config.channel_access_environment())
+    import epics
+
+    timeout_s = min(5.0, config.channel_access.connect_timeout_s)
+    probes = {
+        "cycler": f"{config.cycler.prefix}State",
+        "camera": f"{config.diffractometer.prefix}cam1:Acquire",
+        "frame writer": f"{config.diffractometer.prefix}HDF1:Capture",
+        "shutter": f"{config.shutter.prefix}Shutter",
+        "stage": f"{config.stage.prefix}StageX.RBV",
+    }
+    pvs = {name: epics.PV(pv, connection_timeout=timeout_s) for name, pv in probes.items()}
+    for name, pv in pvs.items():
+        value = pv.get(timeout=timeout_s, as_string=True) if pv.wait_for_connection(timeout_s) else None
+        yield Finding(
+            name,
+            value is not None,
+            f"{pv.pvname} = {value}" if value is not None else f"{pv.pvname} does not answer",
+            "" if value is not None else "start the IOC; compare prefix and [channel_access] servers",
+        )
+    yield from _clocks(config)
+
+
+def _clocks(config: Config) -> Iterator[Finding]:
+    import epics
+
+    cycler = epics.PV(f"{config.cycler.prefix}UnixTime", connection_timeout=2.0)
+    detector = epics.PV(f"{config.diffractometer.prefix}UnixTime", connection_timeout=2.0)
+    rate = epics.PV(f"{config.cycler.prefix}Rate", connection_timeout=2.0)
+    before, shown, after = cycler.get(timeout=2.0), detector.get(timeout=2.0), cycler.get(timeout=2.0)
+    if before is None or shown is None or after is None:
+        yield Finding("clocks", False, "not compared", "start cycler server and instrument first")
+        return
+    offset_s, width_s = shown - (before + after) / 2, (after - before) / 2
+    yield Finding(
+        "clocks",
+        True,
+        f"the detector is {offset_s:+.1f} s (± {width_s:.1f} s) from the cycler; every run measures and corrects this",
+    )
+    speed = rate.get(timeout=2.0) or 1.0
+    if speed == 1.0:
+        lag_s = time.time() - after
+        yield Finding(
+            "cycler's clock",
+            abs(lag_s) < CLOCK_TOLERANCE_S,
+            f"{lag_s:+.2f} s from this computer's",
+            "" if abs(lag_s) < CLOCK_TOLERANCE_S else "set both by NTP",
+        )
+
+
+def _catalog(config: Config) -> Iterator[Finding]:
+    from intercalate.catalog import services
+
+    yield from (
+        Finding(what, ok, found, remedy) for what, ok, found, remedy in services.check_catalog(config)
+    )
