@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import fft
 
 from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.probes.detector import (
@@ -27,6 +26,8 @@ DEFAULT_FLUX_PHOTONS_S = 4e9
 """At the sample, 25 keV: a bending magnet with a monochromator, beam defined by slits."""
 
 _GRID_STEP_MM = 0.01
+_GRID_FACTOR = 1000
+"""A length divisible by this transforms fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +98,10 @@ class DiffractionProbe:
         self.instrument = instrument
         self.profile = profile or InstrumentProfile()
         largest = float(self.geometry.radius_mm.max())
-        self._grid_mm = np.arange(fft.next_fast_len(int(largest / _GRID_STEP_MM) + 200)) * _GRID_STEP_MM
+        length = -(-(int(largest / _GRID_STEP_MM) + 200) // _GRID_FACTOR) * _GRID_FACTOR
+        self._grid_mm = np.arange(length) * _GRID_STEP_MM
         self._pixel_index = np.rint(self.geometry.radius_mm / _GRID_STEP_MM).astype(np.int32)
-        self._frequency = fft.rfftfreq(self._grid_mm.size, _GRID_STEP_MM)
+        self._frequency = np.fft.rfftfreq(self._grid_mm.size, _GRID_STEP_MM)
         self._instrument_transform = self._transform_of_instrument()
         self._halo_per_pixel = self._halos()
 
@@ -204,8 +206,8 @@ class DiffractionProbe:
             deposit += np.bincount(below, density * (1 - share), size)
             deposit += np.bincount(below + 1, density * share, size)
         for phase, deposit in by_phase.items():
-            total += fft.rfft(deposit) * self._transform_of_crystallites(phase)
-        per_radius = fft.irfft(total * self._instrument_transform, size)
+            total += np.fft.rfft(deposit) * self._transform_of_crystallites(phase)
+        per_radius = np.fft.irfft(total * self._instrument_transform, size)
         circumference = 2 * np.pi * np.maximum(self._grid_mm, self.geometry.pixel_mm)
         return np.maximum(per_radius, 0.0) / circumference * self.geometry.pixel_mm**2
 

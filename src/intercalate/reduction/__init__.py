@@ -5,7 +5,7 @@ each line is a distribution, and what a fit returns is its centre. `sigma_sys` h
 """
 
 from intercalate.reduction.integration import Integrator, Pattern
-from intercalate.reduction.pawley import Estimate, FitOptions, PawleyResult, Systematics, fit
+from intercalate.reduction.pawley import fit
 from intercalate.reduction.phases import (
     FitPhase,
     foil,
@@ -17,6 +17,7 @@ from intercalate.reduction.phases import (
     nmc811,
     separator,
 )
+from intercalate.reduction.results import Estimate, FitOptions, PawleyResult, Systematics
 from intercalate.reduction.series import fit_series
 from intercalate.reduction.staging import stage_1_fraction
 

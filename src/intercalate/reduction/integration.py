@@ -167,7 +167,8 @@ class Integrator:
         angle = np.asarray(self._pyfai.center_array(shape=self.shape, unit="2th_deg"))
         correction = np.asarray(self._pyfai.solidAngleArray(self.shape))
         if self.polarisation is not None:
-            correction = correction * self._pyfai.polarization(shape=self.shape, factor=self.polarisation)
+            polarisation = self._pyfai.polarization(shape=self.shape, factor=self.polarisation)
+            correction = correction * np.asarray(polarisation, dtype=float)
         return np.asarray(self._histogram(angle * correction, None).intensity, dtype=float)
 
 

@@ -10,141 +10,20 @@ the errors named in `Systematics`, which are declared, not fitted.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from intercalate.reduction.integration import Pattern
+from intercalate.reduction.linear import reduced_normal, regularised, solve_nonnegative
 from intercalate.reduction.model import STRAIN_UNIT, LineGeometry, PowderModel
 from intercalate.reduction.phases import FitPhase
 from intercalate.reduction.profiles import ProfileMatrix, total_width
+from intercalate.reduction.results import CONVERGED, UNDETERMINED, Estimate, FitOptions, PawleyResult
+from intercalate.reduction.search import at_temperature, searched, warm_start
 
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A value with its two standard uncertainties; all NaN where it could not be determined."""
-
-    value: float
-    sigma_stat: float
-    sigma_sys: float
-
-    @property
-    def sigma(self) -> float:
-        """Both uncertainties in quadrature."""
-        return float(np.hypot(self.sigma_stat, self.sigma_sys))
-
-
-CONVERGED = "converged"
 _MARGIN_DEG = 0.1
 """Lines so far outside the range still reach into it."""
-UNDETERMINED = Estimate(float("nan"), float("nan"), float("nan"))
-
-
-@dataclass(frozen=True, slots=True)
-class Systematics:
-    """Standard uncertainties that counting does not show.
-
-    Each is turned into a shift of lines, and by the linear response of the fit into one of every
-    parameter; the shifts add in quadrature. To them comes what the misfit itself shows, by the
-    custom of powder diffraction: sigma_stat sqrt(chi2_red - 1) where the reduced chi squared exceeds
-    1 (after J.-F. Berar and P. Lelann, J. Appl. Cryst. 24 (1991) 1), which grows where a weak line
-    lies on the flank of a strong one.
-
-    Attributes
-    ----------
-    profile_fraction
-        Centre of a fitted, symmetric profile against the centroid of the true one, in full widths at
-        half maximum: one common shift for all lines of a phase, independent between phases.
-    distribution_fraction
-        Fitted mean of a lattice parameter that varies over the material against its mean over the
-        material, in full widths of that variation (from the refined strain). A distribution of
-        skewness s shifts the best symmetric profile by about s sigma / 6; 0.02 of a full width
-        belongs to s = 0.3. Weighting by intensity is of that order too.
-    zero_deg
-        Common shift of all lines: centre of the rings.
-    wavelength
-        Relative.
-    displacement_um
-        Of the cell along the beam; counts only where no standard lets it be refined.
-    temperature_k
-        Of the foils, by which standards expand.
-    """
-
-    profile_fraction: float = 0.005
-    distribution_fraction: float = 0.02
-    zero_deg: float = 2e-4
-    wavelength: float = 2e-5
-    displacement_um: float = 100.0
-    temperature_k: float = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class FitOptions:
-    """How to fit.
-
-    Attributes
-    ----------
-    range_deg
-        Part of the pattern, in 2theta.
-    background_terms
-        Chebyshev polynomials.
-    temperature_c
-        Of the standards.
-    detection_sigma
-        A refined phase whose strongest line is weaker than this many sigma counts as absent.
-    max_iterations
-        After which the fit has failed.
-    max_weighted_residual
-        A fit whose R_wp is larger has failed, wherever it converged to.
-    tolerance
-        Converged when every lattice parameter moves by less than this part of its `sigma_stat`.
-    """
-
-    range_deg: tuple[float, float] = (4.5, 25.0)
-    background_terms: int = 12
-    temperature_c: float = 25.0
-    detection_sigma: float = 8.0
-    max_iterations: int = 40
-    max_weighted_residual: float = 0.2
-    tolerance: float = 0.05
-    systematics: Systematics = field(default_factory=Systematics)
-
-
-@dataclass(frozen=True)
-class PawleyResult:
-    """What a fit found.
-
-    Attributes
-    ----------
-    parameters
-        By name: `NMC811.a`, `NMC811.c`, `graphite.d` ... in A; `displacement_um`; widths.
-        Parameters of absent phases, and those that ended at a bound, are NaN.
-    intensities
-        Integrated intensity of every line, by `phase line`, with its counting error (deg x counts).
-    present
-        Which phases were found.
-    reduced_chi2
-        Against counting errors alone; well above 1 where counting is better than the profile.
-    weighted_residual
-        R_wp: weighted residual over weighted pattern, a few percent for a good fit.
-    converged, message
-        Whether to trust this at all, and what happened.
-    calculated
-        Fitted pattern on the points that were fitted.
-    vector
-        Nonlinear parameters by name, from which the next frame may start.
-    """
-
-    parameters: dict[str, Estimate]
-    intensities: dict[str, tuple[float, float]]
-    present: dict[str, bool]
-    reduced_chi2: float
-    weighted_residual: float
-    converged: bool
-    message: str
-    iterations: int
-    calculated: np.ndarray
-    vector: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -193,16 +72,16 @@ def fit(
     """
     options = options or FitOptions()
     part = pattern.between(*options.range_deg)
-    fitted = [_at_temperature(phase, options.temperature_c) for phase in phases]
+    fitted = [at_temperature(phase, options.temperature_c) for phase in phases]
     lines = sum(len(phase.reflections) for phase in fitted)
     if len(part) < 2 * (lines + options.background_terms):
         raise ValueError(
             f"{len(part)} points between {options.range_deg[0]} and {options.range_deg[1]} deg are too "
             f"few for {lines} lines and {options.background_terms} background terms; widen range_deg"
         )
-    candidates = [_Fit(part, [_searched(part, phase) for phase in fitted], options, start)]
+    candidates = [_Fit(part, [searched(part, phase) for phase in fitted], options, start)]
     if start is not None and start.converged:
-        candidates.append(_Fit(part, [_warm(part, phase, start) for phase in fitted], options, start))
+        candidates.append(_Fit(part, [warm_start(part, phase, start) for phase in fitted], options, start))
     return min(candidates, key=lambda candidate: candidate.first.chi2).run()
 
 
@@ -240,7 +119,7 @@ class _Fit:
         lines = profiles.value * self.weight[:, None]
         design = np.concatenate([lines, self.weighted_background], axis=1)
         gram = design.T @ design
-        linear, passive = _solve_nonnegative(
+        linear, passive = solve_nonnegative(
             gram, design.T @ self.observed, self._allowed_columns(), lines.shape[1], passive
         )
         residual = self.observed - design @ linear
@@ -302,7 +181,7 @@ class _Fit:
         lines = self.model.reflection_phase.size
         used = np.flatnonzero(point.passive)
         variance = np.full(point.linear.size, np.inf)
-        variance[used] = np.diag(np.linalg.inv(_regularised(point.gram[np.ix_(used, used)])))
+        variance[used] = np.diag(np.linalg.inv(regularised(point.gram[np.ix_(used, used)])))
         return point.linear[:lines] / np.sqrt(variance[:lines])
 
     def normal_matrix(self, point: _Point) -> tuple[np.ndarray, np.ndarray]:
@@ -324,9 +203,9 @@ class _Fit:
             normal, gradient = self.normal_matrix(point)
             free = refined & ~self._held_at_bound(point.parameters, gradient)
             free &= np.diag(normal)[:count] > 0
-            reduced, used = _reduce(normal, free, count)
-            step = self._step(point.parameters, _regularised(reduced), gradient, used)
-            sigma = np.sqrt(np.diag(np.linalg.inv(_regularised(reduced))))
+            reduced, used = reduced_normal(normal, free, count)
+            step = self._step(point.parameters, regularised(reduced), gradient, used)
+            sigma = np.sqrt(np.diag(np.linalg.inv(regularised(reduced))))
             matters = self.positional[used]
             if np.all(np.abs(step[used][matters]) < self.options.tolerance * sigma[matters]):
                 return point, normal, free, iteration, CONVERGED
@@ -374,7 +253,7 @@ class _Fit:
         model = self.model
         count = free.size
         keep = np.concatenate([np.flatnonzero(free), np.arange(count, normal.shape[0])])
-        covariance = np.linalg.inv(_regularised(normal[np.ix_(keep, keep)]))
+        covariance = np.linalg.inv(regularised(normal[np.ix_(keep, keep)]))
         used = np.flatnonzero(free)
         sigma_stat = np.sqrt(np.diag(covariance))
         systematic = self._systematic(point, free, covariance)
@@ -455,98 +334,3 @@ class _Fit:
         degrees = max(self.observed.size - covariance.shape[0], 1)
         misfit = np.diag(covariance) * max(point.chi2 / degrees - 1.0, 0.0)
         return np.sqrt(misfit + sum((response @ shift) ** 2 for shift in shifts))
-
-
-def _at_temperature(phase: FitPhase, temperature_c: float) -> FitPhase:
-    if not phase.expansion_per_k:
-        return phase
-    factor = 1 + phase.expansion_per_k * (temperature_c - 25.0)
-    return replace(phase, start=tuple(value * factor for value in phase.start))
-
-
-def _warm(pattern: Pattern, phase: FitPhase, start: PawleyResult) -> FitPhase:
-    """The phase with the lattice of an earlier result, searched for where it was absent then."""
-    if phase.fixed:
-        return phase
-    if not start.present.get(phase.name, False):
-        return _searched(pattern, phase)
-    values = [start.vector[f"{phase.name}.{name}"] for name in phase.parameters]
-    return replace(phase, start=tuple(np.clip(values, phase.low, phase.high)))
-
-
-def _searched(pattern: Pattern, phase: FitPhase) -> FitPhase:
-    lattice = dict(zip(phase.parameters, phase.start))
-    spacing = pattern.wavelength_angstrom / (2 * np.sin(np.radians(pattern.two_theta_deg) / 2))
-    for seed in phase.seeds:
-        window = np.flatnonzero((spacing >= seed.d_low_angstrom) & (spacing <= seed.d_high_angstrom))
-        if not window.size:
-            continue
-        d = spacing[window[np.argmax(pattern.intensity[window])]]
-        row = phase.reflections.index(seed.reflection)
-        column = phase.parameters.index(seed.parameter)
-        others = sum(
-            phase.coefficients[row, other] / lattice[name] ** 2
-            for other, name in enumerate(phase.parameters)
-            if other != column
-        )
-        remaining = 1 / d**2 - phase.offset[row] - others
-        if remaining > 0:
-            value = np.sqrt(phase.coefficients[row, column] / remaining)
-            lattice[seed.parameter] = float(np.clip(value, phase.low[column], phase.high[column]))
-    return replace(phase, start=tuple(lattice[name] for name in phase.parameters))
-
-
-def _regularised(matrix: np.ndarray) -> np.ndarray:
-    """The matrix with 1e-11 of its diagonal added, so that two coincident lines stay solvable."""
-    regular = matrix.copy()
-    regular.flat[:: matrix.shape[0] + 1] *= 1 + 1e-11
-    return regular
-
-
-def _reduce(normal: np.ndarray, free: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Normal equations of the free nonlinear parameters, the linear ones eliminated."""
-    used = np.flatnonzero(free)
-    linear = normal[count:, count:]
-    mixed = normal[np.ix_(used, np.arange(count, normal.shape[0]))]
-    return normal[np.ix_(used, used)] - mixed @ np.linalg.solve(_regularised(linear), mixed.T), used
-
-
-def _solve_nonnegative(
-    gram: np.ndarray,
-    right: np.ndarray,
-    allowed: np.ndarray,
-    constrained: int,
-    passive: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Least squares with the first `constrained` unknowns not negative and some held at zero.
-
-    Active sets after Lawson and Hanson, started from the whole set or a given one.
-
-    Returns
-    -------
-    solution, passive
-        The unknowns, and which of them are not held at zero.
-    """
-    passive = allowed.copy() if passive is None else passive & allowed
-    solution = np.zeros(right.size)
-    scale = np.sqrt(np.maximum(np.diag(gram), 1e-300))
-    for _ in range(3 * right.size):
-        used = np.flatnonzero(passive)
-        solution[:] = 0.0
-        solution[used] = np.linalg.solve(_regularised(gram[np.ix_(used, used)]), right[used])
-        negative = np.flatnonzero(solution[:constrained] < 0)
-        if negative.size:
-            passive[negative] = False
-            continue
-        slope = (right - gram @ solution) / scale
-        waiting = allowed & ~passive
-        if not np.any(waiting & (slope > 1e-6)):
-            break
-        best = int(np.argmax(np.where(waiting, slope, -np.inf)))
-        passive[best] = True
-        trial = np.flatnonzero(passive)
-        probe = np.linalg.solve(_regularised(gram[np.ix_(trial, trial)]), right[trial])
-        if probe[np.searchsorted(trial, best)] <= 0:
-            passive[best] = False
-            break
-    return solution, passive

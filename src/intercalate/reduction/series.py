@@ -6,8 +6,9 @@ import numpy as np
 import xarray as xr
 
 from intercalate.reduction.integration import Pattern
-from intercalate.reduction.pawley import UNDETERMINED, Estimate, FitOptions, PawleyResult, fit
+from intercalate.reduction.pawley import fit
 from intercalate.reduction.phases import FitPhase
+from intercalate.reduction.results import UNDETERMINED, Estimate, FitOptions, PawleyResult
 from intercalate.reduction.staging import stage_1_fraction
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from intercalate.materials import GRAPHITE
-from intercalate.reduction.pawley import UNDETERMINED, Estimate, PawleyResult
+from intercalate.reduction.results import UNDETERMINED, Estimate, PawleyResult
 
 RELATIVE_SIGMA = 0.10
 """Of the intensity ratio: texture, profile under the separator's 200 line, structure factors."""

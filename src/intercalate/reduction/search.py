@@ -1,0 +1,50 @@
+"""Where a fit starts: lattice parameters from an earlier result or from the pattern itself."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from intercalate.reduction.integration import Pattern
+from intercalate.reduction.phases import FitPhase
+from intercalate.reduction.results import PawleyResult
+
+
+def at_temperature(phase: FitPhase, temperature_c: float) -> FitPhase:
+    """The phase with the held lattice of a standard expanded from 25 degC to this temperature."""
+    if not phase.expansion_per_k:
+        return phase
+    factor = 1 + phase.expansion_per_k * (temperature_c - 25.0)
+    return replace(phase, start=tuple(value * factor for value in phase.start))
+
+
+def warm_start(pattern: Pattern, phase: FitPhase, start: PawleyResult) -> FitPhase:
+    """The phase with the lattice of an earlier result, searched for where it was absent then."""
+    if phase.fixed:
+        return phase
+    if not start.present.get(phase.name, False):
+        return searched(pattern, phase)
+    values = [start.vector[f"{phase.name}.{name}"] for name in phase.parameters]
+    return replace(phase, start=tuple(np.clip(values, phase.low, phase.high)))
+
+
+def searched(pattern: Pattern, phase: FitPhase) -> FitPhase:
+    """The phase with the lattice that the highest points in the windows of its seeds give."""
+    lattice = dict(zip(phase.parameters, phase.start))
+    spacing = pattern.wavelength_angstrom / (2 * np.sin(np.radians(pattern.two_theta_deg) / 2))
+    for seed in phase.seeds:
+        window = np.flatnonzero((spacing >= seed.d_low_angstrom) & (spacing <= seed.d_high_angstrom))
+        if not window.size:
+            continue
+        d = spacing[window[np.argmax(pattern.intensity[window])]]
+        row = phase.reflections.index(seed.reflection)
+        column = phase.parameters.index(seed.parameter)
+        others = sum(
+            phase.coefficients[row, other] / lattice[name] ** 2
+            for other, name in enumerate(phase.parameters)
+            if other != column
+        )
+        remaining = 1 / d**2 - phase.offset[row] - others
+        if remaining > 0:
+            value = np.sqrt(phase.coefficients[row, column] / remaining)
+            lattice[seed.parameter] = float(np.clip(value, phase.low[column], phase.high[column]))
+    return replace(phase, start=tuple(lattice[name] for name in phase.parameters))
