@@ -25,7 +25,7 @@ class Pattern:
         Centres of the bins, ascending, shape (n,).
     intensity, sigma
         Counts per pixel of reference solid angle, and one standard deviation, shape (n,). Every
-        `sigma` is positive: bins without a valid pixel or without a count are left out.
+        `sigma` is positive: bins without a valid pixel are left out.
     wavelength_angstrom
         Of the radiation.
     distance_mm
@@ -120,7 +120,8 @@ class Integrator:
 
         Solid angle and polarisation are corrected by their mean over each bin, so that the sum of
         the raw counts stays the sufficient statistic: intensity = sum(counts) / sum(correction),
-        sigma = sqrt(sum(counts)) / sum(correction).
+        sigma = sqrt(sum(counts)) / sum(correction), of one count where there was none. (pyFAI's own
+        Poisson model gives every pixel a variance of at least one: too much for faint frames.)
 
         Parameters
         ----------
@@ -134,27 +135,27 @@ class Integrator:
         """
         if frame.shape != self.shape:
             raise ValueError(f"frame has shape {frame.shape}, the geometry describes {self.shape}")
-        result = self._histogram(frame, "poisson")
-        count, sigma = np.asarray(result.count), np.asarray(result.sigma, dtype=float)
-        usable = (count > 0) & (sigma > 0)
-        if not usable.any():
+        result = self._histogram(frame)
+        usable = np.asarray(result.count) > 0
+        counts = np.asarray(result.sum_signal, dtype=float)[usable]
+        correction = np.asarray(result.sum_normalization, dtype=float)[usable]
+        if not counts.any():
             raise ValueError("the frame has no counts outside the mask")
         return Pattern(
             self._mean_two_theta_deg[usable],
-            np.asarray(result.intensity, dtype=float)[usable],
-            sigma[usable],
+            counts / correction,
+            np.sqrt(np.maximum(counts, 1.0)) / correction,
             self.wavelength_angstrom,
             self.distance_mm,
         )
 
-    def _histogram(self, image: np.ndarray, error_model: str | None) -> "Integrate1dResult":
+    def _histogram(self, image: np.ndarray) -> "Integrate1dResult":
         return self._pyfai.integrate1d_ng(
             image,
             self.n_bins,
             unit="2th_deg",
             mask=self._mask,
             method=_METHOD,
-            error_model=error_model,
             correctSolidAngle=True,
             polarization_factor=self.polarisation,
         )
@@ -169,7 +170,7 @@ class Integrator:
         if self.polarisation is not None:
             polarisation = self._pyfai.polarization(shape=self.shape, factor=self.polarisation)
             correction = correction * np.asarray(polarisation, dtype=float)
-        return np.asarray(self._histogram(angle * correction, None).intensity, dtype=float)
+        return np.asarray(self._histogram(angle * correction).intensity, dtype=float)
 
 
 def _load_geometry(poni: str | Path) -> "AzimuthalIntegrator":
