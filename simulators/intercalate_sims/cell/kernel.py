@@ -57,9 +57,11 @@ SLOWEST = 2e-11
 """Least salt diffusivity in m2/s: the fitted parabola has no meaning where it is smaller."""
 LARGEST_DRAW = 0.7
 """Largest part of the salt of a slice that its reaction may take in one substep."""
-HALVINGS = 8
-TOLERANCE_V = 1e-9
-ITERATIONS = 40
+HALVINGS = 6
+TOLERANCE_V = 1e-7
+ITERATIONS = 25
+UNDAMPED_ITERATIONS = 8
+"""After these Newton goes in half steps: it may jump to and fro over a kink of the potential table."""
 
 
 @njit(cache=True, error_model="numpy")
@@ -194,7 +196,7 @@ def slice_current(work, k, j_total):
 
 
 @njit(cache=True, error_model="numpy")
-def correct(n, j_total, work):
+def correct(n, j_total, damping, work):
     """Take the Newton step in one electrode and return its largest change of potential.
 
     The guess stays where the surface content is between 0 and 1, as the solution is: a step along the
@@ -204,7 +206,7 @@ def correct(n, j_total, work):
     for k in range(n):
         potential = work[OFFSET, k] + work[RESISTANCE, k] * slice_current(work, k, j_total)
         change = potential - work[POTENTIAL, k]
-        host = work[HOST, k] + change / work[HOST_RESISTANCE, k]
+        host = work[HOST, k] + damping * change / work[HOST_RESISTANCE, k]
         gain = work[GAIN, k]
         work[HOST, k] = min(max(host, (work[FREE, k] - 1.0) / gain), work[FREE, k] / gain)
         work[POTENTIAL, k] = potential
@@ -231,7 +233,7 @@ def commit(state, p, sites, kelvin, dt, j_total, work):
             )
         state[k, J_HOST] = host
         state[k, SEI] += dt * sei
-        state[k, PLATED] += dt * (plating - lost)
+        state[k, PLATED] = max(state[k, PLATED] + dt * (plating - lost), 0.0)
         state[k, DEAD] += dt * lost
 
 
@@ -325,7 +327,7 @@ def solve(
     twice_rt = 2.0 * GAS * kelvin / FARADAY
     en_a, en_b, va, vb = 0.0, 0.0, 0.0, 1.0
     converged = False
-    for _ in range(ITERATIONS):
+    for iteration in range(ITERATIONS):
         linearise(pos, p_pos, table_pos, kelvin, dt, work_pos)
         ep_a, ep_b = ladder(n_pos, solid_pos, work_pos)
         if n_neg == 0:
@@ -338,7 +340,8 @@ def solve(
         vb = ep_b + en_b + between[0] + cell[CONTACT]
         before = current
         current = controlled_current(mode, setpoint, va, vb, cell)
-        worst = max(correct(n_pos, current, work_pos), correct(n_neg, -current, work_neg))
+        damping = 1.0 if iteration < UNDAMPED_ITERATIONS else 0.5
+        worst = max(correct(n_pos, current, damping, work_pos), correct(n_neg, -current, damping, work_neg))
         if max(worst, abs(current - before) * en_b) < TOLERANCE_V:
             converged = True
             break

@@ -39,7 +39,7 @@ class SideReactions:
     sei_potential_v: float = 0.8
     sei_kinetic_time_s: float = 40_000.0
     sei_transport_time_s: float = 5_000.0
-    sei_residual: float = 2.0e-5
+    sei_residual: float = 1.0e-3
     plating_current_a_m2: float = 0.1
     plating_dead_fraction: float = 0.1
     plating_reference_c_m2: float = 200.0
