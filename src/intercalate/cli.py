@@ -113,5 +113,75 @@ def _show_services(services: list[Any]) -> None:
         click.echo(f"{service.name:16} {state}  process {service.pid}  log {service.log}")
 
 
+@main.command()
+@click.argument("experiment_file", type=FILE)
+@click.pass_context
+def run(context: click.Context, experiment_file: Path) -> None:
+    """Run an experiment file."""
+    from rich.console import Console
+
+    from intercalate.execute import execute
+    from intercalate.experiment import Experiment
+
+    config = _config(context)
+    experiment = Experiment.from_file(experiment_file, config.site)
+    click.echo(experiment.protocol.describe())
+    outcome = execute(config, experiment, Console(stderr=True))
+    frames = outcome.documents.get("datum", 0)
+    click.echo(f"run {outcome.uid}: program {outcome.program.get('status')}, {frames} frames")
+
+
+@main.command()
+@click.pass_context
+def doctor(context: click.Context) -> None:
+    """Check instruments, clocks, storage and catalog, and say what to do."""
+    from intercalate.doctor import examine
+
+    bad = 0
+    for finding in examine(_config(context)):
+        mark = click.style("ok  ", fg="green") if finding.ok else click.style("BAD ", fg="red")
+        click.echo(f"{mark}{finding.what:16} {finding.found}")
+        if not finding.ok:
+            bad += 1
+            click.echo(f"    {'':16} {finding.remedy}")
+    if bad:
+        raise click.ClickException(f"{bad} of the checks failed")
+
+
+@main.group(cls=_Group)
+def catalog() -> None:
+    """Start, stop and look at the catalog."""
+
+
+@catalog.command("up")
+@click.pass_context
+def catalog_up(context: click.Context) -> None:
+    """Start the Tiled server and the forwarder that fills it."""
+    from intercalate.catalog_services import start_catalog
+
+    config = _config(context)
+    _show_services(start_catalog(config))
+    click.echo(f"tiled profile: {config.catalog.profile}")
+
+
+@catalog.command("down")
+@click.pass_context
+def catalog_down(context: click.Context) -> None:
+    """Stop both; runs are kept in the journal meanwhile."""
+    from intercalate.catalog_services import catalog_services
+
+    stopped = catalog_services(_config(context)).stop()
+    click.echo(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
+
+
+@catalog.command("status")
+@click.pass_context
+def catalog_status(context: click.Context) -> None:
+    """Say which processes run."""
+    from intercalate.catalog_services import catalog_services
+
+    _show_services(catalog_services(_config(context)).read())
+
+
 if __name__ == "__main__":
     main()

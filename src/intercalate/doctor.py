@@ -95,7 +95,7 @@ def _clocks(config: Config) -> Iterator[Finding]:
     yield Finding(
         "clocks",
         True,
-        f"the detector is {offset_s:+.1f} s (± {width_s:.1f} s) from the cycler; every run measures and corrects this",
+        f"the detector is {offset_s:+.1f} s (± {width_s:.1f} s) from the cycler; runs correct this",
     )
     speed = rate.get(timeout=2.0) or 1.0
     if speed == 1.0:
@@ -109,8 +109,19 @@ def _clocks(config: Config) -> Iterator[Finding]:
 
 
 def _catalog(config: Config) -> Iterator[Finding]:
-    from intercalate.catalog import services
+    from intercalate.catalog_services import catalog_answers, catalog_services
 
-    yield from (
-        Finding(what, ok, found, remedy) for what, ok, found, remedy in services.check_catalog(config)
+    running = {service.name for service in catalog_services(config).running()}
+    answers = catalog_answers(config)
+    yield Finding(
+        "catalog",
+        answers,
+        f"{config.catalog.profile} on port {config.catalog.port} {'answers' if answers else 'does not answer'}",
+        "" if answers else "`intercalate catalog up`; until then runs are kept in the journal",
+    )
+    yield Finding(
+        "forwarder",
+        "forwarder" in running,
+        "running" if "forwarder" in running else "not running",
+        "" if "forwarder" in running else "`intercalate catalog up`; nothing is lost meanwhile",
     )

@@ -63,7 +63,7 @@ class Session:
         """Write out what is left, and let others command the cycler."""
         self.journal.close()
         if not self.cycler.is_busy:
-            self.cycler.let_go()
+            self.cycler.drop_lease()
 
 
 def open_session(

@@ -305,6 +305,16 @@ class Cycler(Device):
         self.send(Verb.LOAD, program_id=program_id, program=program, on_client_lost=on_client_lost)
         self.send(Verb.START, program_id=program_id)
         self._cursor = int(self.program_info()["first_record"])
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Wait until the monitor of the state shows what the server says: a reply may overtake it."""
+        deadline = time.monotonic() + COMMAND_TIMEOUT_S
+        while self.state.get() != self.state.get(use_monitor=False):
+            if time.monotonic() > deadline:
+                raise CyclerError(
+                    f"{self.prefix}: its state lags behind by more than {COMMAND_TIMEOUT_S:g} s"
+                )
 
     def program_info(self) -> dict[str, Any]:
         """The current or last program of the channel: id, status, records, charge, markers."""

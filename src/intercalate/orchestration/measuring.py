@@ -6,11 +6,14 @@ from typing import Any
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
 from bluesky.utils import FailedStatus, MsgGenerator
+from ophyd import Signal
 
 from intercalate.devices.roles import TakesFrames
 from intercalate.orchestration.waiting import trigger_and_wait
 
 XRD_STREAM = "xrd"
+MISSED_STREAM = "missed"
+"""One event per occasion that gave no frame, with the reason."""
 
 
 def take_frame(
@@ -89,6 +92,7 @@ class Measuring:
         self._exposure_s = exposure_s
         self._stream = stream
         self._staged = False
+        self._reason = Signal(name=f"{detector.name}_missed_reason", value="")
 
     def prepare(self) -> MsgGenerator[None]:
         """Open a file, unless one is open; before the cell starts, it costs the cell no time."""
@@ -102,7 +106,7 @@ class Measuring:
         reason = self.detector.unavailable()
         if reason:
             self._staged = False
-            self.missed.append(reason)
+            yield from self._miss(reason)
             return
         try:
             yield from self.prepare()
@@ -114,9 +118,16 @@ class Measuring:
 
     def _after_failure(self, error: Exception) -> MsgGenerator[None]:
         cause = error.__cause__ or error
-        self.missed.append(f"{type(cause).__name__}: {cause}")
-        yield from bps.drop()
         yield from self.end()
+        yield from self._miss(f"{type(cause).__name__}: {cause}")
+
+    def _miss(self, reason: str) -> MsgGenerator[None]:
+        """Count an occasion that gave no frame, in the run too."""
+        self.missed.append(reason)
+        self._reason.put(reason)
+        yield from bps.create(name=MISSED_STREAM)
+        yield from bps.read(self._reason)
+        yield from bps.save()
 
     def end(self) -> MsgGenerator[None]:
         """Close the file; a detector that does not answer is left alone."""

@@ -1,0 +1,67 @@
+"""Runs an experiment file in this process, showing progress."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+
+from intercalate.config import Config
+from intercalate.experiment import Experiment
+from intercalate.protocol import bind
+from intercalate.session import open_session
+from intercalate.views.progress import RunProgress, bar, expected_duration_s, task
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run left behind.
+
+    Attributes
+    ----------
+    uid
+        Of the run; empty if it never opened.
+    documents
+        Number of documents by name; rows of event pages count as events.
+    program
+        The cycler's own account of the program: status, records, charge.
+    records_lost
+        Records that the server no longer had when they were asked for.
+    """
+
+    uid: str
+    documents: dict[str, int]
+    program: dict[str, Any]
+    records_lost: int
+
+
+def execute(config: Config, experiment: Experiment, console: Console) -> Outcome:
+    """Run an experiment; an error leaves the cell as the experiment's `on_abort` says, and is raised.
+
+    Raises
+    ------
+    SessionError
+        If a device does not answer.
+    """
+    program = bind(experiment.protocol, experiment.cell, config.site, initial_soc=experiment.initial_soc)
+    counts: dict[str, int] = {}
+    uids: list[str] = []
+
+    def count(name: str, doc: Any) -> None:
+        if name == "start":
+            uids.append(doc["uid"])
+        rows = len(doc["seq_num"]) if name == "event_page" else 1
+        name = "event" if name == "event_page" else name
+        counts[name] = counts.get(name, 0) + rows
+
+    with bar(console) as progress:
+        with task(progress, "connecting", 1.0):
+            session = open_session(config)
+        with task(progress, experiment.plan, expected_duration_s(program)) as update:
+            session.RE.subscribe(count)
+            session.RE.subscribe(RunProgress(update))
+            try:
+                session.RE(session.plan(experiment))
+            finally:
+                session.close()
+    cycler = session.cycler
+    return Outcome(uids[0] if uids else "", counts, cycler.program_info(), cycler.records_lost)
