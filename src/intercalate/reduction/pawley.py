@@ -198,7 +198,7 @@ class _Fit:
         self, point: _Point, refined: np.ndarray
     ) -> tuple[_Point, np.ndarray, np.ndarray, int, str]:
         """Levenberg-Marquardt; the undamped step in units of `sigma_stat` decides on convergence."""
-        damping, count = 1e-4, refined.size
+        damping, count, free = 1e-4, refined.size, refined
         for iteration in range(1, self.options.max_iterations + 1):
             normal, gradient = self.normal_matrix(point)
             free = refined & ~self._held_at_bound(point.parameters, gradient)
@@ -222,13 +222,9 @@ class _Fit:
             if lower is None:
                 return point, normal, free, iteration, "stopped: no step lowers chi squared"
             point, damping = lower, max(damping / 10, 1e-9)
-        return (
-            point,
-            normal,
-            free,
-            self.options.max_iterations,
-            (f"not converged after {self.options.max_iterations} iterations"),
-        )
+        normal, _ = self.normal_matrix(point)
+        message = f"not converged after {self.options.max_iterations} iterations"
+        return point, normal, free, self.options.max_iterations, message
 
     def _step(
         self, parameters: np.ndarray, matrix: np.ndarray, gradient: np.ndarray, used: np.ndarray
