@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from intercalate.materials import GRAPHITE, NMC811
+from intercalate_sims.cell.interface import ElectrodeState
+from intercalate_sims.probes.lattice import crystallites, graphite_stages, oxide_lattice
+
+from .cells import electrode
+
+fractions = st.floats(0.0, 1.0)
+
+
+@given(x=st.lists(fractions, min_size=1, max_size=20))
+def test_stages_hold_all_the_carbon_and_all_the_lithium(x):
+    x = np.array(x)
+    shares = graphite_stages(x)
+    np.testing.assert_allclose(sum(share.fraction for share in shares), 1.0, atol=1e-12)
+    np.testing.assert_allclose(sum(share.fraction * share.li_content for share in shares), x, atol=1e-12)
+    assert all((share.fraction >= 0).all() for share in shares)
+
+
+@pytest.mark.parametrize(
+    ("x", "stage"), [(0.03, "1'"), (0.17, "4"), (0.23, "3"), (0.33, "2L"), (0.5, "2"), (1.0, "1")]
+)
+def test_stage_is_alone_in_its_window_with_spacings_of_the_table(x, stage):
+    alone = [share for share in graphite_stages(np.array([x])) if share.fraction[0] > 1e-9]
+    assert [share.stage for share in alone] == [stage]
+    table = GRAPHITE.stage(stage)
+    low, high = table.layer_spacing_angstrom
+    assert low - 1e-9 <= alone[0].layer_spacing_angstrom[0] <= high + 1e-9
+
+
+def test_two_and_one_share_by_the_lever_rule():
+    shares = {share.stage: share.fraction[0] for share in graphite_stages(np.array([0.8]))}
+    assert shares["1"] == pytest.approx(0.6)
+    assert shares["2"] == pytest.approx(0.4)
+
+
+def test_oxide_lattice_passes_through_the_table():
+    x = np.array([row.li_content for row in NMC811.lattice])
+    a, c = oxide_lattice(x)
+    np.testing.assert_allclose(a, [row.a_angstrom for row in NMC811.lattice])
+    np.testing.assert_allclose(c, [row.c_angstrom for row in NMC811.lattice])
+
+
+def test_crystallites_have_the_mean_and_spread_of_their_slices():
+    sample = crystallites([(1.0, electrode("NMC811", 0.5, spread=0.03))])
+    assert np.dot(sample.weight, sample.li_content) == pytest.approx(0.5)
+    assert np.sqrt(np.dot(sample.weight, (sample.li_content - 0.5) ** 2)) == pytest.approx(0.03)
+    assert sample.depth_um.min() > 0
+    assert sample.depth_um.max() < 65.0
+
+
+def test_weights_of_states_average_over_time():
+    sample = crystallites([(3.0, electrode("NMC811", 0.4)), (1.0, electrode("NMC811", 0.8))])
+    assert np.dot(sample.weight, sample.li_content) == pytest.approx(0.5)
+
+
+def test_electrode_without_slices_is_refused():
+    with pytest.raises(ValueError, match="0 slices"):
+        crystallites([(1.0, ElectrodeState("graphite", (), (), 75.0, 11.0))])
