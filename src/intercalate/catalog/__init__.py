@@ -1,0 +1,1 @@
+"""Where documents live: journal, forwarder, Tiled server, reading, alignment and export."""

@@ -1,0 +1,311 @@
+"""Reading runs back: open a catalog, find a run, its cycler records and its frames."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import numpy as np
+import xarray as xr
+
+from intercalate.catalog.frames import FRAMES_MIMETYPE, FrameMap, OpenFiles
+from intercalate.catalog.lost_runs import LOST_REASON
+from intercalate.catalog.server import ADDRESS_FILE
+from intercalate.config import Config
+
+CYCLING = "cycling"
+SHORTEST_UID = 5
+"""Characters by which Tiled looks up a run."""
+
+
+class CatalogError(RuntimeError):
+    """The catalog cannot be reached, or has not what was asked for."""
+
+
+def open_catalog(where: str | Path | Config) -> Any:
+    """Open a catalog.
+
+    Parameters
+    ----------
+    where
+        A configuration, the name of a Tiled profile, an address (`http://...?api_key=...`), or the
+        folder of a server on this machine.
+
+    Returns
+    -------
+    CatalogOfBlueskyRuns
+
+    Raises
+    ------
+    CatalogError
+        If there is no such profile, or the server does not answer.
+    """
+    import httpx
+    from tiled.client import from_profile, from_uri
+    from tiled.profiles import ProfileNotFound, load_profiles
+
+    if isinstance(where, Config):
+        where = where.catalog.profile
+    try:
+        if isinstance(where, Path):
+            return from_uri(json.loads((where / ADDRESS_FILE).read_text())["uri"])
+        if where.startswith(("http://", "https://")):
+            return from_uri(where)
+        load_profiles.cache_clear()
+        return from_profile(where)
+    except ProfileNotFound as error:
+        raise CatalogError(
+            f"Tiled knows no profile {where!r}; start the catalog (`intercalate catalog up`), which writes it"
+        ) from error
+    except OSError as error:
+        raise CatalogError(f"no catalog is served from {where}; start it: {error}") from error
+    except httpx.TransportError as error:
+        name = str(where).partition("?")[0]
+        raise CatalogError(f"the catalog {name} does not answer ({error}); is its server running?") from error
+
+
+def find_run(catalog: Any, which: str | int) -> Any:
+    """A run by unique id or its beginning, by scan id, or counted from the end (-1 is the latest).
+
+    Raises
+    ------
+    CatalogError
+        If there is no such run, or more than one.
+    """
+    text = str(which).strip()
+    try:
+        number = int(text)
+    except ValueError:
+        number = None
+    try:
+        if number is not None and (number < 0 or len(text) < SHORTEST_UID):
+            return catalog[number]
+        if number is not None:
+            try:
+                return catalog[text]
+            except KeyError:
+                return catalog[number]
+        if len(text) < SHORTEST_UID:
+            raise CatalogError(
+                f"{text!r} is too short for a unique id; give at least {SHORTEST_UID} characters"
+            )
+        return catalog[text]
+    except (KeyError, IndexError) as error:
+        raise CatalogError(f"the catalog has no run {which!r}; `intercalate runs` lists them") from error
+    except ValueError as error:
+        raise CatalogError(f"{which!r}: {error}") from error
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One line of a list of runs.
+
+    Attributes
+    ----------
+    status
+        `running`, `complete`, `failed` (aborted or failed), or `lost` (its session died).
+    duration_s
+        Wall seconds; None while there is no stop document.
+    events
+        Their number by stream; empty while there is no stop document.
+    """
+
+    uid: str
+    scan_id: int | None
+    started: datetime
+    sample: str
+    plan: str
+    status: str
+    duration_s: float | None
+    events: dict[str, int]
+    reason: str
+
+
+def runs(catalog: Any, limit: int = 20) -> list[RunRow]:
+    """The latest runs, latest first; metadata only."""
+    values = catalog.values()
+    return [_row(run.metadata) for run in values[-1 : -limit - 1 : -1]]
+
+
+def run_status(metadata: Any) -> str:
+    """State of a run by its metadata."""
+    stop = metadata.get("stop")
+    if not stop:
+        return "running" if metadata.get("writer", {}).get("alive", True) else "lost"
+    if stop["exit_status"] == "success":
+        return "complete"
+    return "lost" if stop.get("reason") == LOST_REASON else "failed"
+
+
+def _row(metadata: Any) -> RunRow:
+    start, stop = metadata["start"], metadata.get("stop") or {}
+    sample = start.get("sample", "")
+    return RunRow(
+        uid=start["uid"],
+        scan_id=start.get("scan_id"),
+        started=datetime.fromtimestamp(start["time"], UTC),
+        sample=sample if isinstance(sample, str) else str(dict(sample).get("name", "")),
+        plan=start.get("plan_name", ""),
+        status=run_status(metadata),
+        duration_s=stop["time"] - start["time"] if stop else None,
+        events=dict(stop.get("num_events") or {}),
+        reason=stop.get("reason", ""),
+    )
+
+
+def records(run: Any, device: str | None = None) -> xr.Dataset:
+    """Cycler records of a run, sorted, each once.
+
+    Parameters
+    ----------
+    run
+        A run of the catalog, finished or not.
+    device
+        Name of the cycler; None if the run has one only.
+
+    Returns
+    -------
+    xarray.Dataset
+        Columns of `intercalate.contract.RECORD_COLUMNS` along `record`.
+
+    Raises
+    ------
+    CatalogError
+        If the run has no records, or those of several cyclers.
+    """
+    stream = stream_of(run, CYCLING)
+    columns = [key for key in stream if key.endswith("_record_seq") and not key.startswith("ts_")]
+    devices = [column.removesuffix("_record_seq") for column in columns]
+    if device is None and len(devices) != 1:
+        found = ", ".join(devices) or "none"
+        raise CatalogError(f"name the cycler whose records are wanted; the run has {found}")
+    prefix = f"{device or devices[0]}_"
+    keys = [key for key in stream if key.startswith(prefix)]
+    if "internal" not in stream.base:
+        raise CatalogError("the run has a stream of records but no record yet")
+    table = stream.base["internal"].read(keys)
+    order = np.argsort(table[f"{prefix}record_seq"].to_numpy(), kind="stable")
+    seq = table[f"{prefix}record_seq"].to_numpy()[order]
+    # Of equal numbers the one collected last stands.
+    kept = order[np.append(seq[1:] != seq[:-1], True)] if len(seq) else order
+    units = {key: value.get("units") or "" for key, value in stream.metadata["data_keys"].items()}
+    return xr.Dataset(
+        {
+            key.removeprefix(prefix): ("record", table[key].to_numpy()[kept], {"units": units.get(key, "")})
+            for key in keys
+        }
+    )
+
+
+def stream_of(run: Any, name: str) -> Any:
+    """A stream of a run.
+
+    Raises
+    ------
+    CatalogError
+        If the run has none of this name (yet).
+    """
+    try:
+        return run[name]
+    except KeyError:
+        found = ", ".join(run) or "none"
+        raise CatalogError(f"the run has no stream {name!r}; it has {found}") from None
+
+
+def image_streams(run: Any) -> dict[str, str]:
+    """Streams with images, and the key of the images."""
+    found: dict[str, str] = {}
+    for name in run:
+        for key, value in run[name].metadata["data_keys"].items():
+            if value.get("external") is not None and len(value.get("shape", ())) == 2:
+                found[name] = key
+    return found
+
+
+class Frames(Sequence[np.ndarray]):
+    """Frames of one stream: `frames[i]` is the image of event i; slices and regions as in numpy.
+
+    Files that this machine can open are read in place, others over HTTP. While the run goes on,
+    `refresh` shows what has come since.
+    """
+
+    def __init__(self, node: Any):
+        self._node = node
+        self._files = OpenFiles()
+        self._paths: list[Path] | None = None
+        self.refresh()
+
+    def refresh(self) -> "Frames":
+        """Ask the catalog for frames that came since; returns itself."""
+        self._node = self._node.include_data_sources().refresh()
+        source = self._node.data_sources()[0]
+        self.shape: tuple[int, ...] = tuple(self._node.shape)
+        self.dtype: np.dtype = self._node.dtype
+        self._paths = None
+        if source.mimetype != FRAMES_MIMETYPE:
+            return self
+        assets = sorted(source.assets, key=lambda asset: asset.num or 0)
+        paths = [Path(urlparse(asset.data_uri).path) for asset in assets]
+        if all(path.is_file() for path in paths):
+            self._paths = paths
+            self._map = FrameMap(source.parameters["frames"])
+            self._dataset = source.parameters["dataset"]
+        return self
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the files are read in place."""
+        return self._paths is not None
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> Any:
+        key = index if isinstance(index, tuple) else (index,)
+        if self._paths is None:
+            return self._node.read(key)
+        leading, region = key[0], key[1:]
+        if isinstance(leading, slice):
+            rows = range(*leading.indices(len(self)))
+            images = [self._one(row, region) for row in rows]
+            empty = np.empty((0, *self.shape[1:]), self.dtype)
+            return np.stack(images) if images else empty[(slice(None), *region)]
+        return self._one(int(leading), region)
+
+    def _one(self, row: int, region: tuple[Any, ...]) -> np.ndarray:
+        assert self._paths is not None
+        asset, index = self._map.locate(row + len(self) if row < 0 else row)
+        return self._files.read(self._paths[asset], self._dataset, index, region)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[row] for row in range(len(self)))
+
+    def close(self) -> None:
+        """Close the files."""
+        self._files.close()
+
+
+def frames(run: Any, stream: str | None = None) -> Frames:
+    """Frames of a run, live or finished.
+
+    Parameters
+    ----------
+    stream
+        None if the run has one stream with images only.
+
+    Raises
+    ------
+    CatalogError
+        If the run has no frames (yet), or several streams with images.
+    """
+    found = image_streams(run)
+    if stream is None and len(found) != 1:
+        raise CatalogError(f"name the stream of the frames; the run has {', '.join(found) or 'none'}")
+    name = stream or next(iter(found))
+    node = stream_of(run, name)
+    if name not in found or found[name] not in node.base:
+        raise CatalogError(f"stream {name!r} of the run has no frame yet")
+    return Frames(node.base[found[name]])

@@ -1,0 +1,299 @@
+"""Carries the journals into the catalog: `python -m intercalate.catalog.forwarder --journals F --uri U`.
+
+Live and replay are the same: each pass takes what the journals have gained and writes it, about once a
+second. The journal is the truth. Where a run cannot be continued (this process is new, the server was
+away, a write failed half-way) its part in the catalog is deleted and written anew from the journal, so
+nothing is doubled and nothing is missing. Runs in the catalog that have a stop document are complete and
+are left alone.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from intercalate.catalog.journal import journals, read_documents, run_uid
+from intercalate.catalog.lost_runs import is_being_written
+
+if TYPE_CHECKING:
+    from intercalate.catalog.writing import RunPipeline
+
+FLUSH_PERIOD_S = 0.7
+"""Wall seconds between two passes, and between two writes within a long one."""
+
+MAX_WAITING_ROWS = 20_000
+"""Rows written at once at most: bounds memory and the size of a request during replay."""
+
+LONGEST_PAUSE_S = 15.0
+"""Wall seconds between two attempts to reach a server that is away."""
+
+LONGEST_RETRY_S = 600.0
+"""Wall seconds between two attempts to write a run that the catalog refuses."""
+
+STATE_FILE = "forwarder.json"
+LOCK_FILE = "forwarder.lock"
+
+logger = logging.getLogger(__name__)
+
+
+class CatalogUnreachableError(ConnectionError):
+    """The Tiled server does not answer."""
+
+
+class ForwarderError(RuntimeError):
+    """The forwarder cannot work as it was asked to."""
+
+
+@dataclass
+class _Run:
+    path: Path
+    pipeline: "RunPipeline | None" = None
+    offset: int = 0
+    failures: int = 0
+    retry_at: float = 0.0
+    error: str = ""
+    lost: bool = False
+
+
+class Forwarder:
+    """Writes the journals of a folder into one catalog.
+
+    Parameters
+    ----------
+    folder
+        Journals, one file per run. The state is kept beside them.
+    uri
+        Address of the catalog, with its key.
+    replay
+        Look at every journal again, also those that were written to this catalog before.
+    """
+
+    def __init__(self, folder: str | Path, uri: str, *, replay: bool = False):
+        self._folder = Path(folder)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._uri = uri
+        self._catalog = uri.partition("?")[0]
+        self._runs: dict[str, _Run] = {}
+        self._done: set[str] = set() if replay else set(self._read_state())
+        self._client: Any = None
+        self._saved: str = ""
+
+    def forward_once(self) -> int:
+        """Write what the journals have gained; returns the number of documents.
+
+        Raises
+        ------
+        CatalogUnreachableError
+            If the server does not answer; every run under way is rebuilt when it does.
+        """
+        import httpx
+
+        count = 0
+        try:
+            for path in journals(self._folder):
+                if run_uid(path) not in self._done:
+                    count += self._forward_run(path)
+        except httpx.TransportError as error:
+            self._client = None
+            for run in self._runs.values():
+                run.pipeline = None
+            raise CatalogUnreachableError(
+                f"the catalog at {self._catalog} does not answer: {error}"
+            ) from error
+        finally:
+            self._write_state()
+        return count
+
+    def run_forever(self, stop: threading.Event) -> None:
+        """Forward about once a second until `stop` is set."""
+        pause = FLUSH_PERIOD_S
+        while not stop.is_set():
+            began = time.monotonic()
+            try:
+                self.forward_once()
+                pause = FLUSH_PERIOD_S
+            except CatalogUnreachableError as error:
+                pause = min(2 * pause, LONGEST_PAUSE_S)
+                logger.warning("%s; the journals are kept, next attempt in %.0f s", error, pause)
+            stop.wait(max(0.0, pause - (time.monotonic() - began)))
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """Runs that the catalog refused, with the reason."""
+        return {uid: run.error for uid, run in self._runs.items() if run.error}
+
+    def _forward_run(self, path: Path) -> int:
+        import httpx
+
+        uid = run_uid(path)
+        run = self._runs.setdefault(uid, _Run(path))
+        if time.monotonic() < run.retry_at:
+            return 0
+        try:
+            return self._take(uid, run)
+        except httpx.TransportError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a run that cannot be written must not hold up the others
+            run.pipeline = None
+            run.failures += 1
+            pause = min(2.0**run.failures, LONGEST_RETRY_S)
+            run.retry_at = time.monotonic() + pause
+            run.error = f"{type(error).__name__}: {error}"
+            logger.error("run %s is not written: %s; next attempt in %.0f s", uid, run.error, pause)
+            return 0
+
+    def _take(self, uid: str, run: _Run) -> int:
+        size = run.path.stat().st_size
+        if run.pipeline is not None and size == run.offset:
+            self._look_after(run)
+            return 0
+        if run.pipeline is None and not self._begin(uid, run):
+            return 0
+        assert run.pipeline is not None
+        count, flushed = 0, time.monotonic()
+        for name, doc, offset in read_documents(run.path, run.offset):
+            run.pipeline(name, doc)
+            run.offset = offset
+            count += 1
+            if name == "stop":
+                self._done.add(uid)
+                del self._runs[uid]
+                return count
+            late = time.monotonic() > flushed + FLUSH_PERIOD_S
+            if late or run.pipeline.waiting_rows > MAX_WAITING_ROWS:
+                run.pipeline.flush()
+                flushed = time.monotonic()
+        run.pipeline.flush()
+        run.failures, run.error = 0, ""
+        return count
+
+    def _begin(self, uid: str, run: _Run) -> bool:
+        """Make room for a run; False if the catalog has all of it, or the journal nothing yet."""
+        from tiled.client.container import Container
+
+        from intercalate.catalog.writing import RunPipeline
+
+        if next(read_documents(run.path), None) is None:
+            return False
+        client = self._connect()
+        try:
+            stored = Container.__getitem__(client, uid)
+        except KeyError:
+            stored = None
+        if stored is not None and stored.metadata.get("stop"):
+            self._done.add(uid)
+            self._runs.pop(uid, None)
+            return False
+        if stored is not None:
+            client.delete_contents(uid, recursive=True, external_only=False)
+        run.pipeline, run.offset, run.lost = RunPipeline(client), 0, False
+        return True
+
+    def _look_after(self, run: _Run) -> None:
+        """Note once that the session of an unfinished run is gone."""
+        if not run.lost and run.pipeline is not None and not is_being_written(run.path):
+            run.pipeline.mark_lost()
+            run.lost = True
+
+    def _connect(self) -> Any:
+        if self._client is None:
+            from tiled.client import from_uri
+
+            self._client = from_uri(self._uri).include_data_sources()
+        return self._client
+
+    def _read_state(self) -> list[str]:
+        try:
+            state = json.loads((self._folder / STATE_FILE).read_text())
+        except (OSError, ValueError):
+            return []
+        # Another catalog has none of these runs.
+        return state["done"] if state.get("catalog") == self._catalog else []
+
+    def _write_state(self) -> None:
+        under_way = {
+            uid: {"bytes": run.offset, "error": run.error} for uid, run in sorted(self._runs.items())
+        }
+        state = {"catalog": self._catalog, "done": sorted(self._done), "under_way": under_way}
+        text = json.dumps(state, indent=1)
+        if text == self._saved:
+            return
+        draft = self._folder / f"{STATE_FILE}.new"
+        draft.write_text(text)
+        draft.replace(self._folder / STATE_FILE)
+        self._saved = text
+
+
+@contextlib.contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Two forwarders would delete each other's runs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise ForwarderError(f"another forwarder works on {folder}; end that one first") from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def forward_journals(folder: str | Path, uri: str, *, replay: bool = False) -> int:
+    """Write everything that the journals hold now into a catalog; returns the number of documents.
+
+    Raises
+    ------
+    CatalogUnreachableError
+        If the server does not answer.
+    ForwarderError
+        If a run was refused, or another forwarder works on the folder.
+    """
+    with _only_one(Path(folder)):
+        forwarder = Forwarder(folder, uri, replay=replay)
+        count = forwarder.forward_once()
+    if forwarder.errors:
+        reasons = "; ".join(f"{uid}: {why}" for uid, why in forwarder.errors.items())
+        raise ForwarderError(f"the catalog refused {len(forwarder.errors)} runs: {reasons}")
+    return count
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line of the forwarder."""
+    parser = argparse.ArgumentParser(prog="intercalate.catalog.forwarder", description=__doc__)
+    parser.add_argument("--journals", type=Path, required=True, help="folder of journals")
+    parser.add_argument("--uri", required=True, help="address of the catalog, with its key")
+    parser.add_argument("--once", action="store_true", help="write what is there and end")
+    parser.add_argument("--replay", action="store_true", help="look at finished runs again too")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    # A server that is away is noticed at once: the journal waits, this process need not.
+    os.environ.update(TILED_RETRY_ATTEMPTS="1", TILED_RETRY_TIMEOUT="5")
+    try:
+        if given.once:
+            forward_journals(given.journals, given.uri, replay=given.replay)
+            return 0
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        with _only_one(given.journals):
+            Forwarder(given.journals, given.uri, replay=given.replay).run_forever(stop)
+    except (ForwarderError, CatalogUnreachableError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
