@@ -59,6 +59,14 @@ def commands(folder: Path, settings: Path, rate: float | None, cell_model: str |
 
 
 @main.command()
+def repeater() -> None:
+    """Channel Access repeater, which clients look for and complain about if there is none."""
+    from caproto.sync.repeater import run
+
+    run(host="127.0.0.1")
+
+
+@main.command()
 @click.option("--folder", type=click.Path(path_type=Path), required=True)
 @click.option("--cell", "cells", multiple=True, required=True, help="NAME=MODEL, may be repeated")
 @click.option("--rate", type=float, required=True, help="cell seconds per wall second")

@@ -47,6 +47,7 @@ class SimulationSettings(_Section):
     rate: Annotated[float, Field(gt=0, le=1e6)]
     dt_s: Annotated[float, Field(gt=0, le=10)]
     seed: int
+    repeater_port: Port
     cells: Annotated[dict[str, str], Field(min_length=1)]
     cycler: CyclerSettings
     diffractometer: DiffractometerServer
@@ -93,6 +94,7 @@ class SimulationSettings(_Section):
         world = [*run, "world", *where, *cells, "--rate", str(self.rate), "--dt", str(self.dt_s)]
         xrd = self.diffractometer
         return [
+            _process("repeater", [*run, "repeater"], {"EPICS_CA_REPEATER_PORT": str(self.repeater_port)}),
             _process("world", [*world, "--seed", str(self.seed)], {}),
             _process(
                 "cycler",

@@ -1,5 +1,6 @@
 """Starts the catalog's two processes: the Tiled server, and the forwarder that fills it."""
 
+import json
 import socket
 from typing import Any
 
@@ -22,41 +23,50 @@ def start_catalog(config: Config) -> list[Service]:
     ServiceError
         If they run already, or do not come up.
     """
-    services = begin_catalog(config)
-    services.wait(lambda: catalog_answers(config), START_TIMEOUT_S, "the catalog")
-    return services.read()
+    begin_catalog(config)
+    return finish_catalog(config)
 
 
-def begin_catalog(config: Config) -> ServiceList:
-    """Start server and forwarder without waiting for them.
+def begin_catalog(config: Config) -> None:
+    """Start the server without waiting for it.
 
     Raises
     ------
     ServiceError
-        If they run already.
+        If it runs already.
     """
     services = catalog_services(config)
     if services.running():
         names = ", ".join(service.name for service in services.running())
         raise ServiceError(f"{names} run already; `intercalate catalog down` ends them")
-    folder, port = config.stored("catalog"), config.catalog.port
-    journals = config.stored("journals")
-    journals.mkdir(parents=True, exist_ok=True)
     services.start(
         "catalog",
         module_command(
             "intercalate.catalog.server",
-            *("--folder", str(folder), "--port", str(port), "--profile", config.catalog.profile),
-            *("--readable", str(config.storage.folder.absolute())),
+            *("--folder", str(config.stored("catalog")), "--port", str(config.catalog.port)),
+            *("--profile", config.catalog.profile, "--readable", str(config.storage.folder.absolute())),
         ),
     )
+
+
+def finish_catalog(config: Config) -> list[Service]:
+    """Wait for the server, and start the forwarder.
+
+    Raises
+    ------
+    ServiceError
+        If the server does not come up.
+    """
+    services, address = catalog_services(config), config.stored("catalog") / "server.json"
+    services.wait(lambda: address.exists() and catalog_answers(config), START_TIMEOUT_S, "the catalog")
+    journals = config.stored("journals")
+    journals.mkdir(parents=True, exist_ok=True)
+    uri = json.loads(address.read_text())["uri"]
     services.start(
         "forwarder",
-        module_command(
-            "intercalate.catalog.forwarder", "--journals", str(journals), "--catalog", str(folder)
-        ),
+        module_command("intercalate.catalog.forwarder", "--journals", str(journals), "--uri", uri),
     )
-    return services
+    return services.read()
 
 
 def catalog_answers(config: Config) -> bool:
@@ -74,11 +84,11 @@ def open_configured_catalog(config: Config) -> Any:
     ServiceError
         If it does not answer.
     """
-    from intercalate.catalog import open_catalog
+    from intercalate.catalog.client import open_catalog
 
     if not catalog_answers(config):
         raise ServiceError(
             f"no catalog answers on port {config.catalog.port}; `intercalate catalog up` starts it "
             "(runs are kept in the journal meanwhile)"
         )
-    return open_catalog(profile=config.catalog.profile)
+    return open_catalog(config)

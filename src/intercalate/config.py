@@ -35,6 +35,7 @@ class ChannelAccess(_Section):
     """Which servers are asked for PVs."""
 
     servers: tuple[str, ...]
+    repeater_port: Annotated[int, Field(ge=1024, le=65535)]
     connect_timeout_s: Annotated[float, Field(gt=0, le=600)]
 
 
@@ -127,7 +128,10 @@ class Config(_Section):
     def channel_access_environment(self) -> dict[str, str]:
         """Environment variables that point Channel Access to the configured servers."""
         servers = self.channel_access.servers
-        own = {"EPICS_CA_MAX_ARRAY_BYTES": "16000000"}
+        own = {
+            "EPICS_CA_MAX_ARRAY_BYTES": "16000000",
+            "EPICS_CA_REPEATER_PORT": str(self.channel_access.repeater_port),
+        }
         if not servers:
             return own
         return own | {"EPICS_CA_ADDR_LIST": " ".join(servers), "EPICS_CA_AUTO_ADDR_LIST": "NO"}

@@ -1,0 +1,188 @@
+"""A whole operando experiment on the simulated beamline, from nothing to the figure."""
+
+import json
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from rich.console import Console
+
+from intercalate.catalog_services import (
+    begin_catalog,
+    catalog_services,
+    finish_catalog,
+    open_configured_catalog,
+)
+from intercalate.config import EXAMPLES, Config
+from intercalate.execute import Outcome, execute
+from intercalate.experiment import Experiment
+from intercalate.services import ServiceError
+from intercalate.simulation import simulation_services, start_simulation
+from intercalate.views.progress import bar, task
+
+CATCH_UP_S = 60.0
+EXAMPLE = {"nmc811-graphite": "first_light.toml", "graphite-li": "graphite_half_cell.toml"}
+_MARK = ".intercalate-demo"
+
+
+def run_demo(folder: Path, *, rate: float, cell_model: str, console: Console) -> dict[str, Any]:
+    """Start everything, run the experiment, reduce it, and stop everything.
+
+    Parameters
+    ----------
+    folder
+        Made anew; holds figure, table, NetCDF, report, and the storage folder of the beamline.
+    rate
+        Cell seconds per wall second.
+    cell_model
+        `nmc811-graphite`, `graphite-li` or `pybamm:Chen2020`.
+
+    Returns
+    -------
+    dict
+        The report, as written to `report.json`.
+
+    Raises
+    ------
+    ServiceError
+        If the folder holds something else, or a process does not come up.
+    """
+    began = time.monotonic()
+    config = _prepare(folder)
+    experiment = Experiment.from_file(
+        EXAMPLES / "experiments" / EXAMPLE.get(cell_model, "first_light.toml"), config.site
+    )
+    try:
+        with bar(console) as progress, task(progress, "starting the beamline", 1.0):
+            begin_catalog(config)
+            start_simulation(
+                config,
+                settings=folder / "simulation.toml",
+                rate=rate,
+                cell_model=cell_model,
+            )
+            finish_catalog(config)
+        outcome = execute(config, experiment, console)
+        run = _stored_run(config, outcome)
+        data = _reduce(run, config, folder, console)
+        report = _report(config, run, data, outcome)
+    finally:
+        simulation_services(config).stop()
+        catalog_services(config).stop()
+    report = {"wall_s": round(time.monotonic() - began, 1), **report}
+    (folder / "report.json").write_text(json.dumps(report, indent=1))
+    return report
+
+
+def _prepare(folder: Path) -> Config:
+    """Empty the folder and write configuration files with ports that are free."""
+    if folder.exists():
+        if any(folder.iterdir()) and not (folder / _MARK).exists():
+            raise ServiceError(f"{folder} holds something else than a demo; name another folder")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    (folder / _MARK).touch()
+    with _free_ports(4) as ports:
+        for name in ("simulated.toml", "simulation.toml"):
+            text = (EXAMPLES / "config" / name).read_text()
+            for shipped, free in zip(("15064", "15065", "15066", "8410"), ports, strict=True):
+                text = text.replace(shipped, str(free))
+            (folder / name).write_text(text.replace("intercalate-simulated", "intercalate-demo"))
+    return Config.from_file(folder / "simulated.toml")
+
+
+@contextmanager
+def _free_ports(count: int) -> Iterator[list[int]]:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    yield [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+
+
+def _stored_run(config: Config, outcome: Outcome) -> Any:
+    """The run in the catalog, once the forwarder has brought all of it."""
+    from intercalate.catalog.client import CatalogError, find_run
+
+    catalog = open_configured_catalog(config)
+
+    def is_stored() -> bool:
+        try:
+            return bool(find_run(catalog, outcome.uid).metadata.get("stop"))
+        except CatalogError:
+            return False
+
+    catalog_services(config).wait(is_stored, CATCH_UP_S, f"run {outcome.uid} (kept in the journal)")
+    return find_run(catalog, outcome.uid)
+
+
+def _reduce(run: Any, config: Config, folder: Path, console: Console) -> xr.Dataset:
+    from intercalate.catalog.client import frames
+    from intercalate.results import reduce_run, write_results
+
+    with bar(console) as progress:
+        with task(progress, "integrating and fitting", float(len(frames(run)))) as update:
+            data = reduce_run(run, config, progress=lambda done: update(done, f"{done} frames"))
+        with task(progress, "figure and tables", 1.0):
+            write_results(run, data, folder)
+    return data
+
+
+def _report(config: Config, run: Any, data: xr.Dataset, outcome: Outcome) -> dict[str, Any]:
+    from intercalate.catalog.client import records
+
+    stored = records(run)
+    asked = outcome.program["end_record"] - outcome.program["first_record"]
+    events = sum(run.metadata["stop"]["num_events"].values())
+    report: dict[str, Any] = {
+        "run": outcome.uid,
+        "cell_time_s": float(stored["test_time_second"][-1]),
+        "frames": data.sizes["frame"],
+        "records": stored.sizes["record"],
+        "records_lost": asked - stored.sizes["record"],
+        "documents_lost": outcome.documents["event"] - events,
+        "frames_that_did_not_fit": int((~data["converged"]).sum()),
+        "program": outcome.program["status"],
+        "peak_rss_mb": _peak_rss_mb(config),
+    }
+    report.update(_errors_against_truth(config, data))
+    return report
+
+
+def _errors_against_truth(config: Config, data: xr.Dataset) -> dict[str, float]:
+    """Root mean square of fit minus truth, from the simulator's sidecar file."""
+    lines = config.stored("simulator/truth.jsonl").read_text().splitlines()
+    truth = {entry["frame_index"]: entry for entry in map(json.loads, lines)}
+    rows = [truth[int(index)] for index in data["frame_index"]]
+    found = {}
+    for side, parameter, name in (
+        ("positive", "a", "NMC811.a"),
+        ("positive", "c", "NMC811.c"),
+    ):
+        if name in data:
+            true = np.array([row[side][f"{parameter}_angstrom"] for row in rows])
+            error = np.asarray(data[name]) - true
+            found[f"rms_error_{parameter}_angstrom"] = float(np.sqrt(np.nanmean(error**2)))
+    return found
+
+
+def _peak_rss_mb(config: Config) -> dict[str, float]:
+    """Largest resident memory of every process so far, in MB."""
+    services = [*simulation_services(config).read(), *catalog_services(config).read()]
+    pids = {service.name: str(service.pid) for service in services} | {"session": "self"}
+    return {name: _high_water_mb(pid) for name, pid in pids.items()}
+
+
+def _high_water_mb(pid: str) -> float:
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return float("nan")
+    line = next(one for one in status.read_text().splitlines() if one.startswith("VmHWM"))
+    return round(int(line.split()[1]) / 1024, 1)

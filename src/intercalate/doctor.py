@@ -116,7 +116,7 @@ def _catalog(config: Config) -> Iterator[Finding]:
     yield Finding(
         "catalog",
         answers,
-        f"{config.catalog.profile} on port {config.catalog.port} {'answers' if answers else 'does not answer'}",
+        f"port {config.catalog.port} {'answers' if answers else 'does not answer'}",
         "" if answers else "`intercalate catalog up`; until then runs are kept in the journal",
     )
     yield Finding(
