@@ -25,6 +25,13 @@ from intercalate.reduction.search import at_temperature, searched, warm_start
 _MARGIN_DEG = 0.1
 """Lines so far outside the range still reach into it."""
 
+_NEAR_MINIMUM = 0.2
+"""Where no step lowers chi squared any more, a remaining step of this many sigma (counting and misfit)
+is rounding: the far tails of lines end at whole bins."""
+
+_COLD_WIDTHS_DEG = (0.04, 0.12)
+"""Instrumental widths of which a cold start takes the better: synchrotron and laboratory."""
+
 
 @dataclass(frozen=True)
 class _Point:
@@ -79,15 +86,23 @@ def fit(
             f"{len(part)} points between {options.range_deg[0]} and {options.range_deg[1]} deg are too "
             f"few for {lines} lines and {options.background_terms} background terms; widen range_deg"
         )
-    candidates = [_Fit(part, [searched(part, phase) for phase in fitted], options, start)]
+    found = [searched(part, phase) for phase in fitted]
     if start is not None and start.converged:
-        candidates.append(_Fit(part, [warm_start(part, phase, start) for phase in fitted], options, start))
+        known = [warm_start(part, phase, start) for phase in fitted]
+        candidates = [_Fit(part, known, options, start), _Fit(part, found, options, start)]
+    else:
+        candidates = [_Fit(part, found, options, None, width_deg) for width_deg in _COLD_WIDTHS_DEG]
     return min(candidates, key=lambda candidate: candidate.first.chi2).run()
 
 
 class _Fit:
     def __init__(
-        self, pattern: Pattern, phases: Sequence[FitPhase], options: FitOptions, start: PawleyResult | None
+        self,
+        pattern: Pattern,
+        phases: Sequence[FitPhase],
+        options: FitOptions,
+        start: PawleyResult | None,
+        width_deg: float | None = None,
     ) -> None:
         self.options = options
         self.model = PowderModel(pattern, phases, options.background_terms)
@@ -98,6 +113,8 @@ class _Fit:
         self.low, self.high = np.array(self.model.low), np.array(self.model.high)
         lattice = {f"{phase.name}.{name}" for phase in phases for name in phase.parameters}
         initial = np.array(self.model.start)
+        if width_deg is not None:
+            initial[self.model.names.index("W")] = width_deg**2
         if start is not None and start.converged:
             for index, name in enumerate(self.model.names):
                 if name not in lattice:
@@ -207,7 +224,8 @@ class _Fit:
             step = self._step(point.parameters, regularised(reduced), gradient, used)
             sigma = np.sqrt(np.diag(np.linalg.inv(regularised(reduced))))
             matters = self.positional[used]
-            if np.all(np.abs(step[used][matters]) < self.options.tolerance * sigma[matters]):
+            remaining = np.max(np.abs(step[used][matters]) / sigma[matters], initial=0.0)
+            if remaining < self.options.tolerance:
                 return point, normal, free, iteration, CONVERGED
             lower = None
             while lower is None and damping < 1e8:
@@ -220,7 +238,10 @@ class _Fit:
                 else:
                     damping *= 10
             if lower is None:
-                return point, normal, free, iteration, "stopped: no step lowers chi squared"
+                degrees = max(self.observed.size - normal.shape[0], 1)
+                near = remaining < _NEAR_MINIMUM * max(1.0, np.sqrt(point.chi2 / degrees))
+                message = CONVERGED if near else "stopped: no step lowers chi squared"
+                return point, normal, free, iteration, message
             point, damping = lower, max(damping / 10, 1e-9)
         normal, _ = self.normal_matrix(point)
         message = f"not converged after {self.options.max_iterations} iterations"
