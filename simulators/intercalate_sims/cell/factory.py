@@ -37,19 +37,31 @@ def make_cell(
     temperature_c
         Of the surroundings.
     **options
-        Of the model: `initial_soc` (None: as assembled), `slices`, `side_reactions`.
+        Of the model: `initial_soc` (None: as assembled) of all, `slices` and `side_reactions` of the
+        reduced ones.
 
     Raises
     ------
     ValueError
         If the spec is unknown or a number out of range.
+    ImportError
+        If PyBaMM is asked for and not installed.
     """
-    common = {"seed": seed, "dt_s": dt_s, "area_cm2": area_cm2, "temperature_c": temperature_c}
+    common: dict[str, Any] = {
+        "seed": seed,
+        "dt_s": dt_s,
+        "area_cm2": area_cm2,
+        "temperature_c": temperature_c,
+    }
     if spec in NAMES:
         from intercalate_sims.cell.intercalation import IntercalationCell
         from intercalate_sims.cell.parameters import CELLS
 
         return IntercalationCell(CELLS[spec], **common, **options)
+    if spec in PYBAMM_SPECS:
+        from intercalate_sims.cell.pybamm_adapter import PybammCell
+
+        return PybammCell(**common, **options)
     raise ValueError(f"unknown cell {spec!r}; known are {', '.join(cell_specs())}")
 
 
@@ -69,4 +81,8 @@ def restore_cell(state: dict[str, Any]) -> CellModel:
         from intercalate_sims.cell.parameters import CELLS
 
         return IntercalationCell.from_state(state, CELLS[spec])
+    if spec in PYBAMM_SPECS:
+        from intercalate_sims.cell.pybamm_adapter import PybammCell
+
+        return PybammCell.from_state(state)
     raise ValueError(f"state is of an unknown cell {spec!r}; known are {', '.join(cell_specs())}")
