@@ -205,11 +205,15 @@ def half_cell(
     lithium_um: float,
     separator_um: float = 25.0,
     collector_um: float = 12.0,
+    counter_collector: str | None = None,
+    counter_collector_um: float = 12.0,
     thickness_sigma_um: float = 3.0,
 ) -> list[FitPhase]:
     """Phases of an electrode on its foil against lithium, beam entering at the foil.
 
-    The foil is Al for NMC811 and Cu for graphite; whatever carries the lithium is left out.
+    The foil is Al for NMC811 and Cu for graphite. `counter_collector` (`Al` or `Cu`) carries the
+    lithium, whose thickness changes: it is no standard. Every foil in the beam has to be named: one that
+    is not pulls the standard to its own depth.
 
     Raises
     ------
@@ -224,12 +228,16 @@ def half_cell(
         electrode, collector = [graphite(depth, sigma), lithiated_graphite(depth, sigma)], "Cu"
     else:
         raise ValueError(f"no phases for a working electrode of {working!r}; known: NMC811, graphite")
-    return [
+    phases = [
         *electrode,
         foil(collector, -(half + working_um + collector_um / 2), sigma),
         lithium(half + lithium_um / 2),
         separator(0.0, sigma),
     ]
+    if counter_collector is not None:
+        counter = foil(counter_collector, half + lithium_um + counter_collector_um / 2, 20.0)
+        phases.append(replace(counter, name=f"{counter_collector} behind Li", standard_sigma=None))
+    return phases
 
 
 def _hexagonal(

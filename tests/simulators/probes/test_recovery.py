@@ -7,6 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from intercalate.reduction import Integrator, fit, half_cell
+from intercalate_sims.probes.diffraction import DiffractionProbe
+from intercalate_sims.probes.powder import CellMakeup
+
+from .cells import half_cell_state
+
 PATH = Path(__file__).parents[3] / "benchmarks" / "bench_reduction.py"
 
 
@@ -61,3 +67,30 @@ def test_total_errors_cover_the_truth_neither_always_nor_rarely(drawn):
 def test_hardly_any_fit_is_lost(drawn):
     for name in ("NMC811.a", "NMC811.c", "graphite.d", "graphite.a"):
         assert np.isfinite(drawn[name].deviation).all(), name
+
+
+@pytest.mark.parametrize(
+    ("working", "x", "collector", "counter_um", "quantity", "key"),
+    [
+        ("NMC811", 0.6, "Al", 12.0, "NMC811.c", "c_angstrom"),
+        ("graphite", 0.3, "Cu", 0.0, "graphite.d", "poor_layer_spacing_angstrom"),
+    ],
+)
+def test_half_cells_against_lithium(working, x, collector, counter_um, quantity, key):
+    makeup = CellMakeup(
+        positive_collector=collector, positive_collector_um=12.0, negative_collector_um=counter_um
+    )
+    probe = DiffractionProbe(makeup=makeup, seed=3)
+    states = [(1.0, half_cell_state(working, x))]
+    thickness = states[0][1].positive.thickness_um
+    pattern = Integrator(probe.geometry_poni(), probe.mask).integrate(probe.frame(states, 60.0, 0.0))
+    result = fit(
+        pattern,
+        half_cell(
+            working, working_um=thickness, lithium_um=100.0, counter_collector="Cu" if counter_um else None
+        ),
+    )
+    assert result.converged, result.message
+    assert result.present["Li"]
+    estimate = result.parameters[quantity]
+    assert abs(estimate.value - probe.truth(states)["positive"][key]) < 3 * estimate.sigma
