@@ -1,0 +1,281 @@
+"""Frames on the axis of the cycler: time, voltage, capacity, state of charge and lithium content of each."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from intercalate.catalog.client import CatalogError, image_streams, records, stream_of
+from intercalate.catalog.clock import ClockModel, fit_clock
+from intercalate.catalog.lithium import cell_of, lithium_content
+from intercalate.cell import Cell
+
+GAP_PERIODS = 3.0
+"""Recording periods without a record from which on nothing is interpolated."""
+
+CONTINUOUS = {
+    "voltage_volt": "V",
+    "current_ampere": "A",
+    "net_capacity_ah": "Ah",
+    "soc": "",
+    "surface_temperature_celsius": "degC",
+}
+"""Columns that are interpolated, where the records have them."""
+
+DISCRETE = ("step_id", "step_count", "cycle_count")
+"""Columns of which the last record before counts."""
+
+
+@dataclass(frozen=True)
+class FrameTimes:
+    """When frames were exposed, by the instrument's clock; arrays of shape (n,).
+
+    Attributes
+    ----------
+    index
+        Number of each frame in its file.
+    start_unix_s, exposure_s
+        Start and length of each exposure.
+    """
+
+    index: np.ndarray
+    start_unix_s: np.ndarray
+    exposure_s: np.ndarray
+
+
+class _Course:
+    """Records in the order of the cycler's clock, with the intervals between them."""
+
+    def __init__(self, table: xr.Dataset, period_s: float | None):
+        unix = np.asarray(table["unix_time_second"], float)
+        if len(unix) < 2:
+            raise CatalogError(f"alignment needs two records at least; there are {len(unix)}")
+        order = np.argsort(unix, kind="stable")
+        # Of two records of one instant (end of a step, start of the next) the later one stands.
+        order = order[np.append(np.diff(unix[order]) > 0, True)]
+        self.table = table.isel(record=order)
+        self.unix = unix[order]
+        self.width = np.diff(self.unix)
+        self.period_s = float(period_s or np.percentile(self.width, 95))
+        self.gap = self.width > GAP_PERIODS * self.period_s
+        steps = np.asarray(self.table["step_count" if "step_count" in table else "step_id"])
+        self.step_change = np.diff(steps) != 0
+
+    def interval(self, times: np.ndarray) -> np.ndarray:
+        """Number of the interval each time is in, the first or last for those outside."""
+        return np.clip(np.searchsorted(self.unix, times, side="right") - 1, 0, len(self.width) - 1)
+
+    def outside(self, times: np.ndarray) -> np.ndarray:
+        """Whether nothing can be said of these times: in a gap, before the first or after the last record."""
+        number = self.interval(times)
+        within = (times > self.unix[number]) & (times < self.unix[number + 1])
+        return (self.gap[number] & within) | (times < self.unix[0]) | (times > self.unix[-1])
+
+    def touches(self, marked: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """Whether the span from `start` to `end` overlaps a marked interval."""
+        counted = np.concatenate([[0], np.cumsum(marked)])
+        first = np.searchsorted(self.unix[1:], start, side="right")
+        last = np.searchsorted(self.unix[:-1], end, side="left")
+        first, last = np.clip(first, 0, len(marked)), np.clip(last, 0, len(marked))
+        return counted[np.maximum(last, first)] - counted[first] > 0
+
+    def test_time(self, times: np.ndarray) -> np.ndarray:
+        """Test time of cycler times; NaN in a gap during which the test's clock did not go on evenly."""
+        test = np.asarray(self.table["test_time_second"], float)
+        ahead = self.unix - test
+        number = self.interval(times)
+        uneven = self.gap & (np.abs(np.diff(ahead)) > self.period_s)
+        lost = uneven[number] & (times > self.unix[number]) & (times < self.unix[number + 1])
+        return np.where(lost, np.nan, times - np.interp(times, self.unix, ahead))
+
+    def value(self, column: str, times: np.ndarray) -> np.ndarray:
+        """Linear interpolation; NaN where nothing can be said."""
+        values = np.asarray(self.table[column], float)
+        return np.where(self.outside(times), np.nan, np.interp(times, self.unix, values))
+
+    def last(self, column: str, times: np.ndarray) -> np.ndarray:
+        """Value of the last record before; NaN where nothing can be said."""
+        number = np.clip(np.searchsorted(self.unix, times, side="right") - 1, 0, len(self.unix) - 1)
+        values = np.asarray(self.table[column], float)[number]
+        return np.where(self.outside(times), np.nan, values)
+
+    def sigma(self, column: str, times: np.ndarray, sigma_s: np.ndarray) -> np.ndarray:
+        """Standard error of `value`: error of the time, and curvature between two records.
+
+        The slope is taken over the width that the time's error spans, or half the interval. The
+        interpolation errs by at most |q''| h²/8, with q'' from the slopes of the intervals beside; where
+        a step changes, by half the difference.
+        """
+        values = np.asarray(self.table[column], float)
+        number = self.interval(times)
+        half = np.fmax(sigma_s, self.width[number] / 2)
+        rise = np.interp(times + half, self.unix, values) - np.interp(times - half, self.unix, values)
+        from_time = np.abs(rise) / (2 * half) * sigma_s
+        return np.where(self.outside(times), np.nan, np.hypot(from_time, self._curvature(values)[number]))
+
+    def _curvature(self, values: np.ndarray) -> np.ndarray:
+        slope = np.diff(values) / self.width
+        bent = np.zeros_like(slope)
+        if len(slope) > 1:
+            # A slope beyond a step change or gap says nothing of the curvature before it.
+            usable = ~(self.gap | self.step_change)
+            change = np.abs(np.diff(slope)) * (usable[1:] & usable[:-1])
+            bent[1:] = change
+            bent[:-1] = np.maximum(bent[:-1], change)
+        bent *= self.width / 8
+        return np.where(self.step_change, np.abs(np.diff(values)) / 2, bent)
+
+
+def align_frames(
+    table: xr.Dataset,
+    frames: FrameTimes,
+    clock: ClockModel,
+    *,
+    cell: Cell | None = None,
+    period_s: float | None = None,
+    charged_before_ah: float = 0.0,
+    unknown_history: str = "",
+) -> xr.Dataset:
+    """Put frames on the cycler's axis.
+
+    Parameters
+    ----------
+    table
+        Cycler records along `record`; needs `unix_time_second`, `test_time_second` and `step_id` or
+        `step_count`.
+    frames
+        Exposures by the instrument's clock.
+    clock
+        Brings that clock to the cycler's.
+    cell
+        For the lithium contents.
+    period_s
+        Longest time between two records that is normal; None to take the 95th percentile.
+    charged_before_ah, unknown_history
+        See `lithium_content`.
+
+    Returns
+    -------
+    xarray.Dataset
+        Along `frame`. At the middle of each exposure, `test_time_second` and the records' columns,
+        linearly interpolated, with `*_sigma` (clock, sampling), and as `*_change` by how much they differ
+        between end and start of the exposure. `x_positive` and `x_negative` by coulometry.
+        `crosses_step`: the exposure overlaps the time between the last record of a step and the first
+        of the next. `in_gap`: it overlaps a time without records, or lies before the first or after
+        the last; nothing is interpolated there.
+
+    Raises
+    ------
+    CatalogError
+        If there are fewer than two records.
+    """
+    course = _Course(table, period_s)
+    start = clock.to_cycler(frames.start_unix_s)
+    end = clock.to_cycler(np.asarray(frames.start_unix_s) + frames.exposure_s)
+    mid = (start + end) / 2
+    sigma_s = clock.sigma_s(np.asarray(frames.start_unix_s) + np.asarray(frames.exposure_s) / 2)
+    beside = (start < course.unix[0]) | (end > course.unix[-1])
+    coordinates: dict[str, Any] = {
+        "frame": np.arange(len(mid)),
+        "frame_index": ("frame", np.asarray(frames.index)),
+        "test_time_second": ("frame", course.test_time(mid), {"units": "s"}),
+        "exposure_start_second": ("frame", course.test_time(start), {"units": "s"}),
+        "exposure_end_second": ("frame", course.test_time(end), {"units": "s"}),
+    }
+    variables: dict[str, Any] = {
+        "test_time_second_sigma": ("frame", sigma_s, {"units": "s"}),
+        "crosses_step": ("frame", course.touches(course.step_change, start, end)),
+        "in_gap": ("frame", course.touches(course.gap, start, end) | beside),
+    }
+    for column, units in CONTINUOUS.items():
+        if column not in table:
+            continue
+        attributes = {"units": units}
+        if not np.isfinite(np.asarray(table[column], float)).any():
+            attributes["note"] = f"unknown: the records hold no {column}"
+        change = course.value(column, end) - course.value(column, start)
+        coordinates[column] = ("frame", course.value(column, mid), attributes)
+        variables[f"{column}_sigma"] = ("frame", course.sigma(column, mid, sigma_s), {"units": units})
+        variables[f"{column}_change"] = ("frame", change, {"units": units})
+    for column in DISCRETE:
+        if column in table:
+            coordinates[column] = ("frame", course.last(column, mid))
+    charge = np.asarray(coordinates["net_capacity_ah"][1] if "net_capacity_ah" in table else mid * np.nan)
+    charge_sigma = np.asarray(variables["net_capacity_ah_sigma"][1] if "net_capacity_ah" in table else charge)
+    for side in ("positive", "negative"):
+        content = lithium_content(
+            side,
+            cell,
+            charge,
+            charge_sigma,
+            charged_before_ah=charged_before_ah,
+            unknown_history=unknown_history,
+        )
+        coordinates[f"x_{side}"] = ("frame", content.x, {"note": content.note})
+        variables[f"x_{side}_sigma"] = ("frame", content.sigma)
+    attributes = {
+        "clock_note": clock.note,
+        "clock_offset_s": clock.offset_s,
+        "clock_drift_ppm": clock.drift * 1e6,
+        "clock_systematic_s": clock.systematic_s,
+        "recording_period_s": course.period_s,
+    }
+    return xr.Dataset(variables, coordinates, attributes)
+
+
+def align(run: Any, stream: str | None = None) -> xr.Dataset:
+    """Put the frames of a run on its cycler's axis; see `align_frames`.
+
+    Row i belongs to image i of the run's frames.
+
+    Parameters
+    ----------
+    run
+        A run of the catalog, live or finished.
+    stream
+        Stream with the frames; None if there is only one.
+
+    Raises
+    ------
+    CatalogError
+        If the run has no records, no frames, or several streams with images.
+    """
+    found = image_streams(run)
+    if stream is None and len(found) != 1:
+        raise CatalogError(f"name the stream of the frames; the run has {', '.join(found) or 'none'}")
+    name = stream or next(iter(found))
+    detector = found[name].removesuffix("_image")
+    table = stream_of(run, name).base["internal"].read()
+    start = dict(run.metadata["start"])
+    missing = {f"{detector}_hdf_frame_start_unix_s", f"{detector}_cam_acquire_time"} - set(table)
+    if missing:
+        raise CatalogError(f"events of {name!r} lack {', '.join(sorted(missing))}: when were the exposures?")
+    count = len(table)
+    index = table.get(f"{detector}_hdf_frame_index", np.arange(count))
+    frames = FrameTimes(
+        np.asarray(index, dtype=int),
+        table[f"{detector}_hdf_frame_start_unix_s"].to_numpy(float),
+        table[f"{detector}_cam_acquire_time"].to_numpy(float),
+    )
+    initial_soc, capacity_ah = start.get("initial_soc"), start.get("capacity_ah")
+    history = ""
+    if start.get("continues") and initial_soc is None:
+        history = f"the run continues {start['continues']}, and no state of charge was given"
+    period = dict(dict(start.get("protocol") or {}).get("record") or {}).get("time_s")
+    return align_frames(
+        records(run),
+        frames,
+        _clock(table),
+        cell=cell_of(start),
+        period_s=period,
+        charged_before_ah=float(initial_soc or 0.0) * float(capacity_ah or 0.0),
+        unknown_history=history,
+    )
+
+
+def _clock(table: Any) -> ClockModel:
+    columns = [f"clocks_{name}" for name in ("cycler_unix_s", "instrument_unix_s", "half_width_s")]
+    if not set(columns) <= set(table):
+        return ClockModel.unknown("the run has no paired clock readings; the clocks are taken as equal")
+    return fit_clock(*(table[column].to_numpy(float) for column in columns))
