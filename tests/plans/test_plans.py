@@ -1,0 +1,242 @@
+"""Plans on the simulated beamline: Channel Access, RunEngine and processes are real."""
+
+import threading
+import time
+from typing import Any
+
+import bluesky.plan_stubs as bps
+import bluesky.preprocessors as bpp
+import numpy as np
+import pytest
+from bluesky.utils import RunEngineInterrupted
+
+from beamline import Beamline
+from intercalate.cell import Cell
+from intercalate.contract import RECORD_COLUMNS, CyclerState
+from intercalate.orchestration import take_frames
+from intercalate.protocol import ProtocolError
+from intercalate.session import Session
+from intercalate_plans import charge_discharge, charge_scan_discharge, count_frames, operando
+
+from .conftest import Documents, assert_frames_are_their_own
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(120)]
+
+SEQ, TIME, CURRENT = (RECORD_COLUMNS.index(c) for c in ("record_seq", "test_time_second", "current_ampere"))
+
+
+def short_protocol(hours: float = 1.0) -> dict[str, Any]:
+    return {
+        "record": {"time_s": 10.0},
+        "safety": {"max_voltage_V": 4.3, "min_voltage_V": 0.0, "delay_s": 5.0},
+        "method": [
+            {
+                "step": "constant_current",
+                "rate_C": 0.2,
+                "until_time_s": 1800.0 * hours,
+                "until_voltage_V": 4.2,
+            },
+            {"step": "open_circuit_voltage", "until_time_s": 300.0},
+            {
+                "step": "constant_current",
+                "rate_C": -0.2,
+                "until_time_s": 1800.0 * hours,
+                "until_voltage_V": 2.5,
+            },
+        ],
+    }
+
+
+def an_operando(session: Session, cell: Cell, hours: float = 1.0, **changes: Any) -> Any:
+    options = {"on_abort": "rest", "on_client_lost": "rest", "exposure_s": 20.0, **changes}
+    return operando(
+        session.cycler,
+        session.diffractometer,
+        session.shutter,
+        session.clocks,
+        cell,
+        short_protocol(hours),
+        {"time_s": 120.0},
+        **options,
+    )
+
+
+def recover(session: Session) -> None:
+    """Acknowledge what a test interrupted."""
+    info = session.cycler.program_info()
+    if info.get("status") == "interrupted":
+        session.cycler.take_lease()
+        session.cycler.send("acknowledge", program_id=info["program_id"])
+
+
+def pause_when(session: Session, condition: Any) -> threading.Thread:
+    """Ask for an immediate pause as soon as `condition` holds."""
+
+    def watch() -> None:
+        tick = threading.Event()
+        deadline = time.monotonic() + 30
+        while not condition() and time.monotonic() < deadline:
+            tick.wait(0.005)
+        session.RE.request_pause(defer=False)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    return thread
+
+
+def exposing(session: Session) -> bool:
+    return session.diffractometer.cam.detector_state.get() == 1
+
+
+def test_operando_collects_every_record_and_frame(
+    session: Session, beamline: Beamline, cell: Cell, documents: Documents
+) -> None:
+    session.RE(an_operando(session, cell))
+    records = documents.records()
+    info = session.cycler.program_info()
+    assert info["status"] == "complete"
+    assert list(records[:, SEQ]) == list(range(info["first_record"], info["end_record"]))
+    assert records[-1, TIME] == pytest.approx(2 * 1800 + 300, abs=6)
+    events = documents.events("xrd")
+    assert 20 <= len(events) <= 40
+    assert not documents.events("missed")
+    assert_frames_are_their_own(documents, beamline, "xrd")
+    start, stop = documents.of("start")[0], documents.of("stop")[0]
+    assert start["simulated"] is True
+    assert start["simulation"]["seed"] == 1
+    assert stop["exit_status"] == "success"
+    assert session.cycler.state.get(use_monitor=False) == CyclerState.COMPLETE
+
+
+def test_a_pause_in_mid_exposure_stops_measuring_and_not_the_cell(
+    session: Session, beamline: Beamline, cell: Cell, documents: Documents
+) -> None:
+    for _ in range(2):
+        pause_when(session, lambda: exposing(session) and len(documents.events("xrd")) > 3)
+        with pytest.raises(RunEngineInterrupted):
+            session.RE(an_operando(session, cell, 2.0))
+        assert session.cycler.is_busy
+        records_then = int(session.cycler.record_seq.get())
+        threading.Event().wait(0.3)
+        assert int(session.cycler.record_seq.get()) > records_then, "the cell waits for the plan"
+        session.RE.resume()
+        info = session.cycler.program_info()
+        seqs = documents.records()[:, SEQ]
+        assert list(seqs[seqs >= info["first_record"]]) == list(
+            range(info["first_record"], info["end_record"])
+        )
+    assert_frames_are_their_own(documents, beamline, "xrd")
+
+
+@pytest.mark.parametrize("on_abort", ["rest", "continue"])
+def test_an_abort_leaves_the_cell_as_asked_and_keeps_everything(
+    session: Session, beamline: Beamline, cell: Cell, documents: Documents, on_abort: str
+) -> None:
+    pause_when(session, lambda: exposing(session) and len(documents.events("xrd")) > 2)
+    with pytest.raises(RunEngineInterrupted):
+        session.RE(an_operando(session, cell, 2.0, on_abort=on_abort))
+    session.RE.abort()
+    assert documents.of("stop")[-1]["exit_status"] == "abort"
+    info = session.cycler.program_info()
+    if on_abort == "rest":
+        assert session.cycler.state.get(use_monitor=False) == CyclerState.INTERRUPTED
+        assert abs(session.cycler.current_a.get(use_monitor=False)) < 1e-9
+        seqs = documents.records()[:, SEQ]
+        assert list(seqs) == list(range(info["first_record"], info["end_record"]))
+    else:
+        assert info["status"] == "running"
+        session.cycler.send("stop")
+    assert_frames_are_their_own(documents, beamline, "xrd")
+    recover(session)
+
+
+def test_restaging_in_one_run_keeps_images_with_their_events(
+    session: Session, beamline: Beamline, documents: Documents
+) -> None:
+    detector = session.diffractometer
+
+    def plan() -> Any:
+        yield from bps.mv(session.shutter, "open")
+        yield from bps.open_run()
+        for _ in range(3):
+            yield from bps.stage(detector, wait=True)
+            yield from take_frames(detector, 2, exposure_s=20.0)
+            yield from bps.unstage(detector, wait=True)
+        yield from bps.close_run()
+
+    session.RE(plan())
+    assert len(documents.of("resource")) == 3
+    assert_frames_are_their_own(documents, beamline, "xrd")
+
+
+def test_the_example_composes_steps_and_scans(session: Session, cell: Cell, documents: Documents) -> None:
+    session.RE(charge_scan_discharge(session.cycler, session.diffractometer, session.stage, cell))
+    names = [doc["plan_name"] for doc in documents.of("start")]
+    assert names == ["cycling_records", "scan_sample", "count_frames"]
+    assert all(doc["exit_status"] == "success" for doc in documents.of("stop"))
+    records = documents.records()
+    assert len(set(records[:, SEQ])) == len(records)
+    assert {1.0, -1.0} <= set(np.sign(np.round(records[:, CURRENT], 6)))
+
+
+def test_a_stub_in_which_the_plan_fails_puts_the_cell_to_rest(session: Session, cell: Cell) -> None:
+    from intercalate.orchestration import charge
+
+    def plan() -> Any:
+        yield from charge(session.cycler, cell, rate_C=0.2, until_voltage_V=4.1)
+
+    pause_when(session, lambda: session.cycler.is_busy)
+    with pytest.raises(RunEngineInterrupted):
+        session.RE(plan())
+    session.RE.abort()
+    assert session.cycler.state.get(use_monitor=False) == CyclerState.INTERRUPTED
+    recover(session)
+
+
+def test_charge_discharge_alone(session: Session, cell: Cell, documents: Documents) -> None:
+    session.RE(
+        charge_discharge(session.cycler, cell, short_protocol(0.5), on_abort="rest", on_client_lost="rest")
+    )
+    assert not documents.events("xrd")
+    assert documents.records()[-1, TIME] > 1800
+
+
+def test_count_frames_keeps_the_cell_alone(
+    session: Session, beamline: Beamline, documents: Documents
+) -> None:
+    before = session.cycler.program_info()
+
+    @bpp.finalize_decorator(lambda: bps.mv(session.shutter, "closed"))
+    def plan() -> Any:
+        yield from bps.mv(session.shutter, "open")
+        yield from count_frames(session.diffractometer, 3, 20.0)
+
+    session.RE(plan())
+    assert session.cycler.program_info() == before
+    assert_frames_are_their_own(documents, beamline, "primary")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"on_abort": "stop"}, "on_abort"),
+        ({"exposure_s": 0.0}, "exposure_s"),
+        ({"exposure_s": float("nan")}, "exposure_s"),
+    ],
+)
+def test_a_wrong_request_is_refused_before_anything_moves(
+    session: Session, cell: Cell, documents: Documents, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        session.RE(an_operando(session, cell, **change))
+    assert not documents.all
+
+
+def test_a_protocol_beyond_the_site_is_refused_before_anything_moves(
+    session: Session, cell: Cell, documents: Documents
+) -> None:
+    protocol = short_protocol()
+    protocol["method"][0]["rate_C"] = 50.0
+    with pytest.raises(ProtocolError, match="rate_C"):
+        session.RE(charge_discharge(session.cycler, cell, protocol, on_abort="rest", on_client_lost="rest"))
+    assert not documents.all
