@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+from bluesky.utils import FailedStatus
 from rich.console import Console
 
 from intercalate.config import Config
 from intercalate.experiment import Experiment
 from intercalate.protocol import bind
-from intercalate.session import open_session
+from intercalate.session import SessionError, open_session
 from intercalate.views.progress import RunProgress, bar, expected_duration_s, task
 
 
@@ -40,7 +41,7 @@ def execute(config: Config, experiment: Experiment, console: Console) -> Outcome
     Raises
     ------
     SessionError
-        If a device does not answer.
+        If a device does not answer, or the experiment ends before its program.
     """
     program = bind(experiment.protocol, experiment.cell, config.site, initial_soc=experiment.initial_soc)
     counts: dict[str, int] = {}
@@ -61,6 +62,8 @@ def execute(config: Config, experiment: Experiment, console: Console) -> Outcome
             session.RE.subscribe(RunProgress(update))
             try:
                 session.RE(session.plan(experiment))
+            except FailedStatus as error:
+                raise SessionError(f"the experiment ended early: {error.__cause__ or error}") from error
             finally:
                 session.close()
     cycler = session.cycler

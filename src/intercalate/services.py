@@ -15,6 +15,8 @@ import psutil
 
 END_TIMEOUT_S = 10.0
 _PAUSE = threading.Event()
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""Processes that this one started: whoever starts a process has to collect it when it ends."""
 SAME_START_S = 2.0
 """Two start times of one process, read in different ways, differ by no more than this."""
 
@@ -105,6 +107,7 @@ class ServiceList:
                 env={**os.environ, **single_threaded(), **(environment or {})},
                 start_new_session=True,
             )
+        _children[process.pid] = process
         started = psutil.Process(process.pid).create_time()
         service = Service(name, process.pid, started, str(log), tuple(command), dict(environment or {}))
         others = [other for other in self.read() if other.name != name]
@@ -123,6 +126,9 @@ class ServiceList:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(alive, timeout=END_TIMEOUT_S)
+        for process in processes:
+            if (child := _children.pop(process.pid, None)) is not None:
+                child.poll()
         self._path.unlink(missing_ok=True)
         return [name for name, _ in running]
 

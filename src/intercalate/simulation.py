@@ -54,11 +54,15 @@ def start_simulation(
     for one in commands:
         services.start(one["name"], one["command"], one["environment"])
     ports = [int(port) for c in commands if (port := c["environment"].get("EPICS_CA_SERVER_PORT"))]
-    services.wait(
-        lambda: (folder / "world.json").exists() and all(_listens(port) for port in ports),
-        START_TIMEOUT_S,
-        "the simulated beamline",
-    )
+    try:
+        services.wait(
+            lambda: (folder / "world.json").exists() and all(_listens(port) for port in ports),
+            START_TIMEOUT_S,
+            "the simulated beamline",
+        )
+    except ServiceError:
+        services.stop()
+        raise
     return services.read()
 
 
