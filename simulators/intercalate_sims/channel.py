@@ -19,6 +19,11 @@ log = logging.getLogger(__name__)
 NOISE_V = 2e-5
 NOISE_A_FRACTION = 1e-5
 _NOISE = np.random.default_rng(20261).standard_normal(4096)
+_NOISE_STRIDE = 619
+"""Of the noise of one segment to the next; coprime to the length of the table."""
+
+_ROUNDING_S = 1e-6
+"""Differences of unix times are certain to this."""
 
 SLOPE_WINDOW_S = 60.0
 
@@ -67,8 +72,8 @@ class SimulatedChannel:
         self._slope_from: tuple[float, float] | None = None
         self._slope = math.nan
         self._last: Sample | None = None
-        self._capacity_ah = 0.0
-        self._initial_soc: float | None = None
+        self._segments = 0
+        self._readings = 0
 
     # Channel
 
@@ -86,6 +91,7 @@ class SimulatedChannel:
         if not self._rig.up:
             raise ChannelError("the simulated world does not answer")
         self._segment = self._unacknowledged = segment
+        self._segments, self._readings = self._segments + 1, 0
         self._from = self._last
         self._met_at_s = None
         self._slope_from, self._slope = None, math.nan
@@ -96,13 +102,14 @@ class SimulatedChannel:
         self._segment = self._unacknowledged = None
         self._drive()
 
+    def _control(self) -> tuple[ControlMode, float]:
+        """How the cell is to be controlled: as the segment says, as far as the leads carry it."""
+        if self._segment is None or self.knobs.contact_loss:
+            return ControlMode.REST, 0.0
+        return self._segment.mode, self._segment.setpoint
+
     def _drive(self) -> None:
-        """Let the cell be controlled as the segment says, as far as the leads carry it."""
-        segment = self._segment
-        if segment is None or self.knobs.contact_loss:
-            self._rig.apply(self.cell, ControlMode.REST, 0.0)
-        else:
-            self._rig.apply(self.cell, segment.mode, segment.setpoint)
+        self._rig.apply(self.cell, *self._control())
 
     def turn(self, **knobs: bool | float) -> None:
         """Turn knobs by name; see `Knobs`."""
@@ -116,28 +123,39 @@ class SimulatedChannel:
 
     # What the world tells
 
-    def take(self, time_s: float, unix_time_s: float, reading: Message) -> None:
+    def take(self, unix_time_s: float, message: Message) -> None:
         """One reading of the cell; called once per step of cell time."""
-        sample = self._seen(time_s, unix_time_s, reading)
+        sample = self._seen(unix_time_s, message["reading"])
         self._last = sample
+        self._readings += 1
         if self._listener is None:
             return
-        if self._unacknowledged is not None and not self.knobs.lost_reply:
+        # A reading from before the last command reached the world says nothing of the segment.
+        current = (message["mode"], message["setpoint"]) == self._control()
+        if current and self._unacknowledged is not None and not self.knobs.lost_reply:
             acknowledged, self._unacknowledged = self._unacknowledged, None
             self._listener.on_started(acknowledged)
         self._listener.on_sample(sample)
-        reason = self._ended(sample) if self._segment is not None else EndReason.NONE
+        segment = self._segment
+        if segment is None or not current:
+            return
+        reason = self._ended(segment, sample)
         if reason is not EndReason.NONE:
             self.open_circuit()
-            self._listener.on_ended(reason)
+            self._listener.on_ended(segment, reason)
 
-    def _seen(self, time_s: float, unix_time_s: float, reading: Message) -> Sample:
+    def _noise(self) -> float:
+        """Keyed on the segment and the reading in it, so that no speed and no waiting changes it."""
+        index = self._segments * _NOISE_STRIDE + (self._readings if self._segment is not None else 0)
+        return float(_NOISE[index % len(_NOISE)])
+
+    def _seen(self, unix_time_s: float, reading: Message) -> Sample:
         """What the instrument makes of a reading: noise, and the faults that are turned on."""
         knobs = self.knobs
         if knobs.stuck_reading and self._last is not None:
             stuck = self._last
             return Sample(unix_time_s, stuck.voltage_v, stuck.current_a, stuck.charge_ah, stuck.temperature_c)
-        draw = _NOISE[int(time_s * 16.0) % len(_NOISE)]
+        draw = self._noise()
         voltage_v = reading["voltage_v"] + NOISE_V * draw
         current_a = reading["current_a"] * (1.0 + NOISE_A_FRACTION * draw)
         temperature_c = reading["temperature_c"] + knobs.over_temperature_c
@@ -149,15 +167,14 @@ class SimulatedChannel:
             math.nan if knobs.sensor_nan else temperature_c,
         )
 
-    def _ended(self, sample: Sample) -> EndReason:
-        segment, start = self._segment, self._from
-        assert segment is not None
+    def _ended(self, segment: Segment, sample: Sample) -> EndReason:
+        start = self._from
         if start is None:
             start = self._from = sample
         elapsed_s = sample.unix_time_s - start.unix_time_s
         self._update_slope(elapsed_s, sample.voltage_v)
         progress = SegmentProgress(
-            elapsed_s=elapsed_s,
+            elapsed_s=elapsed_s + _ROUNDING_S,
             voltage_v=sample.voltage_v,
             current_a=sample.current_a,
             capacity_ah=sample.charge_ah - start.charge_ah,
@@ -205,6 +222,7 @@ class SimulatedRig:
         self._link = WorldLink(address_file, on_message=self._take, on_up=self._attach, on_down=self._lost)
         self._commands: dict[str, tuple[str, float]] = {}
         self._in_step = False
+        self._attached = False
         self._t0_unix_s = 0.0
         self._time_s = 0.0
         self._taken_at = time.monotonic()
@@ -217,8 +235,8 @@ class SimulatedRig:
 
     @property
     def up(self) -> bool:
-        """Whether the world is connected."""
-        return self._link.up
+        """Whether the world lets this rig control its cells."""
+        return self._attached
 
     def unix_time_s(self) -> float:
         """Laboratory time, between steps by the rate of the clock."""
@@ -239,6 +257,7 @@ class SimulatedRig:
         self._link.send({"op": "control", "cells": list(self._by_cell)})
 
     def _lost(self) -> None:
+        self._attached = False
         self._commands.clear()
         for channel in self.channels.values():
             channel.lost()
@@ -248,19 +267,23 @@ class SimulatedRig:
             case "readings":
                 self._step(message)
             case "attached":
+                self._attached = True
                 self._t0_unix_s, self._time_s = message["t0_unix_s"], message["time_s"]
                 self._dt_s, self.rate = message["dt_s"], message["rate"]
                 for channel in self.channels.values():
                     channel.found()
             case other:
+                # Somebody else controls the cell; it may be let go at any time.
                 log.error("the world says %s: %s", other, message.get("why"))
+                self._link.drop()
 
     def _step(self, message: Message) -> None:
         self._time_s = message["time_s"]
         self._taken_at = time.monotonic()
         self._in_step = True
-        for cell, reading in message["cells"].items():
-            channel = self._by_cell[cell]
-            channel.take(self._time_s, self._t0_unix_s + self._time_s, reading)
-        self._in_step = False
-        self._send(go_on=True)
+        try:
+            for cell, reading in message["cells"].items():
+                self._by_cell[cell].take(self._t0_unix_s + self._time_s, reading)
+        finally:
+            self._in_step = False
+            self._send(go_on=True)

@@ -56,8 +56,9 @@ class WorldLink:
             except (OSError, ValueError):
                 await asyncio.sleep(RETRY_S)
                 continue
-            self._lines = lines
-            self._on_up()
+            if not self._down.is_set():
+                self._lines = lines
+                self._on_up()
             try:
                 await self._down.wait()
             finally:
@@ -73,6 +74,11 @@ class WorldLink:
     def up(self) -> bool:
         """Whether the world is connected."""
         return self._lines is not None
+
+    def drop(self) -> None:
+        """Break the connection, so that it is made anew."""
+        if self._lines is not None:
+            self._lines.close()
 
     def send(self, message: Message) -> None:
         """Send, or drop the message where the world is not connected."""

@@ -1,11 +1,12 @@
 """The last state of the world, kept such that a killed process loses not one step of it."""
 
-import json
 import os
 import struct
 import zlib
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 _HEADER = struct.Struct("<QII")
 
@@ -33,12 +34,12 @@ class StateFile:
             payload = raw[_HEADER.size : _HEADER.size + size]
             whole = len(payload) == size and zlib.crc32(payload) == checksum
             if whole and counter > found[0]:
-                found = (counter, json.loads(payload))
+                found = (counter, orjson.loads(payload))
         return found
 
     def save(self, state: dict[str, Any]) -> None:
         """Write `state`, which must be JSON-able."""
-        payload = json.dumps(state).encode()
+        payload = orjson.dumps(state)
         if len(payload) + _HEADER.size > self._slot_bytes:
             raise ValueError(f"state of {len(payload)} bytes is larger than a slot of {self._slot_bytes}")
         self._counter += 1
@@ -46,4 +47,5 @@ class StateFile:
         os.pwrite(self._fd, block, (self._counter % 2) * self._slot_bytes)
 
     def close(self) -> None:
+        """Close the file; the state stays."""
         os.close(self._fd)

@@ -1,9 +1,10 @@
 """JSON lines over a loopback socket: how the processes of the simulated world talk."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from typing import Any
+
+import orjson
 
 Message = dict[str, Any]
 
@@ -28,17 +29,18 @@ class JsonLines(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            self._on_message(self, json.loads(line))
+            self._on_message(self, orjson.loads(line))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._on_lost(self)
 
     def send(self, message: Message) -> None:
-        """Queue a message; after the connection is lost this does nothing."""
+        """Queue a message, of JSON-able values and dataclasses; after the connection is lost, do nothing."""
         if self._transport is not None:
-            self._transport.write(json.dumps(message).encode() + b"\n")
+            self._transport.write(orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE))
 
     def close(self) -> None:
+        """Close the connection, at once also where the other end does not read."""
         if self._transport is not None:
-            self._transport.close()
+            self._transport.abort()

@@ -8,6 +8,7 @@ during an exposure; from the end of the exposure until the instrument is done th
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -16,7 +17,7 @@ from typing import Any
 
 from intercalate.contract import ControlMode
 from intercalate_sims.cell import make_cell, restore_cell
-from intercalate_sims.cell.interface import CellModel, Reading
+from intercalate_sims.cell.interface import CellModel
 from intercalate_sims.state_file import StateFile
 from intercalate_sims.wire import JsonLines, Message
 
@@ -27,6 +28,13 @@ HOLD_LIMIT_S = 10.0
 
 CATCH_UP_S = 0.05
 """Wall seconds of delay that are made up for; a longer delay lowers the speed instead."""
+
+LONGEST_GAP_S = 172_800.0
+"""Cell seconds of a gap that the cells live through step by step. They have relaxed after two days at open
+circuit; the rest of a longer gap moves the clock alone."""
+
+T0_PER_SECOND = 1024
+"""The clock starts at a multiple of 1/1024 s, so that sums with whole steps of time are exact."""
 
 EXPOSURE_SAMPLES = 4
 """States of the cell kept for one exposure."""
@@ -105,8 +113,8 @@ class World:
     def _begin(self, specs: dict[str, str]) -> None:
         saved = self._file.state
         if saved is None:
-            self.t0_unix_s = self._wall()
-            self.time_s = 0.0
+            self.t0_unix_s = round(self._wall() * T0_PER_SECOND) / T0_PER_SECOND
+            self._steps = 0
             self.slots = {
                 name: Slot(make_cell(spec, seed=self.seed + number, dt_s=self.dt_s))
                 for number, (name, spec) in enumerate(specs.items())
@@ -118,23 +126,37 @@ class World:
                 f"the saved world holds the cells {sorted(saved['cells'])}, asked for are {sorted(specs)}; "
                 "use another folder, or remove the saved state to begin with fresh cells"
             )
-        self.t0_unix_s = saved["t0_unix_s"]
-        self.time_s = saved["time_s"]
+        if saved["dt_s"] != self.dt_s:
+            raise ValueError(
+                f"the saved cells advance in steps of {saved['dt_s']:g} s, asked for are {self.dt_s:g} s; "
+                "ask for the same, or remove the saved state to begin with fresh cells"
+            )
+        self.t0_unix_s, self._steps = saved["t0_unix_s"], saved["steps"]
         self.slots = {name: Slot(restore_cell(state)) for name, state in saved["cells"].items()}
-        gap_s = max(0.0, self._wall() - saved["wall_s"]) * self.rate
-        steps = int(gap_s / self.dt_s)
-        log.info("world goes on after %.0f s of cell time at open circuit", steps * self.dt_s)
-        for slot in self.slots.values():
-            for _ in range(steps):
-                slot.cell.advance(ControlMode.REST, 0.0)
-        self.time_s += steps * self.dt_s
+        self._pass_gap(max(0.0, self._wall() - saved["wall_s"]) * self.rate)
         self._save()
+
+    def _pass_gap(self, gap_s: float) -> None:
+        """Let the time pass during which the world was not there."""
+        steps = int(gap_s / self.dt_s)
+        lived = min(steps, int(LONGEST_GAP_S / self.dt_s))
+        log.info("the world goes on after %.0f s of cell time at open circuit", steps * self.dt_s)
+        for slot in self.slots.values():
+            for _ in range(lived):
+                slot.cell.advance(ControlMode.REST, 0.0)
+        self._steps += steps
+
+    @property
+    def time_s(self) -> float:
+        """Cell time at the end of the last step."""
+        return self._steps * self.dt_s
 
     def _save(self) -> None:
         self._file.save(
             {
                 "t0_unix_s": self.t0_unix_s,
-                "time_s": self.time_s,
+                "steps": self._steps,
+                "dt_s": self.dt_s,
                 "wall_s": self._wall(),
                 "cells": {name: slot.cell.to_state() for name, slot in self.slots.items()},
             }
@@ -171,8 +193,15 @@ class World:
     def _tick(self) -> None:
         """One step of cell time."""
         self._next = None
-        readings = {name: slot.cell.advance(slot.mode, slot.setpoint) for name, slot in self.slots.items()}
-        self.time_s += self.dt_s
+        readings = {
+            name: {
+                "mode": slot.mode,
+                "setpoint": slot.setpoint,
+                "reading": slot.cell.advance(slot.mode, slot.setpoint),
+            }
+            for name, slot in self.slots.items()
+        }
+        self._steps += 1
         self._tick_mono = time.monotonic()
         self._save()
         self._expose()
@@ -193,9 +222,10 @@ class World:
 
     # Controllers
 
-    def _ask_controllers(self, readings: dict[str, Reading]) -> None:
+    def _ask_controllers(self, readings: dict[str, dict[str, Any]]) -> None:
+        """Tell each controller what its cells read, and under which control."""
         for client in self._controllers:
-            mine = {n: asdict(readings[n]) for n, slot in self.slots.items() if slot.owner is client}
+            mine = {n: readings[n] for n, slot in self.slots.items() if slot.owner is client}
             if mine:
                 client.send({"op": "readings", "time_s": self.time_s, "cells": mine})
                 self._waiting.add(client)
@@ -203,7 +233,7 @@ class World:
     def _apply(self, client: JsonLines, message: Message) -> None:
         for name, (mode, setpoint) in message["apply"].items():
             slot = self.slots[name]
-            if slot.owner is client:
+            if slot.owner is client and math.isfinite(setpoint):
                 slot.mode, slot.setpoint = ControlMode(mode), float(setpoint)
         if message["continue"]:
             self._waiting.discard(client)

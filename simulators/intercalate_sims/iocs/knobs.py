@@ -3,9 +3,13 @@
 from typing import Any
 
 from caproto import ChannelType
-from caproto.server import PVGroup, pvproperty
+from caproto.server import PVGroup
+from caproto.server import pvproperty as caproto_property
 
 from intercalate_sims.channel import SimulatedChannel
+
+# caproto's annotations know no putters of a subclass.
+pvproperty: Any = caproto_property
 
 _SWITCH = {"value": 0, "dtype": ChannelType.ENUM, "enum_strings": ["off", "on"]}
 

@@ -22,9 +22,10 @@ class Sample:
     voltage_v, current_a
         At the terminals; + current charges.
     charge_ah
-        Counter of net charge, any origin, + is charge.
+        Counter of net charge, + is charge; any origin. It goes on while the server is away, so that what
+        flowed before the channel noticed is put to the program's account afterwards.
     temperature_c
-        Surface temperature; NaN where the sensor gives none.
+        Surface temperature; NaN is a failure of the sensor, and a fault.
     """
 
     unix_time_s: float
@@ -42,11 +43,11 @@ class ChannelListener(Protocol):
         ...
 
     def on_sample(self, sample: Sample) -> None:
-        """A reading, at the channel's own sampling period."""
+        """A reading, at the channel's own sampling period, at open circuit too."""
         ...
 
-    def on_ended(self, reason: EndReason) -> None:
-        """A cut-off of the segment was met at the last sample; the channel is at open circuit."""
+    def on_ended(self, segment: Segment, reason: EndReason) -> None:
+        """A cut-off of `segment` was met at the last sample; the channel is at open circuit."""
         ...
 
     def on_lost(self, why: str) -> None:

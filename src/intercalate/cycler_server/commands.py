@@ -1,12 +1,16 @@
 """Commands as they come over the wire: JSON in, JSON out, never an exception."""
 
 import json
+from collections import OrderedDict
 from typing import Any
 
 from intercalate.contract import OnLoss, Verb
 from intercalate.cycler_server.executor import ChannelExecutor, CommandRefused
 from intercalate.cycler_server.lease import Lease
 from intercalate.protocol import BoundProgram
+
+ANSWERS_KEPT = 256
+"""A client whose answer was overtaken by another's sends its command again; it is then told the same."""
 
 
 class CommandDesk:
@@ -15,6 +19,7 @@ class CommandDesk:
     def __init__(self, executor: ChannelExecutor, lease: Lease):
         self.executor = executor
         self.lease = lease
+        self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     def answer(self, text: str) -> dict[str, Any]:
         """Obey a command, or say why not.
@@ -23,54 +28,62 @@ class CommandDesk:
         ----------
         text
             JSON object with `request_id`, `verb`, `owner` and what the verb needs: `program_id`,
-            `program` (a bound program), `on_client_lost`, `duration_s`, `why`.
+            `program` (a bound program), `on_client_lost`, `duration_s`, `why`. One whose `request_id`
+            was answered before is not obeyed again.
 
         Returns
         -------
         dict
             `request_id`, `ok`, `result`, `message`.
         """
-        request_id = None
+        self.expire()
         try:
             command = json.loads(text)
-            request_id = command.get("request_id")
-            verb = Verb(command["verb"])
-            result = self._obey(verb, str(command.get("owner", "")), command)
-        except KeyError as error:
-            return self._refusal(request_id, f"the command lacks {error}")
-        except (ValueError, OSError, AttributeError, TypeError) as error:
-            return self._refusal(request_id, str(error))
-        return {"request_id": request_id, "ok": True, "result": result, "message": ""}
+        except (ValueError, RecursionError) as error:
+            return _refusal(None, f"the command is no JSON: {error}")
+        if not isinstance(command, dict):
+            return _refusal(None, f"the command is {type(command).__name__}, it must be a JSON object")
+        request_id = command.get("request_id")
+        if not isinstance(request_id, str):
+            return _refusal(None, "the command lacks a request_id, which is a text")
+        if request_id not in self._answers:
+            self._answers[request_id] = self._answer(request_id, command)
+            if len(self._answers) > ANSWERS_KEPT:
+                self._answers.popitem(last=False)
+        return self._answers[request_id]
 
-    @staticmethod
-    def _refusal(request_id: Any, message: str) -> dict[str, Any]:
-        return {"request_id": request_id, "ok": False, "result": None, "message": message}
+    def _answer(self, request_id: str, command: dict[str, Any]) -> dict[str, Any]:
+        try:
+            result = self._obey(Verb(_text(command, "verb")), str(command.get("owner") or ""), command)
+        except (ValueError, OSError, OverflowError) as error:
+            return _refusal(request_id, str(error))
+        return {"request_id": request_id, "ok": True, "result": result, "message": ""}
 
     def _obey(self, verb: Verb, owner: str, command: dict[str, Any]) -> str | None:
         executor, lease = self.executor, self.lease
         match verb:
             case Verb.TAKE_LEASE:
-                lease.take(owner, float(command["duration_s"]))
+                lease.take(owner, _number(command, "duration_s"))
             case Verb.RENEW_LEASE:
                 lease.renew(owner)
             case Verb.DROP_LEASE:
                 self._drop(owner)
             case Verb.STOP:
                 # Anybody may make a cell safe.
-                executor.stop(command.get("why") or f"stopped by {owner or 'an unnamed client'}")
+                executor.stop(str(command.get("why") or f"stopped by {owner or 'an unnamed client'}"))
             case Verb.LOAD:
                 lease.require(owner)
                 return executor.load(
-                    command["program_id"],
-                    BoundProgram.from_json(command["program"]),
-                    OnLoss(command["on_client_lost"]),
+                    _text(command, "program_id"),
+                    BoundProgram.from_json(_text(command, "program")),
+                    OnLoss(_text(command, "on_client_lost")),
                 )
             case Verb.START:
                 lease.require(owner)
-                return executor.start(command["program_id"])
+                return executor.start(_text(command, "program_id"))
             case Verb.ACKNOWLEDGE:
                 lease.require(owner)
-                executor.acknowledge(command["program_id"])
+                executor.acknowledge(_text(command, "program_id"))
             case Verb.HOLD | Verb.RESUME | Verb.RELEASE | Verb.CLEAR_FAULT:
                 lease.require(owner)
                 getattr(executor, verb)()
@@ -89,3 +102,21 @@ class CommandDesk:
         """Let a lease end whose owner shows no sign of life; call a few times per second."""
         if self.lease.expire() is not None:
             self.executor.client_lost()
+
+
+def _refusal(request_id: str | None, message: str) -> dict[str, Any]:
+    return {"request_id": request_id, "ok": False, "result": None, "message": message}
+
+
+def _text(command: dict[str, Any], key: str) -> str:
+    value = command.get(key)
+    if not isinstance(value, str) or not value:
+        raise CommandRefused(f"the command's {key} is {value!r}; it must be a text")
+    return value
+
+
+def _number(command: dict[str, Any], key: str) -> float:
+    value = command.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise CommandRefused(f"the command's {key} is {value!r}; it must be a number")
+    return float(value)

@@ -1,13 +1,19 @@
 """Channel Access face of a cycler: one group of PVs per channel, and one for the server."""
 
+# caproto's handlers carry the name of the PV they belong to.
+# pyright: reportGeneralTypeIssues=false
+
 import asyncio
+import contextlib
 import json
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import numpy as np
 from caproto import ChannelType
-from caproto.server import PVGroup, pvproperty
+from caproto.server import PVGroup
+from caproto.server import pvproperty as caproto_property
 
 from intercalate.contract import (
     COMMAND_BYTES,
@@ -21,13 +27,29 @@ from intercalate.contract import (
     code_of,
 )
 from intercalate.cycler_server.commands import CommandDesk
+from intercalate.cycler_server.executor import ChannelExecutor
 from intercalate.cycler_server.text_pv import from_wire, text_keywords, to_wire
 
-PUBLISH_PERIOD_S = 0.05
-"""Wall seconds between two publications of live values; the doorbell rings no more often."""
+# caproto's annotations know neither record types by name nor putters of a subclass.
+pvproperty: Any = caproto_property
+
+DOORBELL_PERIOD_S = 0.02
+"""Wall seconds between two publications at least: the doorbell rings no more often."""
+
+LIVE_PERIOD_S = 0.25
+"""Wall seconds between two publications of live values, and between two looks at the lease."""
 
 MESSAGE_BYTES = 1024
 NAME_BYTES = 256
+
+
+def _call(method: str) -> Callable[..., Awaitable[Any]]:
+    """Putter or getter that calls this method of the group."""
+
+    async def call(group: PVGroup, instance: Any, *values: Any) -> Any:
+        return await getattr(group, method)(*values)
+
+    return call
 
 
 class CyclerPVs(PVGroup):
@@ -74,13 +96,17 @@ class ChannelPVs(PVGroup):
     program = pvproperty(name="Program", **text_keywords(COMMAND_BYTES), read_only=True)
     lease_owner = pvproperty(name="LeaseOwner", **text_keywords(NAME_BYTES), read_only=True)
     lease_remaining = pvproperty(name="LeaseRemaining", value=0.0, units="s", precision=0, read_only=True)
-    unix_time = pvproperty(name="UnixTime", value=0.0, units="s", precision=3, read_only=True)
+    unix_time = pvproperty(
+        name="UnixTime", get=_call("get_unix_time"), value=0.0, units="s", precision=3, read_only=True
+    )
     rate = pvproperty(name="Rate", value=1.0, precision=1, read_only=True)
-    command = pvproperty(name="Command", **text_keywords(COMMAND_BYTES))
+    command = pvproperty(name="Command", put=_call("put_command"), **text_keywords(COMMAND_BYTES))
     reply = pvproperty(name="Reply", **text_keywords(COMMAND_BYTES), read_only=True)
-    stop = pvproperty(name="Stop", value=0, dtype=ChannelType.LONG)
+    stop = pvproperty(name="Stop", put=_call("put_stop"), value=0, dtype=ChannelType.LONG)
     record_seq = pvproperty(name="RecordSeq", value=0, dtype=ChannelType.LONG, read_only=True)
-    record_request = pvproperty(name="RecordRequest", value=0, dtype=ChannelType.LONG)
+    record_request = pvproperty(
+        name="RecordRequest", put=_call("put_record_request"), value=0, dtype=ChannelType.LONG
+    )
     record_block = pvproperty(
         name="RecordBlock",
         value=[0.0],
@@ -93,86 +119,132 @@ class ChannelPVs(PVGroup):
         super().__init__(*args, **kwargs)
         self.desk = desk
         self._boot_id = boot_id
+        self._revision = -1
+        self._publishing = asyncio.Lock()
         self.changed = asyncio.Event()
         desk.executor.on_change = self.changed.set
 
-    @command.putter
-    async def command(self, instance: Any, value: Any) -> Any:
+    async def put_command(self, value: Any) -> Any:
+        """Obey a command; its answer is in `Reply` when the put completes."""
         answer = self.desk.answer(from_wire(value))
         await self.publish()
         await self.reply.write(to_wire(json.dumps(answer), COMMAND_BYTES))
         return value
 
-    @stop.putter
-    async def stop(self, instance: Any, value: Any) -> Any:
+    async def put_stop(self, value: Any) -> Any:
+        """Open circuit, whoever asks."""
         self.desk.executor.stop("stopped by hand")
         await self.publish()
         return value
 
-    @record_request.putter
-    async def record_request(self, instance: Any, value: Any) -> Any:
-        records = self.desk.executor.records
+    async def put_record_request(self, value: Any) -> Any:
+        """Serve a block of records in `RecordBlock`."""
         start = max(0, int(value))
-        rows = records.read(start)
+        rows = self.desk.executor.records.read(start)
         header = (self._boot_id, int(value), 0, start + len(rows), len(rows))
         await self.record_block.write(np.concatenate([header, rows.ravel()]))
         return value
 
-    @unix_time.getter
-    async def unix_time(self, instance: Any) -> float:
+    async def get_unix_time(self) -> float:
+        """The channel's clock at the moment of the read."""
         return self.desk.executor.channel.unix_time_s()
 
-    async def publish(self) -> None:
-        """Bring every PV that differs up to date; the doorbell last."""
-        executor, lease = self.desk.executor, self.desk.lease
+    async def publish(self, *, live: bool = True) -> None:
+        """Bring every PV that differs up to date: records first, then the state they led to.
+
+        Parameters
+        ----------
+        live
+            Readings and the lease too.
+        """
+        async with self._publishing:
+            executor = self.desk.executor
+            values = self._states(executor)
+            if live:
+                values += self._live_values(executor)
+            await self._announce(executor)
+            for pv, value in values:
+                if _differs(pv, value):
+                    await pv.write(value, verify_value=False)
+
+    async def _announce(self, executor: ChannelExecutor) -> None:
+        """Raise the number of records, when they are on the disk."""
+        records = executor.records
+        if records.synced < len(records):
+            try:
+                await asyncio.to_thread(records.sync)
+            except OSError as error:
+                executor.storage_failed(str(error))
+        if self.record_seq.value != records.synced:
+            await self.record_seq.write(records.synced, verify_value=False)
+
+    def _states(self, executor: ChannelExecutor) -> list[tuple[Any, Any]]:
+        if executor.revision == self._revision:
+            return []
+        self._revision = executor.revision
+        message = executor.latched[1] if executor.latched else ""
         values: list[tuple[Any, Any]] = [
-            (self.state, code_of(executor.state)),
-            (self.fault, code_of(executor.fault)),
-            (self.fault_message, to_wire(executor.end_fault[1] if executor.end_fault else "", MESSAGE_BYTES)),
-            (self.end_reason, code_of(executor.last_end)),
             (self.program, to_wire(json.dumps(executor.program_info()), COMMAND_BYTES)),
+            (self.fault, code_of(executor.fault)),
+            (self.fault_message, to_wire(message, MESSAGE_BYTES)),
+            (self.end_reason, code_of(executor.last_end)),
+        ]
+        run = executor.run
+        if run is not None:
+            values += [
+                (self.step_id, run.segment.step_id),
+                (self.step_type, code_of(run.step_type)),
+                (self.cycle_count, run.segment.cycle),
+            ]
+        return [*values, (self.state, code_of(executor.state))]
+
+    def _live_values(self, executor: ChannelExecutor) -> list[tuple[Any, Any]]:
+        lease, sample, run = self.desk.lease, executor.sample, executor.run
+        values: list[tuple[Any, Any]] = [
             (self.lease_owner, to_wire(lease.owner, NAME_BYTES)),
             (self.lease_remaining, round(lease.remaining_s)),
             (self.rate, executor.channel.rate),
         ]
-        sample, run = executor.sample, executor.run
         if sample is not None:
             values += [
                 (self.voltage, sample.voltage_v),
                 (self.current, sample.current_a),
                 (self.temperature, sample.temperature_c),
             ]
-            if run is not None:
-                values += [
-                    (self.test_time, sample.unix_time_s - run.started.unix_time_s),
-                    (self.net_capacity, run.totals.net_ah),
-                    (self.step_id, run.segment.step_id),
-                    (self.step_type, code_of(run.segment.step_type)),
-                    (self.cycle_count, run.segment.cycle),
-                ]
-                if run.program.initial_soc is not None and run.program.capacity_ah is not None:
-                    soc = run.program.initial_soc + run.totals.net_ah / run.program.capacity_ah
-                    values.append((self.state_of_charge, soc))
-        values.append((self.record_seq, len(executor.records)))
-        for pv, value in values:
-            if _differs(pv, value):
-                await pv.write(value, verify_value=False)
+        if sample is not None and run is not None:
+            values += [
+                (self.test_time, run.test_time_s(sample)),
+                (self.net_capacity, run.totals.net_ah),
+                (self.state_of_charge, run.soc),
+            ]
+        return values
 
     async def serve(self) -> None:
-        """Publish and watch the lease, until cancelled."""
-        synced = time.monotonic()
-        while True:
-            self.desk.expire()
-            await self.publish()
-            if time.monotonic() - synced > 1.0:
-                synced = time.monotonic()
-                await asyncio.to_thread(self.desk.executor.records.sync)
-            self.changed.clear()
-            await asyncio.sleep(PUBLISH_PERIOD_S)
+        """Publish, and watch lease and channel, until cancelled; then the cell is left at open circuit."""
+        executor = self.desk.executor
+        next_live = 0.0
+        try:
+            while True:
+                self.changed.clear()
+                now = time.monotonic()
+                self.desk.expire()
+                executor.watch(now)
+                live = now >= next_live
+                await self.publish(live=live)
+                if live:
+                    next_live = now + LIVE_PERIOD_S
+                await asyncio.sleep(DOORBELL_PERIOD_S)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.changed.wait(), LIVE_PERIOD_S - DOORBELL_PERIOD_S)
+        finally:
+            executor.stop("the cycler server was ended")
+            with contextlib.suppress(OSError):
+                executor.records.sync()
 
 
 def _differs(pv: Any, value: Any) -> bool:
     current = pv.value
-    if pv.data_type is ChannelType.ENUM:
-        return pv.enum_strings.index(current) != value if isinstance(current, str) else current != value
-    return current != value
+    if pv.data_type is ChannelType.ENUM and isinstance(current, str):
+        return pv.enum_strings.index(current) != value
+    # NaN differs from itself.
+    return current != value and (current == current or value == value)

@@ -1,5 +1,6 @@
-"""The record file of one channel: rows of 64-bit floats, appended before they are announced."""
+"""The record file of one channel: rows of 64-bit floats, on the disk before they are announced."""
 
+import errno
 import json
 import os
 from collections.abc import Sequence
@@ -24,6 +25,11 @@ class RecordFile:
         Binary file, little-endian float64, one row of `RECORD_COLUMNS` per record. A description for
         other programs is written beside it, with the suffix `.json`.
 
+    Attributes
+    ----------
+    synced
+        Number of records that are on the disk, and that `read` gives out.
+
     Raises
     ------
     ValueError
@@ -39,6 +45,8 @@ class RecordFile:
         self._rows = size // _ROW_BYTES
         if size % _ROW_BYTES:
             os.ftruncate(self._fd, self._rows * _ROW_BYTES)
+        self.synced = 0
+        self.sync()
 
     def _describe(self, path: Path) -> None:
         if path.exists():
@@ -50,7 +58,9 @@ class RecordFile:
                 )
             return
         codes = {kind.__name__: list(kind) for kind in (CyclerState, Fault, StepType)}
-        path.write_text(json.dumps({"columns": RECORD_COLUMNS, "dtype": "<f8", "codes": codes}, indent=1))
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps({"columns": RECORD_COLUMNS, "dtype": "<f8", "codes": codes}, indent=1))
+        os.replace(part, path)
 
     def __len__(self) -> int:
         return self._rows
@@ -73,14 +83,30 @@ class RecordFile:
         if data.size != len(RECORD_COLUMNS):
             raise ValueError(f"a record has {len(RECORD_COLUMNS)} columns, got {data.size}")
         try:
-            written = os.write(self._fd, data.tobytes())
-            if written != _ROW_BYTES:
-                raise OSError(f"{self.path}: wrote {written} of {_ROW_BYTES} bytes of a record")
-        except OSError:
+            if os.write(self._fd, data.tobytes()) != _ROW_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
             os.ftruncate(self._fd, self._rows * _ROW_BYTES)
-            raise
+            raise OSError(
+                error.errno,
+                f"record {seq} could not be written: {error.strerror}; free space there, clear the fault, "
+                "and run what is left of the protocol as a new program",
+                str(self.path),
+            ) from None
         self._rows += 1
         return seq
+
+    def sync(self) -> None:
+        """Force what was appended onto the disk; only then it may be announced.
+
+        Raises
+        ------
+        OSError
+            If the disk does not take it.
+        """
+        rows = self._rows
+        os.fsync(self._fd)
+        self.synced = rows
 
     def read(self, start: int, limit: int = RECORD_BLOCK_ROWS) -> np.ndarray:
         """Read records from `start` on.
@@ -88,15 +114,11 @@ class RecordFile:
         Returns
         -------
         ndarray, shape (n, len(RECORD_COLUMNS))
-            At most `limit` records; none where `start` is not yet written.
+            At most `limit` records; none where `start` is not yet on the disk.
         """
-        count = max(0, min(limit, self._rows - start))
+        count = max(0, min(limit, self.synced - start))
         raw = os.pread(self._fd, count * _ROW_BYTES, start * _ROW_BYTES) if count else b""
         return np.frombuffer(raw, dtype="<f8").reshape(count, len(RECORD_COLUMNS))
-
-    def sync(self) -> None:
-        """Force what was appended onto the disk."""
-        os.fsync(self._fd)
 
     def close(self) -> None:
         """Close the file; records stay."""

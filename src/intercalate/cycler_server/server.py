@@ -9,7 +9,6 @@ from typing import Any
 from intercalate.cycler_server.channel import Channel
 from intercalate.cycler_server.commands import CommandDesk
 from intercalate.cycler_server.executor import ChannelExecutor
-from intercalate.cycler_server.interlocks import site_guard
 from intercalate.cycler_server.ioc import ChannelPVs, CyclerPVs
 from intercalate.cycler_server.lease import Lease
 from intercalate.cycler_server.ledger import ProgramLedger
@@ -47,7 +46,7 @@ class CyclerServer:
                 channel,
                 RecordFile(folder / name / "records.f8"),
                 ProgramLedger(folder / name / "programs.jsonl"),
-                site_guard(site),
+                site,
             )
             for name, channel in channels.items()
         }

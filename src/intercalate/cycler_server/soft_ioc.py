@@ -62,7 +62,8 @@ async def serve(pvdb: dict[str, Any], tasks: Sequence[Coroutine[Any, Any, None]]
     A task that fails ends the server: an IOC that only looks alive is worse than none.
     """
     loop = asyncio.get_running_loop()
-    running = [asyncio.ensure_future(t) for t in (_PromptContext(pvdb, [LOOPBACK]).run(), *tasks)]
+    # The tasks come first: what they publish at once is there before the first client can ask for it.
+    running = [asyncio.ensure_future(t) for t in (*tasks, _PromptContext(pvdb, [LOOPBACK]).run())]
 
     def end() -> None:
         for task in running:

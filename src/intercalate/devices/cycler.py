@@ -1,6 +1,8 @@
 """The cycler: a channel of the cycler server as an ophyd device."""
 
+import atexit
 import json
+import random
 import threading
 import time
 import uuid
@@ -12,6 +14,7 @@ import numpy as np
 from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind, Signal
 from ophyd.status import DeviceStatus
+from ophyd.utils.errors import OpException
 
 from intercalate.contract import (
     RECORD_BLOCK_HEADER,
@@ -21,17 +24,40 @@ from intercalate.contract import (
     OnLoss,
     Verb,
 )
-from intercalate.devices.statuses import end
+from intercalate.devices.statuses import NoAnswer, end, end_in_thread, end_when
 from intercalate.protocol import SiteLimits
 
 COMMAND_TIMEOUT_S = 10.0
 """Wall seconds within which the server must have answered a command."""
 
-ENDED = (CyclerState.COMPLETE, CyclerState.INTERRUPTED, CyclerState.FAULT)
+CONTENTION_S = 0.02
+"""Wall seconds at most before a request that met another client's is made again."""
+
+BUSY = (CyclerState.RUNNING, CyclerState.HOLDING)
+
+_CHANNEL_ACCESS_ERRORS = (TimeoutError, OpException, epics.ca.ChannelAccessException)
 
 
 class CyclerError(RuntimeError):
     """The cycler refused a command, or a program did not end as it should."""
+
+
+class CyclerSilent(CyclerError, NoAnswer):
+    """The cycler server did not answer: what the cell does is unknown until it does."""
+
+
+def read_now(signal: EpicsSignal | EpicsSignalRO) -> Any:
+    """Value by an explicit read: a monitor's may be older than the answer to a command.
+
+    Raises
+    ------
+    CyclerSilent
+        If the server does not answer.
+    """
+    try:
+        return signal.get(use_monitor=False, timeout=COMMAND_TIMEOUT_S, connection_timeout=1.0)
+    except _CHANNEL_ACCESS_ERRORS as error:
+        raise CyclerSilent(f"{signal.pvname} does not answer: {error}") from error
 
 
 def put_and_wait(signal: EpicsSignal, value: Any, timeout_s: float) -> bool:
@@ -60,7 +86,7 @@ class CyclerStep(Device):
             Fails with `CyclerError` where the program is refused, interrupted or faults.
         """
         assert isinstance(self.parent, Cycler)
-        request = json.loads(self.request.get())
+        request = json.loads(str(self.request.get()))
         return self.parent.begin(request["program"], request["program_id"], OnLoss(request["on_client_lost"]))
 
 
@@ -72,19 +98,7 @@ class CyclerDoorbell(Device):
         cycler = self.parent
         assert isinstance(cycler, Cycler)
         status = DeviceStatus(self)
-
-        def look(**_: Any) -> None:
-            if cycler.pending > 0 or not cycler.is_busy:
-                end(status)
-
-        def forget(_: Any) -> None:
-            cycler.record_seq.clear_sub(look)
-            cycler.state.clear_sub(look)
-
-        status.add_callback(forget)
-        cycler.record_seq.subscribe(look, run=False)
-        cycler.state.subscribe(look, run=False)
-        look()
+        end_when(status, lambda: cycler.pending > 0 or not cycler.ask_busy(), cycler.record_seq, cycler.state)
         return status
 
 
@@ -96,13 +110,7 @@ class CyclerFinished(Device):
         cycler = self.parent
         assert isinstance(cycler, Cycler)
         status = DeviceStatus(self)
-
-        def look(**_: Any) -> None:
-            if not cycler.is_busy:
-                end(status)
-
-        status.add_callback(lambda _: cycler.state.clear_sub(look))
-        cycler.state.subscribe(look, run=True)
+        end_when(status, lambda: not cycler.ask_busy(), cycler.state)
         return status
 
 
@@ -191,9 +199,10 @@ class Cycler(Device):
         self._renewal: threading.Thread | None = None
         self._let_go = threading.Event()
         self._sending = threading.Lock()
+        self._starting = False
         self._cursor = 0
+        self._last_record: int | None = None
         self._request: tuple[str, str, OnLoss] | None = None
-        self._boot_id: float | None = None
 
     # Commands
 
@@ -202,23 +211,26 @@ class Cycler(Device):
 
         Raises
         ------
+        CyclerSilent
+            If the server does not answer: what the cell does is then unknown.
         CyclerError
-            If the server refuses, or does not answer: what the cell does is then unknown.
+            If it refuses.
         """
         request_id = uuid.uuid4().hex
         text = json.dumps({"request_id": request_id, "verb": verb, "owner": self.owner, **arguments})
         deadline = time.monotonic() + COMMAND_TIMEOUT_S
         with self._sending:
-            while time.monotonic() < deadline:
+            # The server obeys a request_id once, however often it is asked for the answer.
+            while (left_s := deadline - time.monotonic()) > 0:
                 try:
-                    if put_and_wait(self.command, text, max(0.0, deadline - time.monotonic())):
+                    if put_and_wait(self.command, text, left_s):
                         answer = json.loads(self.reply.get(timeout=2.0) or "{}")
                         if answer.get("request_id") == request_id:
                             break
-                except (TimeoutError, ValueError):
+                except (*_CHANNEL_ACCESS_ERRORS, ValueError):
                     continue
             else:
-                raise CyclerError(
+                raise CyclerSilent(
                     f"{self.prefix} did not answer {verb!r} within {COMMAND_TIMEOUT_S:g} s; "
                     "the state of the cell is unknown until it does"
                 )
@@ -229,17 +241,7 @@ class Cycler(Device):
     def command_status(self, verb: Verb, **arguments: Any) -> DeviceStatus:
         """Send a command from a thread of its own."""
         status = DeviceStatus(self)
-
-        def work() -> None:
-            epics.ca.use_initial_context()
-            try:
-                self.send(verb, **arguments)
-            except CyclerError as error:
-                end(status, error)
-            else:
-                end(status)
-
-        threading.Thread(target=work, name=f"{self.name}-{verb}", daemon=True).start()
+        end_in_thread(status, lambda: self.send(verb, **arguments))
         return status
 
     # Lease
@@ -257,6 +259,13 @@ class Cycler(Device):
             self._let_go.clear()
             self._renewal = threading.Thread(target=self._renew, name=f"{self.name}-lease", daemon=True)
             self._renewal.start()
+            # A thread that is still talking when Channel Access is taken down crashes the process.
+            atexit.register(self._end_renewal)
+
+    def _end_renewal(self) -> None:
+        self._let_go.set()
+        if self._renewal is not None:
+            self._renewal.join(timeout=2.0)
 
     def drop_lease(self) -> None:
         """Let others command the channel."""
@@ -268,73 +277,93 @@ class Cycler(Device):
         while not self._let_go.wait(self._lease_s / 4):
             try:
                 self.send(Verb.TAKE_LEASE, duration_s=self._lease_s)
-            except (CyclerError, AssertionError):
-                # The server is away or somebody else took over; both end, or show in `lease_owner`.
+            except RuntimeError:
+                # The server is away, somebody else took over, or this process ends.
                 continue
 
     # Programs
 
+    def ask_busy(self) -> bool:
+        """Whether a program is being started, executed or held, by the server's own word.
+
+        Raises
+        ------
+        CyclerSilent
+            If the server does not answer.
+        """
+        return self._starting or read_now(self.state) in BUSY
+
     @property
     def is_busy(self) -> bool:
-        """Whether a program is being executed or held."""
-        return self.state.get() in (CyclerState.RUNNING, CyclerState.HOLDING)
+        """Whether a program is being executed or held; True where the server does not answer."""
+        try:
+            return self.ask_busy()
+        except CyclerSilent:
+            return True
 
     @property
     def pending(self) -> int:
         """Records announced and not yet collected."""
-        return int(self.record_seq.get()) - self._cursor
+        return self._end(int(self.record_seq.get())) - self._cursor
+
+    def _end(self, announced: int) -> int:
+        """Where this client's records end; those behind belong to other programs."""
+        return announced if self._last_record is None else min(announced, self._last_record)
 
     def begin(self, program: str, program_id: str, on_client_lost: OnLoss) -> DeviceStatus:
         """Load and start a program; the status ends when it is complete."""
         status = DeviceStatus(self)
-
-        def work() -> None:
-            epics.ca.use_initial_context()
-            try:
-                self._start(program, program_id, on_client_lost)
-            except CyclerError as error:
-                end(status, error)
-                return
-            self._watch(status, program_id)
-
-        threading.Thread(target=work, name=f"{self.name}-begin", daemon=True).start()
+        self._starting = True
+        end_in_thread(
+            status,
+            lambda: self._start(program, program_id, on_client_lost),
+            go_on=lambda: self._end_with(status, program_id),
+        )
         return status
 
     def _start(self, program: str, program_id: str, on_client_lost: OnLoss) -> None:
-        self.take_lease()
-        self.send(Verb.LOAD, program_id=program_id, program=program, on_client_lost=on_client_lost)
-        self.send(Verb.START, program_id=program_id)
-        self._cursor = int(self.program_info()["first_record"])
-        self._catch_up()
-
-    def _catch_up(self) -> None:
-        """Wait until the monitor of the state shows what the server says: a reply may overtake it."""
-        deadline = time.monotonic() + COMMAND_TIMEOUT_S
-        while self.state.get() != self.state.get(use_monitor=False):
-            if time.monotonic() > deadline:
-                raise CyclerError(
-                    f"{self.prefix}: its state lags behind by more than {COMMAND_TIMEOUT_S:g} s"
-                )
+        self._starting = True
+        try:
+            self.take_lease()
+            self.send(Verb.LOAD, program_id=program_id, program=program, on_client_lost=on_client_lost)
+            self.send(Verb.START, program_id=program_id)
+            info = self._info_of(program_id)
+            self._last_record = info["end_record"] if info["status"] == "complete" else None
+            self._cursor = int(info["first_record"])
+        finally:
+            self._starting = False
 
     def program_info(self) -> dict[str, Any]:
-        """The current or last program of the channel: id, status, records, charge, markers."""
-        return json.loads(self.program.get() or "{}")
+        """The current or last program of the channel: id, status, records, charge, markers.
 
-    def _watch(self, status: DeviceStatus, program_id: str) -> None:
+        Raises
+        ------
+        CyclerSilent
+            If the server does not answer.
+        """
+        return json.loads(read_now(self.program) or "{}")
+
+    def _info_of(self, program_id: str) -> dict[str, Any]:
+        info = self.program_info()
+        if info.get("program_id") != program_id:
+            raise CyclerError(
+                f"{self.prefix} now has the program {info.get('program_id')!r}: somebody else took the "
+                f"channel before the end of {program_id!r} was seen here"
+            )
+        return info
+
+    def _end_with(self, status: DeviceStatus, program_id: str) -> None:
         """End `status` with the program."""
 
-        def look(**_: Any) -> None:
-            state = self.state.get()
-            if state == CyclerState.COMPLETE:
-                end(status)
-            elif state in ENDED:
-                end(status, CyclerError(f"{self.prefix} {state}: {self._why()}"))
+        def ended() -> bool:
+            if self.ask_busy():
+                return False
+            info = self._info_of(program_id)
+            if info["status"] in ("interrupted", "acknowledged"):
+                raise CyclerError(f"{self.prefix} {info['status']}: {info['why'] or 'no reason given'}")
+            return info["status"] == "complete"
 
-        status.add_callback(lambda _: self.state.clear_sub(look))
-        self.state.subscribe(look, run=True)
-
-    def _why(self) -> str:
-        return self.fault_message.get() or self.program_info().get("why") or "no reason given"
+        end_when(status, ended, self.state)
 
     # Flyer
 
@@ -349,19 +378,10 @@ class Cycler(Device):
         """Start the prepared program; done when it runs. The same id twice attaches to it."""
         if self._request is None:
             raise CyclerError(f"{self.name} was not prepared with a program")
-        status = DeviceStatus(self)
         request = self._request
-
-        def work() -> None:
-            epics.ca.use_initial_context()
-            try:
-                self._start(*request)
-            except CyclerError as error:
-                end(status, error)
-            else:
-                end(status)
-
-        threading.Thread(target=work, name=f"{self.name}-kickoff", daemon=True).start()
+        status = DeviceStatus(self)
+        self._starting = True
+        end_in_thread(status, lambda: self._start(*request))
         return status
 
     def complete(self) -> DeviceStatus:
@@ -369,7 +389,7 @@ class Cycler(Device):
         if self._request is None:
             raise CyclerError(f"{self.name} was not prepared with a program")
         status = DeviceStatus(self)
-        self._watch(status, self._request[1])
+        self._end_with(status, self._request[1])
         return status
 
     def describe_collect(self) -> dict[str, Any]:
@@ -387,8 +407,9 @@ class Cycler(Device):
         }
 
     def collect_pages(self) -> Iterator[dict[str, Any]]:
-        """Records announced since the last call, as partial event pages."""
-        while len(rows := self.read_records()):
+        """Records announced until now and not yet collected, as partial event pages."""
+        announced = int(read_now(self.record_seq))
+        while len(rows := self.read_records(announced)):
             now = time.time()
             names = [f"{self.name}_{column}" for column in RECORD_COLUMNS]
             data = {name: rows[:, i].tolist() for i, name in enumerate(names)}
@@ -398,34 +419,59 @@ class Cycler(Device):
                 "timestamps": {name: [now] * len(rows) for name in names},
             }
 
-    def read_records(self) -> np.ndarray:
+    def read_records(self, announced: int | None = None) -> np.ndarray:
         """Read the next block of records from the server.
+
+        Parameters
+        ----------
+        announced
+            Read no further than this number of records; None for all there are now.
 
         Returns
         -------
         ndarray, shape (n, len(RECORD_COLUMNS))
-            None where there are no new ones.
+            No rows where there are no new records.
 
         Raises
         ------
         CyclerError
-            If the server does not answer.
+            If the server does not answer, or has fewer records than were collected.
         """
-        head = len(RECORD_BLOCK_HEADER)
-        for _ in range(5):
-            if self.pending <= 0:
-                break
-            if not put_and_wait(self.record_request, self._cursor, COMMAND_TIMEOUT_S):
-                continue
-            block = np.atleast_1d(self.record_block.get(timeout=COMMAND_TIMEOUT_S))
-            boot_id, requested, first, following, count = block[:head]
-            if requested != self._cursor:
-                continue
-            if first > self._cursor:
-                self.records_lost += int(first) - self._cursor
-            self._boot_id = boot_id
-            self._cursor = int(following)
-            return block[head:].reshape(int(count), len(RECORD_COLUMNS))
-        else:
-            raise CyclerError(f"{self.prefix}RecordBlock does not answer for record {self._cursor}")
+        announced = int(read_now(self.record_seq)) if announced is None else announced
+        if announced < self._cursor:
+            raise CyclerError(
+                f"{self.prefix}RecordSeq announces {announced} records, {self._cursor} were collected: "
+                "the server's record file was replaced while a program was followed"
+            )
+        last = self._end(announced)
+        deadline = time.monotonic() + COMMAND_TIMEOUT_S
+        while last > self._cursor:
+            block = self._request_block(self._cursor, deadline)
+            if block is not None:
+                return self._take(block, last)
         return np.empty((0, len(RECORD_COLUMNS)))
+
+    def _request_block(self, start: int, deadline: float) -> np.ndarray | None:
+        """Answer to one request; None where it was not answered, or another client's answer was met."""
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            raise CyclerSilent(f"{self.prefix}RecordBlock does not answer for record {start}")
+        try:
+            if not put_and_wait(self.record_request, start, left_s):
+                return None
+            block = np.atleast_1d(self.record_block.get(timeout=left_s))
+        except _CHANNEL_ACCESS_ERRORS:
+            return None
+        if len(block) >= len(RECORD_BLOCK_HEADER) and block[1] == start:
+            return block
+        # Two clients that ask in step would miss each other's answers for ever.
+        threading.Event().wait(random.uniform(0.0, CONTENTION_S))
+        return None
+
+    def _take(self, block: np.ndarray, last: int) -> np.ndarray:
+        head = len(RECORD_BLOCK_HEADER)
+        _, _, first, following, count = (int(figure) for figure in block[:head])
+        self.records_lost += max(0, first - self._cursor)
+        rows = block[head:].reshape(count, len(RECORD_COLUMNS))[: max(0, last - (following - count))]
+        self._cursor = min(following, last)
+        return rows

@@ -1,0 +1,198 @@
+"""A program in execution: where it stands, what it has passed, what its channel is to do next."""
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+
+from intercalate.contract import CyclerState, Fault, OnLoss, StepType, code_of
+from intercalate.cycler_server.channel import Sample
+from intercalate.protocol import BoundProgram, CutOff, ProgramCursor, Quantity, Segment
+
+START_ACKNOWLEDGE_S = 30.0
+"""Cell seconds within which a channel must acknowledge a segment; later its state is unknown."""
+
+WATCHDOG_FRACTION = 0.02
+WATCHDOG_MARGIN_S = 60.0
+"""A step may outlast its worst-case duration by this before the watchdog acts."""
+
+_TIME_ROUNDING_S = 1e-6
+"""Differences of unix times are certain to this."""
+
+
+@dataclass
+class Totals:
+    """Charge and energy since the start of a program, both directions apart."""
+
+    charging_ah: float = 0.0
+    discharging_ah: float = 0.0
+    charging_wh: float = 0.0
+    discharging_wh: float = 0.0
+
+    @property
+    def net_ah(self) -> float:
+        """Net charge, + is charge."""
+        return self.charging_ah - self.discharging_ah
+
+    def add(self, charge_ah: float, voltage_v: float) -> None:
+        """Count charge that passed at a voltage."""
+        if charge_ah > 0:
+            self.charging_ah += charge_ah
+            self.charging_wh += charge_ah * voltage_v
+        else:
+            self.discharging_ah -= charge_ah
+            self.discharging_wh -= charge_ah * voltage_v
+
+
+@dataclass
+class RunningProgram:
+    """A program in execution, and one segment of it.
+
+    Attributes
+    ----------
+    started
+        Sample at which the program started.
+    segment
+        The current one, as the program says.
+    given
+        What the channel was told to execute of it; None at open circuit.
+    began
+        Sample at which the channel was told.
+    passed_s, passed_ah
+        Of the segment, before it was held.
+    acknowledged
+        Whether the channel said that it executes `given`.
+    counted_ah
+        The channel's counter up to which `totals` go.
+    """
+
+    program_id: str
+    program: BoundProgram
+    cursor: ProgramCursor
+    on_client_lost: OnLoss
+    started: Sample
+    segment: Segment
+    began: Sample
+    counted_ah: float
+    given: Segment | None = None
+    passed_s: float = 0.0
+    passed_ah: float = 0.0
+    acknowledged: bool = False
+    held: bool = False
+    step_count: int = 0
+    totals: Totals = field(default_factory=Totals)
+    last_recorded: Sample | None = None
+
+    def enter(self, segment: Segment, sample: Sample) -> None:
+        """Go on to another segment."""
+        self.segment, self.began = segment, sample
+        self.passed_s = self.passed_ah = 0.0
+        self.step_count += 1
+
+    def give(self, sample: Sample) -> Segment:
+        """What the channel is to execute now: what is left of the segment, in terms a channel knows."""
+        self.began, self.acknowledged = sample, False
+        cutoffs = tuple(self._left_of(cut) for cut in self.segment.cutoffs)
+        self.given = dataclasses.replace(self.segment, cutoffs=cutoffs)
+        return self.given
+
+    def hold(self, sample: Sample) -> None:
+        """Suspend the segment: its time stands still."""
+        self.passed_s += sample.unix_time_s - self.began.unix_time_s
+        self.held, self.given = True, None
+
+    def resume(self, sample: Sample) -> Segment:
+        """Go on with the segment; what flowed until the current ceased counts."""
+        self.passed_ah += sample.charge_ah - self.began.charge_ah
+        self.held = False
+        return self.give(sample)
+
+    def _left_of(self, cut: CutOff) -> CutOff:
+        match cut.quantity:
+            case Quantity.TIME_S:
+                return dataclasses.replace(cut, value=max(0.0, cut.value - self.passed_s))
+            case Quantity.CAPACITY_AH:
+                return dataclasses.replace(cut, value=max(0.0, cut.value - abs(self.passed_ah)))
+            case Quantity.SOC:
+                # No channel knows the state of charge, but all of them count charge.
+                assert self.program.capacity_ah is not None
+                ahead = cut.value - self.soc
+                ahead_ah = (ahead if cut.comparison == ">=" else -ahead) * self.program.capacity_ah
+                return CutOff(Quantity.CAPACITY_AH, ">=", max(0.0, ahead_ah), cut.reason)
+        return cut
+
+    def count(self, before: Sample | None, sample: Sample) -> None:
+        """Add what passed between two samples; a reading that is no number is made up for by the next."""
+        charge_ah = sample.charge_ah - self.counted_ah
+        if not (math.isfinite(charge_ah) and math.isfinite(sample.voltage_v)):
+            return
+        mean_v = sample.voltage_v
+        if before is not None and math.isfinite(before.voltage_v):
+            mean_v = (before.voltage_v + sample.voltage_v) / 2
+        self.totals.add(charge_ah, mean_v)
+        self.counted_ah = sample.charge_ah
+
+    @property
+    def soc(self) -> float:
+        """State of charge; NaN where the protocol gave none to start from."""
+        program = self.program
+        if program.initial_soc is None or program.capacity_ah is None:
+            return math.nan
+        return program.initial_soc + self.totals.net_ah / program.capacity_ah
+
+    def test_time_s(self, sample: Sample) -> float:
+        """Time since the start of the program."""
+        return sample.unix_time_s - self.started.unix_time_s
+
+    @property
+    def step_type(self) -> StepType:
+        """As recorded: a held program rests."""
+        return StepType.REST if self.held else self.segment.step_type
+
+    def overdue(self, sample: Sample) -> tuple[Fault, str] | None:
+        """Fault of a step that is not acknowledged or does not end."""
+        if self.given is None:
+            return None
+        step, elapsed_s = self.segment.step_id, sample.unix_time_s - self.began.unix_time_s
+        if not self.acknowledged and elapsed_s > START_ACKNOWLEDGE_S:
+            return Fault.CHANNEL_LOST, f"step {step} was not acknowledged for {elapsed_s:g} s"
+        allowed_s = self.segment.worst_case_s * (1 + WATCHDOG_FRACTION) + WATCHDOG_MARGIN_S
+        lasted_s = self.passed_s + elapsed_s
+        if lasted_s > allowed_s:
+            return Fault.STEP_WATCHDOG, f"step {step} runs for {lasted_s:g} s, {allowed_s:g} s are allowed"
+        return None
+
+    def record_due(self, sample: Sample) -> bool:
+        """Whether the program's criteria ask for a record now."""
+        last, criteria = self.last_recorded, self.segment.record
+        if last is None or criteria is None:
+            return True
+        if sample.unix_time_s - last.unix_time_s >= criteria.time_s - _TIME_ROUNDING_S:
+            return True
+        changed_v = abs(sample.voltage_v - last.voltage_v)
+        changed_a = abs(sample.current_a - last.current_a)
+        return (criteria.voltage_v is not None and changed_v >= criteria.voltage_v) or (
+            criteria.current_a is not None and changed_a >= criteria.current_a
+        )
+
+    def row(self, sample: Sample, state: CyclerState, fault: Fault) -> tuple[float, ...]:
+        """One record, without its number."""
+        totals, segment = self.totals, self.segment
+        return (
+            self.test_time_s(sample),
+            sample.unix_time_s,
+            sample.voltage_v,
+            sample.current_a,
+            totals.net_ah,
+            totals.charging_ah,
+            totals.discharging_ah,
+            totals.charging_wh,
+            totals.discharging_wh,
+            segment.cycle,
+            self.step_count,
+            segment.step_id,
+            code_of(self.step_type),
+            sample.temperature_c,
+            self.soc,
+            code_of(state),
+            code_of(fault),
+        )
