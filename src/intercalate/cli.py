@@ -27,6 +27,9 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except (click.exceptions.Exit, click.Abort):
+            # RuntimeErrors by class, but nothing was refused: --help ends like this.
+            raise
         except (ValueError, RuntimeError, OSError) as error:
             if ctx.obj and ctx.obj.get("debug"):
                 raise

@@ -114,6 +114,21 @@ class ServiceList:
         self._path.write_text(json.dumps([asdict(one) for one in (*others, service)], indent=1))
         return service
 
+    def restart(self, name: str) -> Service:
+        """Start a process of the list again that has ended, by the command it was started with.
+
+        Raises
+        ------
+        ServiceError
+            If the list has no process of this name, or it still runs.
+        """
+        known = {service.name: service for service in self.read()}
+        if name not in known:
+            raise ServiceError(f"no process {name!r} was started here; there are {', '.join(known) or 'none'}")
+        if known[name].process is not None:
+            raise ServiceError(f"{name} still runs, as process {known[name].pid}")
+        return self.start(name, known[name].command, known[name].environment)
+
     def stop(self) -> list[str]:
         """End all of them; returns the names of those that ran."""
         running = [(service.name, service.process) for service in self.running()]
