@@ -16,7 +16,15 @@ NOMINAL_A = 5.0
 SLICES = 8
 POINTS_PER_SLICE = 2
 LIMIT_C_RATE = 10.0
-LIMITS_V = (2.0, 4.6)
+LIMITS_V = (2.3, 4.4)
+PARTS = (1.0, 0.5, 0.25, 0.125, 0.0625)
+SOLVER_OPTIONS = {
+    "max_num_steps": 1000,
+    "dt_min": 1e-5,
+    "max_convergence_failures": 10,
+    "silence_sundials_errors": True,
+}
+"""A step within reach takes some tens of the solver's; these end one out of reach instead of going on."""
 SIGN = -1.0
 """PyBaMM counts discharge positive: current and power change sign both ways with this factor only."""
 ZERO_CELSIUS_K = 273.15
@@ -44,8 +52,9 @@ class PybammCell:
     """The DFN with the set Chen2020, scaled to a disc; isothermal, without side reactions.
 
     Every step starts from the state vector alone, at model time 0, so that a restored cell continues
-    identically. A step that the solver cannot take is replaced by one at rest; the reading then shows
-    no current. Setpoints saturate at 10C and at 2.0 and 4.6 V, beyond which the set has no meaning.
+    identically. Setpoints saturate at 10C and at 2.3 and 4.4 V, beyond which the set has no meaning: a
+    current or power that would leave them is halved until it does not. A step that the solver cannot
+    take even so is replaced by one at rest; the reading then shows no current.
 
     Parameters
     ----------
@@ -85,7 +94,7 @@ class PybammCell:
         self.area_m2 = (NMC811_GRAPHITE.area_cm2 if area_cm2 is None else area_cm2) * 1e-4
         self._steps = 0
         self._charge_ah = 0.0
-        self._solver = self._pybamm.IDAKLUSolver()
+        self._solver = self._pybamm.IDAKLUSolver(options=SOLVER_OPTIONS)
         self._model = self._build(soc)
         self._inputs = _inputs(ControlMode.REST, 0.0)
         self._solution = self._solver.step(None, self._model, 1e-6, inputs=self._inputs, save=False)
@@ -125,12 +134,18 @@ class PybammCell:
         self._solution = self._pybamm.Solution(np.zeros(1), state, self._model, self._inputs)
 
     def _try_step(self, inputs: dict[str, float]) -> bool:
+        """Take a step, unless the solver cannot or the voltage would leave the limits."""
         try:
             solution = self._solver.step(self._solution, self._model, self.dt_s, inputs=inputs, save=False)
         except self._pybamm.SolverError:
             return False
         if not np.all(np.isfinite(np.asarray(solution.y)[:, -1])):
             return False
+        if inputs["hold voltage"] == 0.0 and inputs["setpoint"] != 0.0:
+            voltage_v = float(np.asarray(solution["Voltage [V]"].entries)[-1])
+            charging = SIGN * inputs["setpoint"] > 0.0
+            if voltage_v > LIMITS_V[1] if charging else voltage_v < LIMITS_V[0]:
+                return False
         self._solution, self._inputs = solution, inputs
         self._keep_last()
         return True
@@ -150,9 +165,10 @@ class PybammCell:
                 f"setpoint {setpoint} of {mode} is not a finite number; the cell did not advance"
             )
         scale = REFERENCE_AREA_M2 / self.area_m2
-        if not self._try_step(_inputs(mode, setpoint, scale)) and not self._try_step(
-            _inputs(ControlMode.REST, 0.0)
-        ):
+        parts = (1.0,) if mode in (ControlMode.VOLTAGE, ControlMode.REST) else PARTS
+        attempts = [_inputs(mode, part * setpoint, scale) for part in parts]
+        attempts.append(_inputs(ControlMode.REST, 0.0))
+        if not any(self._try_step(inputs) for inputs in attempts):
             raise RuntimeError(f"PyBaMM can take no step from the state at {self._steps * self.dt_s} s")
         self._steps += 1
         current_a = self._terminal_current_a()
