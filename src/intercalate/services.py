@@ -124,7 +124,7 @@ class ServiceList:
         """
         known = {service.name: service for service in self.read()}
         if name not in known:
-            raise ServiceError(f"no process {name!r} was started here; there are {', '.join(known) or 'none'}")
+            raise ServiceError(f"{name!r} is none of the processes started here: {', '.join(known)}")
         if known[name].process is not None:
             raise ServiceError(f"{name} still runs, as process {known[name].pid}")
         return self.start(name, known[name].command, known[name].environment)
