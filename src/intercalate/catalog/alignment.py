@@ -203,6 +203,7 @@ def align_frames(
             coordinates[column] = ("frame", course.last(column, mid))
     charge = np.asarray(coordinates["net_capacity_ah"][1] if "net_capacity_ah" in table else mid * np.nan)
     charge_sigma = np.asarray(variables["net_capacity_ah_sigma"][1] if "net_capacity_ah" in table else charge)
+    volts = np.asarray(table["voltage_volt"], float) if "voltage_volt" in table else np.zeros(1)
     for side in ("positive", "negative"):
         content = lithium_content(
             side,
@@ -211,6 +212,7 @@ def align_frames(
             charge_sigma,
             charged_before_ah=charged_before_ah,
             unknown_history=unknown_history,
+            voltage_span_v=float(np.nanmax(volts) - np.nanmin(volts)),
         )
         coordinates[f"x_{side}"] = ("frame", content.x, {"note": content.note})
         variables[f"x_{side}_sigma"] = ("frame", content.sigma)

@@ -133,6 +133,7 @@ class Journal:
         self._files: dict[str, _RunFile] = {}
         self._run_of: dict[str, str] = {}
         self._error = ""
+        self._gave_up = False
         self._lock = threading.Lock()
         self._closing = threading.Event()
         try:
@@ -253,6 +254,7 @@ class Journal:
         if self._error and not any(other.waiting for other in self._files.values()):
             logger.warning("the journal in %s is complete again", self.folder)
             self._error = ""
+            self._gave_up = False
 
     def _on_failure(self, name: str, uid: str, file: _RunFile, error: OSError) -> None:
         if name == "start":
@@ -265,7 +267,9 @@ class Journal:
         if not self._error:
             logger.error("%s", failure)
         self._error = str(error)
-        if waiting > self._memory_limit_bytes:
+        if waiting > self._memory_limit_bytes and not self._gave_up:
+            # Once: the few documents of an abort in good order are kept like the others.
+            self._gave_up = True
             raise failure from error
 
     def _failure(self, error: OSError, what: str) -> JournalError:

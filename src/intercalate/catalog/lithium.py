@@ -11,6 +11,12 @@ from intercalate.materials import electrode
 MASS_RELATIVE_SIGMA = 0.01
 """Relative standard error of an active mass, of which a cell says nothing: a disc weighed less its foil."""
 
+OUTSIDE = 0.05
+"""By how much x may leave 0 to 1 within the error of a mass."""
+
+SPAN_V, SMALLEST_CHANGE = 0.5, 0.02
+"""No insertion electrode changes its voltage by so much within so little lithium, but at the ends."""
+
 DIRECTION = {"positive": -1.0, "negative": 1.0}
 """Charging takes lithium out of the positive electrode and puts it into the negative one."""
 
@@ -56,6 +62,7 @@ def lithium_content(
     *,
     charged_before_ah: float = 0.0,
     unknown_history: str = "",
+    voltage_span_v: float = 0.0,
 ) -> LithiumContent:
     """Lithium content by Faraday's law.
 
@@ -74,6 +81,8 @@ def lithium_content(
         Charge in the cell at the start beyond the discharged state.
     unknown_history
         Why the state at the start is not known; empty if it is.
+    voltage_span_v
+        By how much the cell's voltage changed meanwhile, against which the result is checked.
     """
 
     def unknown(why: str) -> LithiumContent:
@@ -89,6 +98,8 @@ def lithium_content(
         material = electrode(one.material)
     except KeyError as error:
         return unknown(str(error.args[0]))
+    if material.formula == "Li":
+        return unknown(f"the {side} electrode is lithium metal")
     if one.mass_mg is None:
         return unknown(f"the {side} electrode has no active mass, nor loading and area")
     if one.lithium_content_assembled is None:
@@ -105,4 +116,21 @@ def lithium_content(
     note = f"coulometry with {one.mass_mg:.4g} mg known to {MASS_RELATIVE_SIGMA:.0%}"
     if not cell.formation:
         note += "; no formation is given, charge lost in side reactions counts as intercalated"
-    return LithiumContent(one.lithium_content_assembled + change, sigma, note)
+    x = one.lithium_content_assembled + change
+    return LithiumContent(x, sigma, note + _doubt(x, voltage_span_v))
+
+
+def _doubt(x: np.ndarray, voltage_span_v: float) -> str:
+    """What is implausible about a course of x: masses left at an instrument's default are found here."""
+    known = x[np.isfinite(x)]
+    if not known.size:
+        return ""
+    low, high = float(known.min()), float(known.max())
+    if low < -OUTSIDE or high > 1.0 + OUTSIDE:
+        return f"; implausible: x runs from {low:.3g} to {high:.3g}, check mass, formation and history"
+    if voltage_span_v > SPAN_V and high - low < SMALLEST_CHANGE:
+        return (
+            f"; implausible: x changes by {high - low:.1g} only while the voltage changes by "
+            f"{voltage_span_v:.2g} V, check the active mass"
+        )
+    return ""

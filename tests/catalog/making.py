@@ -1,0 +1,191 @@
+"""Soft devices whose runs the tests write and read: a detector that stamps its frames, a recorder."""
+
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import bluesky.plan_stubs as bps
+import h5py
+import numpy as np
+from ophyd.status import Status
+
+from intercalate.contract import RECORD_COLUMNS
+
+ROWS, COLUMNS = 6, 5
+
+
+class StampedDetector:
+    """Writes frames that all of one number into a file of its own, as areaDetector's HDF5 plugin does.
+
+    `orphan` writes a frame that no event will refer to.
+    """
+
+    parent = None
+
+    def __init__(self, name: str, folder: Path):
+        self.name = name
+        self.folder = folder
+        self.stamps = iter(range(1000, 1_000_000))
+        self.file: h5py.File | None = None
+        self._assets: list[tuple[str, dict[str, Any]]] = []
+        self._reading: dict[str, Any] = {}
+        self._resource = ""
+
+    def stage(self) -> list[Any]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{self.name}-{uuid.uuid4().hex}.h5"
+        self.file = h5py.File(path, "w", libver="latest")
+        self.file.create_dataset(
+            "entry/data/data",
+            shape=(0, ROWS, COLUMNS),
+            maxshape=(None, ROWS, COLUMNS),
+            chunks=(1, ROWS, COLUMNS),
+            dtype="<u4",
+        )
+        self.file.swmr_mode = True
+        self._resource = str(uuid.uuid4())
+        resource = {
+            "spec": "AD_HDF5",
+            "root": "/",
+            "resource_path": str(path).lstrip("/"),
+            "resource_kwargs": {"frame_per_point": 1},
+            "path_semantics": "posix",
+            "uid": self._resource,
+        }
+        self._assets.append(("resource", resource))
+        return [self]
+
+    def unstage(self) -> list[Any]:
+        if self.file is not None:
+            self.file.close()
+        self.file = None
+        return [self]
+
+    def _write(self) -> tuple[int, int]:
+        assert self.file is not None
+        stored: Any = self.file["entry/data/data"]
+        index, stamp = stored.shape[0], next(self.stamps)
+        stored.resize(index + 1, axis=0)
+        stored[index] = np.full((ROWS, COLUMNS), stamp)
+        stored.flush()
+        return index, stamp
+
+    def orphan(self) -> None:
+        """An exposure that was aborted after its frame was written."""
+        self._write()
+
+    def trigger(self) -> Status:
+        index, stamp = self._write()
+        datum = {
+            "resource": self._resource,
+            "datum_id": f"{self._resource}/{index}",
+            "datum_kwargs": {"point_number": index},
+        }
+        self._assets.append(("datum", datum))
+        self._reading = {
+            f"{self.name}_image": datum["datum_id"],
+            f"{self.name}_stamp": stamp,
+            f"{self.name}_hdf_frame_index": index,
+            f"{self.name}_hdf_frame_start_unix_s": time.time(),
+            f"{self.name}_cam_acquire_time": 0.01,
+        }
+        status = Status()
+        status.set_finished()
+        return status
+
+    def read(self) -> dict[str, Any]:
+        now = time.time()
+        return {key: {"value": value, "timestamp": now} for key, value in self._reading.items()}
+
+    def describe(self) -> dict[str, Any]:
+        keys: dict[str, Any] = {
+            key: {"source": "soft", "dtype": "integer" if "index" in key or "stamp" in key else "number"}
+            | {"shape": []}
+            for key in self._reading
+        }
+        keys[f"{self.name}_image"] = {
+            "source": "soft",
+            "dtype": "array",
+            "dtype_numpy": "<u4",
+            "shape": [ROWS, COLUMNS],
+            "dims": ["row", "column"],
+            "external": "FILESTORE:",
+        }
+        return keys
+
+    def read_configuration(self) -> dict[str, Any]:
+        return {}
+
+    def describe_configuration(self) -> dict[str, Any]:
+        return {}
+
+    def collect_asset_docs(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        assets, self._assets = self._assets, []
+        yield from assets
+
+
+class Recorder:
+    """A flyer whose records are pages, as a cycler's are; one record a second of test time."""
+
+    parent = None
+
+    def __init__(self, name: str = "cycler", t0_unix_s: float = 1.8e9):
+        self.name = name
+        self.t0_unix_s = t0_unix_s
+        self.next = 0
+        self.rows = 0
+
+    def kickoff(self) -> Status:
+        return self.complete()
+
+    def complete(self) -> Status:
+        status = Status()
+        status.set_finished()
+        return status
+
+    def describe_collect(self) -> dict[str, Any]:
+        return {
+            f"{self.name}_{column}": {"source": "soft", "dtype": "number", "dtype_numpy": "<f8", "shape": []}
+            for column in RECORD_COLUMNS
+        }
+
+    def collect_pages(self) -> Iterator[dict[str, Any]]:
+        if not self.rows:
+            return
+        seq = np.arange(self.next, self.next + self.rows, dtype=float)
+        self.next += self.rows
+        data = {f"{self.name}_{column}": np.zeros_like(seq).tolist() for column in RECORD_COLUMNS}
+        data[f"{self.name}_record_seq"] = seq.tolist()
+        data[f"{self.name}_test_time_second"] = seq.tolist()
+        data[f"{self.name}_unix_time_second"] = (self.t0_unix_s + seq).tolist()
+        data[f"{self.name}_voltage_volt"] = (3.0 + 1e-3 * seq).tolist()
+        # The first batch must not decide that a column is one of whole numbers.
+        data[f"{self.name}_soc"] = [0.5 if value else 0.0 for value in seq]
+        now = [time.time()] * self.rows
+        yield {"time": now, "data": data, "timestamps": dict.fromkeys(data, now)}
+
+
+def take(detector: StampedDetector, count: int = 1) -> Iterator[Any]:
+    """Stub: that many frames with an event each, in the stream `xrd`."""
+    for _ in range(count):
+        yield from bps.trigger_and_read([detector], name="xrd")
+
+
+def orphan(detector: StampedDetector) -> Iterator[Any]:
+    """Stub: a frame without an event."""
+    detector.orphan()
+    yield from bps.null()
+
+
+def record(recorder: Recorder, rows: int) -> Iterator[Any]:
+    """Stub: that many records, in the stream `cycling`."""
+    recorder.rows = rows
+    yield from bps.collect(recorder, stream=False, name="cycling", return_payload=False)
+    recorder.rows = 0
+
+
+def declare(recorder: Recorder) -> Iterator[Any]:
+    """Stub: make the stream `cycling` of an open run."""
+    yield from bps.declare_stream(recorder, name="cycling", collect=True)
