@@ -49,7 +49,7 @@ def count_frames(
 
     @bpp.stage_decorator([detector])
     @bpp.run_decorator(md=metadata)
-    def inner() -> MsgGenerator[None]:
+    def inner() -> MsgGenerator[Any]:
         yield from take_frames(detector, count, exposure_s=exposure_s, stream="primary")
 
     return (yield from inner())
@@ -109,7 +109,7 @@ def scan_sample(
 
     @bpp.stage_decorator([detector])
     @bpp.run_decorator(md=metadata)
-    def inner() -> MsgGenerator[None]:
+    def inner() -> MsgGenerator[Any]:
         for y_mm in _points(y_start_mm, y_stop_mm, y_points):
             for x_mm in _points(x_start_mm, x_stop_mm, x_points):
                 yield from bps.mv(stage.x_mm, x_mm, stage.y_mm, y_mm)

@@ -111,7 +111,7 @@ def open_session(
         settings.diffractometer.prefix,
         name="diffractometer",
         frames_folder=settings.stored(settings.diffractometer.frames_folder),
-        rate=cycler.rate.get,
+        rate=lambda: float(cycler.rate.get()),
     )
     shutter = Shutter(settings.shutter.prefix, name="shutter")
     stage = SampleStage(settings.stage.prefix, name="stage")

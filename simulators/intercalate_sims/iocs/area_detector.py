@@ -4,6 +4,9 @@ Only what the simulated detector gives a meaning to does anything; the rest is t
 default, so that a stock client connects to all of it.
 """
 
+# caproto's handlers carry the name of the PV they belong to, and its types are narrower than its use.
+# pyright: reportGeneralTypeIssues=false, reportArgumentType=false
+
 from collections.abc import Awaitable, Callable
 from typing import Any
 

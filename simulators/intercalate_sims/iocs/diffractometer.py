@@ -1,5 +1,8 @@
 """Simulated diffractometer: camera, HDF5 plugin, sample stage, shutter and the instrument's clock."""
 
+# caproto's handlers carry the name of the PV they belong to, and its types are narrower than its use.
+# pyright: reportGeneralTypeIssues=false, reportArgumentType=false
+
 import asyncio
 import json
 import logging
@@ -250,7 +253,7 @@ class SimulatedDiffractometer:
 
     async def _acquire(self) -> None:
         images = 1 if self.camera["ImageMode"].value in (0, "Single") else self.camera["NumImages"].value
-        exposure_s = self.camera["AcquireTime"].value
+        exposure_s = float(self.camera["AcquireTime"].value)
         try:
             for number in range(images):
                 message = await self.link.expose(self.settings.cell, exposure_s)
@@ -323,8 +326,8 @@ def makeup_of(cell_model: str) -> CellMakeup:
 
 def state_of(message: dict[str, Any]) -> ProbeState:
     """State of a cell from its JSON form."""
-    electrodes = {
-        side: ElectrodeState(**{k: tuple(v) if isinstance(v, list) else v for k, v in message[side].items()})
-        for side in ("positive", "negative")
-    }
+    electrodes: dict[str, Any] = {}
+    for side in ("positive", "negative"):
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in message[side].items()}
+        electrodes[side] = ElectrodeState(**fields)
     return ProbeState(**{**message, **electrodes})

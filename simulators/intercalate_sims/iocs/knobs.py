@@ -1,5 +1,8 @@
 """Fault knobs of a simulated cycler channel: PVs that a real cycler does not have."""
 
+# caproto's handlers carry the name of the PV they belong to, and its types are narrower than its use.
+# pyright: reportGeneralTypeIssues=false, reportArgumentType=false
+
 from typing import Any
 
 from caproto import ChannelType

@@ -1,5 +1,8 @@
 """Two-axis sample stage as motor records that move on the cell's clock."""
 
+# caproto's handlers carry the name of the PV they belong to.
+# pyright: reportGeneralTypeIssues=false, reportArgumentType=false
+
 import asyncio
 import math
 from typing import Any

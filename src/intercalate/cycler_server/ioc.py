@@ -1,7 +1,7 @@
 """Channel Access face of a cycler: one group of PVs per channel, and one for the server."""
 
 # caproto's handlers carry the name of the PV they belong to.
-# pyright: reportGeneralTypeIssues=false
+# pyright: reportGeneralTypeIssues=false, reportArgumentType=false
 
 import asyncio
 import contextlib

@@ -26,7 +26,7 @@ class ClockComparison(Device):
     instrument_unix_s = Cpt(Signal, value=0.0, kind=Kind.normal)
     half_width_s = Cpt(Signal, value=0.0, kind=Kind.normal)
 
-    def __init__(self, *, name: str, cycler_clock: Signal, instrument_clock: Signal, **kwargs: Any):
+    def __init__(self, *, name: str, cycler_clock: Any, instrument_clock: Any, **kwargs: Any):
         super().__init__("", name=name, **kwargs)
         self._cycler_clock = cycler_clock
         self._instrument_clock = instrument_clock
@@ -34,9 +34,9 @@ class ClockComparison(Device):
     def trigger(self) -> DeviceStatus:
         """Take one pair of readings."""
         status = DeviceStatus(self)
-        before = self._cycler_clock.get()
-        instrument = self._instrument_clock.get()
-        after = self._cycler_clock.get()
+        before, instrument, after = (
+            float(clock.get()) for clock in (self._cycler_clock, self._instrument_clock, self._cycler_clock)
+        )
         self.cycler_unix_s.put((before + after) / 2)
         self.instrument_unix_s.put(instrument)
         self.half_width_s.put((after - before) / 2)

@@ -13,7 +13,7 @@ from ophyd.areadetector.cam import CamBase
 from ophyd.areadetector.filestore_mixins import FileStoreHDF5
 from ophyd.areadetector.plugins import HDF5Plugin
 from ophyd.signal import DerivedSignal
-from ophyd.status import DeviceStatus
+from ophyd.status import DeviceStatus, Status
 
 from intercalate.devices.statuses import end
 
@@ -68,9 +68,10 @@ class FrameWriter(HDF5Plugin, FileStoreHDF5):
     def make_filename(self) -> tuple[str, str, str]:
         """Name and folders of the next file, the date as a folder."""
         folder = time.strftime(self.read_path_template)
-        return f"{self.parent.name}-{uuid.uuid4().hex[:16]}", folder, time.strftime(self.write_path_template)
+        detector = self.prefix.strip(":").replace(":", "-").lower()
+        return f"{detector}-{uuid.uuid4().hex[:16]}", folder, time.strftime(self.write_path_template)
 
-    def stage(self) -> list[object]:
+    def stage(self) -> None:
         """Open a file; a folder that cannot be written is found before the plugin waits for it.
 
         Raises
@@ -85,10 +86,9 @@ class FrameWriter(HDF5Plugin, FileStoreHDF5):
                 f"{self.prefix}: the IOC cannot write to {folder}: {self.write_message.get()}; "
                 "make the folder, or name another one in the configuration"
             )
-        staged = super().stage()
+        super().stage()
         if not self.capture.get():
             raise ExposureError(f"{self.prefix}: no file was opened in {folder}: {self.write_message.get()}")
-        return staged
 
     def forget_unused(self) -> None:
         """Drop datums that no event has taken: their frames stay in the file, unreferenced."""
@@ -210,7 +210,7 @@ class Shutter(Device):
 
     state = Cpt(EpicsSignalWithRBV, "Shutter", string=True, kind=Kind.hinted)
 
-    def set(self, value: str) -> DeviceStatus:
+    def set(self, value: str) -> Status:
         """Move the shutter.
 
         Raises

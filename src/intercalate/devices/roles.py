@@ -42,6 +42,14 @@ class CyclesCells(Protocol):
         """Wait for its end."""
         ...
 
+    def read(self) -> Any:
+        """Present values."""
+        ...
+
+    def describe(self) -> Any:
+        """Data keys of `read`."""
+        ...
+
     def describe_collect(self) -> dict[str, Any]:
         """Data keys of the records."""
         ...

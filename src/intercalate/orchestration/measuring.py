@@ -92,7 +92,7 @@ class Measuring:
         self._exposure_s = exposure_s
         self._stream = stream
         self._staged = False
-        self._reason = Signal(name=f"{detector.name}_missed_reason", value="")
+        self._reason: Any = Signal(name=f"{detector.name}_missed_reason", value="")
 
     def prepare(self) -> MsgGenerator[None]:
         """Open a file, unless one is open; before the cell starts, it costs the cell no time."""

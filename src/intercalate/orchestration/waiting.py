@@ -18,7 +18,10 @@ def _finished(status: Status) -> Awaitable[None]:
         if not future.done():
             future.set_result(None)
 
-    status.add_callback(lambda _: loop.call_soon_threadsafe(end))
+    def tell(_: Status) -> None:
+        loop.call_soon_threadsafe(end)
+
+    status.add_callback(tell)
     return future
 
 
