@@ -57,7 +57,11 @@ class IntercalationCell:
     Newton's method; exchange currents and salt-dependent properties are those of the start of the step.
     Lithium is conserved to rounding, as the host takes what remains of a slice's current.
 
+    A step is halved inside, up to six times, where it would drain the salt of a slice or not converge.
     A setpoint out of reach saturates: at 10C, and at -2 and 7 V at the terminals.
+
+    With `side_reactions=False` and the set Chen2020 the voltage is within 2 mV rms of PyBaMM's DFN up to 1C
+    (`benchmarks/bench_cell_model.py`); no parameter is fitted to it.
 
     Parameters
     ----------
@@ -327,7 +331,7 @@ class IntercalationCell:
             shape = getattr(cell, name).shape
             values = np.array(state[key], dtype=float)
             if values.size != math.prod(shape):
-                raise ValueError(f"state[{key!r}] holds {values.size} numbers, {spec_size(shape)} expected")
+                raise ValueError(f"state[{key!r}] holds {values.size} numbers, {math.prod(shape)} expected")
             setattr(cell, name, values.reshape(shape))
         cell._reading = cell._read()
         return cell
@@ -345,11 +349,6 @@ class IntercalationCell:
             "side_reactions": self.side_reactions,
             "parameters": asdict(self.parameters),
         }
-
-
-def spec_size(shape: tuple[int, ...]) -> str:
-    """Describe an array's size for a message."""
-    return " x ".join(str(length) for length in shape)
 
 
 def _check_range(name: str, value: float, low: float, high: float) -> None:

@@ -51,12 +51,12 @@ controls = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     spec=st.sampled_from(REDUCED),
     dt_s=st.sampled_from([0.1, 2.0, 10.0]),
     soc=st.one_of(st.none(), st.floats(0.0, 1.0)),
-    sequence=st.lists(st.tuples(controls, st.integers(1, 60)), min_size=1, max_size=5),
+    sequence=st.lists(st.tuples(controls, st.integers(1, 30)), min_size=1, max_size=5),
 )
 def test_any_control_conserves_lithium_and_stays_finite(spec, dt_s, soc, sequence):
     cell = cell_of(spec, dt_s=dt_s, initial_soc=soc)
