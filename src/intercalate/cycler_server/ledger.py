@@ -108,7 +108,7 @@ class ProgramLedger:
         for number, line in enumerate(lines, 1):
             try:
                 self._take(json.loads(line))
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise ValueError(
                     f"{self._path}, line {number} is no entry of a program ledger ({error}): {line[:80]!r}; "
                     "move the file away only after finding out what its last program did to the cell"
