@@ -1,0 +1,217 @@
+"""Graphite against lithium: what published operando studies report, from records and frames alone.
+
+Plateaus and stages: Inaba et al., J. Electrochem. Soc. 142 (1995) 20; Dahn, Phys. Rev. B 44 (1991) 9170.
+Volume: Schweidler et al., J. Phys. Chem. C 122 (2018) 8829.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.ndimage import gaussian_filter1d
+from scipy.signal import find_peaks
+
+from beamline import start_beamline
+from intercalate.analysis import integrate_and_fit, phases_of
+from intercalate.catalog.alignment import FrameTimes, align_frames
+from intercalate.catalog.clock import fit_clock
+from intercalate.cell import Cell
+from intercalate.config import EXAMPLES
+from intercalate.contract import RECORD_COLUMNS
+from intercalate.session import Session, open_session
+from intercalate_plans import charge_discharge, operando
+
+from .conftest import Documents
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(240)]
+
+RATE = 3000.0
+VOLTAGE_STEP_V = 0.002
+LITHIATION_STEP = 2
+PLATEAUS_V = (0.2, 0.11, 0.08)
+OVERPOTENTIAL_V = 0.02
+"""At C/10 the plateaus of a lithiation lie at most so far below those of equilibrium."""
+
+SAFETY = {
+    "min_voltage_V": -0.1,
+    "max_voltage_V": 3.5,
+    "max_current_mA": 5.0,
+    "min_current_mA": -5.0,
+    "delay_s": 5.0,
+}
+FORMATION = {
+    "record": {"time_s": 60.0},
+    "safety": SAFETY,
+    "method": [
+        {"step": "constant_current", "rate_C": "D/2", "until_voltage_V": 0.005, "until_time_s": 20000},
+        {"step": "constant_voltage", "voltage_V": 0.005, "until_rate_C": "C/20", "until_time_s": 20000},
+        {"step": "constant_current", "rate_C": "C/2", "until_voltage_V": 1.0, "until_time_s": 20000},
+        {"step": "open_circuit_voltage", "until_time_s": 600},
+    ],
+}
+"""One cycle first: part of the first lithiation's charge goes into the interphase, not into graphite."""
+LITHIATION = {
+    "record": {"time_s": 60.0, "voltage_V": VOLTAGE_STEP_V},
+    "safety": SAFETY,
+    "method": [
+        {"step": "open_circuit_voltage", "until_time_s": 120},
+        {"step": "constant_current", "rate_C": "D/10", "until_voltage_V": 0.005, "until_time_s": 54000},
+        {"step": "constant_voltage", "voltage_V": 0.005, "until_rate_C": "C/50", "until_time_s": 20000},
+        {"step": "open_circuit_voltage", "until_time_s": 400},
+    ],
+}
+
+
+def lithiate(session: Session, cell: Cell) -> Documents:
+    """Documents of an operando lithiation, after one formation cycle without frames."""
+    last_words = {"on_abort": "rest", "on_client_lost": "rest"}
+    session.RE(charge_discharge(session.cycler, cell, FORMATION, **last_words))
+    documents = Documents()
+    token = session.RE.subscribe(documents)
+    session.RE(
+        operando(
+            session.cycler,
+            session.diffractometer,
+            session.shutter,
+            session.clocks,
+            cell,
+            LITHIATION,
+            {"time_s": 1000.0},
+            60.0,
+            **last_words,
+        )
+    )
+    session.RE.unsubscribe(token)
+    return documents
+
+
+def reduce(documents: Documents, session: Session, cell: Cell) -> tuple[xr.Dataset, xr.Dataset]:
+    """Records, and frames aligned with them and fitted."""
+    rows = documents.records()
+    records = xr.Dataset({name: ("record", rows[:, i]) for i, name in enumerate(RECORD_COLUMNS)})
+    events = documents.events("xrd")
+
+    def column(name: str) -> np.ndarray:
+        return np.array([event["data"][name] for event in events])
+
+    times = FrameTimes(
+        column("diffractometer_hdf_frame_index"),
+        column("diffractometer_hdf_frame_start_unix_s"),
+        column("diffractometer_cam_acquire_time"),
+    )
+    readings = (column(f"clocks_{n}") for n in ("cycler_unix_s", "instrument_unix_s", "half_width_s"))
+    aligned = align_frames(records, times, fit_clock(*readings), cell=cell, period_s=60.0)
+    section = session.config.diffractometer
+    fitted = integrate_and_fit(
+        documents.images("xrd"),
+        session.config.stored(section.poni),
+        np.load(session.config.stored(section.mask)),
+        phases_of(cell),
+    )
+    return records, aligned.drop_vars("frame").merge(fitted.drop_vars("frame"))
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[xr.Dataset, xr.Dataset]]:
+    cell = Cell.from_file(EXAMPLES / "cells" / "graphite_lithium_operando.toml")
+    beamline = start_beamline(tmp_path_factory.mktemp("half_cell"), rate=RATE, cell_model="graphite-li")
+    try:
+        session = open_session(beamline.config)
+        try:
+            yield reduce(lithiate(session, cell), session, cell)
+        finally:
+            session.close()
+    finally:
+        beamline.services.stop()
+
+
+@pytest.fixture(scope="module")
+def records(measured: tuple[xr.Dataset, xr.Dataset]) -> xr.Dataset:
+    return measured[0]
+
+
+@pytest.fixture(scope="module")
+def frames(measured: tuple[xr.Dataset, xr.Dataset]) -> xr.Dataset:
+    """Frames that lie within the records, by lithium content."""
+    return measured[1].isel(frame=~measured[1]["in_gap"].to_numpy())
+
+
+def plateaus_v(records: xr.Dataset) -> list[float]:
+    """Voltages at which -dQ/dV of the lithiation peaks, from high to low."""
+    step = records.isel(record=(records["step_id"] == LITHIATION_STEP).to_numpy())
+    grid = np.arange(0.02, 0.4, VOLTAGE_STEP_V)
+    voltage_v, charge_ah = (step[name].to_numpy()[::-1] for name in ("voltage_volt", "net_capacity_ah"))
+    slope = gaussian_filter1d(np.gradient(np.interp(grid, voltage_v, -charge_ah), grid), 2)
+    peaks, _ = find_peaks(-slope, prominence=0.02 * np.ptp(slope))
+    return [float(grid[peak]) for peak in peaks[::-1]]
+
+
+def on_plateau(frames: xr.Dataset, voltage_v: float) -> xr.Dataset:
+    return frames.isel(frame=(abs(frames["voltage_volt"] - voltage_v) < 0.008).to_numpy())
+
+
+def volume(frames: xr.Dataset) -> np.ndarray:
+    """Volume per C6 up to a constant factor; of both stages by their shares where both are there."""
+    poor = frames["graphite.d"] * frames["graphite.a"] ** 2
+    rich = frames["LiC6.d"] * frames["LiC6.a"] ** 2
+    share = frames["stage_1_fraction"]
+    return ((1 - share) * poor.where(share < 1, 0) + share * rich.where(share > 0, 0)).to_numpy()
+
+
+def test_every_frame_is_fitted(frames: xr.Dataset) -> None:
+    assert 30 <= frames.sizes["frame"] <= 60
+    assert frames["converged"].all()
+    x = frames["x_positive"].to_numpy()
+    assert (np.diff(x) > 0).all()
+    assert x[0] < 0.01
+    assert x[-1] > 0.95
+
+
+def test_the_voltage_has_the_three_plateaus_of_staging(records: xr.Dataset) -> None:
+    found = plateaus_v(records)
+    assert len(found) == 3
+    for measured_v, equilibrium_v in zip(found, PLATEAUS_V):
+        assert equilibrium_v - OVERPOTENTIAL_V <= measured_v <= equilibrium_v
+
+
+def test_each_plateau_is_the_change_of_one_stage(records: xr.Dataset, frames: xr.Dataset) -> None:
+    first, second, third = (on_plateau(frames, voltage_v) for voltage_v in plateaus_v(records))
+    # Dilute stage 1 to stage 4, and from stage 2L on to stage 2: the mean spacing moves all the way.
+    assert first["graphite.d"][0] < 3.38
+    assert first["graphite.d"][-1] > 3.41
+    assert second["graphite.d"][0] < 3.48
+    assert second["graphite.d"][-1] == pytest.approx(3.52, abs=0.01)
+    for one in (first, second):
+        assert (np.diff(one["graphite.d"]) > 0).all()
+        assert (one["stage_1_fraction"] == 0).all()
+    # Stage 2 to stage 1: two phases, neither of which changes.
+    assert third.sizes["frame"] >= 5
+    assert third["present_graphite"].all()
+    for phase, spacing_angstrom in (("graphite.d", 3.52), ("LiC6.d", 3.70)):
+        seen = third[phase].dropna("frame")
+        assert seen.sizes["frame"] >= third.sizes["frame"] - 1
+        assert float(seen.mean()) == pytest.approx(spacing_angstrom, abs=0.01)
+        assert float(np.ptp(seen.to_numpy())) < 0.001
+
+
+def test_stage_1_grows_in_proportion_to_the_charge(frames: xr.Dataset) -> None:
+    two_phase = frames.isel(frame=(frames["present_LiC6"] & frames["present_graphite"]).to_numpy())
+    x, share = two_phase["x_positive"].to_numpy(), two_phase["stage_1_fraction"].to_numpy()
+    assert len(x) >= 10
+    slope, offset = np.polyfit(x, share, 1)
+    # Lever rule between LiC12 and LiC6: share = 2x - 1.
+    assert slope == pytest.approx(2.0, abs=0.15)
+    assert -offset / slope == pytest.approx(0.5, abs=0.02)
+    assert np.std(share - np.polyval((slope, offset), x)) < 0.01
+    assert not frames["present_LiC6"].to_numpy()[frames["x_positive"] < 0.48].any()
+
+
+def test_the_lattice_grows_well_before_intercalation_is_complete(frames: xr.Dataset) -> None:
+    x, size = frames["x_positive"].to_numpy(), volume(frames)
+    growth = size / size[0] - 1
+    at_half, at_third = np.interp(0.5, x, growth), np.interp(0.3, x, growth)
+    # Reported: 5 to 6 %. Spacings of LiC12 in the literature, 3.51 to 3.53 A, are 0.6 % apart.
+    assert 0.05 - 0.003 <= at_half <= 0.06 + 0.003
+    assert at_third / at_half > 0.7
+    assert 0.12 <= growth[-1] <= 0.135
