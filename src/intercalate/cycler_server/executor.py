@@ -70,9 +70,10 @@ class ChannelExecutor:
         self._site = site
         self._guard = site_guard(site)
         self._interlocks = Interlocks(self._guard)
-        self._unsettled = (
-            self.last_program if ledger.last_started and not ledger.last_started.settled else None
-        )
+        self._unsettled = last.program_id if last and not last.settled else None
+        if last and last.status is ProgramStatus.INTERRUPTED and not last.end_record:
+            # It ran when the server died, which could not say how far its records go.
+            ledger.set_status(last.program_id, last.status, end_record=len(records))
         self._heard: tuple[Sample | None, float] = (None, math.inf)
         channel.attach(self)
 

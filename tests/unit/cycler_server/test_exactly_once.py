@@ -25,6 +25,7 @@ _clients = st.sampled_from(["a", "b"])
 _ids = st.sampled_from(sorted(PROGRAMS))
 _commands = st.one_of(
     st.tuples(st.just("run"), _clients, _ids),
+    st.tuples(st.just("recover"), _clients, _ids),
     st.tuples(st.sampled_from(["load", "start", "acknowledge"]), _clients, _ids),
     st.tuples(
         st.sampled_from(["stop", "hold", "resume", "release", "clear_fault", "take_lease", "drop_lease"]),
@@ -66,6 +67,12 @@ class Story:
             case ("run", owner, program_id):
                 for verb in ("take_lease", "load", "start"):
                     self.send(verb, owner, program_id)
+            case ("recover", owner, program_id):
+                self.send("take_lease", owner, program_id)
+                self.send("clear_fault", owner, program_id)
+                for known in PROGRAMS:
+                    self.send("acknowledge", owner, known)
+                self.play(("run", owner, program_id))
             case ("time", seconds):
                 bench.pass_time(seconds)
                 bench.monotonic_s += seconds
