@@ -29,6 +29,10 @@ _NEAR_MINIMUM = 0.2
 """Where no step lowers chi squared any more, a remaining step of this many sigma (counting and misfit)
 is rounding: the far tails of lines end at whole bins."""
 
+_SCREENING = 0.3
+"""Part of the threshold of detection that a phase must reach to be tried. The misfit by which that is
+reckoned is the last frame's; a phase that grows would raise it itself, and never be found."""
+
 _COLD_WIDTHS_DEG = (0.04, 0.12)
 """Instrumental widths of which a cold start takes the better: synchrotron and laboratory."""
 
@@ -117,7 +121,8 @@ class _Fit:
             initial[self.model.names.index("W")] = width_deg**2
         if start is not None and start.converged:
             for index, name in enumerate(self.model.names):
-                if name not in lattice:
+                # Widths of a phase that was absent belong to whatever its lines were fitted to before.
+                if name not in lattice and start.present.get(name.split(".")[0], True):
                     initial[index] = start.vector.get(name, initial[index])
         self.initial = np.clip(initial, self.low, self.high)
         self.allowed = self._lines_in_range(pattern)
@@ -157,7 +162,7 @@ class _Fit:
 
     def run(self) -> PawleyResult:
         point = self.first
-        absent = self._absent_phases(point, self.expected_chi2)
+        absent = self._absent_phases(point, self.expected_chi2 * _SCREENING**2)
         while True:
             refined = np.ones(self.initial.size, dtype=bool)
             for index in absent:

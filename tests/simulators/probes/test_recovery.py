@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from intercalate.reduction import Integrator, fit, half_cell
+from intercalate.reduction import Integrator, fit, fit_series, full_cell, half_cell
 from intercalate_sims.probes.diffraction import DiffractionProbe
 from intercalate_sims.probes.powder import CellMakeup
 
@@ -94,3 +94,22 @@ def test_half_cells_against_lithium(working, x, collector, counter_um, quantity,
     assert result.present["Li"]
     estimate = result.parameters[quantity]
     assert abs(estimate.value - probe.truth(states)["positive"][key]) < 3 * estimate.sigma
+
+
+def test_a_stage_that_grows_from_nothing_is_found_while_it_is_small(bench):
+    """In a series the misfit that a missing phase causes must not keep it missing."""
+    thickness_um = (75.6, 85.2)
+    probe = DiffractionProbe(makeup=CellMakeup(separator_um=12.0, window_um=50.0), seed=3)
+    integrator = Integrator(probe.geometry_poni(), probe.mask)
+    # Stage 1 takes over from stage 2 between x = 0.5 and 1, little by little.
+    contents = [0.10, 0.25, 0.40, *np.arange(0.44, 0.62, 0.006)]
+    states = [bench.cell_state(0.9 - 0.6 * x, float(x), thickness_um=thickness_um) for x in contents]
+    patterns = [integrator.integrate(probe.frame([(1.0, s)], 60.0, 100.0 * i)) for i, s in enumerate(states)]
+    true = np.array([probe.truth([(1.0, s)])["negative"]["stage_1_fraction"] for s in states])
+    phases = full_cell(positive_um=thickness_um[0], negative_um=thickness_um[1], separator_um=12.0)
+    fitted = fit_series(patterns, phases)
+    found = np.asarray(fitted["present_LiC6"])
+    assert bool(fitted["converged"].all())
+    assert found[true > 0.10].all()
+    assert not found[true < 0.01].any()
+    assert np.abs(np.asarray(fitted["stage_1_fraction"])[found] - true[found]).max() < 0.05
