@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -45,15 +46,7 @@ def operando_figure(data: xr.Dataset, records: xr.Dataset, title: str) -> Figure
     )
     for panel, axis, letter in zip(panels, axes, "abcdefg", strict=False):
         panel(axis, data, records)
-        axis.text(
-            0.006,
-            0.96,
-            letter,
-            transform=axis.transAxes,
-            va="top",
-            weight="bold",
-            backgroundcolor="#ffffffb0",
-        )
+        axis.text(-0.155, 1.0, letter, transform=axis.transAxes, va="top", weight="bold")
     axes[-1].set_xlabel("Test time (h)")
     figure.suptitle(title, fontsize=10)
     return figure
@@ -74,21 +67,20 @@ def _heat_map(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
     two_theta = np.asarray(data["two_theta"])
     shown = (two_theta > 5.0) & (two_theta < 25.0)
     intensity = np.asarray(data["intensity"])[:, shown]
-    # Lines change little on a large background: what differs from the pattern's own slow trend is shown.
-    contrast = np.sqrt(np.clip(intensity - np.percentile(intensity, 20, axis=0).min(), 0, None))
+    low, high = np.percentile(intensity[intensity > 0], (3, 99.8))
+    # Lines of one pattern differ by a factor of a hundred: a logarithmic scale shows all of them.
     mesh = axis.pcolormesh(
         _hours(data),
         two_theta[shown],
-        contrast.T,
+        np.clip(intensity, low, high).T,
         shading="nearest",
         cmap="cividis",
-        vmin=float(np.percentile(contrast, 2)),
-        vmax=float(np.percentile(contrast, 99.7)),
+        norm=LogNorm(low, high),
         rasterized=True,
     )
     axis.set_ylabel("2θ (°)")
     bar = axis.figure.colorbar(mesh, ax=axis, pad=0.01)
-    bar.set_label("√(counts per pixel)")
+    bar.set_label("Counts per pixel")
 
 
 def _voltage(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
