@@ -104,6 +104,8 @@ class World:
         self._holds: dict[JsonLines, float] = {}
         self._controllers: set[JsonLines] = set()
         self._waiting: set[JsonLines] = set()
+        self._clients: set[JsonLines] = set()
+        self._runs = False
         self._next: asyncio.TimerHandle | None = None
         self._watchdog: asyncio.TimerHandle | None = None
         self._begin(slots)
@@ -166,15 +168,19 @@ class World:
 
     def start(self) -> None:
         """Let time pass; needs a running event loop."""
+        self._runs = True
         self._due = time.monotonic()
         self._schedule()
         self._watch()
 
     def stop(self) -> None:
-        """Stand still and keep the state."""
+        """Stand still, let the clients go and keep the state."""
+        self._runs = False
         for handle in (self._next, self._watchdog):
             if handle is not None:
                 handle.cancel()
+        for client in list(self._clients):
+            client.close()
         self._save()
         self._file.close()
 
@@ -184,7 +190,7 @@ class World:
 
     def _schedule(self) -> None:
         """Plan the next step, unless somebody holds the clock or it is planned already."""
-        if self._holds or self._waiting or self._next is not None:
+        if not self._runs or self._holds or self._waiting or self._next is not None:
             return
         now = time.monotonic()
         self._due = max(self._due + self.dt_s / self.rate, now - CATCH_UP_S)
@@ -273,7 +279,9 @@ class World:
 
     def connect(self) -> JsonLines:
         """Make the protocol of a new connection, for `loop.create_server`."""
-        return JsonLines(self._on_message, self._drop)
+        client = JsonLines(self._on_message, self._drop)
+        self._clients.add(client)
+        return client
 
     def _on_message(self, client: JsonLines, message: Message) -> None:
         match message["op"]:
@@ -322,9 +330,9 @@ class World:
         for slot in self.slots.values():
             if slot.owner is client:
                 slot.owner, slot.mode, slot.setpoint = None, ControlMode.REST, 0.0
+        self._clients.discard(client)
         self._controllers.discard(client)
         self._exposures = [e for e in self._exposures if e.client is not client]
         self._holds.pop(client, None)
         self._waiting.discard(client)
-        if self._watchdog is not None:
-            self._schedule()
+        self._schedule()
