@@ -73,6 +73,14 @@ class Experiment(_Section):
                 "xrd", "(absent)", "an operando plan measures", "add [xrd] with every, exposure_s"
             )
             raise ExperimentError(str(path), [problem])
+        named = {"cell": path.parent / file.cell, "protocol": path.parent / file.protocol}
+        missing = [
+            Problem(name, str(one), "there is no such file", f"mend the path; it counts from {path.parent}")
+            for name, one in named.items()
+            if not one.is_file()
+        ]
+        if missing:
+            raise ExperimentError(str(path), missing)
         cell = Cell.from_file(path.parent / file.cell)
         protocol = Protocol.from_file(path.parent / file.protocol)
         bind(protocol, cell, site, initial_soc=file.initial_soc)

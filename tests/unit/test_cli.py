@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from intercalate.cli import main
+from intercalate.config import EXAMPLES
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("INTERCALATE_CONFIG", raising=False)
+
+    def invoke(*words: str) -> Result:
+        return CliRunner().invoke(main, list(words))
+
+    return invoke
+
+
+def test_init_writes_a_folder_that_works(command, tmp_path: Path) -> None:
+    result = command("init", "mine")
+    assert result.exit_code == 0, result.output
+    for name in ("simulated.toml", "beamline.toml", "simulation.toml", "experiments/first_light.toml"):
+        assert (tmp_path / "mine" / name).exists()
+    assert "intercalate simulate up" in result.output
+
+
+def test_init_overwrites_nothing(command, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years")
+    result = command("init", "mine")
+    assert result.exit_code == 1
+    assert "not empty" in result.output
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years"
+
+
+def test_a_mistake_in_an_experiment_is_a_message_and_no_traceback(command, tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text('plan = "operando"\ncel = "x"\n')
+    result = command("run", str(path))
+    assert result.exit_code == 1
+    assert "did you mean cell?" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_nothing_running_is_said(command) -> None:
+    for words in (("simulate", "status"), ("catalog", "status")):
+        assert "nothing is running" in command(*words).output
+    for words in (("simulate", "down"), ("catalog", "down")):
+        assert "nothing was running" in command(*words).output
+
+
+def test_runs_without_a_catalog_say_how_to_start_it(command, tmp_path: Path) -> None:
+    text = (EXAMPLES / "config" / "simulated.toml").read_text().replace("8410", "18499")
+    (tmp_path / "simulated.toml").write_text(text)
+    result = command("runs")
+    assert result.exit_code == 1
+    assert "intercalate catalog up" in result.output
+
+
+def test_running_without_simulators_says_how_to_start_them(command) -> None:
+    result = command("run", str(EXAMPLES / "experiments" / "first_light.toml"))
+    assert result.exit_code == 1
+    assert "start the simulators first" in result.output
+
+
+def test_an_unknown_cell_model_names_the_known_ones(command) -> None:
+    result = command("simulate", "up", "--cell", "lfp-unobtainium")
+    assert result.exit_code == 1
+    assert "nmc811-graphite" in result.output
+
+
+def test_a_folder_of_something_else_is_no_place_for_a_demo(command, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "precious.h5").touch()
+    result = command("demo", "--folder", "data")
+    assert result.exit_code == 1
+    assert "something else" in result.output
+    assert (tmp_path / "data" / "precious.h5").exists()
