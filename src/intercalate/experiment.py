@@ -75,7 +75,7 @@ class Experiment(_Section):
             raise ExperimentError(str(path), [problem])
         named = {"cell": path.parent / file.cell, "protocol": path.parent / file.protocol}
         missing = [
-            Problem(name, str(one), "there is no such file", f"mend the path; it counts from {path.parent}")
+            Problem(name, one.name, f"there is no such file as {one}", "mend the path, relative to this file")
             for name, one in named.items()
             if not one.is_file()
         ]
