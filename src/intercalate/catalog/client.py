@@ -1,6 +1,7 @@
 """Reading runs back: open a catalog, find a run, its cycler records and its frames."""
 
 import json
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from intercalate.catalog.server import ADDRESS_FILE
 from intercalate.config import Config
 
 CYCLING = "cycling"
+CONNECT_TIMEOUT_S = 5.0
 SHORTEST_UID = 5
 """Characters by which Tiled looks up a run."""
 
@@ -43,28 +45,43 @@ def open_catalog(where: str | Path | Config) -> Any:
     CatalogError
         If there is no such profile, or the server does not answer.
     """
-    import httpx
     from tiled.client import from_profile, from_uri
-    from tiled.profiles import ProfileNotFound, load_profiles
+    from tiled.profiles import load_profiles
 
     if isinstance(where, Config):
         where = where.catalog.profile
-    try:
-        if isinstance(where, Path):
-            return from_uri(json.loads((where / ADDRESS_FILE).read_text())["uri"])
-        if where.startswith(("http://", "https://")):
-            return from_uri(where)
-        load_profiles.cache_clear()
-        return from_profile(where)
-    except ProfileNotFound as error:
+    if isinstance(where, Path):
+        try:
+            uri = json.loads((where / ADDRESS_FILE).read_text())["uri"]
+        except OSError as error:
+            raise CatalogError(f"no catalog is served from {where}: {error}; start it") from error
+        _require_answer(uri)
+        return from_uri(uri)
+    if where.startswith(("http://", "https://")):
+        _require_answer(where)
+        return from_uri(where)
+    load_profiles.cache_clear()
+    if where not in (known := load_profiles()):
         raise CatalogError(
             f"Tiled knows no profile {where!r}; start the catalog (`intercalate catalog up`), which writes it"
-        ) from error
+        )
+    _require_answer(known[where][1].get("uri", ""))
+    return from_profile(where)
+
+
+def _require_answer(uri: str) -> None:
+    """Find out at once that a server is away; Tiled tries for most of a minute."""
+    parts = urlparse(uri)
+    if not parts.hostname:
+        return
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname, port), timeout=CONNECT_TIMEOUT_S).close()
     except OSError as error:
-        raise CatalogError(f"no catalog is served from {where}; start it: {error}") from error
-    except httpx.TransportError as error:
-        name = str(where).partition("?")[0]
-        raise CatalogError(f"the catalog {name} does not answer ({error}); is its server running?") from error
+        address = f"{parts.scheme}://{parts.hostname}:{port}"
+        raise CatalogError(
+            f"the catalog at {address} does not answer ({error}); is its server running?"
+        ) from error
 
 
 def find_run(catalog: Any, which: str | int) -> Any:
@@ -177,13 +194,13 @@ def records(run: Any, device: str | None = None) -> xr.Dataset:
         If the run has no records, or those of several cyclers.
     """
     stream = stream_of(run, CYCLING)
-    columns = [key for key in stream if key.endswith("_record_seq") and not key.startswith("ts_")]
-    devices = [column.removesuffix("_record_seq") for column in columns]
+    data_keys = stream.metadata["data_keys"]
+    devices = [key.removesuffix("_record_seq") for key in data_keys if key.endswith("_record_seq")]
     if device is None and len(devices) != 1:
         found = ", ".join(devices) or "none"
         raise CatalogError(f"name the cycler whose records are wanted; the run has {found}")
     prefix = f"{device or devices[0]}_"
-    keys = [key for key in stream if key.startswith(prefix)]
+    keys = [key for key in data_keys if key.startswith(prefix)]
     if "internal" not in stream.base:
         raise CatalogError("the run has a stream of records but no record yet")
     table = stream.base["internal"].read(keys)
@@ -191,10 +208,10 @@ def records(run: Any, device: str | None = None) -> xr.Dataset:
     seq = table[f"{prefix}record_seq"].to_numpy()[order]
     # Of equal numbers the one collected last stands.
     kept = order[np.append(seq[1:] != seq[:-1], True)] if len(seq) else order
-    units = {key: value.get("units") or "" for key, value in stream.metadata["data_keys"].items()}
+    units = {key: data_keys[key].get("units") or "" for key in keys}
     return xr.Dataset(
         {
-            key.removeprefix(prefix): ("record", table[key].to_numpy()[kept], {"units": units.get(key, "")})
+            key.removeprefix(prefix): ("record", table[key].to_numpy()[kept], {"units": units[key]})
             for key in keys
         }
     )

@@ -1,6 +1,6 @@
 """Carries the journals into the catalog: `python -m intercalate.catalog.forwarder --journals F --uri U`.
 
-Live and replay are the same: each pass takes what the journals have gained and writes it, about once a
+Live and replay are the same: each pass takes what the journals have gained and writes it, twice a
 second. The journal is the truth. Where a run cannot be continued (this process is new, the server was
 away, a write failed half-way) its part in the catalog is deleted and written anew from the journal, so
 nothing is doubled and nothing is missing. Runs in the catalog that have a stop document are complete and
@@ -28,7 +28,7 @@ from intercalate.catalog.lost_runs import is_being_written
 if TYPE_CHECKING:
     from intercalate.catalog.writing import RunPipeline
 
-FLUSH_PERIOD_S = 0.7
+FLUSH_PERIOD_S = 0.5
 """Wall seconds between two passes, and between two writes within a long one."""
 
 MAX_WAITING_ROWS = 20_000
@@ -104,9 +104,7 @@ class Forwarder:
                 if run_uid(path) not in self._done:
                     count += self._forward_run(path)
         except httpx.TransportError as error:
-            self._client = None
-            for run in self._runs.values():
-                run.pipeline = None
+            self.close()
             raise CatalogUnreachableError(
                 f"the catalog at {self._catalog} does not answer: {error}"
             ) from error
@@ -115,7 +113,7 @@ class Forwarder:
         return count
 
     def run_forever(self, stop: threading.Event) -> None:
-        """Forward about once a second until `stop` is set."""
+        """Forward twice a second until `stop` is set."""
         pause = FLUSH_PERIOD_S
         while not stop.is_set():
             began = time.monotonic()
@@ -126,6 +124,14 @@ class Forwarder:
                 pause = min(2 * pause, LONGEST_PAUSE_S)
                 logger.warning("%s; the journals are kept, next attempt in %.0f s", error, pause)
             stop.wait(max(0.0, pause - (time.monotonic() - began)))
+
+    def close(self) -> None:
+        """Let go of the server; the next pass connects anew and rebuilds what is under way."""
+        for run in self._runs.values():
+            run.pipeline = None
+        if self._client is not None:
+            self._client.context.close()
+        self._client = None
 
     @property
     def errors(self) -> dict[str, str]:
@@ -153,10 +159,6 @@ class Forwarder:
             return 0
 
     def _take(self, uid: str, run: _Run) -> int:
-        size = run.path.stat().st_size
-        if run.pipeline is not None and size == run.offset:
-            self._look_after(run)
-            return 0
         if run.pipeline is None and not self._begin(uid, run):
             return 0
         assert run.pipeline is not None
@@ -173,7 +175,10 @@ class Forwarder:
             if late or run.pipeline.waiting_rows > MAX_WAITING_ROWS:
                 run.pipeline.flush()
                 flushed = time.monotonic()
-        run.pipeline.flush()
+        if count:
+            run.pipeline.flush()
+        else:
+            self._look_after(run)
         run.failures, run.error = 0, ""
         return count
 
@@ -262,7 +267,8 @@ def forward_journals(folder: str | Path, uri: str, *, replay: bool = False) -> i
     """
     with _only_one(Path(folder)):
         forwarder = Forwarder(folder, uri, replay=replay)
-        count = forwarder.forward_once()
+        with contextlib.closing(forwarder):
+            count = forwarder.forward_once()
     if forwarder.errors:
         reasons = "; ".join(f"{uid}: {why}" for uid, why in forwarder.errors.items())
         raise ForwarderError(f"the catalog refused {len(forwarder.errors)} runs: {reasons}")
@@ -287,8 +293,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        with _only_one(given.journals):
-            Forwarder(given.journals, given.uri, replay=given.replay).run_forever(stop)
+        with (
+            _only_one(given.journals),
+            contextlib.closing(Forwarder(given.journals, given.uri, replay=given.replay)) as forwarder,
+        ):
+            forwarder.run_forever(stop)
     except (ForwarderError, CatalogUnreachableError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -87,7 +87,7 @@ def test_each_spectrum_has_the_voltage_of_its_minute(folder: Path, main_file) ->
 def test_the_first_charge_only_rises(folder: Path, main_file) -> None:
     table, _ = main_file
     aligned = align_frames(table, read_times(folder), ClockModel.assumed(0.0, 5.0, ""))
-    discharge_s = float(table["test_time_second"][table["current_ampere"] < 0].min())
+    discharge_s = float(table["test_time_second"][table["current_ampere"] < -1e-4].min())
     charging = (aligned["step_id"].values == 1) & (aligned["test_time_second"].values < discharge_s)
     capacity = aligned["net_capacity_ah"].values[charging & ~aligned["in_gap"].values]
     assert len(capacity) > 3
@@ -103,6 +103,15 @@ def test_what_lies_after_the_last_record_gets_no_value(folder: Path, main_file) 
     assert 0 < late.sum() < len(late)
     assert np.isnan(aligned["voltage_volt"].values[late]).all()
     assert aligned["in_gap"].values[late].all()
+
+
+def test_with_both_files_every_spectrum_has_a_voltage(folder: Path, main_file) -> None:
+    table, _ = main_file
+    after, _ = read_mpt(folder / "220726cell4operandoxascontinuation_C06.mpt")
+    both = xr.concat([table, after], "record")
+    aligned = align_frames(both, read_times(folder), ClockModel.assumed(0.0, 5.0, ""))
+    assert not aligned["in_gap"].any()
+    assert np.isfinite(aligned["voltage_volt"].values).all()
 
 
 def test_the_manual_restart_is_a_gap_of_half_a_minute(folder: Path, main_file) -> None:
