@@ -2,6 +2,7 @@
 
 import json
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from intercalate.config import Config
@@ -15,7 +16,10 @@ def catalog_services(config: Config) -> ServiceList:
     return ServiceList(config.stored("catalog"), "catalog")
 
 
-def start_catalog(config: Config) -> list[Service]:
+Progress = Callable[[float], None]
+
+
+def start_catalog(config: Config, progress: Progress = lambda share: None) -> list[Service]:
     """Start server and forwarder and wait until the catalog answers.
 
     Raises
@@ -24,7 +28,7 @@ def start_catalog(config: Config) -> list[Service]:
         If they run already, or do not come up.
     """
     begin_catalog(config)
-    return finish_catalog(config)
+    return finish_catalog(config, progress)
 
 
 def begin_catalog(config: Config) -> None:
@@ -49,7 +53,7 @@ def begin_catalog(config: Config) -> None:
     )
 
 
-def finish_catalog(config: Config) -> list[Service]:
+def finish_catalog(config: Config, progress: Progress = lambda share: None) -> list[Service]:
     """Wait for the server, and start the forwarder.
 
     Raises
@@ -58,7 +62,11 @@ def finish_catalog(config: Config) -> list[Service]:
         If the server does not come up.
     """
     services, address = catalog_services(config), config.stored("catalog") / "server.json"
-    services.wait(lambda: address.exists() and catalog_answers(config), START_TIMEOUT_S, "the catalog")
+
+    def ready() -> float:
+        return (address.exists() + catalog_answers(config)) / 2
+
+    services.wait(ready, START_TIMEOUT_S, "the catalog", progress)
     journals = config.stored("journals")
     journals.mkdir(parents=True, exist_ok=True)
     uri = json.loads(address.read_text())["uri"]

@@ -1,6 +1,8 @@
 """The command line. Heavy imports happen inside the commands that need them."""
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,17 @@ def _config(context: click.Context) -> "Config":
     from intercalate.config import Config, find_config
 
     return Config.from_file(find_config(context.obj["config"]))
+
+
+@contextmanager
+def _waiting(what: str) -> Iterator[Callable[[float], None]]:
+    """Progress bar for something of which a share from 0 to 1 is done."""
+    from rich.console import Console
+
+    from intercalate.views.progress import bar, task
+
+    with bar(Console(stderr=True)) as progress, task(progress, what, 1.0) as update:
+        yield update
 
 
 class _Group(click.Group):
@@ -84,9 +97,15 @@ def simulate_up(
     """Start cells, cycler server and instruments, one process each."""
     from intercalate.simulation import start_simulation
 
-    services = start_simulation(
-        _config(context), settings=settings, rate=rate, cell_model=cell_model, fresh=fresh
-    )
+    with _waiting("starting the beamline") as update:
+        services = start_simulation(
+            _config(context),
+            settings=settings,
+            rate=rate,
+            cell_model=cell_model,
+            fresh=fresh,
+            progress=update,
+        )
     _show_services(services)
 
 
@@ -246,7 +265,9 @@ def catalog_up(context: click.Context) -> None:
     from intercalate.catalog_services import start_catalog
 
     config = _config(context)
-    _show_services(start_catalog(config))
+    with _waiting("starting the catalog") as update:
+        services = start_catalog(config, update)
+    _show_services(services)
     click.echo(f"tiled profile: {config.catalog.profile}")
 
 

@@ -59,15 +59,16 @@ def run_demo(folder: Path, *, rate: float, cell_model: str, console: Console) ->
         EXAMPLES / "experiments" / EXAMPLE.get(cell_model, "first_light.toml"), config.site
     )
     try:
-        with bar(console) as progress, task(progress, "starting the beamline", 1.0):
+        with bar(console) as progress, task(progress, "starting the beamline", 2.0) as update:
             begin_catalog(config)
             start_simulation(
                 config,
                 settings=folder / "simulation.toml",
                 rate=rate,
                 cell_model=cell_model,
+                progress=update,
             )
-            finish_catalog(config)
+            finish_catalog(config, lambda share: update(1 + share))
         outcome = execute(config, experiment, console)
         run = _stored_run(config, outcome)
         data = _reduce(run, config, folder, console)

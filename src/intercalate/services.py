@@ -147,8 +147,23 @@ class ServiceList:
         self._path.unlink(missing_ok=True)
         return [name for name, _ in running]
 
-    def wait(self, ready: Callable[[], bool], timeout_s: float, what: str) -> None:
-        """Wait until `ready`, unless one of the processes ends before.
+    def wait(
+        self,
+        ready: Callable[[], float],
+        timeout_s: float,
+        what: str,
+        progress: Callable[[float], None] = lambda share: None,
+    ) -> None:
+        """Wait until `ready` is 1, unless one of the processes ends before.
+
+        Parameters
+        ----------
+        ready
+            Which share is ready, 0 to 1.
+        what
+            Named where it does not become ready.
+        progress
+            Told the share now and then.
 
         Raises
         ------
@@ -156,7 +171,8 @@ class ServiceList:
             With the last words of the process that ended, or after `timeout_s`.
         """
         deadline = time.monotonic() + timeout_s
-        while not ready():
+        while (share := ready()) < 1:
+            progress(share)
             for service in self.read():
                 if service.process is None:
                     raise ServiceError(f"{service.name} ended while starting:\n{service.last_words()}")
@@ -164,6 +180,7 @@ class ServiceList:
                 logs = ", ".join(service.log for service in self.read())
                 raise ServiceError(f"{what} is not ready after {timeout_s:g} s; see {logs}")
             _PAUSE.wait(0.05)
+        progress(1.0)
 
 
 def single_threaded() -> dict[str, str]:

@@ -4,6 +4,7 @@ import json
 import shutil
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from intercalate.config import EXAMPLES, Config
@@ -25,6 +26,7 @@ def start_simulation(
     rate: float | None = None,
     cell_model: str | None = None,
     fresh: bool = False,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> list[Service]:
     """Start world, cycler and instruments, and wait until they serve.
 
@@ -36,6 +38,8 @@ def start_simulation(
         In place of what the settings say.
     fresh
         Remove the cells' saved state first, with the cycler's records of them.
+    progress
+        Told the share of servers that answer.
 
     Raises
     ------
@@ -54,12 +58,13 @@ def start_simulation(
     for one in commands:
         services.start(one["name"], one["command"], one["environment"])
     ports = [int(port) for c in commands if (port := c["environment"].get("EPICS_CA_SERVER_PORT"))]
+
+    def ready() -> float:
+        parts = [(folder / "world.json").exists(), *(_listens(port) for port in ports)]
+        return sum(parts) / len(parts)
+
     try:
-        services.wait(
-            lambda: (folder / "world.json").exists() and all(_listens(port) for port in ports),
-            START_TIMEOUT_S,
-            "the simulated beamline",
-        )
+        services.wait(ready, START_TIMEOUT_S, "the simulated beamline", progress)
     except ServiceError:
         services.stop()
         raise
