@@ -1,0 +1,254 @@
+"""Devices and IOCs agree on every PV: existence, type, enum strings, units and writability.
+
+Each side writes its PV suffixes as literals; this is the only place that compares them.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import epics
+import pytest
+from caproto import AccessRights, ChannelType
+from ophyd import Device, EpicsSignal, FormattedComponent
+from ophyd.areadetector import EpicsSignalWithRBV
+from ophyd.signal import EpicsSignalBase
+
+from beamline import Beamline
+from intercalate.config import EXAMPLES, Config
+from intercalate.contract import COMMAND_BYTES, CyclerState, EndReason, Fault, StepType
+from intercalate.cycler_server.server import CyclerServer
+from intercalate.devices.cycler import Cycler
+from intercalate.devices.diffractometer import Diffractometer, Shutter
+from intercalate.devices.stage import SampleStage
+from intercalate_sims.channel import SimulatedRig
+from intercalate_sims.iocs.diffractometer import DiffractometerSettings, SimulatedDiffractometer
+from intercalate_sims.link import InstrumentLink
+from polling import wait_for
+
+CYCLER, XRD = "PARITY:CYC:", "PARITY:XRD:"
+SITE = Config.from_file(EXAMPLES / "config" / "simulated.toml").site
+
+ENUMS = {
+    "State": CyclerState,
+    "Fault": Fault,
+    "StepType": StepType,
+    "EndReason": EndReason,
+}
+UNITS = {"_v": "V", "_a": "A", "_c": "degC", "_s": "s", "_ah": "Ah", "_mm": "mm"}
+"""Unit that the name of a component declares, by its ending."""
+
+LONG_TEXTS = {"Command": COMMAND_BYTES, "Reply": COMMAND_BYTES, "Program": COMMAND_BYTES}
+MOTOR_READ_ONLY = ".TDIR"
+"""ophyd's motor class could write it, the motor record does not let anybody."""
+
+NUMBERS = (ChannelType.DOUBLE, ChannelType.FLOAT, ChannelType.LONG, ChannelType.INT)
+TEXTS = (ChannelType.STRING, ChannelType.CHAR, ChannelType.ENUM)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Every PV that the simulated beamline serves, by its name."""
+    folder = tmp_path_factory.mktemp("parity")
+
+    async def make() -> dict[str, Any]:
+        rig = SimulatedRig(folder / "world.json", {"CH1": "A1"})
+        server = CyclerServer(rig.channels, folder / "cycler", CYCLER, SITE)
+        settings = DiffractometerSettings(
+            cell="A1", cell_model="nmc811-graphite", seed=1, truth_path=folder / "truth.jsonl"
+        )
+        instrument = SimulatedDiffractometer(XRD, InstrumentLink(folder / "world.json"), settings)
+        return server.pvdb | instrument.pvdb
+
+    return asyncio.run(make())
+
+
+DEVICES: dict[str, tuple[type[Device], str]] = {
+    "cycler": (Cycler, f"{CYCLER}CH1:"),
+    "diffractometer": (Diffractometer, XRD),
+    "shutter": (Shutter, XRD),
+    "stage": (SampleStage, XRD),
+}
+
+
+@dataclass(frozen=True)
+class Use:
+    """One PV and how a device uses it."""
+
+    device: str
+    attribute: str
+    pv: str
+    is_written: bool
+    is_text: bool
+
+    def __str__(self) -> str:
+        return f"{self.device}.{self.attribute} ({self.pv})"
+
+
+def uses(device: str, kind: type[Device], prefix: str, path: str = "") -> Iterator[Use]:
+    """Every PV of every component of a class, also of those that connect only when asked for."""
+    for attribute, component in kind._sig_attrs.items():
+        assert not isinstance(component, FormattedComponent), f"{attribute}: this walk knows no formats"
+        assert component.cls is not None
+        name, suffix, keywords = f"{path}{attribute}", component.suffix or "", component.kwargs
+        if issubclass(component.cls, Device):
+            yield from uses(device, component.cls, prefix + suffix, f"{name}.")
+        elif issubclass(component.cls, EpicsSignalBase):
+            is_text = bool(keywords.get("string"))
+            has_readback = issubclass(component.cls, EpicsSignalWithRBV)
+            yield Use(device, name, f"{prefix}{suffix}{'_RBV' if has_readback else ''}", False, is_text)
+            if issubclass(component.cls, EpicsSignal):
+                yield Use(device, name, f"{prefix}{keywords.get('write_pv', suffix)}", True, is_text)
+
+
+@pytest.fixture(scope="module")
+def used() -> list[Use]:
+    return [use for name, (kind, prefix) in DEVICES.items() for use in uses(name, kind, prefix)]
+
+
+def record_of(pv: str, served: dict[str, Any]) -> Any:
+    """What is served under a name; `motor.VAL` is the record itself, other fields are its own PVs."""
+    if pv in served:
+        return served[pv]
+    record, _, field = pv.rpartition(".")
+    if record in served and hasattr(served[record], "get_field"):
+        return served[record].get_field(field)
+    return None
+
+
+def test_the_walk_finds_whole_area_detector_classes(used: list[Use]) -> None:
+    by_device = {name: sum(use.device == name for use in used) for name in {use.device for use in used}}
+    assert by_device["diffractometer"] > 200
+    assert by_device["cycler"] >= 24
+    assert by_device["stage"] >= 20
+    assert by_device["shutter"] == 2
+
+
+def test_every_pv_exists(used: list[Use], served: dict[str, Any]) -> None:
+    missing = [str(use) for use in used if record_of(use.pv, served) is None]
+    assert not missing
+
+
+def test_every_type_is_what_the_device_reads(used: list[Use], served: dict[str, Any]) -> None:
+    wrong = []
+    for use in used:
+        record = record_of(use.pv, served)
+        if record is None:
+            continue
+        kind = record.data_type
+        if use.is_text:
+            fits = kind in TEXTS
+            if kind is ChannelType.STRING and use.device == "cycler":
+                fits = False
+        else:
+            # Stock ophyd classes read menus of motor records and of areaDetector as they come.
+            fits = kind in NUMBERS or (use.device in ("diffractometer", "stage") and kind in TEXTS)
+        if not fits:
+            wrong.append(f"{use} is {kind.name}")
+    assert not wrong
+
+
+def test_long_texts_have_room(used: list[Use], served: dict[str, Any]) -> None:
+    for suffix, size in LONG_TEXTS.items():
+        assert served[f"{CYCLER}CH1:{suffix}"].max_length >= size
+    for use in used:
+        if use.attribute.endswith(("file_path", "file_name", "full_file_name", "file_template")):
+            record = record_of(use.pv, served)
+            assert record.data_type is ChannelType.CHAR, use
+            assert record.max_length >= 256, use
+
+
+@pytest.mark.parametrize("suffix", sorted(ENUMS))
+def test_enums_are_those_of_the_contract(suffix: str, served: dict[str, Any]) -> None:
+    record = served[f"{CYCLER}CH1:{suffix}"]
+    assert record.data_type is ChannelType.ENUM
+    assert list(record.enum_strings) == [str(member) for member in ENUMS[suffix]]
+
+
+def test_every_enum_of_the_cycler_is_in_the_contract(used: list[Use], served: dict[str, Any]) -> None:
+    enums = {
+        use.pv.rsplit(":", 1)[1]
+        for use in used
+        if use.device == "cycler" and record_of(use.pv, served).data_type is ChannelType.ENUM
+    }
+    assert enums == set(ENUMS)
+
+
+def test_the_shutter_moves_between_the_words_the_device_knows(served: dict[str, Any]) -> None:
+    for suffix in ("Shutter", "Shutter_RBV"):
+        assert set(served[f"{XRD}{suffix}"].enum_strings) == {"open", "closed"}
+
+
+def test_units_are_those_in_the_names(used: list[Use], served: dict[str, Any]) -> None:
+    checked, wrong = 0, []
+    for use in used:
+        if use.device not in ("cycler", "stage"):
+            continue
+        name = use.attribute.split(".")[0]
+        unit = next((u for end, u in UNITS.items() if name.endswith(end)), None)
+        is_quantity = use.device == "cycler" or use.attribute.endswith(".user_setpoint")
+        if unit is None or not is_quantity:
+            continue
+        checked += 1
+        found = getattr(record_of(use.pv, served), "units", None)
+        if found != unit:
+            wrong.append(f"{use} is in {found!r}")
+    assert checked >= 9
+    assert not wrong
+
+
+def test_what_is_written_can_be_written_and_does_something(used: list[Use], served: dict[str, Any]) -> None:
+    wrong = []
+    for use in used:
+        record = record_of(use.pv, served)
+        if not use.is_written or record is None or use.pv.endswith(MOTOR_READ_ONLY):
+            continue
+        rights = record.check_access("host", "user")
+        if AccessRights.WRITE not in rights:
+            wrong.append(f"{use} is read-only")
+        elif use.device != "stage" and getattr(record, "putter", None) is None:
+            wrong.append(f"{use} has no putter")
+    assert not wrong
+
+
+def test_what_is_only_read_is_not_a_command(served: dict[str, Any]) -> None:
+    """Nobody can write what the cycler alone decides."""
+    writable = {
+        name.rsplit(":", 1)[1]
+        for name, record in served.items()
+        if name.startswith(f"{CYCLER}CH1:") and AccessRights.WRITE in record.check_access("host", "user")
+    }
+    assert writable == {"Command", "Stop", "RecordRequest"}
+
+
+@pytest.mark.service
+def test_every_pv_connects_over_channel_access(beamline: Beamline, served: dict[str, Any]) -> None:
+    """All of them at once, within a deadline, with the type that is served."""
+    config = beamline.config
+    prefixes = {
+        f"{CYCLER}CH1:": config.cycler.prefix,
+        XRD: config.diffractometer.prefix,
+    }
+    names = {
+        use.pv: prefixes[ours] + use.pv.removeprefix(ours)
+        for name, (kind, ours) in DEVICES.items()
+        for use in uses(name, kind, ours)
+    }
+    pvs = {ours: epics.PV(theirs, auto_monitor=False) for ours, theirs in names.items()}
+    assert len(pvs) > 250
+    wait_for(
+        lambda: all(pv.connected for pv in pvs.values()),
+        20,
+        "every PV is connected: " + ", ".join(sorted(names.values())[:5]),
+    )
+    families = {"double": "DOUBLE", "long": "LONG", "enum": "ENUM", "string": "STRING", "char": "CHAR"}
+    families |= {"float": "FLOAT", "int": "INT", "short": "INT"}
+    wrong = []
+    for ours, pv in pvs.items():
+        served_kind = record_of(ours, served).data_type.name
+        if families[str(pv.type).removeprefix("time_").removeprefix("ctrl_")] != served_kind:
+            wrong.append(f"{pv.pvname} is {pv.type} on the wire, {served_kind} in the IOC")
+    for pv in pvs.values():
+        pv.disconnect()
+    assert not wrong
