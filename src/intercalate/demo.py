@@ -3,9 +3,11 @@
 import json
 import shutil
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,8 @@ def run_demo(folder: Path, *, rate: float, cell_model: str, console: Console) ->
                 progress=update,
             )
             finish_catalog(config, lambda share: update(1 + share))
+        # What reduces the frames takes seconds to import; the cell cycles meanwhile.
+        threading.Thread(target=import_module, args=("intercalate.results",), daemon=True).start()
         outcome = execute(config, experiment, console)
         run = _stored_run(config, outcome)
         data = _reduce(run, config, folder, console)
