@@ -108,6 +108,11 @@ class Laboratory:
     recorder: Recorder
     uri: str
 
+    def run(self, plan: Any) -> str:
+        """Run a plan; returns the unique id of its first run."""
+        result: Any = self.engine(plan)
+        return result[0]
+
     def forward(self) -> int:
         """Carry everything into the catalog."""
         return forward_journals(self.journal.folder, self.uri)

@@ -132,7 +132,7 @@ def test_interleaved_runs_are_written_side_by_side(laboratory: Laboratory, catal
     assert {row.status for row in runs(catalog, 2)} == {"complete"}
 
 
-def run_with(laboratory: Laboratory, batches: int, *, between: Callable[[str], None] = lambda uid: None):
+def run_with(laboratory: Laboratory, batches: int, *, between: Callable[[str], Any] = lambda uid: None):
     """Plan: batches of records and frames, with something happening after each."""
 
     @bpp.stage_decorator([laboratory.detector])
@@ -162,7 +162,7 @@ def assert_whole(catalog: Any, uid: str, batches: int) -> None:
 
 def test_a_new_forwarder_rebuilds_and_doubles_nothing(laboratory: Laboratory, catalog: Any) -> None:
     # Each call is a forwarder of its own, which knows nothing of the one before.
-    laboratory.engine(run_with(laboratory, 2, between=lambda uid: laboratory.forward() and None))
+    laboratory.engine(run_with(laboratory, 2, between=lambda uid: laboratory.forward()))
     laboratory.forward()
     (path,) = journals(laboratory.journal.folder)
     assert_whole(catalog, run_uid(path), 2)

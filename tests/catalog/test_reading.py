@@ -69,7 +69,7 @@ def orphans_and_restages(laboratory: Laboratory):
 
 
 def test_every_frame_is_that_of_its_event(laboratory: Laboratory, catalog: Any) -> None:
-    (uid,) = laboratory.engine(orphans_and_restages(laboratory))
+    uid = laboratory.run(orphans_and_restages(laboratory))
     laboratory.forward()
     run = find_run(catalog, uid)
     assert_each_frame_is_its_events(run, 10)
@@ -95,7 +95,7 @@ class PointNumberHandler:
 
 
 def test_documents_filled_by_point_number_give_the_same_frames(laboratory: Laboratory, catalog: Any) -> None:
-    (uid,) = laboratory.engine(orphans_and_restages(laboratory))
+    uid = laboratory.run(orphans_and_restages(laboratory))
     laboratory.forward()
     found = frames(find_run(catalog, uid))
     images = found[:]
@@ -163,7 +163,7 @@ def test_frames_show_what_came_since(laboratory: Laboratory, catalog: Any) -> No
 
 
 def test_three_doors_open_to_the_same_run(laboratory: Laboratory, server: Server, catalog: Any) -> None:
-    (uid,) = laboratory.engine(orphans_and_restages(laboratory))
+    uid = laboratory.run(orphans_and_restages(laboratory))
     laboratory.forward()
     script = f"""
 import json
@@ -199,7 +199,7 @@ print(json.dumps([out, documents]))
 
 
 def test_runs_are_listed_and_found(laboratory: Laboratory, catalog: Any) -> None:
-    (uid,) = laboratory.engine(orphans_and_restages(laboratory))
+    uid = laboratory.run(orphans_and_restages(laboratory))
     laboratory.forward()
     (row,) = runs(catalog, 1)
     assert (row.uid, row.sample, row.plan, row.status) == (uid, "made", "made", "complete")
@@ -214,7 +214,7 @@ def test_runs_are_listed_and_found(laboratory: Laboratory, catalog: Any) -> None
 
 
 def test_records_come_once_and_sorted_and_align_with_frames(laboratory: Laboratory, catalog: Any) -> None:
-    (uid,) = laboratory.engine(orphans_and_restages(laboratory))
+    uid = laboratory.run(orphans_and_restages(laboratory))
     laboratory.forward()
     run = find_run(catalog, uid)
     table = records(run)
@@ -231,7 +231,7 @@ def test_records_come_once_and_sorted_and_align_with_frames(laboratory: Laborato
 
 
 def test_a_missing_stream_and_a_missing_server_say_so(laboratory: Laboratory, catalog: Any) -> None:
-    (uid,) = laboratory.engine(bpp.run_wrapper(declare(laboratory.recorder)))
+    uid = laboratory.run(bpp.run_wrapper(declare(laboratory.recorder)))
     laboratory.forward()
     run = find_run(catalog, uid)
     with pytest.raises(CatalogError, match="no record yet"):

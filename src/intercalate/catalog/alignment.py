@@ -248,7 +248,8 @@ def align(run: Any, stream: str | None = None) -> xr.Dataset:
         raise CatalogError(f"name the stream of the frames; the run has {', '.join(found) or 'none'}")
     name = stream or next(iter(found))
     detector = found[name].removesuffix("_image")
-    table = stream_of(run, name).base["internal"].read()
+    # The order of rows in a table is up to the database; that of images is that of events.
+    table = stream_of(run, name).base["internal"].read().sort_values("seq_num", kind="stable")
     start = dict(run.metadata["start"])
     missing = {f"{detector}_hdf_frame_start_unix_s", f"{detector}_cam_acquire_time"} - set(table)
     if missing:

@@ -16,6 +16,7 @@ from intercalate.catalog.frames import FRAMES_MIMETYPE, FrameMap, OpenFiles
 from intercalate.catalog.lost_runs import LOST_REASON
 from intercalate.catalog.server import ADDRESS_FILE
 from intercalate.config import Config
+from intercalate.contract import RECORD_COLUMNS
 
 CYCLING = "cycling"
 CONNECT_TIMEOUT_S = 5.0
@@ -200,7 +201,9 @@ def records(run: Any, device: str | None = None) -> xr.Dataset:
         found = ", ".join(devices) or "none"
         raise CatalogError(f"name the cycler whose records are wanted; the run has {found}")
     prefix = f"{device or devices[0]}_"
-    keys = [key for key in data_keys if key.startswith(prefix)]
+    named = [f"{prefix}{column}" for column in RECORD_COLUMNS]
+    keys = [key for key in named if key in data_keys]
+    keys += [key for key in data_keys if key.startswith(prefix) and key not in named]
     if "internal" not in stream.base:
         raise CatalogError("the run has a stream of records but no record yet")
     table = stream.base["internal"].read(keys)

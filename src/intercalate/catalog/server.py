@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
@@ -103,9 +104,10 @@ def prepare_storage(folder: Path, *, database: str | None = None) -> None:
 
     (folder / "arrays").mkdir(parents=True, exist_ok=True)
     if database is None:
-        # The table store opens its file as it finds it; readers and the writer block each other otherwise.
-        with contextlib.closing(sqlite3.connect(folder / "tables.db")) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
+        # Tiled opens files as it finds them; readers and the writer block each other otherwise.
+        for name in ("catalog.db", "tables.db"):
+            with contextlib.closing(sqlite3.connect(folder / name)) as connection:
+                connection.execute("PRAGMA journal_mode=WAL")
     uri = ensure_specified_sql_driver(database or f"sqlite:///{folder / 'catalog.db'}")
 
     async def initialize() -> bool:
@@ -189,6 +191,20 @@ def _address_file(folder: Path, uri: str) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
+def _listen(port: int) -> socket.socket:
+    """Take the port before anything slow is done."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except OSError as error:
+        listener.close()
+        raise CatalogServerError(
+            f"port {port} on {HOST} is taken ({error.strerror}); end the other program, or name another port"
+        ) from error
+    return listener
+
+
 def serve(
     folder: Path,
     port: int,
@@ -206,6 +222,7 @@ def serve(
     CatalogServerError
         If the database cannot be used, or the port is taken.
     """
+    listener = _listen(port)
     import uvicorn
     from tiled.config import Config
     from tiled.server.app import build_app_from_config
@@ -217,7 +234,7 @@ def serve(
         path.mkdir(parents=True, exist_ok=True)
     config = server_config(folder, readable=[path.absolute() for path in readable], database=database)
     app = build_app_from_config(Config.model_validate(config))
-    server = uvicorn.Server(uvicorn.Config(app, host=HOST, port=port, log_level="warning", access_log=False))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
     # uvicorn would raise the signal again at the end, and the address file would stay.
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
     uri = catalog_uri(folder, port)
@@ -230,11 +247,9 @@ def serve(
     async def run() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, end)
-        task = asyncio.create_task(server.serve())
+        task = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started and not task.done():
             await asyncio.sleep(0.02)
-        if task.done():
-            raise CatalogServerError(f"port {port} on {HOST} is taken; name another one in the configuration")
         with _address_file(folder, uri):
             await task
 

@@ -22,13 +22,20 @@ def unix(text: str, pattern: str) -> float:
     return datetime.strptime(text + " +0000", pattern + " %z").timestamp()
 
 
+def found(pattern: str, text: str) -> str:
+    """Group 1 of a pattern that a header must have."""
+    match = re.search(pattern, text)
+    assert match is not None, f"no {pattern!r} in the header"
+    return match[1]
+
+
 def read_mpt(path: Path) -> tuple[xr.Dataset, float]:
     """Records and the header's active mass (mg) of a text export of EC-Lab."""
     text = path.read_text(encoding="latin-1")
     lines = text.splitlines()
     header_lines = int(lines[1].partition(":")[2])
-    began = unix(re.search(r"Acquisition started on : (.+)", text)[1].strip(), "%m/%d/%Y %H:%M:%S.%f")
-    mass_mg = float(re.search(r"Mass of active material : ([\d,]+) mg", text)[1].replace(",", "."))
+    began = unix(found(r"Acquisition started on : (.+)", text).strip(), "%m/%d/%Y %H:%M:%S.%f")
+    mass_mg = float(found(r"Mass of active material : ([\d,]+) mg", text).replace(",", "."))
     table = pd.read_csv(
         path, sep="\t", decimal=",", skiprows=header_lines - 1, encoding="latin-1", engine="c"
     )
@@ -48,8 +55,8 @@ def read_times(folder: Path) -> FrameTimes:
     times = []
     for path in folder.glob("norm_*.txt"):
         head = path.read_text(errors="replace")[:3000]
-        start = unix(re.search(r"Time at start=(.+)", head)[1].strip(), "%Y-%m-%d %H:%M:%S.%f")
-        since = float(re.search(r"Time from start \(seconds\)=(.+)", head)[1])
+        start = unix(found(r"Time at start=(.+)", head).strip(), "%Y-%m-%d %H:%M:%S.%f")
+        since = float(found(r"Time from start \(seconds\)=(.+)", head))
         times.append((start, since))
     start, since = np.array(sorted(times)).T
     # An average over 24 sweeps: the header says how far from its start the average stands.
