@@ -100,7 +100,7 @@ class SimulatedChannel:
     def open_circuit(self) -> None:
         """See `Channel`."""
         self._segment = self._unacknowledged = None
-        self._drive()
+        self._rig.apply(self.cell, ControlMode.REST, 0.0, at_once=True)
 
     def _control(self) -> tuple[ControlMode, float]:
         """How the cell is to be controlled: as the segment says, as far as the leads carry it."""
@@ -130,8 +130,11 @@ class SimulatedChannel:
         self._readings += 1
         if self._listener is None:
             return
-        # A reading from before the last command reached the world says nothing of the segment.
+        # A reading from before the last command reached the world says nothing of the segment, which has
+        # not yet begun.
         current = (message["mode"], message["setpoint"]) == self._control()
+        if not current and self._unacknowledged is not None:
+            self._from = sample
         if current and self._unacknowledged is not None and not self.knobs.lost_reply:
             acknowledged, self._unacknowledged = self._unacknowledged, None
             self._listener.on_started(acknowledged)
@@ -243,10 +246,17 @@ class SimulatedRig:
         passed_s = min((time.monotonic() - self._taken_at) * self.rate, self._dt_s)
         return self._t0_unix_s + self._time_s + passed_s
 
-    def apply(self, cell: str, mode: ControlMode, setpoint: float) -> None:
-        """Let the cell be controlled so from the next step on."""
+    def apply(self, cell: str, mode: ControlMode, setpoint: float, *, at_once: bool = False) -> None:
+        """Let the cell be controlled so from the next reading on.
+
+        Parameters
+        ----------
+        at_once
+            Do not wait for that reading. What stops a current is in haste; what starts one is not, and
+            begins at the same step of cell time however long the command was on its way.
+        """
         self._commands[cell] = (mode, setpoint)
-        if not self._in_step:
+        if at_once and not self._in_step:
             self._send(go_on=False)
 
     def _send(self, *, go_on: bool) -> None:
