@@ -12,7 +12,12 @@ from intercalate.devices.roles import CyclesCells
 from intercalate.orchestration import drain, start_program
 from intercalate.orchestration.annotations import device, for_queue, loss, mapping, number
 from intercalate.orchestration.checking import as_loss, bound, require_role
-from intercalate.orchestration.cycling import apply_on_abort, finish_program
+from intercalate.orchestration.cycling import (
+    apply_on_abort,
+    declare_records,
+    drain_at_the_end,
+    finish_program,
+)
 from intercalate.orchestration.metadata import experiment_metadata
 from intercalate.orchestration.waiting import trigger_and_wait
 from intercalate.protocol import Protocol
@@ -73,8 +78,11 @@ def charge_discharge(
 
     def inner() -> MsgGenerator[str]:
         uid = yield from bps.open_run(metadata)
+        yield from declare_records(cycler)
         yield from bpp.contingency_wrapper(
-            cycle(), except_plan=lambda _: apply_on_abort(cycler, abort), final_plan=lambda: drain(cycler)
+            cycle(),
+            except_plan=lambda _: apply_on_abort(cycler, abort),
+            final_plan=lambda: drain_at_the_end(cycler),
         )
         yield from bps.close_run()
         return uid

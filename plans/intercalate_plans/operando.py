@@ -12,7 +12,12 @@ from intercalate.devices.roles import CyclesCells, PassesBeam, TakesFrames
 from intercalate.orchestration import Every, Measuring, drain, start_program
 from intercalate.orchestration.annotations import device, for_queue, loss, mapping, number
 from intercalate.orchestration.checking import as_loss, bound, require_role
-from intercalate.orchestration.cycling import apply_on_abort, finish_program
+from intercalate.orchestration.cycling import (
+    apply_on_abort,
+    declare_records,
+    drain_at_the_end,
+    finish_program,
+)
 from intercalate.orchestration.metadata import experiment_metadata
 from intercalate.orchestration.waiting import trigger_and_wait
 from intercalate.orchestration.when import Occasions
@@ -118,6 +123,7 @@ def operando(
 
     def inner() -> MsgGenerator[str]:
         uid = yield from bps.open_run(metadata)
+        yield from declare_records(cycler)
         yield from bpp.contingency_wrapper(
             beside_the_cell(), except_plan=lambda _: apply_on_abort(cycler, abort), final_plan=wind_up
         )
@@ -138,7 +144,7 @@ def operando(
         yield from finish_program(cycler)
 
     def wind_up() -> MsgGenerator[None]:
-        yield from drain(cycler)
+        yield from drain_at_the_end(cycler)
         yield from measuring.end()
         yield from bps.abs_set(shutter, "closed", group="shutter")
         yield from bps.wait(group="shutter", timeout=30, error_on_timeout=False)

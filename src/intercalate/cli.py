@@ -253,6 +253,16 @@ def doctor(context: click.Context) -> None:
         raise click.ClickException(f"{bad} of the checks failed")
 
 
+@main.command()
+@click.pass_context
+def acknowledge(context: click.Context) -> None:
+    """Say to the cycler that you know why a program ended, so that it takes the next one."""
+    from intercalate.session import acknowledge as acknowledge_cycler
+
+    found = acknowledge_cycler(_config(context))
+    click.echo("\n".join(found) if found else "the cycler has nothing to acknowledge")
+
+
 @main.group(cls=_Group)
 def catalog() -> None:
     """Start, stop and look at the catalog."""

@@ -7,10 +7,16 @@ from bluesky.utils import FailedStatus
 from rich.console import Console
 
 from intercalate.config import Config
+from intercalate.devices.cycler import CyclerError
 from intercalate.experiment import Experiment
 from intercalate.protocol import bind
 from intercalate.session import SessionError, open_session
 from intercalate.views.progress import RunProgress, bar, expected_duration_s, task
+
+WHAT_NEXT = (
+    "What was measured is kept. `intercalate doctor` says what answers; when the cause is found, "
+    "`intercalate acknowledge` lets the cycler take the next program."
+)
 
 
 @dataclass(frozen=True)
@@ -62,8 +68,9 @@ def execute(config: Config, experiment: Experiment, console: Console) -> Outcome
             session.RE.subscribe(RunProgress(update))
             try:
                 session.RE(session.plan(experiment))
-            except FailedStatus as error:
-                raise SessionError(f"the experiment ended early: {error.__cause__ or error}") from error
+            except (FailedStatus, CyclerError) as error:
+                why = error.__cause__ if isinstance(error, FailedStatus) else error
+                raise SessionError(f"the experiment ended early: {why}\n{WHAT_NEXT}") from error
             finally:
                 session.close()
     cycler = session.cycler

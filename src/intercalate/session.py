@@ -94,19 +94,11 @@ def open_session(
 
     from intercalate.catalog.journal import Journal
     from intercalate.devices.clocks import ClockComparison
-    from intercalate.devices.cycler import Cycler
     from intercalate.devices.diffractometer import Diffractometer, Shutter
     from intercalate.devices.stage import SampleStage
 
     ophyd.set_cl("pyepics")
-    cycler = Cycler(
-        settings.cycler.prefix,
-        name="cycler",
-        site=settings.site,
-        on_abort=settings.cycler.on_abort,
-        on_client_lost=settings.cycler.on_client_lost,
-        lease_s=settings.cycler.lease_s,
-    )
+    cycler = _cycler(settings)
     diffractometer = Diffractometer(
         settings.diffractometer.prefix,
         name="diffractometer",
@@ -125,6 +117,61 @@ def open_session(
     if on_document is not None:
         engine.subscribe(on_document)
     return Session(settings, engine, journal, cycler, diffractometer, shutter, stage, clocks)
+
+
+def acknowledge(config: Config) -> list[str]:
+    """Say to the cycler that somebody knows what it has latched, so that it takes programs again.
+
+    Clears a fault whose cause is gone, and acknowledges a program that was interrupted. Needs no
+    instrument but the cycler.
+
+    Returns
+    -------
+    list of str
+        What was latched; empty where nothing was.
+
+    Raises
+    ------
+    SessionError
+        If the cycler does not answer.
+    CyclerError
+        If it refuses: another client holds it, or the cause of the fault lasts.
+    """
+    os.environ.update(config.channel_access_environment())
+
+    import ophyd
+
+    from intercalate.contract import CyclerState, Verb
+
+    ophyd.set_cl("pyepics")
+    cycler = _cycler(config)
+    _connect([cycler], config.channel_access.connect_timeout_s)
+    found: list[str] = []
+    cycler.take_lease()
+    try:
+        if cycler.state.get(use_monitor=False) == CyclerState.FAULT:
+            found.append(f"fault {cycler.fault.get(use_monitor=False)}: {cycler.fault_message.get()}")
+            cycler.send(Verb.CLEAR_FAULT)
+        program = cycler.program_info()
+        if program.get("status") == "interrupted":
+            found.append(f"program {program['program_id']} was interrupted: {program['why']}")
+            cycler.send(Verb.ACKNOWLEDGE, program_id=program["program_id"])
+    finally:
+        cycler.drop_lease()
+    return found
+
+
+def _cycler(config: Config) -> "Cycler":
+    from intercalate.devices.cycler import Cycler
+
+    return Cycler(
+        config.cycler.prefix,
+        name="cycler",
+        site=config.site,
+        on_abort=config.cycler.on_abort,
+        on_client_lost=config.cycler.on_client_lost,
+        lease_s=config.cycler.lease_s,
+    )
 
 
 def _connect(devices: list[Any], timeout_s: float) -> None:

@@ -167,7 +167,7 @@ class Diffractometer(DetectorBase):
         Returns
         -------
         DeviceStatus
-            Fails with `ExposureError` where the exposure ended without a frame.
+            Fails with `ExposureError` where the exposure ended without a frame, or the IOC is gone.
         """
         self.hdf.forget_unused()
         before = int(self.hdf.num_captured.get())
@@ -182,11 +182,17 @@ class Diffractometer(DetectorBase):
             if was_busy and not busy:
                 self._finish(status, before)
 
+        def look_for_loss(*, connected: bool, **_: Any) -> None:
+            if not connected:
+                end(status, ExposureError(f"{self.prefix} does not answer: its IOC went away while exposing"))
+
         def forget(_: Any) -> None:
             done.clear_sub(look)
+            done.clear_sub(look_for_loss)
 
         status.add_callback(forget)
         done.subscribe(look, run=False)
+        done.subscribe(look_for_loss, event_type=done.SUB_META, run=False)
         self.cam.acquire.put(1, wait=False)
         return status
 
@@ -201,8 +207,9 @@ class Diffractometer(DetectorBase):
         end(status)
 
     def stop(self, *, success: bool = False) -> None:
-        """End a running exposure; its frame is not written."""
-        self.cam.acquire.put(0, wait=False)
+        """End a running exposure; its frame is not written. There is none where the IOC is away."""
+        if self.cam.acquire.connected:
+            self.cam.acquire.put(0, wait=False)
 
 
 class Shutter(Device):

@@ -1,6 +1,7 @@
 """Stubs that charge, discharge and rest a cell, and those that run a whole program."""
 
 import json
+import logging
 import uuid
 from collections.abc import Callable
 from functools import partial
@@ -24,6 +25,8 @@ from intercalate.protocol import (
     Record,
     bind,
 )
+
+log = logging.getLogger(__name__)
 
 CLEANUP_S = 30.0
 """Wall seconds that a finalizer waits for a device at most."""
@@ -153,12 +156,16 @@ def program_request(program: BoundProgram, program_id: str, on_client_lost: OnLo
     return {"program": program.to_json(), "program_id": program_id, "on_client_lost": on_client_lost}
 
 
+def declare_records(cycler: CyclesCells) -> MsgGenerator[None]:
+    """Describe the stream of records in the open run, before the first of them can be collected."""
+    yield from bps.declare_stream(cycler, name=CYCLING_STREAM, collect=True)
+
+
 def start_program(
     cycler: CyclesCells, program: BoundProgram, program_id: str, on_client_lost: OnLoss
 ) -> MsgGenerator[None]:
     """Start a whole program and go on; needs an open run. The same id twice attaches to it."""
     request = program_request(program, program_id, on_client_lost)
-    yield from bps.declare_stream(cycler, name=CYCLING_STREAM, collect=True)
     yield from bps.prepare(cycler, request, wait=True)
     yield from bps.kickoff(cycler, wait=True)
 
@@ -180,10 +187,19 @@ def drain(cycler: CyclesCells) -> MsgGenerator[np.ndarray]:
     return np.concatenate(rows) if rows else np.empty((0, len(RECORD_COLUMNS)))
 
 
+def drain_at_the_end(cycler: CyclesCells) -> MsgGenerator[None]:
+    """Collect what an ended plan has left, for a finalizer: no error that would hide the first one."""
+    try:
+        yield from drain(cycler)
+    except RuntimeError as error:
+        log.error("records are left in the cycler's own file: %s", error)
+
+
 def finish_program(cycler: CyclesCells) -> MsgGenerator[None]:
-    """Wait until no program runs, and say why if it did not reach its own end."""
+    """Wait until no program runs and collect its last records; say why if it did not reach its own end."""
     status = yield from bps.complete(cycler, wait=False)
     yield from wait_until_done(status)
+    yield from drain(cycler)
 
 
 def _or_on_abort(plan: MsgGenerator[None], cycler: CyclesCells, on_abort: OnLoss) -> MsgGenerator[None]:
@@ -232,8 +248,12 @@ def cycling_records(
 
     def body() -> MsgGenerator[Any]:
         yield from keyed(bps.open_run({**metadata, **(md or {})}))
-        yield from keyed(bps.declare_stream(cycler, name=CYCLING_STREAM, collect=True))
-        return (yield from bpp.finalize_wrapper(bpp.plan_mutator(plan, collect_after), keyed(drain(cycler))))
+        yield from keyed(declare_records(cycler))
+        return (
+            yield from bpp.finalize_wrapper(
+                bpp.plan_mutator(plan, collect_after), keyed(drain_at_the_end(cycler))
+            )
+        )
 
     def close(exit_status: str, reason: str) -> MsgGenerator[None]:
         yield from keyed(bps.close_run(exit_status=exit_status, reason=reason))

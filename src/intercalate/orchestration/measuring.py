@@ -40,6 +40,10 @@ def take_frame(
         for device in beside:
             if hasattr(device, "trigger"):
                 yield from trigger_and_wait(device)
+        # An event that was begun and cannot be finished would be in the way of the next one.
+        yield from bpp.contingency_wrapper(event(), except_plan=lambda _: bps.drop())
+
+    def event() -> MsgGenerator[None]:
         yield from bps.create(name=stream)
         for device in (detector, *beside):
             yield from bps.read(device)
@@ -91,11 +95,14 @@ class Measuring:
         self._beside = tuple(beside)
         self._exposure_s = exposure_s
         self._stream = stream
-        self._staged = False
+        self._staged = self._went_away = False
         self._reason: Any = Signal(name=f"{detector.name}_missed_reason", value="")
 
     def prepare(self) -> MsgGenerator[None]:
         """Open a file, unless one is open; before the cell starts, it costs the cell no time."""
+        if self._went_away:
+            # Nothing of the staging is left in an IOC that was away, but the device still counts as staged.
+            yield from self.end()
         if not self._staged:
             yield from bps.stage(self.detector, wait=True)
             self._staged = True
@@ -105,7 +112,7 @@ class Measuring:
         """Take a frame, or note why there is none."""
         reason = self.detector.unavailable()
         if reason:
-            self._staged = False
+            self._went_away = True
             yield from self._miss(reason)
             return
         try:
@@ -131,6 +138,10 @@ class Measuring:
 
     def end(self) -> MsgGenerator[None]:
         """Close the file; a detector that does not answer is left alone."""
-        if self._staged and not self.detector.unavailable():
+        if self.detector.unavailable():
+            self._went_away = True
+            return
+        if self._staged:
+            self._staged = False
             yield from bps.unstage(self.detector, wait=True)
-        self._staged = False
+        self._went_away = False

@@ -1,0 +1,466 @@
+"""Each process killed alone and in mid-run: nothing that existed is lost, and the cell is where it was to be.
+
+The plan runs as a user runs it, `intercalate run`, in a process of its own.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from beamline import Beamline
+from intercalate.catalog.journal import journals, read_documents
+from intercalate.cell import Cell
+from intercalate.cli import main
+from intercalate.config import EXAMPLES, Config
+from intercalate.contract import RECORD_COLUMNS, ControlMode, CyclerState, Fault, StepType, code_of
+from intercalate.session import Session
+from intercalate_plans import operando
+from intercalate_sims.cell import restore_cell
+from intercalate_sims.state_file import StateFile
+from polling import wait_for
+
+from .conftest import Documents, assert_frames_are_their_own
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(120)]
+
+SEQ, TIME, CURRENT = (RECORD_COLUMNS.index(c) for c in ("record_seq", "test_time_second", "current_ampere"))
+LEASE_S = 2.0
+MARGIN_S = 3.0
+"""Wall seconds beyond the lease, of a busy machine."""
+
+RATE_C = 0.05
+CHARGE_S = 9000.0
+
+
+def protocol(charge_s: float = CHARGE_S) -> dict[str, Any]:
+    return {
+        "record": {"time_s": 10.0},
+        "safety": {"max_voltage_V": 4.3, "min_voltage_V": 0.0, "delay_s": 5.0},
+        "method": [
+            {"step": "constant_current", "rate_C": RATE_C, "until_time_s": charge_s, "until_voltage_V": 4.2},
+            {"step": "open_circuit_voltage", "until_time_s": 300.0},
+        ],
+    }
+
+
+@dataclass
+class Run:
+    """`intercalate run` of one experiment."""
+
+    process: subprocess.Popen[str]
+    beamline: Beamline
+    known: set[Path]
+
+    @property
+    def journal(self) -> Path | None:
+        """Of the run this process has opened: the first since its start."""
+        found = journals(self.beamline.config.stored("journals"))
+        return next((path for path in found if path not in self.known), None)
+
+    def documents(self) -> Documents:
+        """What the journal holds now."""
+        path = self.journal
+        return Documents([] if path is None else [(name, doc) for name, doc, _ in read_documents(path)])
+
+    def wait_for_frames(self, count: int) -> None:
+        """Until so many frames are in the journal."""
+
+        def there() -> bool:
+            assert self.process.poll() is None, "\n".join(self.process.communicate())
+            return len(self.documents().events("xrd")) >= count
+
+        wait_for(there, 60, f"{count} frames")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate(timeout=10)
+
+    def end(self, timeout_s: float = 60) -> tuple[int, str]:
+        """Exit code, and what a person reads on the terminal, in one line."""
+        out, err = self.process.communicate(timeout=timeout_s)
+        return self.process.returncode, " ".join((out + err).split())
+
+
+class Runs:
+    """Starts experiments on a beamline."""
+
+    def __init__(self, beamline: Beamline, folder: Path):
+        self._beamline = beamline
+        self._folder = folder
+        self.started: list[Run] = []
+
+    def start(self, *, on_abort: str = "rest", on_client_lost: str, charge_s: float = CHARGE_S) -> Run:
+        (self._folder / "protocol.json").write_text(json.dumps(protocol(charge_s)))
+        experiment = self._folder / "experiment.toml"
+        experiment.write_text(
+            f'plan = "operando"\ncell = "{EXAMPLES}/cells/nmc811_graphite_operando.toml"\n'
+            f'protocol = "protocol.json"\non_abort = "{on_abort}"\non_client_lost = "{on_client_lost}"\n'
+            "[xrd]\nevery = { time_s = 200.0 }\nexposure_s = 50.0\n"
+        )
+        command = (sys.executable, "-m", "intercalate.cli", "-c", str(self._beamline.config_file), "run")
+        known = set(journals(self._beamline.config.stored("journals")))
+        process = subprocess.Popen(
+            [*command, str(experiment)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "COLUMNS": "400"},
+        )
+        run = Run(process, self._beamline, known)
+        self.started.append(run)
+        return run
+
+
+@pytest.fixture(scope="module")
+def beamline(beamline: Beamline) -> Beamline:
+    """With a short lease."""
+    text = beamline.config_file.read_text()
+    short = re.sub(r"^lease_s = .*$", f"lease_s = {LEASE_S}", text, flags=re.MULTILINE)
+    beamline.config_file.write_text(short)
+    return Beamline(beamline.folder, Config.from_file(beamline.config_file))
+
+
+@pytest.fixture
+def runs(beamline: Beamline, session: Session, tmp_path: Path) -> Iterator[Runs]:
+    """Ends what a test left, and makes the cycler ready for the next."""
+    started = Runs(beamline, tmp_path)
+    yield started
+    for run in started.started:
+        if run.process.poll() is None:
+            run.kill()
+    make_ready(beamline, session)
+
+
+def make_ready(beamline: Beamline, session: Session) -> None:
+    """Let the cycler take the next program, as a person does it."""
+    cycler = session.cycler
+    wait_for(lambda: cycler.connected, 30, "the cycler server answers")
+    wait_for(lambda: not cycler.lease_owner.get(use_monitor=False), 10, "the lease of the dead plan ends")
+    if cycler.is_busy:
+        cycler.take_lease()
+        cycler.send("stop", why="a test is over")
+        cycler.drop_lease()
+
+    def acknowledged() -> bool:
+        answer = CliRunner().invoke(main, ["-c", str(beamline.config_file), "acknowledge"])
+        assert answer.exit_code == 0 or "does not answer" in answer.output, answer.output
+        return answer.exit_code == 0
+
+    wait_for(acknowledged, 10, "the cycler takes programs")
+    assert cycler.state.get(use_monitor=False) in (CyclerState.IDLE, CyclerState.COMPLETE)
+
+
+def assert_at_open_circuit(session: Session) -> None:
+    """By the measured current, which follows a command with the next reading."""
+    current_a = session.cycler.current_a
+    wait_for(lambda: abs(current_a.get(use_monitor=False)) < 1e-9, 1.0, "no current flows")
+
+
+def file_records(beamline: Beamline) -> np.ndarray:
+    """Everything in the server's own file, read without the server."""
+    raw = beamline.config.stored("simulator/cycler/CH1/records.f8").read_bytes()
+    row_bytes = 8 * len(RECORD_COLUMNS)
+    return np.frombuffer(raw[: len(raw) // row_bytes * row_bytes]).reshape(-1, len(RECORD_COLUMNS))
+
+
+def program_records(beamline: Beamline, info: dict[str, Any]) -> np.ndarray:
+    """Records of one program in the server's file, after a look at whether the file is whole."""
+    rows = file_records(beamline)
+    assert np.array_equal(rows[:, SEQ], np.arange(len(rows)))
+    own = rows[info["first_record"] : info["end_record"]]
+    assert len(own) == info["end_record"] - info["first_record"] > 0
+    assert (np.diff(own[:, TIME]) >= 0).all()
+    return own
+
+
+def world_state(beamline: Beamline) -> dict[str, Any]:
+    """What the world has kept of itself."""
+    file = StateFile(beamline.config.stored("simulator/world.state"))
+    file.close()
+    assert file.state is not None
+    return file.state
+
+
+def cell_charge_ah(state: dict[str, Any]) -> float:
+    """Charge that has ever passed through the cell, + is charge."""
+    return restore_cell(state["cells"]["A1"]).advance(ControlMode.REST, 0.0).charge_ah
+
+
+def ledger_charge_ah(beamline: Beamline) -> float:
+    """Sum over all programs, by the last line of each in the server's ledger."""
+    last: dict[str, float] = {}
+    for line in beamline.config.stored("simulator/cycler/CH1/programs.jsonl").read_text().splitlines():
+        entry = json.loads(line)
+        if entry["event"] == "program":
+            last[entry["program_id"]] = entry["charge_ah"]
+    return sum(last.values())
+
+
+def one_step_ah(cell: Cell) -> float:
+    """Charge of one 2 s step of the world at the program's current."""
+    return RATE_C * cell.one_c_current_mA * 1e-3 * 2.0 / 3600.0
+
+
+def frames_on_disk(documents: Documents) -> int:
+    paths = [Path("/") / doc["resource_path"] for doc in documents.of("resource")]
+    total = 0
+    for path in paths:
+        with h5py.File(path, "r", swmr=True, locking=False) as file:
+            total += len(file["entry/data/data"])
+    return total
+
+
+def assert_journal_is_whole(run: Run) -> None:
+    """Every line is a document, and no event of any stream is missing between two others."""
+    path = run.journal
+    assert path is not None
+    text = path.read_bytes()
+    documents = run.documents()
+    assert len(documents.all) == text.count(b"\n")
+    assert text.endswith(b"\n")
+    for descriptor in documents.of("descriptor"):
+        single = [e["seq_num"] for e in documents.of("event") if e["descriptor"] == descriptor["uid"]]
+        pages = [p["seq_num"] for p in documents.of("event_page") if p["descriptor"] == descriptor["uid"]]
+        numbers = single + [number for page in pages for number in page]
+        assert numbers == list(range(1, len(numbers) + 1))
+
+
+@pytest.mark.parametrize("on_client_lost", ["rest", "continue"])
+def test_a_killed_plan_leaves_the_cell_as_its_experiment_says(
+    beamline: Beamline, session: Session, runs: Runs, on_client_lost: str
+) -> None:
+    run = runs.start(on_client_lost=on_client_lost)
+    run.wait_for_frames(5)
+    announced = int(session.cycler.record_seq.get(use_monitor=False))
+    wait_for(lambda: run.documents().records()[-1, SEQ] >= announced - 1, 10, "records are collected")
+    run.kill()
+    killed = time.monotonic()
+
+    if on_client_lost == "rest":
+        state = session.cycler.state
+        wait_for(
+            lambda: state.get(use_monitor=False) == CyclerState.INTERRUPTED, LEASE_S + MARGIN_S, "INTERRUPTED"
+        )
+        assert time.monotonic() - killed > LEASE_S / 2, "before the lease could have run out"
+        assert_at_open_circuit(session)
+        info = session.cycler.program_info()
+        assert "client was lost" in info["why"]
+        refused, words = runs.start(on_client_lost="rest").end()
+        assert refused != 0
+        assert "acknowledge that id" in words
+    else:
+        wait_for(lambda: not session.cycler.is_busy, 40, "the program ends by itself")
+        info = session.cycler.program_info()
+        assert info["status"] == "complete"
+    own = program_records(beamline, info)
+    assert (own[-1, TIME] == pytest.approx(CHARGE_S + 300.0, abs=4.0)) == (on_client_lost == "continue")
+
+    assert_journal_is_whole(run)
+    documents = run.documents()
+    assert not documents.of("stop")
+    collected = documents.records()
+    assert collected[-1, SEQ] >= announced - 1
+    assert np.array_equal(collected, own[: len(collected)], equal_nan=True)
+    assert_frames_are_their_own(documents, beamline, "xrd")
+    assert 0 <= frames_on_disk(documents) - len(documents.events("xrd")) <= 1
+
+
+def test_a_killed_instrument_costs_occasions_and_nothing_else(
+    beamline: Beamline, session: Session, runs: Runs
+) -> None:
+    run = runs.start(on_client_lost="rest", charge_s=25000.0)
+    run.wait_for_frames(3)
+    wait_for(lambda: session.diffractometer.cam.detector_state.get() == 1, 10, "an exposure", every_s=0.002)
+    beamline.kill("diffractometer")
+    killed_at_s = float(session.cycler.test_time_s.get(use_monitor=False))
+    wait_for(lambda: len(run.documents().events("missed")) >= 2, 40, "occasions are missed")
+    frames_before = len(run.documents().events("xrd"))
+    beamline.restart("diffractometer")
+    run.wait_for_frames(frames_before + 3)
+    code, words = run.end()
+    assert code == 0, words
+
+    assert_journal_is_whole(run)
+    documents = run.documents()
+    reasons = [event["data"]["diffractometer_missed_reason"] for event in documents.events("missed")]
+    prefix = beamline.config.diffractometer.prefix
+    assert all(prefix in reason for reason in reasons), reasons
+    assert any("does not answer" in reason for reason in reasons), reasons
+    files = [doc["uid"] for doc in documents.of("resource")]
+    assert len(files) == 2, "frames go on in a new file"
+    assert_frames_are_their_own(documents, beamline, "xrd")
+    late = [e for e in documents.events("xrd") if e["data"]["cycler_test_time_s"] > killed_at_s]
+    assert len(late) >= 3
+    info = session.cycler.program_info()
+    assert info["status"] == "complete"
+    own = program_records(beamline, info)
+    assert np.array_equal(documents.records(), own, equal_nan=True)
+    step = np.diff(own[own[:, RECORD_COLUMNS.index("step_type")] == code_of(StepType.CONSTANT_CURRENT), TIME])
+    assert step.max() <= 12.0, "the cell waited for no instrument"
+
+
+def test_a_killed_cycler_server_leaves_the_cell_at_open_circuit(
+    beamline: Beamline, session: Session, runs: Runs, cell: Cell
+) -> None:
+    run = runs.start(on_client_lost="continue")
+    run.wait_for_frames(3)
+    beamline.kill("cycler")
+    before = file_records(beamline)
+    first = world_state(beamline)
+    wait_for(lambda: world_state(beamline)["steps"] > first["steps"] + 500, 20, "cell time goes on")
+    resting = world_state(beamline)
+    assert cell_charge_ah(resting) - cell_charge_ah(first) <= one_step_ah(cell) * 1.01
+    wait_for(lambda: world_state(beamline)["steps"] > resting["steps"] + 100, 20, "cell time goes on")
+    assert cell_charge_ah(world_state(beamline)) == cell_charge_ah(resting)
+
+    beamline.restart("cycler")
+    code, words = run.end()
+    assert code != 0
+    # By whether the kill hit a wait, which outlasts the restart, or a question.
+    assert "cycler server ended" in words or "does not answer" in words
+    assert "the experiment ended early" in words
+    assert beamline.config.cycler.prefix in words
+    assert "intercalate acknowledge" in words
+    wait_for(lambda: session.cycler.connected, 30, "the server is back")
+    assert session.cycler.state.get(use_monitor=False) == CyclerState.INTERRUPTED
+    info = session.cycler.program_info()
+    after = file_records(beamline)
+    assert np.array_equal(after[: len(before)], before, equal_nan=True)
+    assert_journal_is_whole(run)
+    collected = run.documents().records()
+    own = after[info["first_record"] :]
+    assert np.array_equal(collected, own[: len(collected)], equal_nan=True)
+    assert_frames_are_their_own(run.documents(), beamline, "xrd")
+    assert run.documents().of("stop")[0]["exit_status"] == "fail"
+    wait_for(
+        lambda: abs(ledger_charge_ah(beamline) - cell_charge_ah(world_state(beamline))) < one_step_ah(cell),
+        10,
+        "the ledger's charge is that of the cell",
+    )
+
+
+def test_a_killed_world_is_a_lost_channel(
+    beamline: Beamline, session: Session, runs: Runs, cell: Cell
+) -> None:
+    run = runs.start(on_client_lost="continue")
+    run.wait_for_frames(3)
+    beamline.kill("world")
+    gone = world_state(beamline)
+    code, words = run.end()
+    assert code != 0
+    assert Fault.CHANNEL_LOST in words
+    assert "world is gone" in words
+    assert "the experiment ended early" in words
+    assert "intercalate acknowledge" in words
+    assert beamline.config.cycler.prefix in words
+    assert session.cycler.state.get(use_monitor=False) == CyclerState.FAULT
+    assert session.cycler.fault.get(use_monitor=False) == Fault.CHANNEL_LOST
+    info = session.cycler.program_info()
+    assert_journal_is_whole(run)
+    documents = run.documents()
+    assert np.array_equal(documents.records(), program_records(beamline, info), equal_nan=True)
+    assert_frames_are_their_own(documents, beamline, "xrd")
+    assert documents.of("stop")[0]["exit_status"] == "fail"
+
+    beamline.restart("world")
+    wait_for(lambda: world_state(beamline)["steps"] > gone["steps"] + 500, 30, "the world goes on")
+    back = world_state(beamline)
+    assert cell_charge_ah(back) == cell_charge_ah(gone)
+    passed_s = (back["steps"] - gone["steps"]) * back["dt_s"]
+    by_wall_s = (back["wall_s"] - gone["wall_s"]) * 1000.0
+    assert 0.5 * by_wall_s <= passed_s <= by_wall_s + 2 * back["dt_s"]
+    assert abs(ledger_charge_ah(beamline) - cell_charge_ah(back)) < one_step_ah(cell)
+    resting = restore_cell(back["cells"]["A1"]).advance(ControlMode.REST, 0.0)
+    assert resting.current_a == 0.0
+
+
+def failing(plan: Any, hits: Callable[[Any], bool], error: Exception) -> Any:
+    """`plan`, in which the first message that `hits` fails."""
+    answer, failed = None, False
+    while True:
+        try:
+            message = plan.send(answer)
+            if not failed and hits(message):
+                failed = True
+                message = plan.throw(error)
+        except StopIteration:
+            return
+        try:
+            answer = yield message
+        except Exception as thrown:
+            raise AssertionError(f"{message} failed") from thrown
+
+
+def an_operando(session: Session, cell: Cell, charge_s: float = CHARGE_S) -> Any:
+    return operando(
+        session.cycler,
+        session.diffractometer,
+        session.shutter,
+        session.clocks,
+        cell,
+        protocol(charge_s),
+        {"time_s": 200.0},
+        50.0,
+        on_abort="rest",
+        on_client_lost="continue",
+    )
+
+
+def test_a_plan_that_fails_rests_the_cell(
+    beamline: Beamline, session: Session, cell: Cell, documents: Documents, runs: Runs
+) -> None:
+    def is_third_frame(message: Any) -> bool:
+        return message.command == "save" and len(documents.events("xrd")) == 2
+
+    with pytest.raises(KeyError, match="a mistake in the plan"):
+        session.RE(failing(an_operando(session, cell), is_third_frame, KeyError("a mistake in the plan")))
+    assert "a mistake in the plan" in documents.of("stop")[0]["reason"]
+    assert session.cycler.state.get(use_monitor=False) == CyclerState.INTERRUPTED
+    assert_at_open_circuit(session)
+    info = session.cycler.program_info()
+    assert "the plan was aborted" in info["why"]
+    assert np.array_equal(documents.records(), program_records(beamline, info), equal_nan=True)
+    assert session.shutter.state.get(use_monitor=False) == "closed"
+    session.cycler.drop_lease()
+
+
+def test_a_plan_that_fails_before_the_program_says_why(
+    session: Session, cell: Cell, documents: Documents, runs: Runs
+) -> None:
+    def is_staging(message: Any) -> bool:
+        return message.command == "stage"
+
+    with pytest.raises(OSError, match="no such folder"):
+        session.RE(failing(an_operando(session, cell), is_staging, OSError("no such folder")))
+    assert "no such folder" in documents.of("stop")[0]["reason"]
+    assert not documents.events("xrd")
+
+
+def test_a_reading_that_fails_costs_its_occasion_alone(
+    beamline: Beamline, session: Session, cell: Cell, documents: Documents, runs: Runs
+) -> None:
+    def is_reading(message: Any) -> bool:
+        at_cycler = message.command == "read" and message.obj is session.cycler
+        return at_cycler and len(documents.events("xrd")) == 2
+
+    plan = an_operando(session, cell, 2000.0)
+    session.RE(failing(plan, is_reading, TimeoutError("no answer to a reading")))
+    assert documents.of("stop")[0]["exit_status"] == "success"
+    (missed,) = documents.events("missed")
+    assert "no answer to a reading" in missed["data"]["diffractometer_missed_reason"]
+    assert len(documents.events("xrd")) >= 5
+    assert_frames_are_their_own(documents, beamline, "xrd")
+    session.cycler.drop_lease()
