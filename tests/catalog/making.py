@@ -169,8 +169,9 @@ class Recorder:
 
 def take(detector: StampedDetector, count: int = 1) -> Iterator[Any]:
     """Stub: that many frames with an event each, in the stream `xrd`."""
+    readable: Any = detector
     for _ in range(count):
-        yield from bps.trigger_and_read([detector], name="xrd")
+        yield from bps.trigger_and_read([readable], name="xrd")
 
 
 def orphan(detector: StampedDetector) -> Iterator[Any]:
