@@ -163,6 +163,11 @@ def make_ready(beamline: Beamline, session: Session) -> None:
     assert cycler.state.get(use_monitor=False) in (CyclerState.IDLE, CyclerState.COMPLETE)
 
 
+def assert_says(words: str, *wanted: str) -> None:
+    missing = [one for one in wanted if one not in words]
+    assert not missing, f"not said: {missing}; but: {words}"
+
+
 def assert_at_open_circuit(session: Session) -> None:
     """By the measured current, which follows a command with the next reading."""
     current_a = session.cycler.current_a
@@ -260,7 +265,7 @@ def test_a_killed_plan_leaves_the_cell_as_its_experiment_says(
         assert "client was lost" in info["why"]
         refused, words = runs.start(on_client_lost="rest").end()
         assert refused != 0
-        assert "acknowledge that id" in words
+        assert_says(words, "the experiment ended early", "acknowledge that id", "intercalate acknowledge")
     else:
         wait_for(lambda: not session.cycler.is_busy, 40, "the program ends by itself")
         info = session.cycler.program_info()
@@ -330,10 +335,8 @@ def test_a_killed_cycler_server_leaves_the_cell_at_open_circuit(
     code, words = run.end()
     assert code != 0
     # By whether the kill hit a wait, which outlasts the restart, or a question.
-    assert "cycler server ended" in words or "does not answer" in words
-    assert "the experiment ended early" in words
-    assert beamline.config.cycler.prefix in words
-    assert "intercalate acknowledge" in words
+    assert "cycler server ended" in words or "does not answer" in words, words
+    assert_says(words, "the experiment ended early", beamline.config.cycler.prefix, "intercalate acknowledge")
     wait_for(lambda: session.cycler.connected, 30, "the server is back")
     assert session.cycler.state.get(use_monitor=False) == CyclerState.INTERRUPTED
     info = session.cycler.program_info()
@@ -361,11 +364,8 @@ def test_a_killed_world_is_a_lost_channel(
     gone = world_state(beamline)
     code, words = run.end()
     assert code != 0
-    assert Fault.CHANNEL_LOST in words
-    assert "world is gone" in words
-    assert "the experiment ended early" in words
-    assert "intercalate acknowledge" in words
-    assert beamline.config.cycler.prefix in words
+    assert_says(words, "the experiment ended early", beamline.config.cycler.prefix, "intercalate acknowledge")
+    assert_says(words, Fault.CHANNEL_LOST, "world is gone")
     assert session.cycler.state.get(use_monitor=False) == CyclerState.FAULT
     assert session.cycler.fault.get(use_monitor=False) == Fault.CHANNEL_LOST
     info = session.cycler.program_info()
