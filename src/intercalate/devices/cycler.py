@@ -55,7 +55,7 @@ def read_now(signal: EpicsSignal | EpicsSignalRO) -> Any:
         If the server does not answer.
     """
     try:
-        return signal.get(use_monitor=False, timeout=COMMAND_TIMEOUT_S, connection_timeout=1.0)
+        return signal.get(use_monitor=False, timeout=COMMAND_TIMEOUT_S, connection_timeout=COMMAND_TIMEOUT_S)
     except _CHANNEL_ACCESS_ERRORS as error:
         raise CyclerSilent(f"{signal.pvname} does not answer: {error}") from error
 
@@ -340,8 +340,14 @@ class Cycler(Device):
         ------
         CyclerSilent
             If the server does not answer.
+        CyclerError
+            If what it says cannot be read.
         """
-        return json.loads(read_now(self.program) or "{}")
+        text = read_now(self.program) or "{}"
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise CyclerError(f"{self.program.pvname} holds no JSON ({error}): {text[:80]!r}") from None
 
     def _info_of(self, program_id: str) -> dict[str, Any]:
         info = self.program_info()
