@@ -183,7 +183,8 @@ def orphan(detector: StampedDetector) -> Iterator[Any]:
 def record(recorder: Recorder, rows: int) -> Iterator[Any]:
     """Stub: that many records, in the stream `cycling`."""
     recorder.rows = rows
-    yield from bps.collect(recorder, stream=False, name="cycling", return_payload=False)
+    flyer: Any = recorder
+    yield from bps.collect(flyer, stream=False, name="cycling", return_payload=False)
     recorder.rows = 0
 
 
