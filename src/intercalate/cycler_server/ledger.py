@@ -188,7 +188,7 @@ class ProgramLedger:
     @property
     def last_started(self) -> ProgramEntry | None:
         """The program that was started last."""
-        started = [e for e in self.entries.values() if e.status not in NEVER_STARTED]
+        started = [e for e in self.entries.values() if e.end_record or not e.settled]
         return max(reversed(started), key=lambda e: e.first_record, default=None)
 
     def close(self) -> None:

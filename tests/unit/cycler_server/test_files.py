@@ -88,6 +88,18 @@ def test_what_ran_when_the_server_died_is_found_interrupted(tmp_path: Path) -> N
     assert again.interrupted.program_id == "ran"
 
 
+def test_the_last_started_is_one_that_ran(tmp_path: Path) -> None:
+    ledger = ProgramLedger(tmp_path / "p.jsonl")
+    assert ledger.last_started is None
+    ledger.add(entry("ran", ProgramStatus.RUNNING))
+    ledger.set_status("ran", ProgramStatus.RUNNING, settled=False)
+    ledger.add(entry("withdrawn", ProgramStatus.ACKNOWLEDGED))
+    ledger.close()
+    again = ProgramLedger(tmp_path / "p.jsonl")
+    assert again.last_started is not None
+    assert again.last_started.program_id == "ran"
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 400))
 def test_a_torn_line_never_happened(tmp_path_factory, cut: int) -> None:
