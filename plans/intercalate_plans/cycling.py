@@ -81,7 +81,7 @@ def charge_discharge(
         yield from declare_records(cycler)
         yield from bpp.contingency_wrapper(
             cycle(),
-            except_plan=lambda _: apply_on_abort(cycler, abort),
+            except_plan=lambda _: apply_on_abort(cycler, abort, program_id),
             final_plan=lambda: drain_at_the_end(cycler),
         )
         yield from bps.close_run()

@@ -125,7 +125,9 @@ def operando(
         uid = yield from bps.open_run(metadata)
         yield from declare_records(cycler)
         yield from bpp.contingency_wrapper(
-            beside_the_cell(), except_plan=lambda _: apply_on_abort(cycler, abort), final_plan=wind_up
+            beside_the_cell(),
+            except_plan=lambda _: apply_on_abort(cycler, abort, program_id),
+            final_plan=wind_up,
         )
         yield from bps.close_run()
         return uid

@@ -13,7 +13,7 @@ from bluesky.utils import RunEngineInterrupted
 from beamline import Beamline
 from intercalate.cell import Cell
 from intercalate.contract import RECORD_COLUMNS, CyclerState
-from intercalate.orchestration import take_frames
+from intercalate.orchestration import charge, take_frames
 from intercalate.protocol import ProtocolError
 from intercalate.session import Session
 from intercalate_plans import charge_discharge, charge_scan_discharge, count_frames, operando
@@ -96,9 +96,10 @@ def test_operando_collects_every_record_and_frame(
     info = session.cycler.program_info()
     assert info["status"] == "complete"
     assert list(records[:, SEQ]) == list(range(info["first_record"], info["end_record"]))
-    assert records[-1, TIME] == pytest.approx(2 * 1800 + 300, abs=6)
+    # The discharge ends early: a part of the first charge went into the SEI.
+    assert 2100 < records[-1, TIME] <= 2 * 1800 + 306
     events = documents.events("xrd")
-    assert 20 <= len(events) <= 40
+    assert 5 <= len(events) <= 40
     assert not documents.events("missed")
     assert_frames_are_their_own(documents, beamline, "xrd")
     start, stop = documents.of("start")[0], documents.of("stop")[0]
@@ -179,17 +180,29 @@ def test_the_example_composes_steps_and_scans(session: Session, cell: Cell, docu
     assert {1.0, -1.0} <= set(np.sign(np.round(records[:, CURRENT], 6)))
 
 
-def test_a_stub_in_which_the_plan_fails_puts_the_cell_to_rest(session: Session, cell: Cell) -> None:
-    from intercalate.orchestration import charge
+@pytest.mark.parametrize("moment", ["while it starts", "while current flows"])
+def test_an_aborted_step_puts_the_cell_to_rest(session: Session, cell: Cell, moment: str) -> None:
+    """Whether the abort comes before or after the start: no start that was under way takes effect."""
+    cycler = session.cycler
 
     def plan() -> Any:
-        yield from charge(session.cycler, cell, rate_C=0.2, until_voltage_V=4.1)
+        yield from charge(cycler, cell, rate_C=0.2, until_voltage_V=4.1)
 
-    pause_when(session, lambda: session.cycler.is_busy)
+    def flows() -> bool:
+        return cycler.is_busy and cycler.current_a.get() > 1e-4
+
+    started = threading.Event()
+    session.RE.msg_hook = lambda msg: started.set() if msg.command == "trigger" else None
+    pause_when(session, started.is_set if moment == "while it starts" else flows)
     with pytest.raises(RunEngineInterrupted):
         session.RE(plan())
     session.RE.abort()
-    assert session.cycler.state.get(use_monitor=False) == CyclerState.INTERRUPTED
+    session.RE.msg_hook = None
+    for _ in range(20):
+        threading.Event().wait(0.05)
+        assert cycler.state.get(use_monitor=False) not in (CyclerState.RUNNING, CyclerState.HOLDING)
+    if moment == "while current flows":
+        assert cycler.state.get(use_monitor=False) == CyclerState.INTERRUPTED
     recover(session)
 
 

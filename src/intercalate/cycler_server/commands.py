@@ -70,7 +70,11 @@ class CommandDesk:
                 self._drop(owner)
             case Verb.STOP:
                 # Anybody may make a cell safe.
-                executor.stop(str(command.get("why") or f"stopped by {owner or 'an unnamed client'}"))
+                why = str(command.get("why") or f"stopped by {owner or 'an unnamed client'}")
+                if "program_id" in command:
+                    executor.withdraw(_text(command, "program_id"), why)
+                else:
+                    executor.stop(why)
             case Verb.LOAD:
                 lease.require(owner)
                 return executor.load(

@@ -122,7 +122,7 @@ class ChannelExecutor:
             If the ledger could not be written; nothing is loaded then.
         """
         entry = self.ledger.entries.get(program_id)
-        if entry is not None and entry.sha256 != program.sha256:
+        if entry is not None and entry.sha256 and entry.sha256 != program.sha256:
             raise CommandRefused(f"program id {program_id!r} belongs to another program; use a new id")
         if entry is not None and entry.status in (
             ProgramStatus.RUNNING,
@@ -203,6 +203,23 @@ class ChannelExecutor:
                 self._unload(why)
         finally:
             self._changed()
+
+    def withdraw(self, program_id: str, why: str) -> None:
+        """End this program wherever it stands, and no other; one that is not yet loaded never will be.
+
+        A client that gives up while its commands are still under way is safe by this: they come too late.
+        """
+        if self.run is not None and self.run.program_id == program_id:
+            self.stop(why)
+            return
+        entry = self.ledger.entries.get(program_id)
+        if entry is not None and entry.status not in {ProgramStatus.LOADED, *NEVER_STARTED}:
+            return
+        if self._loaded is not None and self._loaded[0] == program_id:
+            self._loaded = None
+        sha256 = entry.sha256 if entry else ""
+        self.ledger.add(ProgramEntry(program_id, sha256, ProgramStatus.ACKNOWLEDGED, why=f"withdrawn: {why}"))
+        self._changed()
 
     def hold(self) -> None:
         """Suspend the running program at open circuit."""

@@ -125,6 +125,7 @@ class Diffractometer(DetectorBase):
         super().__init__(prefix, name=name, **kwargs)
         self.hdf.write_path_template = str(frames_folder)
         self._rate = rate
+        self._exposure: DeviceStatus | None = None
         self.stage_sigs.update([("cam.acquire", 0), ("cam.image_mode", "Single"), ("cam.num_images", 1)])
         self.cam.stage_sigs["array_callbacks"] = 1
         self.cam.configuration_attrs = ["acquire_time", "manufacturer", "model"]
@@ -193,8 +194,18 @@ class Diffractometer(DetectorBase):
         status.add_callback(forget)
         done.subscribe(look, run=False)
         done.subscribe(look_for_loss, event_type=done.SUB_META, run=False)
+        self._exposure = status
         self.cam.acquire.put(1, wait=False)
         return status
+
+    def unstage(self) -> list[object]:
+        """Close the file; an exposure still under way is given up, which is no failure.
+
+        A failing status would reach the RunEngine in the middle of a plan's finalizer.
+        """
+        if self._exposure is not None:
+            end(self._exposure)
+        return super().unstage()
 
     def _finish(self, status: DeviceStatus, before: int) -> None:
         captured = int(self.hdf.num_captured.get(use_monitor=False))

@@ -147,8 +147,17 @@ def run_step(cycler: CyclesCells, cell: Cell, step: Any) -> MsgGenerator[None]:
     def inner() -> MsgGenerator[None]:
         yield from bps.abs_set(cycler.step.request, json.dumps(request), wait=True)
         yield from trigger_and_wait(cycler.step)
+        yield _step_done(cycler)
 
-    yield from bpp.rewindable_wrapper(_or_on_abort(inner(), cycler, cycler.on_abort), False)
+    def clean_up(_: Exception) -> MsgGenerator[None]:
+        yield from apply_on_abort(cycler, cycler.on_abort, request["program_id"])
+
+    yield from bpp.rewindable_wrapper(bpp.contingency_wrapper(inner(), except_plan=clean_up), False)
+
+
+def _step_done(cycler: CyclesCells) -> Msg:
+    """Says that a step has reached its end: here `cycling_records` collects."""
+    return Msg("null", cycler.step)
 
 
 def program_request(program: BoundProgram, program_id: str, on_client_lost: OnLoss) -> dict[str, Any]:
@@ -202,18 +211,16 @@ def finish_program(cycler: CyclesCells) -> MsgGenerator[None]:
     yield from drain(cycler)
 
 
-def _or_on_abort(plan: MsgGenerator[None], cycler: CyclesCells, on_abort: OnLoss) -> MsgGenerator[None]:
-    """Run `plan`; where it fails or is aborted, bring the cell where `on_abort` says."""
-    yield from bpp.contingency_wrapper(
-        plan, except_plan=lambda _: apply_on_abort(cycler, on_abort), auto_raise=True
-    )
+def apply_on_abort(cycler: CyclesCells, on_abort: OnLoss, program_id: str) -> MsgGenerator[None]:
+    """Open circuit, or go on: bounded in time, and without an error that would hide the first one.
 
-
-def apply_on_abort(cycler: CyclesCells, on_abort: OnLoss) -> MsgGenerator[None]:
-    """Open circuit, or go on: bounded in time, and without an error that would hide the first one."""
-    if on_abort is OnLoss.CONTINUE or not cycler.is_busy:
+    Only this program ends, but that in any case: a start that is still under way comes too late.
+    """
+    if on_abort is OnLoss.CONTINUE:
         return
-    yield from bps.abs_set(cycler.verb, Verb.STOP, why="the plan was aborted", group="on_abort")
+    yield from bps.abs_set(
+        cycler.verb, Verb.STOP, program_id=program_id, why="the plan was aborted", group="on_abort"
+    )
     yield from bps.wait(group="on_abort", timeout=CLEANUP_S, error_on_timeout=False)
 
 
@@ -238,13 +245,9 @@ def cycling_records(
     metadata = {"plan_name": "cycling_records", "sample": cell.name, "cell": cell.model_dump(mode="json")}
 
     def collect_after(msg: Msg) -> tuple[None, Callable[[], MsgGenerator[Any]] | Any]:
-        if msg.command == "trigger" and msg.obj is cycler.step:
-            return None, collect_when_done()
+        if msg.command == "null" and msg.obj is cycler.step:
+            return None, keyed(drain(cycler))
         return None, None
-
-    def collect_when_done() -> MsgGenerator[None]:
-        yield from trigger_and_wait(cycler.finished)
-        yield from keyed(drain(cycler))
 
     def body() -> MsgGenerator[Any]:
         yield from keyed(bps.open_run({**metadata, **(md or {})}))
