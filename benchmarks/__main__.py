@@ -1,0 +1,56 @@
+"""Runs benchmarks by name and writes their tables into docs/benchmarks.md.
+
+Usage: python -m benchmarks [points records idle speed soak reduction cell] [--soak-minutes 30]
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from benchmarks import catalog_records, long_run, measuring_points, processes, rates
+from benchmarks.report import replace_section
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+
+
+def script(name: str) -> str:
+    """What a benchmark that stands alone prints."""
+    command = (sys.executable, "-m", f"benchmarks.{name}")
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def benchmarks(soak_minutes: float) -> dict[str, tuple[str, Callable[[], str]]]:
+    """Title and function of every section, in the order of the document."""
+    return {
+        "points": ("Time per measurement point", measuring_points.measure),
+        "records": ("Cycler records to the catalog", catalog_records.measure),
+        "idle": ("Processor time at 1x", processes.measure),
+        "speed": ("Highest speed", rates.measure),
+        "soak": ("Long run at 1x", partial(long_run.measure, soak_minutes)),
+        "reduction": ("Errors and speed of the reduction", partial(script, "bench_reduction")),
+        "cell": ("Cell model against PyBaMM", partial(script, "bench_cell_model")),
+    }
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="*", help="all where none is given")
+    parser.add_argument("--soak-minutes", type=float, default=30.0)
+    arguments = parser.parse_args()
+    known = benchmarks(arguments.soak_minutes)
+    unknown = [name for name in arguments.names if name not in known]
+    if unknown:
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}")
+    for name in arguments.names or known:
+        title, measure = known[name]
+        text = measure()
+        print(f"## {title}\n\n{text}\n")
+        replace_section(DOCUMENT, name, title, text, tuple(known))
+
+
+if __name__ == "__main__":
+    main()
