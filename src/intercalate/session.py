@@ -93,11 +93,13 @@ def open_session(
     from bluesky import RunEngine
 
     from intercalate.catalog.journal import Journal
+    from intercalate.devices.channel_access import print_to_log
     from intercalate.devices.clocks import ClockComparison
     from intercalate.devices.diffractometer import Diffractometer, Shutter
     from intercalate.devices.stage import SampleStage
 
     ophyd.set_cl("pyepics")
+    print_to_log()
     cycler = _cycler(settings)
     diffractometer = Diffractometer(
         settings.diffractometer.prefix,
