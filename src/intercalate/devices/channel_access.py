@@ -1,0 +1,23 @@
+"""What the Channel Access library prints goes to the log, not over progress bars."""
+
+import ctypes
+import logging
+
+import epics
+
+log = logging.getLogger(__name__)
+
+
+def _to_log(text: bytes) -> None:
+    """Take one line; the library gives its format, without the values, to a handler like this."""
+    log.info(text.decode(errors="replace").strip())
+
+
+# The library keeps the bare address of the handler: it must live as long as the process.
+_HANDLER = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(_to_log)
+
+
+def print_to_log() -> None:
+    """Send the library's messages to the log from now on; call it in the thread that opens a session."""
+    epics.ca.initialize_libca()
+    epics.ca.libca.ca_replace_printf_handler(_HANDLER)
