@@ -58,6 +58,15 @@ def commands(folder: Path, settings: Path, rate: float | None, cell_model: str |
     click.echo(json.dumps(chosen.commands(folder, site)))
 
 
+@main.command("compile")
+def compile_model() -> None:
+    """Compile the cell model, which its first start does otherwise."""
+    from intercalate.contract import ControlMode
+    from intercalate_sims.cell import make_cell
+
+    make_cell("nmc811-graphite").advance(ControlMode.REST, 0.0)
+
+
 @main.command()
 def repeater() -> None:
     """Channel Access repeater, which clients look for and complain about if there is none."""

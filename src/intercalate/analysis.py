@@ -1,6 +1,7 @@
 """From the frames of an aligned run to lattice parameters: integration and fit of every frame."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -89,12 +90,18 @@ def integrate_and_fit(
     integrator = Integrator(poni, mask)
     kept: list[Pattern] = []
 
+    def integrated(number: int) -> Pattern | None:
+        return integrator.integrate(frames[number]) if number < len(frames) else None
+
     def patterns() -> Iterator[Pattern]:
-        for number in range(len(frames)):
-            pattern = integrator.integrate(frames[number])
-            kept.append(pattern)
-            yield pattern
-            progress(number + 1)
+        # One frame is read and integrated while the one before it is fitted.
+        with ThreadPoolExecutor(1) as ahead:
+            following = ahead.submit(integrated, 0)
+            while (pattern := following.result()) is not None:
+                kept.append(pattern)
+                following = ahead.submit(integrated, len(kept))
+                yield pattern
+                progress(len(kept))
 
     fitted = fit_series(patterns(), phases)
     two_theta = kept[0].two_theta_deg

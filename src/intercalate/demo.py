@@ -78,8 +78,12 @@ def run_demo(folder: Path, *, rate: float, cell_model: str, console: Console) ->
         outcome = execute(config, experiment, console)
         run = _stored_run(config, outcome)
         seconds["running"] = round(time.monotonic() - began - seconds["starting"], 1)
+        peak_rss_mb = _peak_rss_mb(config)
+        # The cores are the reduction's now.
+        simulation_services(config).stop()
         data = _reduce(run, config, folder, console)
-        report = _report(config, run, data, outcome)
+        peak_rss_mb["session"] = _high_water_mb("self")
+        report = _report(config, run, data, outcome) | {"peak_rss_mb": peak_rss_mb}
     finally:
         simulation_services(config).stop()
         catalog_services(config).stop()
@@ -160,7 +164,6 @@ def _report(config: Config, run: Any, data: xr.Dataset, outcome: Outcome) -> dic
         "documents_lost": outcome.documents["event"] - events,
         "frames_that_did_not_fit": int((~data["converged"]).sum()),
         "program": outcome.program["status"],
-        "peak_rss_mb": _peak_rss_mb(config),
     }
     report.update(_errors_against_truth(config, data))
     return report
@@ -186,8 +189,7 @@ def _errors_against_truth(config: Config, data: xr.Dataset) -> dict[str, float]:
 def _peak_rss_mb(config: Config) -> dict[str, float]:
     """Largest resident memory of every process so far, in MB."""
     services = [*simulation_services(config).read(), *catalog_services(config).read()]
-    pids = {service.name: str(service.pid) for service in services} | {"session": "self"}
-    return {name: _high_water_mb(pid) for name, pid in pids.items()}
+    return {service.name: _high_water_mb(str(service.pid)) for service in services}
 
 
 def _high_water_mb(pid: str) -> float:

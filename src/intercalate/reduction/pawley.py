@@ -33,6 +33,10 @@ _SCREENING = 0.3
 """Part of the threshold of detection that a phase must reach to be tried. The misfit by which that is
 reckoned is the last frame's; a phase that grows would raise it itself, and never be found."""
 
+_STILL_NEAR = 5.0
+"""A pattern whose misfit with the lattice of the last one is below this multiple of the last misfit needs
+no search for its lines."""
+
 _COLD_WIDTHS_DEG = (0.04, 0.12)
 """Instrumental widths of which a cold start takes the better: synchrotron and laboratory."""
 
@@ -90,10 +94,15 @@ def fit(
             f"{len(part)} points between {options.range_deg[0]} and {options.range_deg[1]} deg are too "
             f"few for {lines} lines and {options.background_terms} background terms; widen range_deg"
         )
-    found = [searched(part, phase) for phase in fitted]
+    candidates: list[_Fit] = []
     if start is not None and start.converged:
-        known = [warm_start(part, phase, start) for phase in fitted]
-        candidates = [_Fit(part, known, options, start), _Fit(part, found, options, start)]
+        known = _Fit(part, [warm_start(part, phase, start) for phase in fitted], options, start)
+        if known.first.chi2 / len(part) < _STILL_NEAR * start.reduced_chi2:
+            return known.run()
+        candidates.append(known)
+    found = [searched(part, phase) for phase in fitted]
+    if candidates:
+        candidates.append(_Fit(part, found, options, start))
     else:
         candidates = [_Fit(part, found, options, None, width_deg) for width_deg in _COLD_WIDTHS_DEG]
     return min(candidates, key=lambda candidate: candidate.first.chi2).run()
