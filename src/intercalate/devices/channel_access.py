@@ -2,6 +2,7 @@
 
 import ctypes
 import logging
+from typing import Any
 
 import epics
 
@@ -20,4 +21,5 @@ _HANDLER = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(_to_log)
 def print_to_log() -> None:
     """Send the library's messages to the log from now on; call it in the thread that opens a session."""
     epics.ca.initialize_libca()
-    epics.ca.libca.ca_replace_printf_handler(_HANDLER)
+    library: Any = epics.ca.libca
+    library.ca_replace_printf_handler(_HANDLER)
