@@ -24,7 +24,7 @@ from intercalate.catalog.journal import journals, read_documents
 from intercalate.cell import Cell
 from intercalate.cli import main
 from intercalate.config import EXAMPLES, Config
-from intercalate.contract import RECORD_COLUMNS, ControlMode, CyclerState, Fault, StepType, code_of
+from intercalate.contract import RECORD_COLUMNS, ControlMode, CyclerState, Fault, StepType, Verb, code_of
 from intercalate.session import Session
 from intercalate_plans import operando
 from intercalate_sims.cell import restore_cell
@@ -151,7 +151,7 @@ def make_ready(beamline: Beamline, session: Session) -> None:
     wait_for(lambda: not cycler.lease_owner.get(use_monitor=False), 10, "the lease of the dead plan ends")
     if cycler.is_busy:
         cycler.take_lease()
-        cycler.send("stop", why="a test is over")
+        cycler.send(Verb.STOP, why="a test is over")
         cycler.drop_lease()
 
     def acknowledged() -> bool:
@@ -171,7 +171,7 @@ def assert_says(words: str, *wanted: str) -> None:
 def assert_at_open_circuit(session: Session) -> None:
     """By the measured current, which follows a command with the next reading."""
     current_a = session.cycler.current_a
-    wait_for(lambda: abs(current_a.get(use_monitor=False)) < 1e-9, 1.0, "no current flows")
+    wait_for(lambda: abs(float(current_a.get(use_monitor=False))) < 1e-9, 1.0, "no current flows")
 
 
 def file_records(beamline: Beamline) -> np.ndarray:
@@ -216,6 +216,7 @@ def ledger_charge_ah(beamline: Beamline) -> float:
 
 def one_step_ah(cell: Cell) -> float:
     """Charge of one 2 s step of the world at the program's current."""
+    assert cell.one_c_current_mA is not None
     return RATE_C * cell.one_c_current_mA * 1e-3 * 2.0 / 3600.0
 
 
@@ -224,7 +225,9 @@ def frames_on_disk(documents: Documents) -> int:
     total = 0
     for path in paths:
         with h5py.File(path, "r", swmr=True, locking=False) as file:
-            total += len(file["entry/data/data"])
+            data = file["entry/data/data"]
+            assert isinstance(data, h5py.Dataset)
+            total += len(data)
     return total
 
 

@@ -5,6 +5,7 @@ Volume: Schweidler et al., J. Phys. Chem. C 122 (2018) 8829.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,8 +104,9 @@ def reduce(documents: Documents, session: Session, cell: Cell) -> tuple[xr.Datas
     readings = (column(f"clocks_{n}") for n in ("cycler_unix_s", "instrument_unix_s", "half_width_s"))
     aligned = align_frames(records, times, fit_clock(*readings), cell=cell, period_s=60.0)
     section = session.config.diffractometer
+    images: Any = documents.images("xrd")
     fitted = integrate_and_fit(
-        documents.images("xrd"),
+        images,
         session.config.stored(section.poni),
         np.load(session.config.stored(section.mask)),
         phases_of(cell),
