@@ -35,7 +35,12 @@ CONTENTION_S = 0.02
 
 BUSY = (CyclerState.RUNNING, CyclerState.HOLDING)
 
-_CHANNEL_ACCESS_ERRORS = (TimeoutError, OpException, epics.ca.ChannelAccessException)
+_CHANNEL_ACCESS_ERRORS = (
+    TimeoutError,
+    OpException,
+    epics.ca.ChannelAccessException,
+    epics.ca.ChannelAccessGetFailure,
+)
 
 
 class CyclerError(RuntimeError):
