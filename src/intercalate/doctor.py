@@ -91,6 +91,11 @@ def _clocks(config: Config) -> Iterator[Finding]:
     if before is None or shown is None or after is None:
         yield Finding("clocks", False, "not compared", "start cycler server and instrument first")
         return
+    if shown <= 0:
+        yield Finding(
+            "clocks", False, "the detector's clock shows no time", "wait until its IOC is up; see its log"
+        )
+        return
     offset_s, width_s = shown - (before + after) / 2, (after - before) / 2
     yield Finding(
         "clocks",
