@@ -107,6 +107,7 @@ class ServiceList:
                 env={**os.environ, **single_threaded(), **(environment or {})},
                 start_new_session=True,
             )
+        _collect_ended()
         _children[process.pid] = process
         started = psutil.Process(process.pid).create_time()
         service = Service(name, process.pid, started, str(log), tuple(command), dict(environment or {}))
@@ -141,9 +142,7 @@ class ServiceList:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(alive, timeout=END_TIMEOUT_S)
-        for process in processes:
-            if (child := _children.pop(process.pid, None)) is not None:
-                child.poll()
+        _collect_ended()
         self._path.unlink(missing_ok=True)
         return [name for name, _ in running]
 
@@ -181,6 +180,12 @@ class ServiceList:
                 raise ServiceError(f"{what} is not ready after {timeout_s:g} s; see {logs}")
             _PAUSE.wait(0.05)
         progress(1.0)
+
+
+def _collect_ended() -> None:
+    """Forget the processes that have ended."""
+    for pid in [pid for pid, child in _children.items() if child.poll() is not None]:
+        del _children[pid]
 
 
 def single_threaded() -> dict[str, str]:

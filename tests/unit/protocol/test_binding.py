@@ -76,7 +76,7 @@ def test_a_protocol_beyond_its_own_safety_is_refused_with_both_figures():
 @pytest.mark.parametrize(
     ("cell", "protocol", "hours"),
     [
-        ("nmc811_graphite_operando", "formation_c10", 31.4),
+        ("nmc811_graphite_operando", "formation_c10", 31.17),
         ("graphite_lithium_operando", "graphite_lithiation_c20", 30.7),
     ],
 )
