@@ -50,9 +50,12 @@ def main() -> None:
 @click.option("--site", required=True, help="site limits as JSON")
 def commands(folder: Path, settings: Path, rate: float | None, cell_model: str | None, site: str) -> None:
     """Print the processes of a simulated beamline as JSON, and write what they have in common."""
-    from intercalate_sims.settings import SimulationSettings
+    from intercalate_sims.settings import SettingsError, SimulationSettings
 
-    chosen = SimulationSettings.from_file(settings, rate=rate, cell_model=cell_model)
+    try:
+        chosen = SimulationSettings.from_file(settings, rate=rate, cell_model=cell_model)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
     folder.mkdir(parents=True, exist_ok=True)
     _write_whole(folder / "simulation.json", json.dumps(chosen.metadata()))
     click.echo(json.dumps(chosen.commands(folder, site)))

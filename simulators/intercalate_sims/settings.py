@@ -5,10 +5,11 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from intercalate.cycler_server.soft_ioc import server_environment
 from intercalate.problems import ProblemsError, problems_of
+from intercalate_sims.cell import cell_specs
 
 
 class SettingsError(ProblemsError):
@@ -21,6 +22,15 @@ class _Section(BaseModel):
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 Prefix = Annotated[str, Field(pattern=":$")]
+
+
+def _known_model(name: str) -> str:
+    if name not in cell_specs():
+        raise ValueError(f"known models are {', '.join(cell_specs())}")
+    return name
+
+
+CellModelName = Annotated[str, AfterValidator(_known_model)]
 
 
 class CyclerSettings(_Section):
@@ -48,7 +58,7 @@ class SimulationSettings(_Section):
     dt_s: Annotated[float, Field(gt=0, le=10)]
     seed: int
     repeater_port: Port
-    cells: Annotated[dict[str, str], Field(min_length=1)]
+    cells: Annotated[dict[str, CellModelName], Field(min_length=1)]
     cycler: CyclerSettings
     diffractometer: DiffractometerServer
 

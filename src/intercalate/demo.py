@@ -52,9 +52,13 @@ def run_demo(folder: Path, *, rate: float, cell_model: str, console: Console) ->
 
     Raises
     ------
+    ValueError
+        If the rate is not above 0.
     ServiceError
         If the folder holds something else, or a process does not come up.
     """
+    if not rate > 0:
+        raise ValueError(f"rate is {rate:g}; it must be above 0 cell seconds per wall second")
     began = time.monotonic()
     seconds: dict[str, float] = {}
     config = _prepare(folder)
@@ -99,6 +103,10 @@ def _prepare(folder: Path) -> Config:
     if folder.exists():
         if any(folder.iterdir()) and not (folder / _MARK).exists():
             raise ServiceError(f"{folder} holds something else than a demo; name another folder")
+        if (folder / "simulated.toml").exists():
+            before = Config.from_file(folder / "simulated.toml")
+            simulation_services(before).stop()
+            catalog_services(before).stop()
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     (folder / _MARK).touch()
