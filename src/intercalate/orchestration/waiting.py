@@ -1,12 +1,15 @@
 """Waiting that a pause does not cut short."""
 
 import asyncio
+import itertools
 from collections.abc import Awaitable
 from typing import Any
 
 import bluesky.plan_stubs as bps
 from bluesky.protocols import Status
 from bluesky.utils import MsgGenerator
+
+_numbers = itertools.count(1)
 
 
 def _finished(status: Status) -> Awaitable[None]:
@@ -43,7 +46,12 @@ def wait_until_done(status: Status) -> MsgGenerator[None]:
         raise error
 
 
-def trigger_and_wait(device: Any) -> MsgGenerator[None]:
-    """Trigger a device and wait until it is really done."""
-    status = yield from bps.trigger(device, wait=False)
-    yield from wait_until_done(status)
+def trigger_and_wait(*devices: Any) -> MsgGenerator[None]:
+    """Trigger devices, in this order and at once, and wait until all of them are really done."""
+    group, statuses = f"trigger-{next(_numbers)}", []
+    for device in devices:
+        statuses.append((yield from bps.trigger(device, group=group, wait=False)))
+    for status in statuses:
+        yield from wait_until_done(status)
+    # The RunEngine keeps every status until its group is waited for: a long run would only grow.
+    yield from bps.wait(group)

@@ -91,3 +91,22 @@ def test_a_failure_is_the_plan_s_failure(engine: RunEngine) -> None:
     in_thread(fail)
     with pytest.raises((FailedStatus, RuntimeError)):
         engine(trigger_and_wait(device))
+
+
+def test_the_engine_keeps_nothing_of_what_is_done(engine: RunEngine) -> None:
+    """Cost per point must not grow with the length of a run."""
+
+    class Prompt(Slow):
+        def trigger(self) -> Status:
+            status = Status()
+            status.set_finished()
+            return status
+
+    def plan():
+        for _ in range(20):
+            yield from trigger_and_wait(Prompt())
+        kept.append((dict(engine._groups), dict(engine._status_objs)))
+
+    kept: list[tuple[dict, dict]] = []
+    engine(plan())
+    assert kept == [({}, {})]
