@@ -28,8 +28,8 @@ def take_frame(
     detector
         Takes the frame.
     beside
-        Further devices to read into the same event; those that can be triggered are, while the
-        frame is exposed.
+        Further devices to read into the same event; those that can be triggered are, after the
+        frame.
     exposure_s
         Cell seconds; as set before where None.
     """
@@ -37,7 +37,8 @@ def take_frame(
     def inner() -> MsgGenerator[None]:
         if exposure_s is not None:
             yield from bps.abs_set(detector.exposure_s, exposure_s, wait=True)
-        yield from trigger_and_wait(detector, *(device for device in beside if hasattr(device, "trigger")))
+        yield from trigger_and_wait(detector)
+        yield from trigger_and_wait(*(device for device in beside if hasattr(device, "trigger")))
         # An event that was begun and cannot be finished would be in the way of the next one.
         yield from bpp.contingency_wrapper(event(), except_plan=lambda _: bps.drop())
 
