@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from intercalate.cell import Cell, CellError
 
-DATA = Path(__file__).parents[3] / "shared" / "data" / "protocol" / "aurora_samples_240620_kigr_gen2.json"
 EXAMPLES = Path(str(files("intercalate") / "examples" / "cells"))
 
 
@@ -35,10 +34,8 @@ def electrode(**fields: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def records() -> list[dict[str, Any]]:
-    if not DATA.exists():
-        pytest.skip(f"no real data at {DATA}")
-    return json.loads(DATA.read_text())
+def records(real_data: Path) -> list[dict[str, Any]]:
+    return json.loads((real_data / "protocol" / "aurora_samples_240620_kigr_gen2.json").read_text())
 
 
 @pytest.mark.realdata

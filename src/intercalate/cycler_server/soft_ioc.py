@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import socket
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from caproto.asyncio.server import Context, VirtualCircuit
@@ -31,15 +31,6 @@ def server_environment(port: int) -> dict[str, str]:
         "EPICS_CAS_BEACON_ADDR_LIST": "",
         "EPICS_CAS_INTF_ADDR_LIST": LOOPBACK,
         "CAPROTO_SERVER_HIGH_LOAD_TIMEOUT_SEC": "0.001",
-    }
-
-
-def client_environment(ports: Iterable[int]) -> dict[str, str]:
-    """Environment variables of a process that talks to the servers at these ports, and to no others."""
-    return {
-        "EPICS_CA_ADDR_LIST": " ".join(f"{LOOPBACK}:{port}" for port in ports),
-        "EPICS_CA_AUTO_ADDR_LIST": "NO",
-        "EPICS_CA_MAX_ARRAY_BYTES": "16000000",
     }
 
 

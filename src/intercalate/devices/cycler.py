@@ -107,18 +107,6 @@ class CyclerDoorbell(Device):
         return status
 
 
-class CyclerFinished(Device):
-    """Done as soon as no program is being executed or held, whatever ended it."""
-
-    def trigger(self) -> DeviceStatus:
-        """Wait for open circuit."""
-        cycler = self.parent
-        assert isinstance(cycler, Cycler)
-        status = DeviceStatus(self)
-        end_when(status, lambda: not cycler.ask_busy(), cycler.state)
-        return status
-
-
 class CyclerVerb(Device):
     """Commands to the channel: `set("hold")`, `set("release")`, `set("acknowledge")` …"""
 
@@ -180,7 +168,6 @@ class Cycler(Device):
 
     step = Cpt(CyclerStep, "", kind=Kind.omitted)
     doorbell = Cpt(CyclerDoorbell, "", kind=Kind.omitted)
-    finished = Cpt(CyclerFinished, "", kind=Kind.omitted)
     verb = Cpt(CyclerVerb, "", kind=Kind.omitted)
 
     def __init__(

@@ -27,7 +27,6 @@ class CyclesCells(Protocol):
     on_client_lost: OnLoss
     step: Any
     doorbell: Any
-    finished: Any
     verb: Any
 
     def prepare(self, value: dict[str, Any]) -> Status:

@@ -20,7 +20,6 @@ from intercalate.protocol import (
 
 from .samples import make_cell, make_site
 
-DATA = Path(__file__).parents[4] / "shared" / "data" / "protocol"
 EXAMPLES = files("intercalate") / "examples"
 NO_CAPACITY = {"one_c_current_mA": None, "one_c_basis": None}
 NO_WINDOW = {"min_voltage_V": None, "max_voltage_V": None}
@@ -57,10 +56,8 @@ def discharge(**fields: Any) -> dict[str, Any]:
 
 
 @pytest.mark.realdata
-def test_a_protocol_beyond_its_own_safety_is_refused_with_both_figures():
-    path = DATA / "aurora_unicycler_protocol.json"
-    if not path.exists():
-        pytest.skip(f"no real data at {path}")
+def test_a_protocol_beyond_its_own_safety_is_refused_with_both_figures(real_data: Path):
+    path = real_data / "protocol" / "aurora_unicycler_protocol.json"
     protocol = Protocol.from_file(path)
     cell, site = make_cell(**NO_CAPACITY, **NO_WINDOW), make_site()
     with pytest.raises(FeasibilityError) as caught:

@@ -11,7 +11,6 @@ from intercalate.protocol import ConstantCurrent, Loop, OpenCircuitVoltage, Prot
 
 from .samples import contents, few
 
-DATA = Path(__file__).parents[4] / "shared" / "data" / "protocol"
 REST = {"step": "open_circuit_voltage", "until_time_s": 60}
 
 
@@ -26,10 +25,8 @@ def problems_in(*method: dict[str, Any], **parts: Any) -> dict[str, str]:
 
 
 @pytest.mark.realdata
-def test_a_protocol_of_a_robot_laboratory_loads_unchanged():
-    path = DATA / "aurora_unicycler_protocol.json"
-    if not path.exists():
-        pytest.skip(f"no real data at {path}")
+def test_a_protocol_of_a_robot_laboratory_loads_unchanged(real_data: Path):
+    path = real_data / "protocol" / "aurora_unicycler_protocol.json"
     protocol = Protocol.from_file(path)
     written = json.loads(protocol.to_json())
     assert written == json.loads(path.read_text())
