@@ -49,8 +49,7 @@ def beside_a_program(session: Session, points: int) -> Any:
     yield from bps.stage(detector, wait=True)
     yield from start_program(cycler, program, program_id, OnLoss.REST)
     for _ in range(points):
-        yield from drain(cycler)
-        yield from take_frame(detector, session.clocks, cycler)
+        yield from take_frame(detector, session.clocks, cycler, meanwhile=lambda: drain(cycler))
     yield from bps.abs_set(cycler.verb, Verb.STOP, why="benchmark", group="stop")
     yield from bps.wait(group="stop")
     yield from drain(cycler)

@@ -119,7 +119,13 @@ def operando(
         mode="operando",
         measurements=[measurement],
     )
-    occasions, measuring = Occasions(condition), Measuring(detector, (clocks, cycler), exposure_s)
+    occasions = Occasions(condition)
+
+    def collect() -> MsgGenerator[None]:
+        for record in (yield from drain(cycler)):
+            occasions.see(record)
+
+    measuring = Measuring(detector, (clocks, cycler), exposure_s, collect)
 
     def inner() -> MsgGenerator[str]:
         uid = yield from bps.open_run(metadata)
@@ -137,8 +143,7 @@ def operando(
         yield from measuring.prepare()
         yield from start_program(cycler, program, program_id, lost)
         while cycler.is_busy:
-            for record in (yield from drain(cycler)):
-                occasions.see(record)
+            yield from collect()
             if occasions.take():
                 yield from measuring.measure()
             else:

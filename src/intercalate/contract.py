@@ -172,7 +172,14 @@ RECORD_UNITS: dict[str, str] = {
 RECORD_BLOCK_ROWS = 256
 """Most records in one answer of `RecordBlock`."""
 
-RECORD_BLOCK_HEADER: tuple[str, ...] = ("boot_id", "requested", "first_available", "next", "count")
+RECORD_BLOCK_HEADER: tuple[str, ...] = (
+    "boot_id",
+    "requested",
+    "first_available",
+    "next",
+    "count",
+    "announced",
+)
 
 COMMAND_BYTES = 262_144
 """Most bytes of a command or of its reply."""

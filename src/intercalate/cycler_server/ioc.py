@@ -161,8 +161,9 @@ class ChannelPVs(PVGroup):
     async def put_record_request(self, value: Any) -> Any:
         """Serve a block of records in `RecordBlock`."""
         start = max(0, int(value))
-        rows = self.desk.executor.records.read(start)
-        header = (self._boot_id, int(value), 0, start + len(rows), len(rows))
+        records = self.desk.executor.records
+        rows = records.read(start)
+        header = (self._boot_id, int(value), 0, start + len(rows), len(rows), records.synced)
         await self.record_block.write(np.concatenate([header, rows.ravel()]))
         return value
 

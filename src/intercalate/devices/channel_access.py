@@ -1,12 +1,21 @@
-"""What the Channel Access library prints goes to the log, not over progress bars."""
+"""The Channel Access library: what it raises, and that it prints to the log, not over progress bars."""
 
 import ctypes
 import logging
 from typing import Any
 
 import epics
+from ophyd.utils.errors import OpException
 
 log = logging.getLogger(__name__)
+
+CHANNEL_ACCESS_ERRORS = (
+    TimeoutError,
+    OpException,
+    epics.ca.ChannelAccessException,
+    epics.ca.ChannelAccessGetFailure,
+)
+"""What a signal raises where its server does not answer."""
 
 
 def _to_log(text: bytes) -> None:

@@ -1,16 +1,23 @@
 """Paired readings of two clocks, from which the alignment of their data is reckoned."""
 
+import math
 from typing import Any
 
 from ophyd import Component as Cpt
 from ophyd import Device, Kind, Signal
 from ophyd.status import DeviceStatus
 
-from intercalate.devices.statuses import end
+from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
+from intercalate.devices.statuses import end_in_thread
+
+READING_TIMEOUT_S = 2.0
+"""Wall seconds within which a clock must have answered."""
 
 
 class ClockComparison(Device):
     """Reads the cycler's clock, an instrument's clock, and the cycler's again.
+
+    A pair that could not be read is NaN and no failure: a frame is worth more than one comparison.
 
     Attributes
     ----------
@@ -32,13 +39,20 @@ class ClockComparison(Device):
         self._instrument_clock = instrument_clock
 
     def trigger(self) -> DeviceStatus:
-        """Take one pair of readings."""
+        """Take one pair of readings, in a thread: an instrument that is gone delays nobody else."""
         status = DeviceStatus(self)
-        before, instrument, after = (
-            float(clock.get()) for clock in (self._cycler_clock, self._instrument_clock, self._cycler_clock)
-        )
+        end_in_thread(status, self._compare)
+        return status
+
+    def _compare(self) -> None:
+        clocks = (self._cycler_clock, self._instrument_clock, self._cycler_clock)
+        try:
+            before, instrument, after = (
+                float(clock.get(timeout=READING_TIMEOUT_S, connection_timeout=READING_TIMEOUT_S))
+                for clock in clocks
+            )
+        except CHANNEL_ACCESS_ERRORS:
+            before = instrument = after = math.nan
         self.cycler_unix_s.put((before + after) / 2)
         self.instrument_unix_s.put(instrument)
         self.half_width_s.put((after - before) / 2)
-        end(status)
-        return status

@@ -14,16 +14,17 @@ import numpy as np
 from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind, Signal
 from ophyd.status import DeviceStatus
-from ophyd.utils.errors import OpException
 
 from intercalate.contract import (
     RECORD_BLOCK_HEADER,
+    RECORD_BLOCK_ROWS,
     RECORD_COLUMNS,
     RECORD_UNITS,
     CyclerState,
     OnLoss,
     Verb,
 )
+from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
 from intercalate.devices.statuses import NoAnswer, end, end_in_thread, end_when
 from intercalate.protocol import SiteLimits
 
@@ -34,13 +35,6 @@ CONTENTION_S = 0.02
 """Wall seconds at most before a request that met another client's is made again."""
 
 BUSY = (CyclerState.RUNNING, CyclerState.HOLDING)
-
-_CHANNEL_ACCESS_ERRORS = (
-    TimeoutError,
-    OpException,
-    epics.ca.ChannelAccessException,
-    epics.ca.ChannelAccessGetFailure,
-)
 
 
 class CyclerError(RuntimeError):
@@ -61,7 +55,7 @@ def read_now(signal: EpicsSignal | EpicsSignalRO) -> Any:
     """
     try:
         return signal.get(use_monitor=False, timeout=COMMAND_TIMEOUT_S, connection_timeout=COMMAND_TIMEOUT_S)
-    except _CHANNEL_ACCESS_ERRORS as error:
+    except CHANNEL_ACCESS_ERRORS as error:
         raise CyclerSilent(f"{signal.pvname} does not answer: {error}") from error
 
 
@@ -219,7 +213,7 @@ class Cycler(Device):
                         answer = json.loads(self.reply.get(timeout=2.0) or "{}")
                         if answer.get("request_id") == request_id:
                             break
-                except (*_CHANNEL_ACCESS_ERRORS, ValueError):
+                except (*CHANNEL_ACCESS_ERRORS, ValueError):
                     continue
             else:
                 raise CyclerSilent(
@@ -288,6 +282,9 @@ class Cycler(Device):
     @property
     def is_busy(self) -> bool:
         """Whether a program is being executed or held; True where the server does not answer."""
+        # A monitor that still says so is enough; one that no longer does may be late for a start.
+        if self._starting or (self.state.connected and self.state.get() in BUSY):
+            return True
         try:
             return self.ask_busy()
         except CyclerSilent:
@@ -406,47 +403,36 @@ class Cycler(Device):
 
     def collect_pages(self) -> Iterator[dict[str, Any]]:
         """Records announced until now and not yet collected, as partial event pages."""
-        announced = int(read_now(self.record_seq))
-        while len(rows := self.read_records(announced)):
+        rows, names = self.read_records(), [f"{self.name}_{column}" for column in RECORD_COLUMNS]
+        while len(rows):
             now = time.time()
-            names = [f"{self.name}_{column}" for column in RECORD_COLUMNS]
-            data = {name: rows[:, i].tolist() for i, name in enumerate(names)}
             yield {
                 "time": [now] * len(rows),
-                "data": data,
+                "data": {name: rows[:, i].tolist() for i, name in enumerate(names)},
                 "timestamps": {name: [now] * len(rows) for name in names},
             }
+            if len(rows) < RECORD_BLOCK_ROWS:
+                return
+            rows = self.read_records()
 
-    def read_records(self, announced: int | None = None) -> np.ndarray:
+    def read_records(self) -> np.ndarray:
         """Read the next block of records from the server.
-
-        Parameters
-        ----------
-        announced
-            Read no further than this number of records; None for all there are now.
 
         Returns
         -------
         ndarray, shape (n, len(RECORD_COLUMNS))
-            No rows where there are no new records.
+            At most `RECORD_BLOCK_ROWS`; fewer where there are no more.
 
         Raises
         ------
         CyclerError
             If the server does not answer, or has fewer records than were collected.
         """
-        announced = int(read_now(self.record_seq)) if announced is None else announced
-        if announced < self._cursor:
-            raise CyclerError(
-                f"{self.prefix}RecordSeq announces {announced} records, {self._cursor} were collected: "
-                "the server's record file was replaced while a program was followed"
-            )
-        last = self._end(announced)
         deadline = time.monotonic() + COMMAND_TIMEOUT_S
-        while last > self._cursor:
+        while self._last_record is None or self._last_record > self._cursor:
             block = self._request_block(self._cursor, deadline)
             if block is not None:
-                return self._take(block, last)
+                return self._take(block)
         return np.empty((0, len(RECORD_COLUMNS)))
 
     def _request_block(self, start: int, deadline: float) -> np.ndarray | None:
@@ -458,7 +444,7 @@ class Cycler(Device):
             if not put_and_wait(self.record_request, start, left_s):
                 return None
             block = np.atleast_1d(self.record_block.get(timeout=left_s))
-        except _CHANNEL_ACCESS_ERRORS:
+        except CHANNEL_ACCESS_ERRORS:
             return None
         if len(block) >= len(RECORD_BLOCK_HEADER) and block[1] == start:
             return block
@@ -466,9 +452,15 @@ class Cycler(Device):
         threading.Event().wait(random.uniform(0.0, CONTENTION_S))
         return None
 
-    def _take(self, block: np.ndarray, last: int) -> np.ndarray:
+    def _take(self, block: np.ndarray) -> np.ndarray:
         head = len(RECORD_BLOCK_HEADER)
-        _, _, first, following, count = (int(figure) for figure in block[:head])
+        _, _, first, following, count, announced = (int(figure) for figure in block[:head])
+        if announced < self._cursor:
+            raise CyclerError(
+                f"{self.prefix}RecordBlock announces {announced} records, {self._cursor} were collected: "
+                "the server's record file was replaced while a program was followed"
+            )
+        last = self._end(announced)
         self.records_lost += max(0, first - self._cursor)
         rows = block[head:].reshape(count, len(RECORD_COLUMNS))[: max(0, last - (following - count))]
         self._cursor = min(following, last)

@@ -9,7 +9,7 @@ from bluesky.utils import FailedStatus, MsgGenerator
 from ophyd import Signal
 
 from intercalate.devices.roles import TakesFrames
-from intercalate.orchestration.waiting import trigger_and_wait
+from intercalate.orchestration.waiting import Meanwhile, trigger_and_wait
 
 XRD_STREAM = "xrd"
 MISSED_STREAM = "missed"
@@ -17,7 +17,11 @@ MISSED_STREAM = "missed"
 
 
 def take_frame(
-    detector: TakesFrames, *beside: Any, exposure_s: float | None = None, stream: str = XRD_STREAM
+    detector: TakesFrames,
+    *beside: Any,
+    exposure_s: float | None = None,
+    stream: str = XRD_STREAM,
+    meanwhile: Meanwhile | None = None,
 ) -> MsgGenerator[None]:
     """Take one frame into the open run; the detector must be staged.
 
@@ -28,17 +32,18 @@ def take_frame(
     detector
         Takes the frame.
     beside
-        Further devices to read into the same event; those that can be triggered are, after the
-        frame.
+        Further devices to read into the same event; those that can be triggered are, with the frame.
     exposure_s
         Cell seconds; as set before where None.
+    meanwhile
+        Stub executed during the exposure, every second of wall time and at least once.
     """
 
     def inner() -> MsgGenerator[None]:
         if exposure_s is not None:
             yield from bps.abs_set(detector.exposure_s, exposure_s, wait=True)
-        yield from trigger_and_wait(detector)
-        yield from trigger_and_wait(*(device for device in beside if hasattr(device, "trigger")))
+        triggered = (device for device in beside if hasattr(device, "trigger"))
+        yield from trigger_and_wait(detector, *triggered, meanwhile=meanwhile)
         # An event that was begun and cannot be finished would be in the way of the next one.
         yield from bpp.contingency_wrapper(event(), except_plan=lambda _: bps.drop())
 
@@ -76,6 +81,8 @@ class Measuring:
         Read into the same event.
     exposure_s
         Cell seconds.
+    meanwhile
+        Stub executed during exposures, as of `take_frame`: the cell goes on, and so must who watches it.
 
     Attributes
     ----------
@@ -86,13 +93,19 @@ class Measuring:
     """
 
     def __init__(
-        self, detector: TakesFrames, beside: Sequence[Any], exposure_s: float, stream: str = XRD_STREAM
+        self,
+        detector: TakesFrames,
+        beside: Sequence[Any],
+        exposure_s: float,
+        meanwhile: Meanwhile,
+        stream: str = XRD_STREAM,
     ):
         self.detector = detector
         self.taken = 0
         self.missed: list[str] = []
         self._beside = tuple(beside)
         self._exposure_s = exposure_s
+        self._meanwhile = meanwhile
         self._stream = stream
         self._staged = self._went_away = False
         self._reason: Any = Signal(name=f"{detector.name}_missed_reason", value="")
@@ -116,7 +129,9 @@ class Measuring:
             return
         try:
             yield from self.prepare()
-            yield from take_frame(self.detector, *self._beside, stream=self._stream)
+            yield from take_frame(
+                self.detector, *self._beside, stream=self._stream, meanwhile=self._meanwhile
+            )
         except (FailedStatus, RuntimeError, TimeoutError, OSError) as error:
             yield from self._after_failure(error)
         else:

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import bluesky.plan_stubs as bps
@@ -11,9 +11,14 @@ from bluesky.utils import MsgGenerator
 
 _numbers = itertools.count(1)
 
+MEANWHILE_S = 1.0
+"""Wall seconds between two turns of what is done while something else is waited for."""
 
-def _finished(status: Status) -> Awaitable[None]:
-    """Future in the RunEngine's loop that is done when `status` is."""
+Meanwhile = Callable[[], MsgGenerator[Any]]
+
+
+def _finished(status: Status, within_s: float | None) -> Awaitable[None]:
+    """Future in the RunEngine's loop that is done when `status` is, or the time has passed."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[None] = loop.create_future()
 
@@ -25,33 +30,49 @@ def _finished(status: Status) -> Awaitable[None]:
         loop.call_soon_threadsafe(end)
 
     status.add_callback(tell)
+    if within_s is not None:
+        loop.call_later(within_s, end)
     return future
 
 
-def wait_until_done(status: Status) -> MsgGenerator[None]:
+def wait_until_done(status: Status, meanwhile: Meanwhile | None = None) -> MsgGenerator[None]:
     """Wait for a status, however often the plan is paused meanwhile.
 
     A pause cancels the message that waits, and where the plan is not rewound, a plan would go on as if
     the wait were over.
+
+    Parameters
+    ----------
+    meanwhile
+        Stub executed at once and then every `MEANWHILE_S` until the status is done.
 
     Raises
     ------
     Exception
         What the status failed with.
     """
+    within_s = None if meanwhile is None else MEANWHILE_S
     while not status.done:
-        yield from bps.wait_for([lambda: _finished(status)])
+        if meanwhile is not None:
+            yield from meanwhile()
+        yield from bps.wait_for([lambda: _finished(status, within_s)])
     error = status.exception()
     if error is not None:
         raise error
 
 
-def trigger_and_wait(*devices: Any) -> MsgGenerator[None]:
-    """Trigger devices, in this order and at once, and wait until all of them are really done."""
+def trigger_and_wait(*devices: Any, meanwhile: Meanwhile | None = None) -> MsgGenerator[None]:
+    """Trigger devices, in this order and at once, and wait until all of them are really done.
+
+    Raises
+    ------
+    Exception
+        What the first of them failed with.
+    """
     group, statuses = f"trigger-{next(_numbers)}", []
     for device in devices:
         statuses.append((yield from bps.trigger(device, group=group, wait=False)))
     for status in statuses:
-        yield from wait_until_done(status)
+        yield from wait_until_done(status, meanwhile)
     # The RunEngine keeps every status until its group is waited for: a long run would only grow.
     yield from bps.wait(group)
