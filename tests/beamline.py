@@ -27,7 +27,7 @@ def free_ports(count: int) -> list[int]:
 
 
 # Channel Access reads its addresses once per process: all beamlines of a test process share them.
-CYCLER_PORT, DIFFRACTOMETER_PORT, REPEATER_PORT, CATALOG_PORT = free_ports(4)
+CYCLER_PORT, DIFFRACTOMETER_PORT, REPEATER_PORT, CATALOG_PORT, BEAM_PORT = free_ports(5)
 
 
 @dataclass
@@ -83,7 +83,7 @@ def start_beamline(folder: Path, *, rate: float = 1000.0, cell_model: str | None
         text = (EXAMPLES / "config" / name).read_text()
         text = text.replace("SIM:", prefix)
         text = text.replace("15064", str(CYCLER_PORT)).replace("15065", str(DIFFRACTOMETER_PORT))
-        text = text.replace("15066", str(REPEATER_PORT))
+        text = text.replace("15066", str(REPEATER_PORT)).replace("15067", str(BEAM_PORT))
         text = text.replace("8410", str(CATALOG_PORT)).replace(
             "intercalate-simulated", f"test-{CATALOG_PORT}"
         )

@@ -91,8 +91,9 @@ class InstrumentLink:
 
     def __init__(self, address_file: Path):
         self._link = WorldLink(
-            address_file, on_message=self._take, on_down=self._fail_all, on_up=lambda: None
+            address_file, on_message=self._take, on_down=self._fail_all, on_up=self._tell_shutter
         )
+        self._is_open = True
         self._pending: dict[int, asyncio.Future[Message]] = {}
         self._keys = itertools.count(1)
 
@@ -130,25 +131,48 @@ class InstrumentLink:
             return await future
         except asyncio.CancelledError:
             self._pending.pop(key, None)
-            self._link.send({"op": "cancel", "key": key})
-            self.done()
+            if message["op"] == "expose":
+                self._link.send({"op": "cancel", "key": key})
+                self.done()
             raise
 
-    async def expose(self, cell: str, exposure_s: float) -> Message:
-        """Expose a cell; when this returns, the clock stands still until `done` is called.
+    async def expose(self, cell: str | None, exposure_s: float) -> Message:
+        """Expose a cell, or nothing of the world; on return the clock stands still until `done` is called.
 
         Returns
         -------
         dict
-            `start_unix_s`, `end_unix_s` and `states`, one `ProbeState` as a dict for each equal part
-            of the exposure.
+            See `Exposure.answer`: times, photons, and `states`, one `ProbeState` as a dict for each
+            equal part of the exposure.
 
         Raises
         ------
         ConnectionError
             If the world is gone, or goes away during the exposure.
+        RuntimeError
+            If the world refuses.
         """
         return await self._ask({"op": "expose", "cell": cell, "exposure_s": exposure_s})
+
+    def shutter(self, is_open: bool) -> None:
+        """Tell the world whether this instrument's own shutter lets the beam through."""
+        self._is_open = is_open
+        self._tell_shutter()
+
+    def _tell_shutter(self) -> None:
+        self._link.send({"op": "shutter", "open": self._is_open})
+
+    async def beam(self, **changes: Any) -> dict[str, Any]:
+        """Change the beam, as `Beam.set` takes it, and ask how it is.
+
+        Raises
+        ------
+        ConnectionError
+            If the world is gone.
+        RuntimeError
+            If the world refuses the change.
+        """
+        return await self._ask({"op": "beam", "set": changes})
 
     def done(self) -> None:
         """Let the clock go on."""

@@ -1,28 +1,13 @@
-"""Commands that serve the simulated beamline, one process each: world, cycler, diffractometer."""
+"""Commands that serve the simulated beamline, one process each: world, cycler, beam, diffractometer."""
 
 import asyncio
 import json
 import logging
 import os
 import signal
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where the processes of one simulated beamline keep what they share."""
-
-    folder: Path
-    address: Path = field(init=False)
-    state: Path = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "address", self.folder / "world.json")
-        object.__setattr__(self, "state", self.folder / "world.state")
-
 
 _END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -46,7 +31,7 @@ def main() -> None:
 @click.option("--folder", type=click.Path(path_type=Path), required=True)
 @click.option("--settings", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--rate", type=float, help="in place of the one in the settings")
-@click.option("--cell-model", help="of the cell in the beam, in place of the one in the settings")
+@click.option("--cell-model", help="of the first cell, in place of the one in the settings")
 @click.option("--site", required=True, help="site limits as JSON")
 def commands(folder: Path, settings: Path, rate: float | None, cell_model: str | None, site: str) -> None:
     """Print the processes of a simulated beamline as JSON, and write what they have in common."""
@@ -57,6 +42,7 @@ def commands(folder: Path, settings: Path, rate: float | None, cell_model: str |
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
     folder.mkdir(parents=True, exist_ok=True)
+    _write_whole(folder / "settings.json", chosen.model_dump_json(indent=1))
     _write_whole(folder / "simulation.json", json.dumps(chosen.metadata()))
     click.echo(json.dumps(chosen.commands(folder, site)))
 
@@ -78,22 +64,21 @@ def repeater() -> None:
     run(host="127.0.0.1")
 
 
+FOLDER = click.option("--folder", type=click.Path(path_type=Path, exists=True), required=True)
+"""Where `commands` has written the settings."""
+
+
 @main.command()
-@click.option("--folder", type=click.Path(path_type=Path), required=True)
-@click.option("--cell", "cells", multiple=True, required=True, help="NAME=MODEL, may be repeated")
-@click.option("--rate", type=float, required=True, help="cell seconds per wall second")
-@click.option("--dt", "dt_s", type=float, default=2.0, show_default=True, help="step of cell time, s")
-@click.option("--seed", type=int, default=1, show_default=True)
-def world(folder: Path, cells: tuple[str, ...], rate: float, dt_s: float, seed: int) -> None:
-    """Cells and the clock."""
-    from intercalate_sims.world import World
+@FOLDER
+def world(folder: Path) -> None:
+    """Cells, beam and the clock."""
+    from intercalate_sims.assembly import Layout, make_world
 
     layout = Layout(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    specs = dict(text.split("=", 1) for text in cells)
+    settings = layout.read_settings()
 
     async def serve() -> None:
-        model = World(specs, rate=rate, seed=seed, dt_s=dt_s, state_path=layout.state)
+        model = make_world(settings, layout)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(model.connect, "127.0.0.1", 0)
         _write_whole(layout.address, json.dumps({"port": server.sockets[0].getsockname()[1]}))
@@ -109,67 +94,54 @@ def world(folder: Path, cells: tuple[str, ...], rate: float, dt_s: float, seed: 
 
 
 @main.command()
-@click.option("--folder", type=click.Path(path_type=Path), required=True)
-@click.option("--prefix", required=True)
-@click.option("--channel", "channels", multiple=True, required=True, help="CHANNEL=CELL, may be repeated")
+@FOLDER
 @click.option("--site", required=True, help="site limits as JSON")
-def cycler(folder: Path, prefix: str, channels: tuple[str, ...], site: str) -> None:
+def cycler(folder: Path, site: str) -> None:
     """The production cycler server on simulated channels."""
     from intercalate.cycler_server.server import CyclerServer
     from intercalate.cycler_server.soft_ioc import serve
     from intercalate.protocol import SiteLimits
+    from intercalate_sims.assembly import Layout
     from intercalate_sims.channel import SimulatedRig
     from intercalate_sims.iocs.knobs import KnobPVs
 
+    settings = Layout(folder).read_settings().cycler
+
     async def run() -> None:
-        rig = SimulatedRig(Layout(folder).address, dict(text.split("=", 1) for text in channels))
-        server = CyclerServer(rig.channels, folder / "cycler", prefix, SiteLimits.model_validate_json(site))
+        rig = SimulatedRig(Layout(folder).address, settings.channels)
+        limits = SiteLimits.model_validate_json(site)
+        server = CyclerServer(rig.channels, folder / "cycler", settings.prefix, limits)
         pvdb = server.pvdb
         for name, channel in rig.channels.items():
-            pvdb.update(KnobPVs(prefix=f"{prefix}{name}:Knob:", channel=channel).pvdb)
+            pvdb.update(KnobPVs(prefix=f"{settings.prefix}{name}:Knob:", channel=channel).pvdb)
         await serve(pvdb, [rig.run(), *server.tasks()])
 
     asyncio.run(run())
 
 
 @main.command()
-@click.option("--folder", type=click.Path(path_type=Path), required=True)
-@click.option("--prefix", required=True)
-@click.option("--cell", required=True, help="name of the world's cell in the beam")
-@click.option("--cell-model", required=True, help="model of that cell")
-@click.option("--seed", type=int, default=1, show_default=True)
-@click.option(
-    "--clock-offset", "clock_offset_s", type=float, default=0.0, help="of the instrument's clock, s"
-)
-@click.option("--clock-drift", "clock_drift_ppm", type=float, default=0.0, help="in parts per million")
-def diffractometer(
-    folder: Path,
-    prefix: str,
-    cell: str,
-    cell_model: str,
-    seed: int,
-    clock_offset_s: float,
-    clock_drift_ppm: float,
-) -> None:
-    """Camera, HDF5 plugin, stage and shutter."""
+@FOLDER
+def beam(folder: Path) -> None:
+    """Machine, monochromator, slits, attenuator and safety shutter."""
     from intercalate.cycler_server.soft_ioc import serve
-    from intercalate_sims.iocs.diffractometer import DiffractometerSettings, SimulatedDiffractometer
-    from intercalate_sims.link import InstrumentLink
+    from intercalate_sims.assembly import Layout, make_beam_ioc
 
     async def run() -> None:
-        instrument = SimulatedDiffractometer(
-            prefix,
-            InstrumentLink(Layout(folder).address),
-            DiffractometerSettings(
-                cell=cell,
-                cell_model=cell_model,
-                seed=seed,
-                truth_path=folder / "truth.jsonl",
-                clock_offset_s=clock_offset_s,
-                clock_drift_ppm=clock_drift_ppm,
-            ),
-        )
-        instrument.write_calibration(folder)
+        ioc = make_beam_ioc(Layout(folder).read_settings(), folder)
+        await serve(ioc.pvdb, ioc.tasks())
+
+    asyncio.run(run())
+
+
+@main.command()
+@FOLDER
+def diffractometer(folder: Path) -> None:
+    """Camera, HDF5 plugin, monitors, sample changer and fast shutter."""
+    from intercalate.cycler_server.soft_ioc import serve
+    from intercalate_sims.assembly import Layout, make_diffractometer
+
+    async def run() -> None:
+        instrument = make_diffractometer(Layout(folder).read_settings(), folder)
         await serve(instrument.pvdb, instrument.tasks())
 
     asyncio.run(run())

@@ -3,13 +3,16 @@
 import sys
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from intercalate.cycler_server.soft_ioc import server_environment
 from intercalate.problems import ProblemsError, problems_of
 from intercalate_sims.cell import cell_specs
+
+STANDARDS = ("LaB6", "Si", "empty", "fluorescence")
+"""What a holder may hold besides a cell."""
 
 
 class SettingsError(ProblemsError):
@@ -22,6 +25,7 @@ class _Section(BaseModel):
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 Prefix = Annotated[str, Field(pattern=":$")]
+Positive = Annotated[float, Field(gt=0)]
 
 
 def _known_model(name: str) -> str:
@@ -41,14 +45,40 @@ class CyclerSettings(_Section):
     channels: dict[str, str]
 
 
-class DiffractometerServer(_Section):
-    """The diffractometer."""
+class BeamServer(_Section):
+    """The beam: what the ring gives, and the optics as they are found."""
 
     prefix: Prefix
     port: Port
-    cell: str
+    energy_kev: Annotated[float, Field(ge=20, le=30)]
+    ring_current_ma: Positive
+    flux_photons_s: Positive
+    slit_h_mm: Annotated[float, Field(ge=0.02, le=5)]
+    slit_v_mm: Annotated[float, Field(ge=0.02, le=5)]
+    safety_shutter: Literal["open", "closed"]
+    dumps: tuple[tuple[float, Positive], ...]
+
+
+class DiffractometerServer(_Section):
+    """The diffractometer, with the geometry that its users are told."""
+
+    prefix: Prefix
+    port: Port
     clock_offset_s: float
     clock_drift_ppm: float
+    distance_mm: Positive
+    pixel_mm: Positive
+    shape: tuple[Annotated[int, Field(ge=64)], Annotated[int, Field(ge=64)]]
+    beam_mm: tuple[float, float]
+    beamstop_radius_mm: Positive
+
+
+class HolderSettings(_Section):
+    """One place of the sample changer, with the position that its users are told."""
+
+    x_mm: float
+    y_mm: float
+    content: str
 
 
 class SimulationSettings(_Section):
@@ -56,15 +86,26 @@ class SimulationSettings(_Section):
 
     rate: Annotated[float, Field(gt=0, le=1e6)]
     dt_s: Annotated[float, Field(gt=0, le=10)]
-    seed: int
+    seed: Annotated[int, Field(ge=0)]
+    imperfections: bool
     repeater_port: Port
     cells: Annotated[dict[str, CellModelName], Field(min_length=1)]
     cycler: CyclerSettings
+    beam: BeamServer
     diffractometer: DiffractometerServer
+    holders: Annotated[dict[str, HolderSettings], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _contents_exist(self) -> Self:
+        known = (*self.cells, *STANDARDS)
+        for name, holder in self.holders.items():
+            if holder.content not in known:
+                raise ValueError(f"holder {name} holds {holder.content!r}; known are {', '.join(known)}")
+        return self
 
     @classmethod
     def from_file(cls, path: Path, *, rate: float | None = None, cell_model: str | None = None) -> Self:
-        """Read the settings; `rate` and `cell_model`, of the cell in the beam, go over the file.
+        """Read the settings; `rate` and `cell_model`, of the first cell, go over the file.
 
         Raises
         ------
@@ -74,8 +115,8 @@ class SimulationSettings(_Section):
         content = tomllib.loads(path.read_text())
         if rate is not None:
             content["rate"] = rate
-        if cell_model is not None:
-            content["cells"][content["diffractometer"]["cell"]] = cell_model
+        if cell_model is not None and content.get("cells"):
+            content["cells"][next(iter(content["cells"]))] = cell_model
         try:
             return cls.model_validate(content)
         except ValidationError as error:
@@ -89,37 +130,26 @@ class SimulationSettings(_Section):
                 "seed": self.seed,
                 "rate": self.rate,
                 "dt_s": self.dt_s,
+                "imperfections": self.imperfections,
                 "cells": self.cells,
             },
         }
 
     def commands(self, folder: Path, site: str) -> list[dict[str, Any]]:
-        """Name, command and environment of every process."""
+        """Name, command and environment of every process; all but the repeater read the settings there."""
         run = [sys.executable, "-m", "intercalate_sims.run"]
         where = ["--folder", str(folder)]
-        cells = [word for name, model in self.cells.items() for word in ("--cell", f"{name}={model}")]
-        channels = [
-            word for name, cell in self.cycler.channels.items() for word in ("--channel", f"{name}={cell}")
-        ]
-        world = [*run, "world", *where, *cells, "--rate", str(self.rate), "--dt", str(self.dt_s)]
-        xrd = self.diffractometer
         return [
             _process("repeater", [*run, "repeater"], {"EPICS_CA_REPEATER_PORT": str(self.repeater_port)}),
-            _process("world", [*world, "--seed", str(self.seed)], {}),
+            _process("world", [*run, "world", *where], {}),
             _process(
-                "cycler",
-                [*run, "cycler", *where, "--prefix", self.cycler.prefix, *channels, "--site", site],
-                server_environment(self.cycler.port),
+                "cycler", [*run, "cycler", *where, "--site", site], server_environment(self.cycler.port)
             ),
+            _process("beam", [*run, "beam", *where], server_environment(self.beam.port)),
             _process(
                 "diffractometer",
-                [
-                    *(*run, "diffractometer", *where, "--prefix", xrd.prefix, "--cell", xrd.cell),
-                    *("--cell-model", self.cells[xrd.cell]),
-                    *("--seed", str(self.seed), f"--clock-offset={xrd.clock_offset_s}"),
-                    f"--clock-drift={xrd.clock_drift_ppm}",
-                ],
-                server_environment(xrd.port),
+                [*run, "diffractometer", *where],
+                server_environment(self.diffractometer.port),
             ),
         ]
 

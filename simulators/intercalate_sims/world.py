@@ -4,20 +4,23 @@ The world advances every cell in fixed steps of cell time. A *controller* (the c
 after every step and the clock stands still until it has answered, so cut-offs and interlocks act at the
 same step of cell time whatever the speed of the machine. An *instrument* asks for the state of a cell
 during an exposure; from the end of the exposure until the instrument is done the clock stands still too.
+The world owns the beam as well: an exposure is told how many photons there were.
 """
 
 import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from intercalate.contract import ControlMode
+from intercalate_sims.beam import Beam, steady_beam
 from intercalate_sims.cell import make_cell, restore_cell
 from intercalate_sims.cell.interface import CellModel
+from intercalate_sims.exposures import Exposure
 from intercalate_sims.state_file import StateFile
 from intercalate_sims.wire import JsonLines, Message
 
@@ -36,8 +39,8 @@ circuit; the rest of a longer gap moves the clock alone."""
 T0_PER_SECOND = 1024
 """The clock starts at a multiple of 1/1024 s, so that sums with whole steps of time are exact."""
 
-EXPOSURE_SAMPLES = 4
-"""States of the cell kept for one exposure."""
+STATE_FORMAT = 2
+"""Of the saved state; 1 had no beam."""
 
 
 @dataclass
@@ -48,19 +51,6 @@ class Slot:
     mode: ControlMode = ControlMode.REST
     setpoint: float = 0.0
     owner: JsonLines | None = None
-
-
-@dataclass
-class Exposure:
-    """A running exposure of one instrument on one cell."""
-
-    client: JsonLines
-    key: int
-    slot: str
-    start_s: float
-    end_s: float
-    sample_times_s: list[float]
-    states: list[dict[str, Any]] = field(default_factory=list)
 
 
 class World:
@@ -76,6 +66,10 @@ class World:
         Of the cells' own scatter.
     dt_s
         Fixed step of cell time.
+    beam
+        At the sample; one that never changes by itself where none is given.
+    active_mass
+        True over nominal active mass of each cell that differs; `status` tells the nominal.
     state_path
         Where the state is kept; if it exists, the cells go on from there, after the time that has
         passed meanwhile at open circuit.
@@ -91,6 +85,8 @@ class World:
         seed: int,
         dt_s: float,
         state_path: Path,
+        beam: Beam | None = None,
+        active_mass: Mapping[str, float] | None = None,
         wall: Callable[[], float] = time.time,
     ):
         if not rate > 0:
@@ -98,6 +94,8 @@ class World:
         self.rate = rate
         self.dt_s = dt_s
         self.seed = seed
+        self._active_mass = dict(active_mass or {})
+        self.beam = steady_beam() if beam is None else beam
         self._wall = wall
         self._file = StateFile(state_path)
         self._exposures: list[Exposure] = []
@@ -105,6 +103,7 @@ class World:
         self._controllers: set[JsonLines] = set()
         self._waiting: set[JsonLines] = set()
         self._clients: set[JsonLines] = set()
+        self._shut: set[JsonLines] = set()
         self._runs = False
         self._next: asyncio.TimerHandle | None = None
         self._watchdog: asyncio.TimerHandle | None = None
@@ -118,11 +117,16 @@ class World:
             self.t0_unix_s = round(self._wall() * T0_PER_SECOND) / T0_PER_SECOND
             self._steps = 0
             self.slots = {
-                name: Slot(make_cell(spec, seed=self.seed + number, dt_s=self.dt_s))
+                name: Slot(self._make_cell(name, spec, self.seed + number))
                 for number, (name, spec) in enumerate(specs.items())
             }
             self._save()
             return
+        if saved.get("format") != STATE_FORMAT:
+            raise ValueError(
+                f"the saved world has format {saved.get('format', 1)}, this program keeps {STATE_FORMAT}; "
+                "remove the saved state to begin with fresh cells"
+            )
         if set(saved["cells"]) != set(specs):
             raise ValueError(
                 f"the saved world holds the cells {sorted(saved['cells'])}, asked for are {sorted(specs)}; "
@@ -135,8 +139,24 @@ class World:
             )
         self.t0_unix_s, self._steps = saved["t0_unix_s"], saved["steps"]
         self.slots = {name: Slot(restore_cell(state)) for name, state in saved["cells"].items()}
+        self.beam.restore(saved["beam"])
         self._pass_gap(max(0.0, self._wall() - saved["wall_s"]) * self.rate)
         self._save()
+
+    def _make_cell(self, name: str, spec: str, seed: int) -> CellModel:
+        cell = make_cell(spec, seed=seed, dt_s=self.dt_s)
+        if (factor := self._active_mass.get(name, 1.0)) != 1.0:
+            area_cm2 = cell.describe()["area_cm2"] * factor
+            cell = make_cell(spec, seed=seed, dt_s=self.dt_s, area_cm2=area_cm2)
+        return cell
+
+    def _describe(self, name: str) -> dict[str, Any]:
+        """A cell as its maker describes it."""
+        description = self.slots[name].cell.describe()
+        factor = self._active_mass.get(name, 1.0)
+        for key in ("area_cm2", "nominal_capacity_ah"):
+            description[key] = round(description[key] / factor, 12)
+        return description
 
     def _pass_gap(self, gap_s: float) -> None:
         """Let the time pass during which the world was not there."""
@@ -156,11 +176,13 @@ class World:
     def _save(self) -> None:
         self._file.save(
             {
+                "format": STATE_FORMAT,
                 "t0_unix_s": self.t0_unix_s,
                 "steps": self._steps,
                 "dt_s": self.dt_s,
                 "wall_s": self._wall(),
                 "cells": {name: slot.cell.to_state() for name, slot in self.slots.items()},
+                "beam": self.beam.to_state(),
             }
         )
 
@@ -248,32 +270,41 @@ class World:
     # Instruments
 
     def _begin_exposure(self, client: JsonLines, message: Message) -> None:
-        name, exposure_s = message["cell"], float(message["exposure_s"])
-        if name not in self.slots:
-            client.send({"op": "refused", "key": message["key"], "why": f"no cell {name!r}"})
+        key, name, exposure_s = message["key"], message["cell"], float(message["exposure_s"])
+        if name is not None and name not in self.slots:
+            client.send({"op": "refused", "key": key, "why": f"no cell {name!r}"})
             return
-        count = max(1, min(EXPOSURE_SAMPLES, int(exposure_s / self.dt_s)))
-        start_s = self.time_s
-        times = [start_s + (i + 0.5) * exposure_s / count for i in range(count)]
-        self._exposures.append(Exposure(client, message["key"], name, start_s, start_s + exposure_s, times))
+        if not 0 < exposure_s < math.inf:
+            client.send({"op": "refused", "key": key, "why": f"an exposure of {exposure_s:g} s"})
+            return
+        self._exposures.append(
+            Exposure.begin(client, key, name, self.time_s, exposure_s, dt_s=self.dt_s, beam=self.beam)
+        )
 
     def _expose(self) -> None:
+        """Let the exposures live through the last step, and end those that are over."""
         for exposure in list(self._exposures):
-            while exposure.sample_times_s and exposure.sample_times_s[0] <= self.time_s:
-                exposure.sample_times_s.pop(0)
-                exposure.states.append(asdict(self.slots[exposure.slot].cell.probe_state()))
+            is_open = exposure.client not in self._shut
+            exposure.live(self.time_s - self.dt_s, self.time_s, self.beam, is_open, self._probe(exposure))
             if exposure.end_s <= self.time_s:
                 self._exposures.remove(exposure)
                 self._holds[exposure.client] = time.monotonic()
-                exposure.client.send(
-                    {
-                        "op": "exposed",
-                        "key": exposure.key,
-                        "start_unix_s": self.t0_unix_s + exposure.start_s,
-                        "end_unix_s": self.t0_unix_s + exposure.end_s,
-                        "states": exposure.states,
-                    }
-                )
+                exposure.client.send(exposure.answer(self.t0_unix_s))
+
+    def _probe(self, exposure: Exposure) -> Callable[[], dict[str, Any]] | None:
+        if exposure.slot is None:
+            return None
+        cell = self.slots[exposure.slot].cell
+        return lambda: asdict(cell.probe_state())
+
+    def _answer_beam(self, client: JsonLines, message: Message) -> None:
+        """Change the beam as asked, and say how it is."""
+        try:
+            self.beam.set(self.time_s, message.get("set", {}))
+        except (ValueError, TypeError) as error:
+            client.send({"op": "refused", "key": message["key"], "why": str(error)})
+            return
+        client.send({"op": "beam", "key": message["key"], **self.beam.status(self.time_s)})
 
     # Connections
 
@@ -295,6 +326,10 @@ class World:
                 self._exposures = [
                     e for e in self._exposures if e.client is not client or e.key != message["key"]
                 ]
+            case "shutter":
+                (self._shut.discard if message["open"] else self._shut.add)(client)
+            case "beam":
+                self._answer_beam(client, message)
             case "done":
                 self._holds.pop(client, None)
                 self._schedule()
@@ -312,7 +347,7 @@ class World:
             "rate": self.rate,
             "dt_s": self.dt_s,
             "seed": self.seed,
-            "cells": {name: slot.cell.describe() for name, slot in self.slots.items()},
+            "cells": {name: self._describe(name) for name in self.slots},
         }
 
     def _attach_controller(self, client: JsonLines, names: list[str]) -> None:
@@ -331,6 +366,7 @@ class World:
             if slot.owner is client:
                 slot.owner, slot.mode, slot.setpoint = None, ControlMode.REST, 0.0
         self._clients.discard(client)
+        self._shut.discard(client)
         self._controllers.discard(client)
         self._exposures = [e for e in self._exposures if e.client is not client]
         self._holds.pop(client, None)

@@ -22,9 +22,9 @@ from intercalate.cycler_server.server import CyclerServer
 from intercalate.devices.cycler import Cycler
 from intercalate.devices.diffractometer import Diffractometer, Shutter
 from intercalate.devices.stage import SampleStage
+from intercalate_sims.assembly import make_diffractometer
 from intercalate_sims.channel import SimulatedRig
-from intercalate_sims.iocs.diffractometer import DiffractometerSettings, SimulatedDiffractometer
-from intercalate_sims.link import InstrumentLink
+from intercalate_sims.settings import SimulationSettings
 from polling import wait_for
 
 CYCLER, XRD = "PARITY:CYC:", "PARITY:XRD:"
@@ -55,10 +55,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     async def make() -> dict[str, Any]:
         rig = SimulatedRig(folder / "world.json", {"CH1": "A1"})
         server = CyclerServer(rig.channels, folder / "cycler", CYCLER, SITE)
-        settings = DiffractometerSettings(
-            cell="A1", cell_model="nmc811-graphite", seed=1, truth_path=folder / "truth.jsonl"
-        )
-        instrument = SimulatedDiffractometer(XRD, InstrumentLink(folder / "world.json"), settings)
+        settings = SimulationSettings.from_file(EXAMPLES / "config" / "simulation.toml")
+        xrd = settings.diffractometer.model_copy(update={"prefix": XRD})
+        instrument = make_diffractometer(settings.model_copy(update={"diffractometer": xrd}), folder)
         return server.pvdb | instrument.pvdb
 
     return asyncio.run(make())

@@ -4,7 +4,7 @@ Sign convention: + current charges the cell, at this interface and everywhere ou
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from intercalate.contract import ControlMode
 
@@ -72,6 +72,17 @@ class ProbeState:
     negative: ElectrodeState
     plated_li_ah: float
     sei_charge_ah: float
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Self:
+        """Make of what `dataclasses.asdict` and JSON left of a state."""
+        electrodes: dict[str, Any] = {}
+        for side in ("positive", "negative"):
+            fields: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in content[side].items()
+            }
+            electrodes[side] = ElectrodeState(**fields)
+        return cls(**{**content, **electrodes})
 
 
 class CellModel(Protocol):

@@ -1,28 +1,40 @@
-"""Two-axis sample stage as motor records that move on the cell's clock."""
+"""Motor records that move on the cell's clock, and the two-axis sample stage."""
 
 # caproto's handlers carry the name of the PV they belong to.
 # pyright: reportGeneralTypeIssues=false, reportArgumentType=false
 
 import asyncio
+import logging
 import math
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from caproto.server import PVGroup, SubGroup, pvproperty
 
-TRAVEL_MM = 25.0
-VELOCITY_MM_S = 2.0
+log = logging.getLogger(__name__)
+
 STEP_S = 0.05
 """Wall seconds between two readbacks of a moving motor."""
 
 
 class MotorPVs(PVGroup):
-    """One motor record."""
+    """One motor record.
+
+    Attributes
+    ----------
+    moved
+        Told every new position; one that cannot be told is logged.
+    """
+
+    low_mm, high_mm = -50.0, 50.0
+    velocity_mm_s = 2.0
 
     motor = pvproperty(value=0.0, name="", record="motor", precision=4, units="mm")
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.rate = 1.0
+        self.moved: Callable[[float], Awaitable[None]] | None = None
         self._wanted = asyncio.Event()
 
     @property
@@ -30,20 +42,28 @@ class MotorPVs(PVGroup):
         """Where the axis is."""
         return self.motor.field_inst.user_readback_value.value
 
+    async def place(self, position_mm: float) -> None:
+        """Be at a position, without a move."""
+        fields = self.motor.field_inst
+        await self.motor.write(position_mm, verify_value=False)
+        self._wanted.clear()
+        await fields.user_readback_value.write(position_mm)
+        await fields.dial_readback_value.write(position_mm)
+
     @motor.startup
     async def motor(self, instance: Any, async_lib: Any) -> None:
         fields = instance.field_inst
 
-        async def moved(record: Any, value: Any) -> None:
+        async def wanted(record: Any, value: Any) -> None:
             self._wanted.set()
 
-        await fields.velocity.write(VELOCITY_MM_S)
+        await fields.velocity.write(self.velocity_mm_s)
         await fields.engineering_units.write("mm")
-        await fields.user_low_limit.write(-TRAVEL_MM)
-        await fields.user_high_limit.write(TRAVEL_MM)
+        await fields.user_low_limit.write(self.low_mm)
+        await fields.user_high_limit.write(self.high_mm)
         # ophyd checks the control limits of VAL, which the record's own limit fields do not set.
-        await instance.write_metadata(lower_ctrl_limit=-TRAVEL_MM, upper_ctrl_limit=TRAVEL_MM)
-        fields.value_write_hook = moved
+        await instance.write_metadata(lower_ctrl_limit=self.low_mm, upper_ctrl_limit=self.high_mm)
+        fields.value_write_hook = wanted
         while True:
             await self._wanted.wait()
             self._wanted.clear()
@@ -60,6 +80,7 @@ class MotorPVs(PVGroup):
             position = start + (instance.value - start) * step / steps
             await fields.user_readback_value.write(position)
             await fields.dial_readback_value.write(position)
+            await self._tell(position)
             if fields.stop.value:
                 await fields.stop.write(0)
                 await instance.write(position)
@@ -67,9 +88,17 @@ class MotorPVs(PVGroup):
         await fields.motor_is_moving.write(0)
         await fields.done_moving_to_value.write(1)
 
+    async def _tell(self, position_mm: float) -> None:
+        if self.moved is None:
+            return
+        try:
+            await self.moved(position_mm)
+        except (ConnectionError, RuntimeError) as error:
+            log.error("a move to %g mm has no effect: %s", position_mm, error)
+
 
 class StagePVs(PVGroup):
-    """Horizontal and vertical axis across the beam; zero is the centre of the cell's window."""
+    """Horizontal and vertical axis of the sample changer across the beam."""
 
     x = SubGroup(MotorPVs, prefix="StageX")
     y = SubGroup(MotorPVs, prefix="StageY")
@@ -78,6 +107,7 @@ class StagePVs(PVGroup):
         """Cell seconds per wall second."""
         self.x.rate = self.y.rate = rate
 
-    def distance_mm(self) -> float:
-        """Of the beam from the centre of the window."""
-        return math.hypot(self.x.position_mm, self.y.position_mm)
+    @property
+    def position_mm(self) -> tuple[float, float]:
+        """Where the axes are."""
+        return self.x.position_mm, self.y.position_mm

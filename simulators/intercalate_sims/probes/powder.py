@@ -49,6 +49,21 @@ class CellMakeup:
     foil_texture: tuple[tuple[str, float], ...] = (("111", 0.7), ("200", 1.1), ("220", 1.6), ("311", 1.1))
 
 
+def makeup_of(cell_model: str) -> CellMakeup:
+    """What surrounds the electrodes of a cell of this model."""
+    if cell_model == "graphite-li":
+        return CellMakeup(
+            positive_collector="Cu",
+            positive_collector_um=12.0,
+            negative_collector_um=0.0,
+            lithium_um=250.0,
+            separator_um=25.0,
+            window_um=50.0,
+            area_cm2=1.539,
+        )
+    return CellMakeup(separator_um=12.0, window_um=50.0, area_cm2=1.539)
+
+
 @dataclass(frozen=True, slots=True)
 class Lines:
     """Lines of one phase.
@@ -80,7 +95,7 @@ def all_lines(
         weighted = [(weight, getattr(state, side)) for weight, state in states]
         found.extend(_electrode_lines(weighted, sign, makeup, wavelength_angstrom))
         found.append(_collector_lines(side, sign, states, makeup, wavelength_angstrom))
-    found.append(_separator_lines(makeup, wavelength_angstrom))
+    found.append(separator_lines(makeup, wavelength_angstrom))
     plated = sum(weight * state.plated_li_ah for weight, state in states)
     if plated > 0:
         grams_cm2 = plated * 3600 / FARADAY_C_MOL * electrode("Li").molar_mass_g_mol / makeup.area_cm2
@@ -217,7 +232,7 @@ def _metal_lines(
     return _flat(key, inverse_d, fraction, np.full(inverse_d.shape, depth_um))
 
 
-def _separator_lines(makeup: CellMakeup, wavelength_angstrom: float) -> Lines:
+def separator_lines(makeup: CellMakeup, wavelength_angstrom: float) -> Lines:
     """Polyethylene: two CH2-CH2 units in a cell of 92.7 A^3; |F| of the 110 line about 18 electrons."""
     table = polymer("PE")
     inverse_d = np.array([1 / line.d_angstrom for line in table.lines])

@@ -1,0 +1,107 @@
+"""What the world keeps of an exposure while it runs: states of the cell, and the photons of each part."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from intercalate_sims.beam import Beam
+from intercalate_sims.wire import JsonLines
+
+EXPOSURE_SAMPLES = 4
+"""Equal parts of an exposure; of each, one state of the cell and the number of photons are kept."""
+
+
+@dataclass
+class Exposure:
+    """A running exposure of one instrument, on one cell or on none.
+
+    Attributes
+    ----------
+    photons
+        Through the instrument's shutter, in each equal part of the exposure.
+    current_ma_s
+        Integral of the ring current.
+    """
+
+    client: JsonLines
+    key: int
+    slot: str | None
+    start_s: float
+    end_s: float
+    parts: int
+    energy_kev: float
+    slit_mm: tuple[float, float]
+    states: list[dict[str, Any]] = field(default_factory=list)
+    photons: list[float] = field(default_factory=list)
+    full_photons: float = 0.0
+    current_ma_s: float = 0.0
+
+    @classmethod
+    def begin(
+        cls, client: JsonLines, key: int, slot: str | None, start_s: float, exposure_s: float, *,
+        dt_s: float, beam: Beam,
+    ) -> "Exposure":  # fmt: skip
+        """Start now; exposures shorter than a few steps of cell time have fewer parts."""
+        parts = max(1, min(EXPOSURE_SAMPLES, int(exposure_s / dt_s)))
+        optics = beam.optics
+        return cls(
+            client=client,
+            key=key,
+            slot=slot,
+            start_s=start_s,
+            end_s=start_s + exposure_s,
+            parts=parts,
+            energy_kev=optics.energy_kev,
+            slit_mm=(optics.slit_h_mm, optics.slit_v_mm),
+            photons=[0.0] * parts,
+        )
+
+    def _part_s(self, number: float) -> float:
+        return self.start_s + number * (self.end_s - self.start_s) / self.parts
+
+    def live(
+        self,
+        start_s: float,
+        end_s: float,
+        beam: Beam,
+        is_open: bool,
+        state: Callable[[], dict[str, Any]] | None,
+    ) -> None:
+        """Let one step of cell time pass, at whose end the cell has this state."""
+        while state is not None and len(self.states) < self.parts:
+            if self._part_s(len(self.states) + 0.5) > end_s:
+                break
+            self.states.append(state())
+        low, high = max(start_s, self.start_s), min(end_s, self.end_s)
+        if not high > low:
+            return
+        self.current_ma_s += (high - low) * beam.ring.mean(beam.ring.current_ma, low, high)
+        self.full_photons += (high - low) * beam.full_photons_s()
+        if not is_open:
+            return
+        for part in range(self.parts):
+            begin, finish = max(low, self._part_s(part)), min(high, self._part_s(part + 1))
+            if finish > begin:
+                self.photons[part] += beam.photons(begin, finish)
+
+    def answer(self, t0_unix_s: float) -> dict[str, Any]:
+        """What the instrument is told at the end.
+
+        `weights` are the shares of the photons that met each of `states`; `full_photons_s` is what the
+        full, undisturbed ring would have given through open shutters.
+        """
+        exposure_s = self.end_s - self.start_s
+        total = sum(self.photons)
+        return {
+            "op": "exposed",
+            "key": self.key,
+            "start_unix_s": t0_unix_s + self.start_s,
+            "end_unix_s": t0_unix_s + self.end_s,
+            "states": self.states,
+            "weights": [part / total if total > 0 else 1 / self.parts for part in self.photons],
+            "photons_s": total / exposure_s,
+            "full_photons_s": self.full_photons / exposure_s,
+            "ring_current_ma": self.current_ma_s / exposure_s,
+            "energy_kev": self.energy_kev,
+            "slit_mm": self.slit_mm,
+        }

@@ -1,0 +1,193 @@
+"""Simulated beam: machine, monochromator, slits, attenuator and safety shutter."""
+
+# caproto's handlers carry the name of the PV they belong to, and its types are narrower than its use.
+# pyright: reportGeneralTypeIssues=false, reportArgumentType=false
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from caproto import ChannelType
+from caproto.server import PVGroup, SubGroup
+from caproto.server import pvproperty as caproto_property
+
+from intercalate_sims.beam import ENERGY_KEV, SLIT_MM, TRANSMISSIONS
+from intercalate_sims.iocs.clock import LIVE_S, ClockPVs
+from intercalate_sims.iocs.shutter import POSITIONS, SWITCH
+from intercalate_sims.iocs.stage import MotorPVs
+from intercalate_sims.link import InstrumentLink
+from intercalate_sims.ring import RingState
+
+log = logging.getLogger(__name__)
+
+# caproto's annotations know no putters of a subclass.
+pvproperty: Any = caproto_property
+
+REFRESH_S = 0.1
+"""Wall seconds between two looks at the world; a reading asks it anew."""
+
+
+class SlitPVs(MotorPVs):
+    """Motor record of the size of the beam along one axis."""
+
+    low_mm, high_mm = SLIT_MM
+    velocity_mm_s = 1.0
+
+
+def _shown(name: str, key: str, **keywords: Any) -> Any:
+    """Read-only PV that shows one entry of the beam's status."""
+
+    async def get(group: "BeamPVs", instance: Any) -> Any:
+        return group.shown(key, (await group.link.beam())[key])
+
+    return pvproperty(name=name, get=get, read_only=True, **keywords)
+
+
+class BeamPVs(PVGroup):
+    """What the machine and the optics show, and what can be set.
+
+    Parameters
+    ----------
+    link
+        To the world, which owns the beam.
+    """
+
+    ring_current = _shown("RingCurrent", "ring_current_ma", value=0.0, units="mA", precision=3)
+    ring_state = _shown(
+        "RingState", "ring_state", value=0, dtype=ChannelType.ENUM, enum_strings=[str(s) for s in RingState]
+    )
+    energy = pvproperty(
+        name="Energy",
+        value=25.0,
+        units="keV",
+        precision=4,
+        lower_ctrl_limit=ENERGY_KEV[0],
+        upper_ctrl_limit=ENERGY_KEV[1],
+    )
+    energy_readback = _shown("Energy_RBV", "energy_kev", value=25.0, units="keV", precision=4)
+    attenuator = pvproperty(
+        name="Attenuator",
+        value=1.0,
+        precision=6,
+        lower_ctrl_limit=TRANSMISSIONS[0],
+        upper_ctrl_limit=1.0,
+    )
+    attenuator_readback = _shown("Attenuator_RBV", "attenuator", value=1.0, precision=6)
+    safety_shutter = pvproperty(name="SafetyShutter", value=0, dtype=ChannelType.ENUM, enum_strings=POSITIONS)
+    safety_shutter_readback = _shown(
+        "SafetyShutter_RBV", "safety_is_open", value=0, dtype=ChannelType.ENUM, enum_strings=POSITIONS
+    )
+    dump = pvproperty(name="Knob:Dump", value=0.0, units="s", lower_ctrl_limit=0.0, upper_ctrl_limit=1e6)
+    stuck = pvproperty(name="Knob:ShutterStuck", **SWITCH)
+    slit_h = SubGroup(SlitPVs, prefix="SlitH")
+    slit_v = SubGroup(SlitPVs, prefix="SlitV")
+
+    def __init__(self, *args: Any, link: InstrumentLink, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.link = link
+
+    @staticmethod
+    def shown(key: str, value: Any) -> Any:
+        """Status entry as its PV holds it."""
+        return POSITIONS[int(value)] if key == "safety_is_open" else value
+
+    @energy.putter
+    async def energy(self, instance: Any, value: Any) -> Any:
+        await self._change(energy_kev=float(value))
+        return value
+
+    @attenuator.putter
+    async def attenuator(self, instance: Any, value: Any) -> Any:
+        await self._change(attenuator=float(value))
+        return value
+
+    @safety_shutter.putter
+    async def safety_shutter(self, instance: Any, value: Any) -> Any:
+        if self.stuck.value not in (1, "on"):
+            await self._change(safety_open=value in (1, "open"))
+        return value
+
+    @dump.putter
+    async def dump(self, instance: Any, value: Any) -> Any:
+        await self._change(dump_s=float(value))
+        return value
+
+    async def _change(self, **changes: Any) -> None:
+        await self.refresh(await self.link.beam(**changes))
+
+    async def refresh(self, status: dict[str, Any]) -> None:
+        """Publish what has changed."""
+        for pv, key in (
+            (self.ring_current, "ring_current_ma"),
+            (self.ring_state, "ring_state"),
+            (self.energy_readback, "energy_kev"),
+            (self.attenuator_readback, "attenuator"),
+            (self.safety_shutter_readback, "safety_is_open"),
+        ):
+            value = self.shown(key, status[key])
+            if pv.value != value:
+                await pv.write(value, verify_value=False)
+
+    async def take_over(self, status: dict[str, Any]) -> None:
+        """Show the settings that the world holds as those that were put last."""
+        for pv, value in (
+            (self.energy, status["energy_kev"]),
+            (self.attenuator, status["attenuator"]),
+            (self.safety_shutter, POSITIONS[int(status["safety_open"])]),
+        ):
+            await pv.write(value, verify_value=False)
+        await self.slit_h.place(status["slit_h_mm"])
+        await self.slit_v.place(status["slit_v_mm"])
+
+
+class SimulatedBeam:
+    """The PVs of the beam, and what must run beside them."""
+
+    def __init__(self, prefix: str, link: InstrumentLink, description: dict[str, Any]):
+        self.link = link
+        self._description = description
+        self.pvs = BeamPVs(prefix=prefix, link=link)
+        self.clock = ClockPVs(prefix=prefix, now=self._time)
+        self.pvs.slit_h.moved = self._sizes("slit_h_mm")
+        self.pvs.slit_v.moved = self._sizes("slit_v_mm")
+
+    @property
+    def pvdb(self) -> dict[str, Any]:
+        """Every PV by its full name."""
+        return {**self.pvs.pvdb, **self.clock.pvdb}
+
+    def tasks(self) -> list[Coroutine[Any, Any, None]]:
+        """What must run beside the PVs."""
+        return [self.link.run(), self._live(), self._follow()]
+
+    async def _time(self) -> float:
+        return (await self.link.status())["unix_s"]
+
+    def _sizes(self, name: str) -> Callable[[float], Coroutine[Any, Any, None]]:
+        async def moved(position_mm: float) -> None:
+            await self.link.beam(**{name: position_mm})
+
+        return moved
+
+    async def _live(self) -> None:
+        await self.clock.describe(self._description)
+        while True:
+            await self.clock.beat()
+            await asyncio.sleep(LIVE_S)
+
+    async def _follow(self) -> None:
+        """Show the beam as it is; after a restart of either side, take over what the world holds."""
+        is_known = False
+        while True:
+            try:
+                status = await self.link.beam()
+                if not is_known:
+                    rate = (await self.link.status())["rate"]
+                    self.pvs.slit_h.rate = self.pvs.slit_v.rate = rate
+                    await self.pvs.take_over(status)
+                    is_known = True
+                await self.pvs.refresh(status)
+            except ConnectionError:
+                is_known = False
+            await asyncio.sleep(REFRESH_S)

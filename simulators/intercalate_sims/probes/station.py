@@ -1,0 +1,166 @@
+"""The diffraction station: what one exposure leaves on the detector and in the monitors."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from intercalate_sims.cell.interface import ProbeState
+from intercalate_sims.changer import InBeam
+from intercalate_sims.hidden import Hidden
+from intercalate_sims.probes.detector import (
+    DetectorGeometry,
+    count_photons,
+    keyed_generator,
+    write_stamp,
+)
+from intercalate_sims.probes.diffraction import truth_of
+from intercalate_sims.probes.halos import Halos
+from intercalate_sims.probes.monitors import MonitorCounts, count_monitors
+from intercalate_sims.probes.powder import CellMakeup
+from intercalate_sims.probes.projection import Projection
+from intercalate_sims.probes.samples import Sample, cell_sample, standard_sample
+
+HC_KEV_ANGSTROM = 12.398419843
+
+WEAK_BELOW = 0.5
+NONE_BELOW = 0.01
+"""Shares of the full beam below which an exposure is truly weak, or without beam."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One exposure, as the world tells it.
+
+    Attributes
+    ----------
+    start_s
+        By the instrument's clock; keys the noise.
+    photons_s, full_photons_s
+        Mean incident photons, and what the full ring would have given through open shutters.
+    energy_kev
+        By the scale of the monochromator.
+    slit_mm
+        Horizontal and vertical size of the beam.
+    states
+        Of the cell in the beam, with the shares of the photons that met each.
+    """
+
+    start_s: float
+    exposure_s: float
+    photons_s: float
+    full_photons_s: float
+    energy_kev: float
+    slit_mm: tuple[float, float]
+    in_beam: InBeam
+    states: Sequence[tuple[float, ProbeState]] = ()
+
+    @property
+    def photons(self) -> float:
+        """Incident in the whole exposure."""
+        return self.photons_s * self.exposure_s
+
+
+class DiffractionStation:
+    """Detector and monitors around whatever is in the beam.
+
+    Parameters
+    ----------
+    nominal
+        Geometry that the users are told.
+    hidden
+        By how much the true one, and the true cells, differ.
+    makeups
+        What surrounds the electrodes of each cell; the first is that of the empty cell.
+    seed
+        Of the noise; it depends on the seed and the start of the exposure alone.
+    """
+
+    def __init__(
+        self, nominal: DetectorGeometry, hidden: Hidden, makeups: Mapping[str, CellMakeup], seed: int
+    ):
+        self.nominal = nominal
+        self.geometry = replace(
+            nominal,
+            distance_mm=nominal.distance_mm + hidden.distance_mm,
+            beam_mm=(nominal.beam_mm[0] + hidden.beam_mm[0], nominal.beam_mm[1] + hidden.beam_mm[1]),
+            rot1_rad=hidden.rot1_rad,
+            rot2_rad=hidden.rot2_rad,
+        )
+        self._hidden = hidden
+        self._makeups = makeups
+        self._seed = seed
+        self._projection = Projection(self.geometry)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of a frame."""
+        return self.geometry.shape
+
+    def write_calibration(self, folder: Path) -> None:
+        """Write the true geometry and mask as a calibration would leave them."""
+        (folder / "diffractometer.poni").write_text(self.geometry.poni())
+        np.save(folder / "diffractometer_mask.npy", self.geometry.mask)
+
+    def take(self, shot: Shot, stamp: int) -> tuple[np.ndarray, MonitorCounts, dict[str, Any]]:
+        """Frame (uint32, with the hidden stamp), monitor counts, and what they were made from."""
+        expected = self._expected(shot)
+        generator = keyed_generator(self._seed, "diffractometer", round(shot.start_s * 1000))
+        frame = count_photons(expected, generator)
+        write_stamp(frame, stamp)
+        counts = self.count(shot)
+        return frame, counts, self._truth(shot, counts)
+
+    def count(self, shot: Shot) -> MonitorCounts:
+        """Monitor counts of an exposure."""
+        generator = keyed_generator(self._seed, "monitors", round(shot.start_s * 1000))
+        in_beam = shot.in_beam
+        behind = in_beam.air + in_beam.window * self._sample(shot).transmission
+        return count_monitors(shot.photons, behind, shot.exposure_s, generator)
+
+    def wavelength_angstrom(self, energy_kev: float) -> float:
+        """Truly in the beam, where the monochromator's scale shows this energy."""
+        return HC_KEV_ANGSTROM / (energy_kev * (1 + self._hidden.energy))
+
+    def _sample(self, shot: Shot) -> Sample:
+        content, wavelength = shot.in_beam.content, self.wavelength_angstrom(shot.energy_kev)
+        air_mm = self.geometry.distance_mm
+        if content is None:
+            return Sample(halos=Halos(air_mm=air_mm))
+        if content in self._makeups:
+            hidden = self._hidden.cell(content)
+            return cell_sample(shot.states, self._makeups[content], hidden, wavelength, air_mm)
+        return standard_sample(content, next(iter(self._makeups.values())), wavelength, air_mm)
+
+    def _expected(self, shot: Shot) -> np.ndarray:
+        """Photons expected in each pixel."""
+        photons, in_beam = shot.photons, shot.in_beam
+        wavelength = self.wavelength_angstrom(shot.energy_kev)
+        expected = np.zeros(self.shape, dtype=np.float32)
+        if photons * in_beam.window > 0:
+            expected += self._projection.expected(self._sample(shot), wavelength, photons * in_beam.window)
+        if photons * in_beam.air > 0:
+            air = Sample(halos=Halos(air_mm=self.geometry.distance_mm))
+            expected += self._projection.expected(air, wavelength, photons * in_beam.air)
+        return expected
+
+    def _truth(self, shot: Shot, counts: MonitorCounts) -> dict[str, Any]:
+        holder = shot.in_beam.holder
+        share = shot.photons_s / shot.full_photons_s
+        quality = "none" if share < NONE_BELOW else "weak" if share < WEAK_BELOW else "valid"
+        truth: dict[str, Any] = {
+            "holder": holder.name if holder else None,
+            "content": shot.in_beam.content,
+            "window_share": shot.in_beam.window,
+            "photons_s": shot.photons_s,
+            "quality": quality,
+            "i0_expected": counts.i0_expected,
+            "it_expected": counts.it_expected,
+            "i0": counts.i0,
+            "it": counts.it,
+        }
+        if shot.states and shot.photons > 0 and shot.in_beam.content in self._makeups:
+            truth.update(truth_of(shot.states))
+        return truth
