@@ -111,7 +111,9 @@ def make_diffractometer(settings: SimulationSettings, folder: Path) -> "Simulate
         beamstop_radius_mm=found.beamstop_radius_mm,
     )
     makeups = {name: makeup_of(model) for name, model in settings.cells.items()}
-    station = DiffractionStation(nominal, hidden, makeups, settings.seed)
+    station = DiffractionStation(
+        nominal, hidden, makeups, settings.seed, is_perfect=not settings.imperfections
+    )
     if settings.imperfections:
         hidden.write(folder / "hidden.json", station.geometry.poni())
     else:

@@ -77,7 +77,7 @@ class MotorPVs(PVGroup):
         steps = max(1, math.ceil(duration_s / STEP_S))
         for step in range(1, steps + 1):
             await asyncio.sleep(duration_s / steps)
-            position = start + (instance.value - start) * step / steps
+            position = float(start + (instance.value - start) * step / steps)
             await fields.user_readback_value.write(position)
             await fields.dial_readback_value.write(position)
             await self._tell(position)

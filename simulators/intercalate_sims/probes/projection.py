@@ -6,7 +6,7 @@ constant in radius rather than in angle. Crystallites add Gaussians of several s
 fits something else.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,8 @@ from intercalate_sims.probes.detector import DetectorGeometry
 from intercalate_sims.probes.halos import Halos
 from intercalate_sims.probes.powder import Lines
 from intercalate_sims.probes.samples import Sample
+
+Modulation = Callable[[np.ndarray, dict[str, np.ndarray], np.ndarray], None]
 
 GRID_STEP_MM = 0.01
 _GRID_FACTOR = 1000
@@ -75,6 +77,7 @@ class Projection:
         self._shadow = self.grid_mm < geometry.beamstop_radius_mm - geometry.pixel_mm
         self._frequency = np.fft.rfftfreq(length, GRID_STEP_MM)
         self._instrument_transform = self._transform_of_instrument()
+        self._transforms: dict[str, np.ndarray] = {}
         self._smooth: dict[Halos, np.ndarray] = {}
 
     def rings(
@@ -98,8 +101,7 @@ class Projection:
         per_ring = self.geometry.pixel_mm**2 / circumference
         found = {}
         for phase, deposit in deposits.items():
-            transform = self._instrument_transform * self._transform_of_crystallites(phase)
-            smeared = np.fft.irfft(np.fft.rfft(deposit) * transform, size)
+            smeared = np.fft.irfft(np.fft.rfft(deposit) * self._transform(phase), size)
             found[phase] = np.maximum(smeared, 0.0) * per_ring
         return found
 
@@ -109,12 +111,24 @@ class Projection:
             self._smooth[halos] = halos.per_sr(self.two_theta_deg) * self._solid_angle
         return self._smooth[halos]
 
-    def expected(self, sample: Sample, wavelength_angstrom: float, photons: float) -> np.ndarray:
-        """Photons expected in each pixel, float32, of so many before the sample; none behind the beamstop."""
+    def expected(
+        self,
+        sample: Sample,
+        wavelength_angstrom: float,
+        photons: float,
+        modulate: Modulation | None = None,
+    ) -> np.ndarray:
+        """Photons expected in each pixel, float32, of so many before the sample; none behind the beamstop.
+
+        `modulate` is given the frame, the profiles of its phases and that of the rest, and changes the frame.
+        """
         rings = self.rings(sample.lines, wavelength_angstrom, sample.displacement_um)
+        halo = self.halo(sample.halos)
         scattered = photons * sample.transmission
-        found = self._lookup(sum(rings.values(), self.halo(sample.halos)) * scattered)
+        found = self._lookup(sum(rings.values(), halo) * scattered)
         found *= self._factor
+        if modulate is not None and rings:
+            modulate(found, rings, halo)
         if sample.isotropic_per_sr:
             flat = self._lookup(self._solid_angle * (sample.isotropic_per_sr * scattered))
             found += flat * self.geometry.tilt_factor
@@ -138,12 +152,15 @@ class Projection:
         glow = 1 - p.glow_share + p.glow_share / (1 + (2 * np.pi * f * p.glow_length) ** 2)
         return spot * glow * np.sinc(f * self.geometry.pixel_mm)
 
-    def _transform_of_crystallites(self, phase: str) -> np.ndarray:
-        sigma = _CRYSTALLITE_SIGMA_MM[phase]
-        transform = np.zeros(self._frequency.size, dtype=complex)
-        for scale, share in _SIZE_CLASSES:
-            transform += share * _gaussian_transform(self._frequency, sigma * scale, 0.0)
-        return transform
+    def _transform(self, phase: str) -> np.ndarray:
+        """Of the instrument's profile with the crystallites of a phase."""
+        if phase not in self._transforms:
+            sigma = _CRYSTALLITE_SIGMA_MM[phase]
+            self._transforms[phase] = self._instrument_transform * sum(
+                share * _gaussian_transform(self._frequency, sigma * scale, 0.0)
+                for scale, share in _SIZE_CLASSES
+            )
+        return self._transforms[phase]
 
 
 def _gaussian_transform(frequency: np.ndarray, sigma: float, centre: float) -> np.ndarray:

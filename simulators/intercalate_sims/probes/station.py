@@ -17,10 +17,12 @@ from intercalate_sims.probes.detector import (
     write_stamp,
 )
 from intercalate_sims.probes.diffraction import truth_of
+from intercalate_sims.probes.grains import Grains
 from intercalate_sims.probes.halos import Halos
 from intercalate_sims.probes.monitors import MonitorCounts, count_monitors
 from intercalate_sims.probes.powder import CellMakeup
-from intercalate_sims.probes.projection import Projection
+from intercalate_sims.probes.projection import Modulation, Projection
+from intercalate_sims.probes.response import PixelMaps, Response
 from intercalate_sims.probes.samples import Sample, cell_sample, standard_sample
 
 HC_KEV_ANGSTROM = 12.398419843
@@ -76,10 +78,18 @@ class DiffractionStation:
         What surrounds the electrodes of each cell; the first is that of the empty cell.
     seed
         Of the noise; it depends on the seed and the start of the exposure alone.
+    is_perfect
+        Rings are even, and the detector counts photons and nothing else.
     """
 
     def __init__(
-        self, nominal: DetectorGeometry, hidden: Hidden, makeups: Mapping[str, CellMakeup], seed: int
+        self,
+        nominal: DetectorGeometry,
+        hidden: Hidden,
+        makeups: Mapping[str, CellMakeup],
+        seed: int,
+        *,
+        is_perfect: bool,
     ):
         self.nominal = nominal
         self.geometry = replace(
@@ -93,6 +103,8 @@ class DiffractionStation:
         self._makeups = makeups
         self._seed = seed
         self._projection = Projection(self.geometry)
+        self._grains = None if is_perfect else Grains(self.geometry, seed)
+        self._response = None if is_perfect else Response(PixelMaps.draw(self.shape, seed))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -106,18 +118,25 @@ class DiffractionStation:
 
     def take(self, shot: Shot, stamp: int) -> tuple[np.ndarray, MonitorCounts, dict[str, Any]]:
         """Frame (uint32, with the hidden stamp), monitor counts, and what they were made from."""
-        expected = self._expected(shot)
+        sample = self._sample(shot)
+        expected = self._expected(shot, sample)
         generator = keyed_generator(self._seed, "diffractometer", round(shot.start_s * 1000))
-        frame = count_photons(expected, generator)
+        if self._response is None:
+            frame = count_photons(expected, generator)
+        else:
+            frame = self._response.count(expected, shot.exposure_s, generator)
         write_stamp(frame, stamp)
-        counts = self.count(shot)
+        counts = self._count(shot, sample)
         return frame, counts, self._truth(shot, counts)
 
     def count(self, shot: Shot) -> MonitorCounts:
         """Monitor counts of an exposure."""
+        return self._count(shot, self._sample(shot))
+
+    def _count(self, shot: Shot, sample: Sample) -> MonitorCounts:
         generator = keyed_generator(self._seed, "monitors", round(shot.start_s * 1000))
         in_beam = shot.in_beam
-        behind = in_beam.air + in_beam.window * self._sample(shot).transmission
+        behind = in_beam.air + in_beam.window * sample.transmission
         return count_monitors(shot.photons, behind, shot.exposure_s, generator)
 
     def wavelength_angstrom(self, energy_kev: float) -> float:
@@ -134,17 +153,29 @@ class DiffractionStation:
             return cell_sample(shot.states, self._makeups[content], hidden, wavelength, air_mm)
         return standard_sample(content, next(iter(self._makeups.values())), wavelength, air_mm)
 
-    def _expected(self, shot: Shot) -> np.ndarray:
+    def _expected(self, shot: Shot, sample: Sample) -> np.ndarray:
         """Photons expected in each pixel."""
         photons, in_beam = shot.photons, shot.in_beam
         wavelength = self.wavelength_angstrom(shot.energy_kev)
-        expected = np.zeros(self.shape, dtype=np.float32)
+        parts = []
         if photons * in_beam.window > 0:
-            expected += self._projection.expected(self._sample(shot), wavelength, photons * in_beam.window)
+            through = photons * in_beam.window
+            parts.append(self._projection.expected(sample, wavelength, through, self._modulation(shot)))
         if photons * in_beam.air > 0:
             air = Sample(halos=Halos(air_mm=self.geometry.distance_mm))
-            expected += self._projection.expected(air, wavelength, photons * in_beam.air)
-        return expected
+            parts.append(self._projection.expected(air, wavelength, photons * in_beam.air))
+        return sum(parts[1:], parts[0]) if parts else np.zeros(self.shape, dtype=np.float32)
+
+    def _modulation(self, shot: Shot) -> Modulation | None:
+        """How grains and texture of the place in the beam modulate the rings."""
+        grains, holder = self._grains, shot.in_beam.holder
+        if grains is None or holder is None:
+            return None
+
+        def modulate(frame: np.ndarray, rings: dict[str, np.ndarray], rest: np.ndarray) -> None:
+            grains.modulate(frame, holder.name, shot.in_beam.place_mm, shot.slit_mm, rings, rest)
+
+        return modulate
 
     def _truth(self, shot: Shot, counts: MonitorCounts) -> dict[str, Any]:
         holder = shot.in_beam.holder
