@@ -270,7 +270,8 @@ class World:
     # Instruments
 
     def _begin_exposure(self, client: JsonLines, message: Message) -> None:
-        key, name, exposure_s = message["key"], message["cell"], float(message["exposure_s"])
+        # JSON has no infinity; it arrives as null.
+        key, name, exposure_s = message["key"], message["cell"], float(message["exposure_s"] or 0)
         if name is not None and name not in self.slots:
             client.send({"op": "refused", "key": key, "why": f"no cell {name!r}"})
             return

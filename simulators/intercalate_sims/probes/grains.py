@@ -104,7 +104,7 @@ class Grains:
     def _grains(
         self, phase: str, holder: str, place_mm: tuple[float, float], slit_mm: tuple[float, float]
     ) -> np.ndarray:
-        """Deviation by grains: the mean of the four places that the beam touches, by their shares."""
+        """Deviation by grains of the four places that the beam touches, each by its share of the variance."""
         sigma = GRAIN_SIGMA.get(phase, 0.0) * math.sqrt(_REFERENCE_MM2 / (slit_mm[0] * slit_mm[1]))
         if sigma == 0.0:
             return np.zeros((self._rings, AZIMUTHS))
@@ -114,9 +114,11 @@ class Grains:
         coarse = np.zeros((nodes, AZIMUTHS))
         for right, up in itertools.product((0, 1), repeat=2):
             share = abs(beams[0] - first[0] + right - 1) * abs(beams[1] - first[1] + up - 1)
+            if share == 0:
+                continue
             generator = self._generator(phase, holder, first[0] + right, first[1] + up)
-            # Numbers of grains are never negative: gamma deviates of mean 1.
-            coarse += share * (generator.gamma(sigma**-2, sigma**2, coarse.shape) - 1.0)
+            coarse += math.sqrt(share) * (generator.gamma(sigma**-2, sigma**2, coarse.shape) - 1.0)
+        np.maximum(coarse, -1.0, out=coarse)
         at = np.arange(self._rings) * RADIUS_STEP_MM / _GRAIN_STEP_MM
         below = at.astype(int)
         upper = (at - below)[:, None]

@@ -1,0 +1,64 @@
+"""What only the simulator knows is drawn from the seed, and is of the declared size."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from intercalate_sims import hidden
+from intercalate_sims.hidden import Hidden, HiddenCell
+
+
+def test_a_seed_gives_the_same_every_time_and_another_seed_another() -> None:
+    one = Hidden.draw(1, ["H1", "H2"], ["A1"])
+    assert Hidden.draw(1, ["H1", "H2"], ["A1"]) == one
+    other = Hidden.draw(2, ["H1", "H2"], ["A1"])
+    assert other.energy != one.energy
+    assert other.holder_mm("H1") != one.holder_mm("H1")
+    assert other.cell("A1") != one.cell("A1")
+
+
+def test_one_more_holder_or_cell_changes_no_other() -> None:
+    few, many = Hidden.draw(1, ["H1"], ["A1"]), Hidden.draw(1, ["H0", "H1", "H2"], ["B1", "A1"])
+    assert few.energy == many.energy
+    assert few.holder_mm("H1") == many.holder_mm("H1") != many.holder_mm("H2")
+    assert few.cell("A1") == many.cell("A1") != many.cell("B1")
+
+
+def test_a_perfect_beamline_hides_nothing() -> None:
+    perfect = Hidden()
+    assert perfect.holder_mm("H1") == (0.0, 0.0)
+    assert perfect.cell("A1") == HiddenCell()
+    assert perfect.energy == perfect.distance_mm == perfect.rot1_rad == 0.0
+
+
+def test_deviations_have_their_declared_size() -> None:
+    """Over 2000 seeds a standard deviation is known to 1.6 %; five such errors."""
+    drawn = [Hidden.draw(seed, ["H1"], ["A1"]) for seed in range(2000)]
+    cells = [one.cell("A1") for one in drawn]
+    columns = {
+        hidden.ENERGY_SIGMA: [one.energy for one in drawn],
+        hidden.DISTANCE_SIGMA_MM: [one.distance_mm for one in drawn],
+        hidden.BEAM_SIGMA_MM: [one.beam_mm[1] for one in drawn],
+        np.radians(hidden.TILT_SIGMA_DEG): [one.rot2_rad for one in drawn],
+        hidden.HOLDER_SIGMA_MM: [one.holder_mm("H1")[0] for one in drawn],
+        hidden.DISPLACEMENT_SIGMA_UM: [one.displacement_um for one in cells],
+        hidden.THICKNESS_SIGMA_UM: [one.negative_um for one in cells],
+        hidden.ACTIVE_MASS_SIGMA: [one.active_mass - 1 for one in cells],
+    }
+    for sigma, values in columns.items():
+        assert np.std(values) == pytest.approx(sigma, rel=0.08)
+        assert abs(np.mean(values)) < 5 * sigma / np.sqrt(len(values))
+    together = np.corrcoef([columns[key] for key in columns])
+    assert np.abs(together - np.eye(len(columns))).max() < 5 / np.sqrt(2000)
+
+
+def test_it_is_kept_as_a_file(tmp_path: Path) -> None:
+    drawn = Hidden.draw(4, ["H1"], ["A1"])
+    drawn.write(tmp_path / "hidden.json", "Distance: 0.3\n")
+    kept = json.loads((tmp_path / "hidden.json").read_text())
+    assert kept["energy"] == drawn.energy
+    assert tuple(kept["holders_mm"]["H1"]) == drawn.holder_mm("H1")
+    assert kept["cells"]["A1"]["active_mass"] == drawn.cell("A1").active_mass
+    assert kept["poni"].startswith("Distance")
