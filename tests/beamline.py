@@ -76,8 +76,10 @@ class Beamline:
         return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def start_beamline(folder: Path, *, rate: float = 1000.0, cell_model: str | None = None) -> Beamline:
-    """Start world, cycler and diffractometer."""
+def start_beamline(
+    folder: Path, *, rate: float = 1000.0, cell_model: str | None = None, imperfections: bool = False
+) -> Beamline:
+    """Start world, cycler, beam and diffractometer."""
     prefix = f"T{next(_numbers)}:"
     for name in ("simulated.toml", "simulation.toml"):
         text = (EXAMPLES / "config" / name).read_text()
@@ -87,6 +89,8 @@ def start_beamline(folder: Path, *, rate: float = 1000.0, cell_model: str | None
         text = text.replace("8410", str(CATALOG_PORT)).replace(
             "intercalate-simulated", f"test-{CATALOG_PORT}"
         )
+        if imperfections:
+            text = text.replace("imperfections = false", "imperfections = true")
         tomllib.loads(text)
         (folder / name).write_text(text)
     config = Config.from_file(folder / "simulated.toml")
@@ -94,4 +98,4 @@ def start_beamline(folder: Path, *, rate: float = 1000.0, cell_model: str | None
     return Beamline(folder, config)
 
 
-__all__ = ["CATALOG_PORT", "Beamline", "free_ports", "start_beamline"]
+__all__ = ["BEAM_PORT", "CATALOG_PORT", "Beamline", "free_ports", "start_beamline"]

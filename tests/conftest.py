@@ -6,12 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from beamline import CYCLER_PORT, DIFFRACTOMETER_PORT, REPEATER_PORT, Beamline, start_beamline
+from beamline import (
+    BEAM_PORT,
+    CYCLER_PORT,
+    DIFFRACTOMETER_PORT,
+    REPEATER_PORT,
+    Beamline,
+    start_beamline,
+)
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 os.environ.update(
-    EPICS_CA_ADDR_LIST=f"127.0.0.1:{CYCLER_PORT} 127.0.0.1:{DIFFRACTOMETER_PORT}",
+    EPICS_CA_ADDR_LIST=" ".join(
+        f"127.0.0.1:{port}" for port in (CYCLER_PORT, DIFFRACTOMETER_PORT, BEAM_PORT)
+    ),
     EPICS_CA_AUTO_ADDR_LIST="NO",
     EPICS_CA_MAX_ARRAY_BYTES="16000000",
     EPICS_CA_REPEATER_PORT=str(REPEATER_PORT),

@@ -12,15 +12,14 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from intercalate.contract import ControlMode
 from intercalate_sims.beam import Beam, steady_beam
-from intercalate_sims.cell import make_cell, restore_cell
-from intercalate_sims.cell.interface import CellModel
 from intercalate_sims.exposures import Exposure
+from intercalate_sims.slots import STATE_FORMAT, fresh_slots, saved_slots
 from intercalate_sims.state_file import StateFile
 from intercalate_sims.wire import JsonLines, Message
 
@@ -38,19 +37,6 @@ circuit; the rest of a longer gap moves the clock alone."""
 
 T0_PER_SECOND = 1024
 """The clock starts at a multiple of 1/1024 s, so that sums with whole steps of time are exact."""
-
-STATE_FORMAT = 2
-"""Of the saved state; 1 had no beam."""
-
-
-@dataclass
-class Slot:
-    """One cell and what is applied to it."""
-
-    cell: CellModel
-    mode: ControlMode = ControlMode.REST
-    setpoint: float = 0.0
-    owner: JsonLines | None = None
 
 
 class World:
@@ -94,7 +80,6 @@ class World:
         self.rate = rate
         self.dt_s = dt_s
         self.seed = seed
-        self._active_mass = dict(active_mass or {})
         self.beam = steady_beam() if beam is None else beam
         self._wall = wall
         self._file = StateFile(state_path)
@@ -107,56 +92,23 @@ class World:
         self._runs = False
         self._next: asyncio.TimerHandle | None = None
         self._watchdog: asyncio.TimerHandle | None = None
-        self._begin(slots)
+        self._begin(slots, active_mass or {})
         self._due = 0.0
         self._tick_mono = time.monotonic()
 
-    def _begin(self, specs: dict[str, str]) -> None:
+    def _begin(self, specs: dict[str, str], active_mass: Mapping[str, float]) -> None:
         saved = self._file.state
         if saved is None:
             self.t0_unix_s = round(self._wall() * T0_PER_SECOND) / T0_PER_SECOND
             self._steps = 0
-            self.slots = {
-                name: Slot(self._make_cell(name, spec, self.seed + number))
-                for number, (name, spec) in enumerate(specs.items())
-            }
+            self.slots = fresh_slots(specs, self.seed, self.dt_s, active_mass)
             self._save()
             return
-        if saved.get("format") != STATE_FORMAT:
-            raise ValueError(
-                f"the saved world has format {saved.get('format', 1)}, this program keeps {STATE_FORMAT}; "
-                "remove the saved state to begin with fresh cells"
-            )
-        if set(saved["cells"]) != set(specs):
-            raise ValueError(
-                f"the saved world holds the cells {sorted(saved['cells'])}, asked for are {sorted(specs)}; "
-                "use another folder, or remove the saved state to begin with fresh cells"
-            )
-        if saved["dt_s"] != self.dt_s:
-            raise ValueError(
-                f"the saved cells advance in steps of {saved['dt_s']:g} s, asked for are {self.dt_s:g} s; "
-                "ask for the same, or remove the saved state to begin with fresh cells"
-            )
+        self.slots = saved_slots(saved, specs, self.dt_s, active_mass)
         self.t0_unix_s, self._steps = saved["t0_unix_s"], saved["steps"]
-        self.slots = {name: Slot(restore_cell(state)) for name, state in saved["cells"].items()}
         self.beam.restore(saved["beam"])
         self._pass_gap(max(0.0, self._wall() - saved["wall_s"]) * self.rate)
         self._save()
-
-    def _make_cell(self, name: str, spec: str, seed: int) -> CellModel:
-        cell = make_cell(spec, seed=seed, dt_s=self.dt_s)
-        if (factor := self._active_mass.get(name, 1.0)) != 1.0:
-            area_cm2 = cell.describe()["area_cm2"] * factor
-            cell = make_cell(spec, seed=seed, dt_s=self.dt_s, area_cm2=area_cm2)
-        return cell
-
-    def _describe(self, name: str) -> dict[str, Any]:
-        """A cell as its maker describes it."""
-        description = self.slots[name].cell.describe()
-        factor = self._active_mass.get(name, 1.0)
-        for key in ("area_cm2", "nominal_capacity_ah"):
-            description[key] = round(description[key] / factor, 12)
-        return description
 
     def _pass_gap(self, gap_s: float) -> None:
         """Let the time pass during which the world was not there."""
@@ -348,7 +300,7 @@ class World:
             "rate": self.rate,
             "dt_s": self.dt_s,
             "seed": self.seed,
-            "cells": {name: self._describe(name) for name in self.slots},
+            "cells": {name: slot.describe() for name, slot in self.slots.items()},
         }
 
     def _attach_controller(self, client: JsonLines, names: list[str]) -> None:

@@ -214,7 +214,7 @@ class SimulatedDiffractometer:
         async with self._exposing:
             position_mm = self.stage.position_mm
             content = self._changer.content_near(*position_mm)
-            cell = content if content in self._world.get("cells", {}) else None
+            cell = content if content in self._station.cells else None
             try:
                 message = await self.link.expose(cell, exposure_s)
                 in_beam = self._changer.in_beam(*position_mm, tuple(message["slit_mm"]))

@@ -1,6 +1,6 @@
 """The diffraction station: what one exposure leaves on the detector and in the monitors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,11 @@ class DiffractionStation:
         self._projection = Projection(self.geometry)
         self._grains = None if is_perfect else Grains(self.geometry, seed)
         self._response = None if is_perfect else Response(PixelMaps.draw(self.shape, seed))
+
+    @property
+    def cells(self) -> Collection[str]:
+        """Names of the contents whose states an exposure needs."""
+        return self._makeups.keys()
 
     @property
     def shape(self) -> tuple[int, int]:
