@@ -26,7 +26,7 @@ class HiddenCell:
     Attributes
     ----------
     displacement_um
-        Middle of the separator from the plane of the calibrants, + downstream.
+        Added to the distance of the middle of the separator from the plane of the calibrants, + downstream.
     positive_um, negative_um
         Added to the thickness of each electrode.
     active_mass

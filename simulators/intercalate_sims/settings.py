@@ -97,6 +97,9 @@ class SimulationSettings(_Section):
 
     @model_validator(mode="after")
     def _contents_exist(self) -> Self:
+        for name, cell in self.cycler.channels.items():
+            if cell not in self.cells:
+                raise ValueError(f"channel {name} holds {cell!r}; known are {', '.join(self.cells)}")
         known = (*self.cells, *STANDARDS)
         for name, holder in self.holders.items():
             if holder.content not in known:

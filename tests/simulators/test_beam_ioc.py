@@ -14,7 +14,7 @@ import pytest
 from beamline import Beamline, start_beamline
 from intercalate_sims.assembly import make_beam_ioc, make_diffractometer
 from intercalate_sims.hidden import Hidden
-from intercalate_sims.settings import SettingsError, SimulationSettings
+from intercalate_sims.settings import SimulationSettings
 from polling import wait_for
 
 pytestmark = pytest.mark.service
@@ -236,11 +236,3 @@ def test_no_client_can_read_what_is_hidden(lit: Client, tmp_path: Path) -> None:
 def is_told(value: float, text: str) -> bool:
     """Whether the first significant digits of a number stand in a text, with whatever unit or exponent."""
     return f"{abs(value):.14f}".replace(".", "").lstrip("0")[:6] in text.replace(".", "")
-
-
-def test_a_holder_of_an_unknown_thing_is_refused(tmp_path: Path, client: Client) -> None:
-    text = (client.beamline.folder / "simulation.toml").read_text()
-    path = tmp_path / "simulation.toml"
-    path.write_text(text.replace('content = "LaB6"', 'content = "gold"'))
-    with pytest.raises(SettingsError, match="LaB6 holds 'gold'; known are A1, B1, LaB6"):
-        SimulationSettings.from_file(path)

@@ -17,7 +17,7 @@ from intercalate_sims.probes.detector import DetectorGeometry
 AZIMUTHS = 360
 RADIUS_STEP_MM = 0.2
 _GRAIN_STEP_MM = 2.0
-"""Rings closer together than this share grains, as neighbouring reflections of one phase rarely do."""
+"""Rings much closer together than this have the same grains; those of one phase hardly ever are."""
 
 GRAIN_SIGMA = {"Li": 0.9, "Al": 0.25, "Cu": 0.20, "graphite": 0.06, "NMC811": 0.03, "LaB6": 0.02, "Si": 0.06}
 """Relative standard deviation of the intensity in one degree of a ring, for a beam of 0.5 x 0.5 mm."""
@@ -91,7 +91,7 @@ class Grains:
             while len(self._fields) >= _PLACES_KEPT:
                 self._fields.pop(next(iter(self._fields)))
             texture = 1.0 + self._texture(phase, holder)
-            self._fields[key] = (texture * (1.0 + self._grains(*key)) - 1.0).astype(np.float32)
+            self._fields[key] = texture.astype(np.float32) * (1 + self._grains(*key)) - 1
         return self._fields[key]
 
     def _texture(self, phase: str, holder: str) -> np.ndarray:
@@ -107,21 +107,22 @@ class Grains:
         """Deviation by grains of the four places that the beam touches, each by its share of the variance."""
         sigma = GRAIN_SIGMA.get(phase, 0.0) * math.sqrt(_REFERENCE_MM2 / (slit_mm[0] * slit_mm[1]))
         if sigma == 0.0:
-            return np.zeros((self._rings, AZIMUTHS))
+            return np.zeros((self._rings, AZIMUTHS), dtype=np.float32)
         beams = [place / size for place, size in zip(place_mm, slit_mm)]
         first = [math.floor(at) for at in beams]
         nodes = int(self._rings * RADIUS_STEP_MM / _GRAIN_STEP_MM) + 2
-        coarse = np.zeros((nodes, AZIMUTHS))
+        coarse = np.zeros((nodes, AZIMUTHS), dtype=np.float32)
         for right, up in itertools.product((0, 1), repeat=2):
             share = abs(beams[0] - first[0] + right - 1) * abs(beams[1] - first[1] + up - 1)
             if share == 0:
                 continue
             generator = self._generator(phase, holder, first[0] + right, first[1] + up)
-            coarse += math.sqrt(share) * (generator.gamma(sigma**-2, sigma**2, coarse.shape) - 1.0)
+            grains = generator.standard_gamma(sigma**-2, coarse.shape, dtype=np.float32)
+            coarse += np.float32(math.sqrt(share)) * (grains * np.float32(sigma**2) - 1)
         np.maximum(coarse, -1.0, out=coarse)
         at = np.arange(self._rings) * RADIUS_STEP_MM / _GRAIN_STEP_MM
         below = at.astype(int)
-        upper = (at - below)[:, None]
+        upper = (at - below).astype(np.float32)[:, None]
         return (1 - upper) * coarse[below] + upper * coarse[below + 1]
 
     def _generator(self, phase: str, holder: str, *place: int) -> np.random.Generator:

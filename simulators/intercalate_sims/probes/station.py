@@ -1,5 +1,6 @@
 """The diffraction station: what one exposure leaves on the detector and in the monitors."""
 
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -103,6 +104,7 @@ class DiffractionStation:
         self._makeups = makeups
         self._seed = seed
         self._projection = Projection(self.geometry)
+        self._counting = threading.Lock()
         self._grains = None if is_perfect else Grains(self.geometry, seed)
         self._response = None if is_perfect else Response(PixelMaps.draw(self.shape, seed))
 
@@ -129,7 +131,9 @@ class DiffractionStation:
         if self._response is None:
             frame = count_photons(expected, generator)
         else:
-            frame = self._response.count(expected, shot.exposure_s, generator)
+            # An exposure that is given up may still be computed while the next one is.
+            with self._counting:
+                frame = self._response.count(expected, shot.exposure_s, generator)
         write_stamp(frame, stamp)
         counts = self._count(shot, sample)
         return frame, counts, self._truth(shot, counts)

@@ -1,0 +1,134 @@
+"""What the processes of a beamline are made of, from its settings."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from intercalate.config import EXAMPLES
+from intercalate_sims.assembly import (
+    Layout,
+    hidden_of,
+    make_beam,
+    make_changer,
+    make_diffractometer,
+    make_world,
+)
+from intercalate_sims.hidden import Hidden
+from intercalate_sims.ring import RingState
+from intercalate_sims.settings import SettingsError, SimulationSettings
+
+SHIPPED = EXAMPLES / "config" / "simulation.toml"
+
+
+def settings_with(tmp_path: Path, *pairs: tuple[str, str], **options: Any) -> SimulationSettings:
+    text = SHIPPED.read_text()
+    for old, new in pairs:
+        assert old in text, old
+        text = text.replace(old, new)
+    path = tmp_path / "simulation.toml"
+    path.write_text(text)
+    return SimulationSettings.from_file(path, **options)
+
+
+REAL = ("imperfections = false", "imperfections = true")
+
+
+def test_a_perfect_beamline_is_what_its_settings_say(tmp_path: Path) -> None:
+    settings = settings_with(tmp_path)
+    assert hidden_of(settings) == Hidden()
+    beam = make_beam(settings)
+    assert beam.photons(0.0, 5000.0) == pytest.approx(5000 * settings.beam.flux_photons_s)
+    for name, holder in make_changer(settings, Hidden()).holders.items():
+        assert (holder.x_mm, holder.y_mm) == (settings.holders[name].x_mm, settings.holders[name].y_mm)
+
+
+def test_a_perfect_diffractometer_leaves_its_calibration_a_real_one_only_what_is_hidden(
+    tmp_path: Path,
+) -> None:
+    perfect, real = tmp_path / "perfect", tmp_path / "real"
+    for folder in (perfect, real):
+        folder.mkdir()
+    make_diffractometer(settings_with(tmp_path), perfect)
+    assert {path.name for path in perfect.iterdir()} == {"diffractometer.poni", "diffractometer_mask.npy"}
+    assert "Distance: 0.3\n" in (perfect / "diffractometer.poni").read_text()
+    assert np.load(perfect / "diffractometer_mask.npy").shape == (1024, 1024)
+    settings = settings_with(tmp_path, REAL)
+    make_diffractometer(settings, real)
+    assert {path.name for path in real.iterdir()} == {"hidden.json"}
+    hidden = json.loads((real / "hidden.json").read_text())
+    assert hidden["distance_mm"] == hidden_of(settings).distance_mm
+    distance_m = next(line for line in hidden["poni"].splitlines() if line.startswith("Distance")).split()[1]
+    assert float(distance_m) * 1e3 == pytest.approx(300 + hidden["distance_mm"], rel=1e-4)
+
+
+def test_holders_of_a_real_changer_are_a_little_off(tmp_path: Path) -> None:
+    settings = settings_with(tmp_path, REAL)
+    holders = make_changer(settings, hidden_of(settings)).holders
+    off = [
+        np.hypot(holders[n].x_mm - one.x_mm, holders[n].y_mm - one.y_mm)
+        for n, one in settings.holders.items()
+    ]
+    assert min(off) > 0
+    assert 0.05 < np.mean(off) < 0.5
+
+
+def test_dumps_and_the_safety_shutter_are_as_the_settings_say(tmp_path: Path) -> None:
+    pairs = (
+        ("dumps = []", "dumps = [[100.0, 50.0]]"),
+        ('safety_shutter = "open"', 'safety_shutter = "closed"'),
+    )
+    beam = make_beam(settings_with(tmp_path, *pairs))
+    assert beam.ring.state(120.0) is RingState.NO_BEAM
+    assert beam.ring.state(20.0) is RingState.STORED
+    assert beam.photons(0.0, 50.0) == 0.0
+    beam.set(0.0, {"safety_open": True})
+    assert beam.photons(2.0, 50.0) > 0
+
+
+def test_only_a_real_world_has_other_cells_than_on_paper(tmp_path: Path) -> None:
+    capacities = []
+    for name, pairs in (("perfect", ()), ("real", (REAL,))):
+        (tmp_path / name).mkdir()
+        settings = settings_with(tmp_path, *pairs)
+        world = make_world(settings, Layout(tmp_path / name))
+        capacities.append([slot.cell.describe()["nominal_capacity_ah"] for slot in world.slots.values()])
+        masses = [hidden_of(settings).cell(cell).active_mass for cell in settings.cells]
+        world.stop()
+    np.testing.assert_allclose(np.array(capacities[1]) / capacities[0], masses)
+    assert 1.0 not in masses
+
+
+def test_a_model_in_place_of_the_settings_is_that_of_the_first_cell(tmp_path: Path) -> None:
+    settings = settings_with(tmp_path, cell_model="graphite-li", rate=7.0)
+    assert settings.cells == {"A1": "graphite-li", "B1": "nmc811-graphite"}
+    assert settings.rate == 7.0
+
+
+def test_processes_read_the_settings_that_were_chosen(tmp_path: Path) -> None:
+    settings = settings_with(tmp_path, REAL, rate=50.0)
+    layout = Layout(tmp_path)
+    layout.settings.write_text(settings.model_dump_json())
+    assert layout.read_settings() == settings
+    commands = settings.commands(tmp_path, "{}")
+    assert [one["name"] for one in commands] == ["repeater", "world", "cycler", "beam", "diffractometer"]
+    ports = [one["environment"].get("EPICS_CA_SERVER_PORT") for one in commands]
+    assert len({port for port in ports if port}) == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('content = "Si"', 'content = "gold"', "holder Si holds 'gold'; known are A1, B1, LaB6"),
+        ("energy_kev = 25.0", "energy_kev = 8.0", "beam.energy_kev"),
+        ("dumps = []", "dumps = [[5.0, -1.0]]", "beam.dumps"),
+        ('safety_shutter = "open"', 'safety_shutter = "ajar"', "beam.safety_shutter"),
+        ("distance_mm = 300.0", "distance_mm = -3.0", "diffractometer.distance_mm"),
+        ('CH2 = "B1"', 'CH2 = "C7"', "channel CH2 holds 'C7'; known are A1, B1"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        settings_with(tmp_path, (old, new))
