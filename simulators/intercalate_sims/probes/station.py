@@ -95,6 +95,7 @@ class DiffractionStation:
         self.nominal = nominal
         self.geometry = replace(
             nominal,
+            wavelength_angstrom=nominal.wavelength_angstrom / (1 + hidden.energy),
             distance_mm=nominal.distance_mm + hidden.distance_mm,
             beam_mm=(nominal.beam_mm[0] + hidden.beam_mm[0], nominal.beam_mm[1] + hidden.beam_mm[1]),
             rot1_rad=hidden.rot1_rad,

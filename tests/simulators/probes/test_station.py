@@ -87,6 +87,8 @@ def test_the_scale_of_the_monochromator_is_off_by_what_is_hidden(real, perfect):
     assert perfect.wavelength_angstrom(25.0) == pytest.approx(0.4959368, rel=1e-7)
     ratio = perfect.wavelength_angstrom(25.0) / real.wavelength_angstrom(25.0)
     assert ratio - 1 == pytest.approx(HIDDEN.energy)
+    scale = real.nominal.wavelength_angstrom / real.geometry.wavelength_angstrom
+    assert scale - 1 == pytest.approx(HIDDEN.energy)
     assert real.wavelength_angstrom(24.0) / real.wavelength_angstrom(25.0) == pytest.approx(25 / 24)
 
 
