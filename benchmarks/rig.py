@@ -33,7 +33,7 @@ def beamline(rate: float, *, catalog: bool = False) -> Iterator[Config]:
         folder, prefix = Path(name), f"B{next(_numbers)}:"
         for file in ("simulated.toml", "simulation.toml"):
             text = (EXAMPLES / "config" / file).read_text()
-            for shipped, free in zip(("15064", "15065", "15066", "8410"), _ports()):
+            for shipped, free in zip(("15064", "15065", "15066", "15067", "8410"), _ports()):
                 text = text.replace(shipped, str(free))
             text = text.replace("SIM:", prefix)
             (folder / file).write_text(text.replace("intercalate-simulated", "intercalate-benchmark"))
@@ -52,7 +52,7 @@ def beamline(rate: float, *, catalog: bool = False) -> Iterator[Config]:
 @cache
 def _ports() -> tuple[int, ...]:
     """Free ports; Channel Access reads its addresses once per process, so all beamlines share them."""
-    sockets = [socket.socket() for _ in range(4)]
+    sockets = [socket.socket() for _ in range(5)]
     for one in sockets:
         one.bind(("127.0.0.1", 0))
     ports = [one.getsockname()[1] for one in sockets]

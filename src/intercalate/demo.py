@@ -30,6 +30,7 @@ from intercalate.views.progress import bar, task
 
 CATCH_UP_S = 60.0
 EXAMPLE = {"nmc811-graphite": "first_light.toml", "graphite-li": "graphite_half_cell.toml"}
+SHIPPED_PORTS = ("15064", "15065", "15066", "15067", "8410")
 _MARK = ".intercalate-demo"
 
 
@@ -110,10 +111,10 @@ def _prepare(folder: Path) -> Config:
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     (folder / _MARK).touch()
-    with _free_ports(4) as ports:
+    with _free_ports(5) as ports:
         for name in ("simulated.toml", "simulation.toml"):
             text = (EXAMPLES / "config" / name).read_text()
-            for shipped, free in zip(("15064", "15065", "15066", "8410"), ports, strict=True):
+            for shipped, free in zip(SHIPPED_PORTS, ports, strict=True):
                 text = text.replace(shipped, str(free))
             (folder / name).write_text(text.replace("intercalate-simulated", "intercalate-demo"))
     return Config.from_file(folder / "simulated.toml")
