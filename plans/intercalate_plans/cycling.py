@@ -17,6 +17,7 @@ from intercalate.orchestration.cycling import (
     declare_records,
     drain_at_the_end,
     finish_program,
+    note_markers,
 )
 from intercalate.orchestration.metadata import experiment_metadata
 from intercalate.orchestration.waiting import trigger_and_wait
@@ -82,10 +83,14 @@ def charge_discharge(
         yield from bpp.contingency_wrapper(
             cycle(),
             except_plan=lambda _: apply_on_abort(cycler, abort, program_id),
-            final_plan=lambda: drain_at_the_end(cycler),
+            final_plan=wind_up,
         )
         yield from bps.close_run()
         return uid
+
+    def wind_up() -> MsgGenerator[None]:
+        yield from drain_at_the_end(cycler)
+        yield from note_markers(cycler, program_id)
 
     def cycle() -> MsgGenerator[None]:
         yield from start_program(cycler, program, program_id, lost)

@@ -17,6 +17,7 @@ from intercalate.orchestration.cycling import (
     declare_records,
     drain_at_the_end,
     finish_program,
+    note_markers,
 )
 from intercalate.orchestration.metadata import experiment_metadata
 from intercalate.orchestration.waiting import trigger_and_wait
@@ -152,6 +153,7 @@ def operando(
 
     def wind_up() -> MsgGenerator[None]:
         yield from drain_at_the_end(cycler)
+        yield from note_markers(cycler, program_id)
         yield from measuring.end()
         yield from bps.abs_set(shutter, "closed", group="shutter")
         yield from bps.wait(group="shutter", timeout=30, error_on_timeout=False)

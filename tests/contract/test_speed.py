@@ -1,4 +1,4 @@
-"""The same program on two fresh cells, at different speeds of the clock and of the machine."""
+"""The same program on fresh cells, at different speeds of the clock and of the machine."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from intercalate.contract import RECORD_COLUMNS
 
 from .cycling import charge, make_device, records_of, start
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.service, pytest.mark.timeout(150)]
 
 WITHOUT_CLOCK = [name for name in RECORD_COLUMNS if name != "unix_time_second"]
 
@@ -32,7 +32,7 @@ BURN = "import os\nwhile os.getppid() == {parent}:\n    pass\n"
 
 
 def test_speed_and_load_change_no_record(tmp_path: Path) -> None:
-    """Two fresh cells, at 1000 and, beside a busy process, at 500 cell seconds per second."""
+    """Fresh cells at 1000 and 250 cell seconds per second, and at 500 beside a busy process."""
     tables = []
     method = (
         charge(1200, 1.0),
@@ -40,7 +40,7 @@ def test_speed_and_load_change_no_record(tmp_path: Path) -> None:
         {"step": "open_circuit_voltage", "until_time_s": 300},
         charge(600, -1.0),
     )
-    for rate, busy in ((1000.0, False), (500.0, True)):
+    for rate, busy in ((1000.0, False), (250.0, False), (500.0, True)):
         folder = tmp_path / f"at{rate:g}"
         folder.mkdir()
         burner = None
@@ -60,10 +60,12 @@ def test_speed_and_load_change_no_record(tmp_path: Path) -> None:
                 burner.kill()
                 burner.wait(10)
             beamline.services.stop()
-    fast, slow = tables
-    assert fast.shape == slow.shape
+    fast, *others = tables
     assert len(fast) > 200
     exact = [WITHOUT_CLOCK.index(name) for name in EXACT]
-    assert np.array_equal(fast[:, exact], slow[:, exact])
-    # The fresh cells had rested for different times, and so differ by less than a nanovolt.
-    assert np.allclose(fast, slow, rtol=1e-8, atol=1e-9, equal_nan=True), np.nanmax(abs(fast - slow), axis=0)
+    for slow in others:
+        assert fast.shape == slow.shape
+        assert np.array_equal(fast[:, exact], slow[:, exact])
+        # The fresh cells had rested for different times, and so differ by less than a nanovolt.
+        apart = np.nan_to_num(abs(fast - slow)).max(axis=0)
+        assert np.allclose(fast, slow, rtol=1e-8, atol=1e-9, equal_nan=True), apart

@@ -206,12 +206,18 @@ def test_an_aborted_step_puts_the_cell_to_rest(session: Session, cell: Cell, mom
     recover(session)
 
 
-def test_charge_discharge_alone(session: Session, cell: Cell, documents: Documents) -> None:
-    session.RE(
-        charge_discharge(session.cycler, cell, short_protocol(0.5), on_abort="rest", on_client_lost="rest")
-    )
+def test_charge_discharge_alone_with_a_marker(session: Session, cell: Cell, documents: Documents) -> None:
+    protocol = short_protocol(0.5)
+    protocol["method"].insert(1, {"step": "marker", "marker": "charged"})
+    session.RE(charge_discharge(session.cycler, cell, protocol, on_abort="rest", on_client_lost="rest"))
     assert not documents.events("xrd")
-    assert documents.records()[-1, TIME] > 1800
+    records = documents.records()
+    assert records[-1, TIME] > 1800
+    (marker,) = documents.events("markers")
+    assert marker["data"]["cycler_marker_name"] == "charged"
+    assert marker["data"]["cycler_marker_test_time_s"] == 900.0
+    last_of_charge = records[records[:, SEQ] == marker["data"]["cycler_marker_record_seq"] - 1]
+    assert last_of_charge[0, TIME] == 900.0
 
 
 def test_count_frames_keeps_the_cell_alone(

@@ -11,6 +11,7 @@ import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
 import numpy as np
 from bluesky.utils import Msg, MsgGenerator
+from ophyd import Signal
 
 from intercalate.cell import Cell
 from intercalate.contract import RECORD_COLUMNS, OnLoss, Verb
@@ -32,6 +33,7 @@ CLEANUP_S = 30.0
 """Wall seconds that a finalizer waits for a device at most."""
 
 CYCLING_STREAM = "cycling"
+MARKERS_STREAM = "markers"
 
 DEFAULT_RECORD = Record(time_s=10.0, voltage_V=0.005)
 """Recording criteria of steps composed by hand: 10 s of cell time, or 5 mV."""
@@ -202,6 +204,26 @@ def drain_at_the_end(cycler: CyclesCells) -> MsgGenerator[None]:
         yield from drain(cycler)
     except RuntimeError as error:
         log.error("records are left in the cycler's own file: %s", error)
+
+
+def note_markers(cycler: CyclesCells, program_id: str) -> MsgGenerator[None]:
+    """One event per marker that the program has passed, for a finalizer: no error, as above."""
+    try:
+        info = cycler.program_info()
+    except RuntimeError as error:
+        log.error("markers are left in the cycler's own ledger: %s", error)
+        return
+    passed = info.get("markers", []) if info.get("program_id") == program_id else []
+    signals: dict[str, Any] = {
+        key: Signal(name=f"{cycler.name}_marker_{key}", value=value)
+        for key, value in (("name", ""), ("test_time_s", 0.0), ("record_seq", 0))
+    }
+    for marker in passed:
+        yield from bps.create(name=MARKERS_STREAM)
+        for key, signal in signals.items():
+            signal.put(marker[key])
+            yield from bps.read(signal)
+        yield from bps.save()
 
 
 def finish_program(cycler: CyclesCells) -> MsgGenerator[None]:
