@@ -212,12 +212,12 @@ def test_charge_discharge_alone_with_a_marker(session: Session, cell: Cell, docu
     session.RE(charge_discharge(session.cycler, cell, protocol, on_abort="rest", on_client_lost="rest"))
     assert not documents.events("xrd")
     records = documents.records()
-    assert records[-1, TIME] > 1800
+    assert records[-1, RECORD_COLUMNS.index("step_id")] == len(protocol["method"])
     (marker,) = documents.events("markers")
     assert marker["data"]["cycler_marker_name"] == "charged"
-    assert marker["data"]["cycler_marker_test_time_s"] == 900.0
+    assert marker["data"]["cycler_marker_test_time_s"] == pytest.approx(900.0, abs=2.0)
     last_of_charge = records[records[:, SEQ] == marker["data"]["cycler_marker_record_seq"] - 1]
-    assert last_of_charge[0, TIME] == 900.0
+    assert last_of_charge[0, TIME] == marker["data"]["cycler_marker_test_time_s"]
 
 
 def test_count_frames_keeps_the_cell_alone(

@@ -48,7 +48,7 @@ def end_in_thread(
         epics.ca.use_initial_context()
         try:
             work()
-        except RuntimeError as error:
+        except (RuntimeError, TimeoutError) as error:
             end(status, error)
         else:
             (go_on or (lambda: end(status)))()
@@ -62,8 +62,8 @@ def end_when(status: StatusBase, look: Callable[[], bool], *signals: Signal) -> 
     Parameters
     ----------
     look
-        May block for as long as a server takes to answer. `NoAnswer` is put up with for `SILENCE_S`;
-        any other RuntimeError fails the status.
+        May block for as long as a server takes to answer. `NoAnswer` and a TimeoutError, which a signal
+        raises that is not connected, are put up with for `SILENCE_S`; a RuntimeError fails the status.
     """
     rung = threading.Event()
 
@@ -80,7 +80,7 @@ def end_when(status: StatusBase, look: Callable[[], bool], *signals: Signal) -> 
                     end(status)
                     break
                 answered = time.monotonic()
-            except NoAnswer as error:
+            except (NoAnswer, TimeoutError) as error:
                 if time.monotonic() - answered > SILENCE_S:
                     end(status, error)
                     break
