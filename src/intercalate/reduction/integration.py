@@ -6,13 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import csr_array
 
 if TYPE_CHECKING:
-    from pyFAI.containers import Integrate1dResult
     from pyFAI.integrator.azimuthal import AzimuthalIntegrator
-
-_METHOD = ("no", "histogram", "cython")
-"""Without pixel splitting each photon falls into one bin, so that the errors of bins are independent."""
 
 
 @dataclass(frozen=True)
@@ -107,21 +104,46 @@ class Integrator:
         self.shape: tuple[int, int] = (int(shape[0]), int(shape[1]))
         if mask is not None and mask.shape != self.shape:
             raise ValueError(f"mask has shape {mask.shape}, the detector {self.shape}")
-        self._mask = None if mask is None else np.ascontiguousarray(mask, dtype=np.int8)
         self.n_bins = n_bins
         self.polarisation = polarisation
         self.wavelength_angstrom = float(self._pyfai.wavelength) * 1e10
         rotated = any(abs(self._pyfai.param[index]) > 1e-6 for index in (3, 4))
         self.distance_mm = None if rotated else float(self._pyfai.dist) * 1e3
-        self._mean_two_theta_deg = self._mean_angle_of_bins()
+        self._set_bins(np.zeros(self.shape, bool) if mask is None else np.asarray(mask, bool))
+
+    def _set_bins(self, mask: np.ndarray) -> None:
+        """Sort the pixels into bins, once: a frame is then one product with a sparse matrix.
+
+        Each pixel falls into one bin as a whole, so that the errors of bins are independent.
+        """
+        two_theta = np.asarray(self._pyfai.center_array(shape=self.shape, unit="2th_deg")).ravel()
+        used = np.flatnonzero(~mask)
+        if not used.size:
+            raise ValueError("the mask leaves no pixel to integrate; True in a mask means not to use it")
+        angle = two_theta[used]
+        width = np.ptp(two_theta) / self.n_bins
+        number = np.minimum(((angle - two_theta.min()) / width).astype(np.int32), self.n_bins - 1)
+        correction = self._correction().ravel()[used]
+        filled, number = np.unique(number, return_inverse=True)
+        self._sums = csr_array((np.ones(used.size), (number, used)), (filled.size, two_theta.size))
+        self._correction_of_bins = np.bincount(number, correction)
+        # Few pixels share a bin near the beam; their mean is off its centre by as much as 4e-4 deg.
+        self._mean_two_theta_deg = np.bincount(number, angle * correction) / self._correction_of_bins
+
+    def _correction(self) -> np.ndarray:
+        """Solid angle relative to normal incidence and polarisation of each pixel."""
+        correction = np.asarray(self._pyfai.solidAngleArray(self.shape), dtype=float)
+        if self.polarisation is not None:
+            factor = self._pyfai.polarization(shape=self.shape, factor=self.polarisation)
+            correction = correction * np.asarray(factor, dtype=float)
+        return correction
 
     def integrate(self, frame: np.ndarray) -> Pattern:
         """Integrate one frame of counts.
 
         Solid angle and polarisation are corrected by their mean over each bin, so that the sum of
         the raw counts stays the sufficient statistic: intensity = sum(counts) / sum(correction),
-        sigma = sqrt(sum(counts)) / sum(correction), of one count where there was none. (pyFAI's own
-        Poisson model gives every pixel a variance of at least one: too much for faint frames.)
+        sigma = sqrt(sum(counts)) / sum(correction), of one count where there was none.
 
         Parameters
         ----------
@@ -135,42 +157,16 @@ class Integrator:
         """
         if frame.shape != self.shape:
             raise ValueError(f"frame has shape {frame.shape}, the geometry describes {self.shape}")
-        result = self._histogram(frame)
-        usable = np.asarray(result.count) > 0
-        counts = np.asarray(result.sum_signal, dtype=float)[usable]
-        correction = np.asarray(result.sum_normalization, dtype=float)[usable]
+        counts = self._sums @ np.asarray(frame, dtype=float).ravel()
         if not counts.any():
             raise ValueError("the frame has no counts outside the mask")
         return Pattern(
-            self._mean_two_theta_deg[usable],
-            counts / correction,
-            np.sqrt(np.maximum(counts, 1.0)) / correction,
+            self._mean_two_theta_deg,
+            counts / self._correction_of_bins,
+            np.sqrt(np.maximum(counts, 1.0)) / self._correction_of_bins,
             self.wavelength_angstrom,
             self.distance_mm,
         )
-
-    def _histogram(self, image: np.ndarray) -> "Integrate1dResult":
-        return self._pyfai.integrate1d_ng(
-            image,
-            self.n_bins,
-            unit="2th_deg",
-            mask=self._mask,
-            method=_METHOD,
-            correctSolidAngle=True,
-            polarization_factor=self.polarisation,
-        )
-
-    def _mean_angle_of_bins(self) -> np.ndarray:
-        """Mean 2theta of the pixels in each bin, weighted as the counts are.
-
-        Few pixels share a bin near the beam; their mean is off its centre by as much as 4e-4 deg.
-        """
-        angle = np.asarray(self._pyfai.center_array(shape=self.shape, unit="2th_deg"))
-        correction = np.asarray(self._pyfai.solidAngleArray(self.shape))
-        if self.polarisation is not None:
-            polarisation = self._pyfai.polarization(shape=self.shape, factor=self.polarisation)
-            correction = correction * np.asarray(polarisation, dtype=float)
-        return np.asarray(self._histogram(angle * correction).intensity, dtype=float)
 
 
 def _load_geometry(poni: str | Path) -> "AzimuthalIntegrator":

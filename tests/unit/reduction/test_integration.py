@@ -105,6 +105,7 @@ def test_tilted_detector_has_no_distance_for_displacement():
         (lambda: Integrator(poni(wavelength="")), "no wavelength"),
         (lambda: Integrator(poni(shape=False)), "no detector shape"),
         (lambda: Integrator(poni(), np.zeros((3, 3), dtype=bool)), r"mask has shape \(3, 3\)"),
+        (lambda: Integrator(poni(), np.ones(SHAPE, dtype=bool)), "leaves no pixel"),
         (lambda: Integrator(poni(), n_bins=1), "n_bins is 1"),
         (lambda: Integrator("/nowhere/geometry.poni"), "no PONI file"),
         (lambda: Integrator(poni(), n_bins=50).integrate(np.zeros((5, 5))), r"frame has shape \(5, 5\)"),
