@@ -193,15 +193,15 @@ def main() -> None:
                 f"| {x_positive}, {x_negative} | {name} | {deviation.size} | "
                 f"{tally.spread_of_pull:.2f} | {figures} |"
             )
-    print("\n| quantity | fits | undetermined | coverage | rms deviation mA | median total sigma mA |")
-    print("|---|---|---|---|---|---|")
+    head = ("fits", "undetermined", "coverage", "mean bias mA", "rms deviation mA", "median total sigma mA")
+    print(f"\n| quantity | {' | '.join(head)} |\n" + "|---" * 7 + "|")
     for name, tally in whole(arguments.instruments, arguments.states, seed=1000).items():
         deviation, stat, systematic = tally.arrays()
         rms, sigma = np.sqrt(np.mean(deviation**2)), np.median(np.hypot(stat, systematic))
         lost = len(tally.deviation) - deviation.size
         print(
             f"| {name} | {deviation.size} | {lost} | {tally.coverage:.2f} "
-            f"| {1e3 * rms:.3f} | {1e3 * sigma:.3f} |"
+            f"| {1e3 * deviation.mean():+.3f} | {1e3 * rms:.3f} | {1e3 * sigma:.3f} |"
         )
     taken = speed()
     print("\n" + ", ".join(f"{name} {value:.1f} ms" for name, value in taken.items()))
