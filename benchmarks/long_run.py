@@ -62,6 +62,7 @@ def measure(minutes: float) -> str:
             f"{minutes:g} min, a record every 2 s, a frame of {EXPOSURE_S:g} s every {EVERY_S:g} s "
             f"({len(costs)} frames), catalog up; the first {100 * WARM_UP_SHARE:.0f} % are warm-up.\n",
             table(head, rows),
-            f"\nFrom a frame in the file to its event: {1e3 * early:.1f} ms in the first third, {1e3 * late:.0f} ms in the last ({100 * (late - early) / early:+.0f} %).",
+            f"\nFrom a frame in the file to its event: {1e3 * early:.1f} ms in the first third, "
+            f"{1e3 * late:.1f} ms in the last ({100 * (late - early) / early:+.0f} %).",
         ]
     )
