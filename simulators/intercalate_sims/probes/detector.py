@@ -135,13 +135,15 @@ def count_photons(expected: np.ndarray, generator: np.random.Generator) -> np.nd
     Poisson where fewer than 20 are expected, elsewhere rounded normal deviates of the same mean and
     variance, which take a third of the time.
     """
+    if not expected.any():
+        return np.zeros(expected.shape, dtype=np.uint32)
     counts = generator.standard_normal(expected.shape, dtype=np.float32)
     counts *= np.sqrt(expected)
     counts += expected
     counts += np.float32(0.5)
     np.maximum(counts, 0, out=counts)
     frame = counts.astype(np.uint32)
-    faint = np.flatnonzero(expected < _NORMAL_ABOVE_COUNTS)
+    faint = np.flatnonzero((expected > 0) & (expected < _NORMAL_ABOVE_COUNTS))
     if faint.size:
         frame.flat[faint] = generator.poisson(expected.flat[faint])
     return frame

@@ -87,7 +87,8 @@ class Response:
         """
         self._expose(exposure_s)
         gain = self.maps.gain
-        faint = np.flatnonzero(photons < _NORMAL_ABOVE)
+        # Where nothing arrives, as behind a closed shutter, there is nothing to draw.
+        faint = np.flatnonzero((photons > 0) & (photons < _NORMAL_ABOVE))
         spread = photons * self._gain_squared
         spread.flat[faint] = 0.0
         spread += self._floor
