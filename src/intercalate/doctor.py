@@ -84,8 +84,11 @@ def _instruments(config: Config) -> Iterator[Finding]:
 def _clocks(config: Config) -> Iterator[Finding]:
     import epics
 
-    cycler = epics.PV(f"{config.cycler.prefix}UnixTime", connection_timeout=2.0)
-    detector = epics.PV(f"{config.diffractometer.prefix}UnixTime", connection_timeout=2.0)
+    # A clock is read when it is asked; what its monitor said last is old.
+    cycler, detector = (
+        epics.PV(f"{prefix}UnixTime", connection_timeout=2.0, auto_monitor=False)
+        for prefix in (config.cycler.prefix, config.diffractometer.prefix)
+    )
     rate = epics.PV(f"{config.cycler.prefix}Rate", connection_timeout=2.0)
     before, shown, after = cycler.get(timeout=2.0), detector.get(timeout=2.0), cycler.get(timeout=2.0)
     if before is None or shown is None or after is None:

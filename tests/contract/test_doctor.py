@@ -1,0 +1,22 @@
+"""What `intercalate doctor` finds on a running beamline."""
+
+import re
+
+import pytest
+
+from beamline import Beamline
+from intercalate.doctor import examine
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(60)]
+
+
+def test_the_doctor_finds_every_instrument_and_compares_clocks_as_they_are_now(beamline: Beamline) -> None:
+    """The simulated detector is 4 s fast; at 1000 times real time a pair of readings is never exact."""
+    findings = {finding.what: finding for finding in examine(beamline.config)}
+    wrong = [finding for finding in findings.values() if not finding.ok]
+    assert {finding.what for finding in wrong} <= {"catalog", "forwarder", "free disk"}, wrong
+    found = re.search(r"is ([+-][\d.]+) s \(± ([\d.]+) s\)", findings["clocks"].found)
+    assert found is not None
+    offset_s, half_width_s = (float(figure) for figure in found.groups())
+    assert half_width_s > 0
+    assert offset_s == pytest.approx(4.0, abs=half_width_s + 2.0)
