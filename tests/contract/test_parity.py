@@ -19,15 +19,16 @@ from beamline import Beamline
 from intercalate.config import EXAMPLES, Config
 from intercalate.contract import COMMAND_BYTES, CyclerState, EndReason, Fault, StepType
 from intercalate.cycler_server.server import CyclerServer
+from intercalate.devices.beam import Beam, BeamMonitors
 from intercalate.devices.cycler import Cycler
 from intercalate.devices.diffractometer import Diffractometer, Shutter
 from intercalate.devices.stage import SampleStage
-from intercalate_sims.assembly import make_diffractometer
+from intercalate_sims.assembly import make_beam_ioc, make_diffractometer
 from intercalate_sims.channel import SimulatedRig
 from intercalate_sims.settings import SimulationSettings
 from polling import wait_for
 
-CYCLER, XRD = "PARITY:CYC:", "PARITY:XRD:"
+CYCLER, XRD, BEAM = "PARITY:CYC:", "PARITY:XRD:", "PARITY:BEAM:"
 SITE = Config.from_file(EXAMPLES / "config" / "simulated.toml").site
 
 ENUMS = {
@@ -36,7 +37,7 @@ ENUMS = {
     "StepType": StepType,
     "EndReason": EndReason,
 }
-UNITS = {"_v": "V", "_a": "A", "_c": "degC", "_s": "s", "_ah": "Ah", "_mm": "mm"}
+UNITS = {"_v": "V", "_a": "A", "_c": "degC", "_s": "s", "_ah": "Ah", "_mm": "mm", "_kev": "keV", "_ma": "mA"}
 """Unit that the name of a component declares, by its ending."""
 
 LONG_TEXTS = {"Command": COMMAND_BYTES, "Reply": COMMAND_BYTES, "Program": COMMAND_BYTES}
@@ -56,9 +57,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         rig = SimulatedRig(folder / "world.json", {"CH1": "A1"})
         server = CyclerServer(rig.channels, folder / "cycler", CYCLER, SITE)
         settings = SimulationSettings.from_file(EXAMPLES / "config" / "simulation.toml")
-        xrd = settings.diffractometer.model_copy(update={"prefix": XRD})
-        instrument = make_diffractometer(settings.model_copy(update={"diffractometer": xrd}), folder)
-        return server.pvdb | instrument.pvdb
+        sections = {
+            "diffractometer": settings.diffractometer.model_copy(update={"prefix": XRD}),
+            "beam": settings.beam.model_copy(update={"prefix": BEAM}),
+        }
+        settings = settings.model_copy(update=sections)
+        instrument, beam = make_diffractometer(settings, folder), make_beam_ioc(settings, folder)
+        return server.pvdb | instrument.pvdb | beam.pvdb
 
     return asyncio.run(make())
 
@@ -68,6 +73,8 @@ DEVICES: dict[str, tuple[type[Device], str]] = {
     "diffractometer": (Diffractometer, XRD),
     "shutter": (Shutter, XRD),
     "stage": (SampleStage, XRD),
+    "beam": (Beam, BEAM),
+    "monitors": (BeamMonitors, f"{XRD}Monitor:"),
 }
 
 
@@ -142,7 +149,9 @@ def test_every_type_is_what_the_device_reads(used: list[Use], served: dict[str, 
                 fits = False
         else:
             # Stock ophyd classes read menus of motor records and of areaDetector as they come.
-            fits = kind in NUMBERS or (use.device in ("diffractometer", "stage") and kind in TEXTS)
+            fits = kind in NUMBERS or (
+                use.device in ("diffractometer", "stage", "beam", "monitors") and kind in TEXTS
+            )
         if not fits:
             wrong.append(f"{use} is {kind.name}")
     assert not wrong
@@ -182,18 +191,18 @@ def test_the_shutter_moves_between_the_words_the_device_knows(served: dict[str, 
 def test_units_are_those_in_the_names(used: list[Use], served: dict[str, Any]) -> None:
     checked, wrong = 0, []
     for use in used:
-        if use.device not in ("cycler", "stage"):
+        if use.device in ("diffractometer", "shutter"):
             continue
         name = use.attribute.split(".")[0]
         unit = next((u for end, u in UNITS.items() if name.endswith(end)), None)
-        is_quantity = use.device == "cycler" or use.attribute.endswith(".user_setpoint")
+        is_quantity = "." not in use.attribute or use.attribute.endswith(".user_setpoint")
         if unit is None or not is_quantity:
             continue
         checked += 1
         found = getattr(record_of(use.pv, served), "units", None)
         if found != unit:
             wrong.append(f"{use} is in {found!r}")
-    assert checked >= 9
+    assert checked >= 16
     assert not wrong
 
 
@@ -228,6 +237,8 @@ def test_every_pv_connects_over_channel_access(beamline: Beamline, served: dict[
     prefixes = {
         f"{CYCLER}CH1:": config.cycler.prefix,
         XRD: config.diffractometer.prefix,
+        f"{XRD}Monitor:": f"{config.diffractometer.prefix}Monitor:",
+        BEAM: SimulationSettings.from_file(beamline.folder / "simulation.toml").beam.prefix,
     }
     names = {
         use.pv: prefixes[ours] + use.pv.removeprefix(ours)

@@ -1,10 +1,12 @@
-"""The Channel Access library: what it raises, and that it prints to the log, not over progress bars."""
+"""The Channel Access library: what it raises, puts that are waited for, and that it prints to the log."""
 
 import ctypes
 import logging
+import threading
 from typing import Any
 
 import epics
+from ophyd import EpicsSignal
 from ophyd.utils.errors import OpException
 
 log = logging.getLogger(__name__)
@@ -32,3 +34,10 @@ def print_to_log() -> None:
     epics.ca.initialize_libca()
     library: Any = epics.ca.libca
     library.ca_replace_printf_handler(_HANDLER)
+
+
+def put_and_wait(signal: EpicsSignal, value: Any, timeout_s: float) -> bool:
+    """Put with completion; False where the server has not confirmed in time."""
+    done = threading.Event()
+    signal.put(value, wait=False, callback=lambda **_: done.set())
+    return done.wait(timeout_s)

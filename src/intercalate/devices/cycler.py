@@ -24,7 +24,7 @@ from intercalate.contract import (
     OnLoss,
     Verb,
 )
-from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
+from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS, put_and_wait
 from intercalate.devices.statuses import NoAnswer, end, end_in_thread, end_when
 from intercalate.protocol import SiteLimits
 
@@ -57,13 +57,6 @@ def read_now(signal: EpicsSignal | EpicsSignalRO) -> Any:
         return signal.get(use_monitor=False, timeout=COMMAND_TIMEOUT_S, connection_timeout=COMMAND_TIMEOUT_S)
     except CHANNEL_ACCESS_ERRORS as error:
         raise CyclerSilent(f"{signal.pvname} does not answer: {error}") from error
-
-
-def put_and_wait(signal: EpicsSignal, value: Any, timeout_s: float) -> bool:
-    """Put with completion; False where the server has not confirmed in time."""
-    done = threading.Event()
-    signal.put(value, wait=False, callback=lambda **_: done.set())
-    return done.wait(timeout_s)
 
 
 class CyclerStep(Device):

@@ -1,0 +1,86 @@
+"""The X-ray beam up to the sample, and the monitors on either side of it."""
+
+from typing import Any
+
+from ophyd import Component as Cpt
+from ophyd import Device, EpicsMotor, EpicsSignal, EpicsSignalRO, Kind
+from ophyd.areadetector import EpicsSignalWithRBV
+from ophyd.status import DeviceStatus
+
+from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS, put_and_wait
+from intercalate.devices.statuses import end_in_thread
+
+COUNT_MARGIN_S = 20.0
+"""Wall seconds that a count may take beyond its time."""
+
+
+class MonitorError(RuntimeError):
+    """The monitors did not count."""
+
+
+class Beam(Device):
+    """Storage ring, monochromator, slits, attenuator and safety shutter.
+
+    Attributes
+    ----------
+    energy_kev
+        As the monochromator's scale shows it; a calibration says what it is.
+    attenuator
+        Transmitted share, above 0 to 1; the readback is what the foils give.
+    """
+
+    ring_current_ma = Cpt(EpicsSignalRO, "RingCurrent", auto_monitor=True, kind=Kind.normal)
+    ring_state = Cpt(EpicsSignalRO, "RingState", string=True, auto_monitor=True, kind=Kind.normal)
+    energy_kev = Cpt(EpicsSignalWithRBV, "Energy", kind=Kind.normal)
+    attenuator = Cpt(EpicsSignalWithRBV, "Attenuator", kind=Kind.normal)
+    safety_shutter = Cpt(EpicsSignalWithRBV, "SafetyShutter", string=True, kind=Kind.normal)
+    slit_h_mm = Cpt(EpicsMotor, "SlitH", kind=Kind.config)
+    slit_v_mm = Cpt(EpicsMotor, "SlitV", kind=Kind.config)
+
+
+class BeamMonitors(Device):
+    """Counts before (I0) and behind the sample (It).
+
+    The detector gates them: after a frame they hold the counts of its exposure, and `frame_id` is its
+    number. A trigger counts without a frame, for `count_time_s`.
+
+    Parameters
+    ----------
+    rate
+        Gives cell seconds per wall second, by which a timeout is reckoned; 1 at a beamline.
+    """
+
+    i0_counts = Cpt(EpicsSignalRO, "I0", kind=Kind.hinted)
+    it_counts = Cpt(EpicsSignalRO, "It", kind=Kind.hinted)
+    live_time_s = Cpt(EpicsSignalRO, "LiveTime", kind=Kind.normal)
+    frame_id = Cpt(EpicsSignalRO, "FrameId", kind=Kind.normal)
+    count_time_s = Cpt(EpicsSignal, "CountTime", kind=Kind.config)
+    counting = Cpt(EpicsSignal, "Count", kind=Kind.omitted)
+
+    def __init__(self, prefix: str, *, name: str, rate: Any = lambda: 1.0, **kwargs: Any):
+        super().__init__(prefix, name=name, **kwargs)
+        self._rate = rate
+
+    def trigger(self) -> DeviceStatus:
+        """Count once; done when the counts can be read.
+
+        Returns
+        -------
+        DeviceStatus
+            Fails with `MonitorError` where there is no answer, or nothing was counted.
+        """
+        status = DeviceStatus(self)
+        end_in_thread(status, self._count)
+        return status
+
+    def _count(self) -> None:
+        try:
+            timeout_s = float(self.count_time_s.get()) / self._rate() + COUNT_MARGIN_S
+            is_done = put_and_wait(self.counting, 1, timeout_s)
+            live_time_s = float(self.live_time_s.get(use_monitor=False))
+        except CHANNEL_ACCESS_ERRORS as error:
+            raise MonitorError(f"{self.prefix} does not answer: {error}") from error
+        if not is_done:
+            raise MonitorError(f"{self.prefix} has not counted within {timeout_s:g} s; is its IOC up?")
+        if not live_time_s > 0:
+            raise MonitorError(f"{self.prefix} counted for {live_time_s:g} s; see the log of its IOC")

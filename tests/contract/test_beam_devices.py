@@ -1,0 +1,72 @@
+"""The beam and its monitors as devices, over Channel Access."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from beamline import Beamline
+from intercalate.devices.beam import Beam, BeamMonitors, MonitorError
+from intercalate.devices.diffractometer import Shutter
+from intercalate_sims.settings import SimulationSettings
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(90)]
+
+
+@pytest.fixture
+def monitors(beamline: Beamline) -> Iterator[BeamMonitors]:
+    device = BeamMonitors(f"{beamline.config.diffractometer.prefix}Monitor:", name="monitors")
+    device.wait_for_connection(timeout=20)
+    device.count_time_s.set(10.0).wait(timeout=10)
+    yield device
+    device.destroy()
+
+
+@pytest.fixture
+def beam(beamline: Beamline) -> Iterator[Beam]:
+    settings = SimulationSettings.from_file(beamline.folder / "simulation.toml")
+    device = Beam(settings.beam.prefix, name="beam")
+    device.wait_for_connection(timeout=20)
+    yield device
+    device.destroy()
+
+
+def counts(monitors: BeamMonitors) -> tuple[float, float]:
+    monitors.trigger().wait(timeout=30)
+    reading = monitors.read()
+    assert reading["monitors_live_time_s"]["value"] == 10.0
+    assert reading["monitors_frame_id"]["value"] == -1
+    return reading["monitors_i0_counts"]["value"], reading["monitors_it_counts"]["value"]
+
+
+def test_the_monitors_see_shutter_and_attenuator(
+    beamline: Beamline, monitors: BeamMonitors, beam: Beam
+) -> None:
+    shutter = Shutter(beamline.config.shutter.prefix, name="shutter")
+    shutter.wait_for_connection(timeout=20)
+    try:
+        shutter.set("closed").wait(timeout=20)
+        dark, _ = counts(monitors)
+        shutter.set("open").wait(timeout=20)
+        full, behind = counts(monitors)
+        assert full > 1000 * max(dark, 1.0)
+        beam.attenuator.put(0.1)
+        share = beam.attenuator.get(use_monitor=False)
+        assert 0 < share < 0.5
+        weak, weak_behind = counts(monitors)
+        assert weak / full == pytest.approx(share, rel=0.02)
+        # What the sample lets through does not depend on how much there is.
+        assert weak_behind / weak == pytest.approx(behind / full, rel=0.02)
+    finally:
+        beam.attenuator.put(1.0)
+        shutter.set("closed").wait(timeout=20)
+        shutter.destroy()
+    assert beam.ring_state.get() == "stored"
+    assert beam.ring_current_ma.get() > 0
+
+
+def test_monitors_that_are_not_there_fail_with_a_message(beamline: Beamline) -> None:
+    device = BeamMonitors("NOBODY:Monitor:", name="nobody")
+    status = device.trigger()
+    with pytest.raises(MonitorError, match=r"NOBODY:Monitor: does not answer"):
+        status.wait(timeout=30)
+    device.destroy()
