@@ -22,7 +22,7 @@ def one(rate: float) -> list[Any]:
 
     with beamline(rate, catalog=True) as config:
         catalog = open_configured_catalog(config)
-        announced = epics.PV(f"{config.cycler.prefix}RecordSeq")
+        announced = epics.PV(f"{config.cycler.channel_prefix('CH1')}RecordSeq")
         announced.wait_for_connection(10)
         history: list[tuple[float, int]] = []
         announced.add_callback(lambda value, **_: history.append((time.monotonic(), int(value))))

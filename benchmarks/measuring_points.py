@@ -35,7 +35,7 @@ def points_s(session: Session, plan: Any) -> np.ndarray:
     """
     times: list[tuple[float, float, float]] = []
     exposed_s: list[float] = []
-    trigger = session.diffractometer.trigger
+    trigger = session.xrd.detector.trigger
 
     def timed() -> Any:
         began, status = time.perf_counter(), trigger()
@@ -46,11 +46,11 @@ def points_s(session: Session, plan: Any) -> np.ndarray:
         if name == "event" and "diffractometer_image" in doc["data"]:
             times.append((time.perf_counter(), sum(exposed_s), time.process_time()))
 
-    session.diffractometer.trigger = timed
+    session.xrd.detector.trigger = timed
     try:
         session.RE(plan, {"event": [note]})
     finally:
-        session.diffractometer.trigger = trigger
+        session.xrd.detector.trigger = trigger
     wall, exposed, processor = np.diff(np.array(times).T)
     return np.array([wall, wall - exposed, processor])
 
@@ -60,14 +60,14 @@ def beside_a_program(session: Session, points: int) -> Any:
     cell = Cell.from_file(CELL_FILE)
     protocol = Protocol.from_dict(resting(1_900_000.0, 60.0), source="benchmark")
     cycler: Any = session.cycler
-    detector: Any = session.diffractometer
+    detector: Any = session.xrd.detector
     program, program_id = bind(protocol, cell, cycler.site), uuid.uuid4().hex
     yield from bps.open_run({"plan_name": "benchmark"})
     yield from declare_records(cycler)
     yield from bps.stage(detector, wait=True)
     yield from start_program(cycler, program, program_id, OnLoss.REST)
     for _ in range(points):
-        yield from take_frame(detector, session.clocks, cycler, meanwhile=lambda: drain(cycler))
+        yield from take_frame(detector, session.xrd.clocks, cycler, meanwhile=lambda: drain(cycler))
     yield from bps.abs_set(cycler.verb, Verb.STOP, why="benchmark", group="stop")
     yield from bps.wait(group="stop")
     yield from drain(cycler)
@@ -108,8 +108,8 @@ class Comparison:
         with beamline(rate) as config:
             session = open_session(config)
             try:
-                session.RE(bps.mv(session.diffractometer.exposure_s, EXPOSURE_S, session.shutter, "closed"))
-                devices = [session.diffractometer, session.clocks, session.cycler]
+                session.RE(bps.mv(session.xrd.detector.exposure_s, EXPOSURE_S, session.xrd.shutter, "closed"))
+                devices = [session.xrd.detector, session.xrd.clocks, session.cycler]
                 counted = [points_s(session, bp.count(devices, COUNTED // 2))]
                 beside = points_s(session, beside_a_program(session, POINTS[rate]))
                 counted.append(points_s(session, bp.count(devices, COUNTED // 2)))

@@ -47,7 +47,7 @@ def state(config: Any) -> str:
     """State of the cycler, as it says itself."""
     import epics
 
-    return str(epics.caget(f"{config.cycler.prefix}State", as_string=True, timeout=5.0))
+    return str(epics.caget(f"{config.cycler.channel_prefix('CH1')}State", as_string=True, timeout=5.0))
 
 
 def measure() -> str:

@@ -76,9 +76,7 @@ class Beamline:
         return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def start_beamline(
-    folder: Path, *, rate: float = 1000.0, cell_model: str | None = None, imperfections: bool = False
-) -> Beamline:
+def start_beamline(folder: Path, *, rate: float = 1000.0, cell_model: str | None = None) -> Beamline:
     """Start world, cycler, beam and diffractometer."""
     prefix = f"T{next(_numbers)}:"
     for name in ("simulated.toml", "simulation.toml"):
@@ -89,8 +87,6 @@ def start_beamline(
         text = text.replace("8410", str(CATALOG_PORT)).replace(
             "intercalate-simulated", f"test-{CATALOG_PORT}"
         )
-        if imperfections:
-            text = text.replace("imperfections = false", "imperfections = true")
         tomllib.loads(text)
         (folder / name).write_text(text)
     config = Config.from_file(folder / "simulated.toml")

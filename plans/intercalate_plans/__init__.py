@@ -1,8 +1,28 @@
 """The menu: plans to run as they are, or to copy and adapt."""
 
+from intercalate_plans.calibration import (
+    align_cell,
+    calibrate_geometry,
+    reference_scan,
+    take_background,
+    take_darks,
+    take_flat,
+)
 from intercalate_plans.cycling import charge_discharge
 from intercalate_plans.diffraction import count_frames, scan_sample
 from intercalate_plans.example import charge_scan_discharge
 from intercalate_plans.operando import operando
 
-__all__ = ["charge_discharge", "charge_scan_discharge", "count_frames", "operando", "scan_sample"]
+__all__ = [
+    "align_cell",
+    "calibrate_geometry",
+    "charge_discharge",
+    "charge_scan_discharge",
+    "count_frames",
+    "operando",
+    "reference_scan",
+    "scan_sample",
+    "take_background",
+    "take_darks",
+    "take_flat",
+]

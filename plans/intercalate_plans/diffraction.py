@@ -58,7 +58,7 @@ def count_frames(
 @for_queue(
     "Take a frame at each point of a line or grid across the sample.",
     detector=device("Takes the frames.", "diffractometer"),
-    stage=device("Moves the sample.", "stage"),
+    changer=device("Moves the sample.", "changer"),
     x_start_mm=number("First column, mm.", -100, 100),
     x_stop_mm=number("Last column, mm.", -100, 100),
     x_points=number("Number of columns.", 1, 1000, integer=True),
@@ -70,7 +70,7 @@ def count_frames(
 )
 def scan_sample(
     detector: TakesFrames,
-    stage: MovesSample,
+    changer: MovesSample,
     x_start_mm: float,
     x_stop_mm: float,
     x_points: int,
@@ -85,7 +85,7 @@ def scan_sample(
 
     Parameters
     ----------
-    detector, stage
+    detector, changer
         Take the frames and move the sample.
     x_start_mm, x_stop_mm, x_points, y_start_mm, y_stop_mm, y_points
         Grid, both ends included; rows are scanned one after the other.
@@ -100,9 +100,9 @@ def scan_sample(
         Unique id of the run; the frames are in its stream `primary`.
     """
     require_role(detector, TakesFrames, "detector")
-    require_role(stage, MovesSample, "stage")
+    require_role(changer, MovesSample, "changer")
     _check(x_points * y_points, exposure_s)
-    for axis, ends in ((stage.x_mm, (x_start_mm, x_stop_mm)), (stage.y_mm, (y_start_mm, y_stop_mm))):
+    for axis, ends in ((changer.x_mm, (x_start_mm, x_stop_mm)), (changer.y_mm, (y_start_mm, y_stop_mm))):
         for position_mm in ends:
             axis.check_value(position_mm)
     metadata = {"plan_name": "scan_sample", "exposure_s": exposure_s, **(md or {})}
@@ -112,9 +112,9 @@ def scan_sample(
     def inner() -> MsgGenerator[Any]:
         for y_mm in _points(y_start_mm, y_stop_mm, y_points):
             for x_mm in _points(x_start_mm, x_stop_mm, x_points):
-                yield from bps.mv(stage.x_mm, x_mm, stage.y_mm, y_mm)
+                yield from bps.mv(changer.x_mm, x_mm, changer.y_mm, y_mm)
                 yield from take_frames(
-                    detector, 1, stage.x_mm, stage.y_mm, exposure_s=exposure_s, stream="primary"
+                    detector, 1, changer.x_mm, changer.y_mm, exposure_s=exposure_s, stream="primary"
                 )
 
     return (yield from inner())

@@ -16,11 +16,11 @@ from intercalate_plans.diffraction import count_frames, scan_sample
     "Charge to 3.9 V, rest, scan; discharge to 3.0 V, take frames.",
     cycler=device("Channel the cell is on.", "cycler"),
     detector=device("Takes the frames.", "diffractometer"),
-    stage=device("Moves the sample.", "stage"),
+    changer=device("Moves the sample.", "changer"),
     cell=mapping("The cell."),
 )
 def charge_scan_discharge(
-    cycler: CyclesCells, detector: TakesFrames, stage: MovesSample, cell: Cell | dict[str, Any]
+    cycler: CyclesCells, detector: TakesFrames, changer: MovesSample, cell: Cell | dict[str, Any]
 ) -> MsgGenerator[None]:
     """Charge to 3.9 V, rest, scan three points; discharge to 3.0 V, take two frames.
 
@@ -31,7 +31,7 @@ def charge_scan_discharge(
     def steps() -> MsgGenerator[None]:
         yield from charge(cycler, sample, rate_C=1.0, until_voltage_V=3.9)
         yield from rest(cycler, sample, until_time_s=600)
-        yield from scan_sample(detector, stage, -0.5, 0.5, 3, exposure_s=30)
+        yield from scan_sample(detector, changer, -0.5, 0.5, 3, exposure_s=30)
         yield from discharge(cycler, sample, rate_C=1.0, until_voltage_V=3.0)
         yield from count_frames(detector, 2, exposure_s=30)
 

@@ -8,7 +8,7 @@ import bluesky.preprocessors as bpp
 from bluesky.utils import MsgGenerator
 
 from intercalate.cell import Cell
-from intercalate.devices.roles import CyclesCells, PassesBeam, TakesFrames
+from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
 from intercalate.orchestration import Every, Measuring, drain, start_program
 from intercalate.orchestration.annotations import device, for_queue, loss, mapping, number
 from intercalate.orchestration.checking import as_loss, bound, require_role
@@ -30,9 +30,7 @@ MAX_EXPOSURE_S = 3600.0
 @for_queue(
     "Run a protocol on one cell and take diffraction frames beside it.",
     cycler=device("Channel the cell is on.", "cycler"),
-    detector=device("Takes the frames.", "diffractometer"),
-    shutter=device("Lets the beam through.", "shutter"),
-    clocks=device("Compares the detector's clock with the cycler's.", "clocks"),
+    station=device("Takes the frames.", "xrd"),
     cell=mapping("The cell."),
     protocol=mapping("What to do to it."),
     every=mapping("When a frame is due: time_s, voltage_V, soc."),
@@ -44,9 +42,7 @@ MAX_EXPOSURE_S = 3600.0
 )
 def operando(
     cycler: CyclesCells,
-    detector: TakesFrames,
-    shutter: PassesBeam,
-    clocks: Any,
+    station: MeasuresDiffraction,
     cell: Cell | dict[str, Any],
     protocol: Protocol | dict[str, Any],
     every: dict[str, Any],
@@ -67,10 +63,8 @@ def operando(
     ----------
     cycler
         Channel the cell is on.
-    detector, shutter
-        Take the frames, and let the beam through for them.
-    clocks
-        Compares the detector's clock with the cycler's, once per frame.
+    station
+        Takes the frames, lets the beam through for them, and compares clocks once per frame.
     cell, protocol
         Models, or their JSON forms.
     every
@@ -95,12 +89,8 @@ def operando(
     ProtocolError, CellError, ValidationError
         Before anything moves, if something asked for cannot be.
     """
-    for one, role, name in (
-        (cycler, CyclesCells, "cycler"),
-        (detector, TakesFrames, "detector"),
-        (shutter, PassesBeam, "shutter"),
-    ):
-        require_role(one, role, name)
+    require_role(cycler, CyclesCells, "cycler")
+    require_role(station, MeasuresDiffraction, "station")
     if not 0 < exposure_s <= MAX_EXPOSURE_S:
         raise ValueError(f"exposure_s is {exposure_s}; it must be above 0 and at most {MAX_EXPOSURE_S:g} s")
     condition = Every.model_validate(every)
@@ -126,7 +116,9 @@ def operando(
         for record in (yield from drain(cycler)):
             occasions.see(record)
 
-    measuring = Measuring(detector, (clocks, cycler), exposure_s, collect)
+    measuring = Measuring(
+        station.detector, (station.clocks, cycler), exposure_s, collect, read_only=(station.monitors,)
+    )
 
     def inner() -> MsgGenerator[str]:
         uid = yield from bps.open_run(metadata)
@@ -140,7 +132,7 @@ def operando(
         return uid
 
     def beside_the_cell() -> MsgGenerator[None]:
-        yield from bps.mv(shutter, "open")
+        yield from bps.mv(station.shutter, "open")
         yield from measuring.prepare()
         yield from start_program(cycler, program, program_id, lost)
         while cycler.is_busy:
@@ -155,7 +147,7 @@ def operando(
         yield from drain_at_the_end(cycler)
         yield from note_markers(cycler, program_id)
         yield from measuring.end()
-        yield from bps.abs_set(shutter, "closed", group="shutter")
+        yield from bps.abs_set(station.shutter, "closed", group="shutter")
         yield from bps.wait(group="shutter", timeout=30, error_on_timeout=False)
 
     return (yield from bpp.rewindable_wrapper(inner(), False))

@@ -37,8 +37,6 @@ class Layout:
 
 def hidden_of(settings: SimulationSettings) -> Hidden:
     """By how much this beamline differs from its settings."""
-    if not settings.imperfections:
-        return Hidden()
     return Hidden.draw(settings.seed, settings.holders, settings.cells)
 
 
@@ -47,7 +45,7 @@ def make_beam(settings: SimulationSettings) -> Beam:
     found = settings.beam
     ring = Ring(
         found.ring_current_ma,
-        settings.seed if settings.imperfections else None,
+        settings.seed,
         list(found.dumps),
     )
     optics = Optics(
@@ -91,10 +89,7 @@ def make_beam_ioc(settings: SimulationSettings, folder: Path) -> "SimulatedBeam"
 
 
 def make_diffractometer(settings: SimulationSettings, folder: Path) -> "SimulatedDiffractometer":
-    """The diffractometer; what is hidden of it goes to a file beside the truth about its frames.
-
-    A perfect one leaves its geometry and mask, as the calibration of a beamline would.
-    """
+    """The diffractometer; what is hidden of it goes to a file beside the truth about its frames."""
     from intercalate_sims.iocs.diffractometer import DiffractometerSettings, SimulatedDiffractometer
     from intercalate_sims.link import InstrumentLink
     from intercalate_sims.probes.detector import DetectorGeometry
@@ -111,13 +106,8 @@ def make_diffractometer(settings: SimulationSettings, folder: Path) -> "Simulate
         beamstop_radius_mm=found.beamstop_radius_mm,
     )
     makeups = {name: makeup_of(model) for name, model in settings.cells.items()}
-    station = DiffractionStation(
-        nominal, hidden, makeups, settings.seed, is_perfect=not settings.imperfections
-    )
-    if settings.imperfections:
-        hidden.write(folder / "hidden.json", station.geometry.poni())
-    else:
-        station.write_calibration(folder)
+    station = DiffractionStation(nominal, hidden, makeups, settings.seed)
+    hidden.write(folder / "hidden.json", station.geometry.poni())
     return SimulatedDiffractometer(
         found.prefix,
         InstrumentLink(Layout(folder).address),

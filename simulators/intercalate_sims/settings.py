@@ -87,7 +87,6 @@ class SimulationSettings(_Section):
     rate: Annotated[float, Field(gt=0, le=1e6)]
     dt_s: Annotated[float, Field(gt=0, le=10)]
     seed: Annotated[int, Field(ge=0)]
-    imperfections: bool
     repeater_port: Port
     cells: Annotated[dict[str, CellModelName], Field(min_length=1)]
     cycler: CyclerSettings
@@ -133,7 +132,6 @@ class SimulationSettings(_Section):
                 "seed": self.seed,
                 "rate": self.rate,
                 "dt_s": self.dt_s,
-                "imperfections": self.imperfections,
                 "cells": self.cells,
             },
         }

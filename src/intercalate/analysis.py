@@ -1,15 +1,17 @@
-"""From the frames of an aligned run to lattice parameters: integration and fit of every frame."""
+"""From the frames of an aligned run to lattice parameters: reduction and fit of every frame."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import xarray as xr
 
+from intercalate.beam_quality import BeamQuality
 from intercalate.cell import Cell
-from intercalate.reduction import FitPhase, Integrator, Pattern, fit_series, full_cell, half_cell
+from intercalate.reduction import FitOptions, FitPhase, Pattern, fit_series, full_cell, half_cell
+from intercalate.reduction.chain import MONITOR_UNIT, EmptyFrameError, Reduced, ReductionChain
 
 Progress = Callable[[int], None]
 
@@ -58,24 +60,44 @@ def _known(value: float | None, name: str) -> float:
     return value
 
 
-def integrate_and_fit(
+@dataclass(frozen=True)
+class Exposure:
+    """What is known of one frame besides its counts.
+
+    Attributes
+    ----------
+    monitor
+        Counts of the transmission monitor without its dark counts; NaN where there was none.
+    quality
+        Of the beam.
+    follows
+        Whether the frame before was exposed right before: its lag is then known.
+    """
+
+    monitor: float = float("nan")
+    quality: BeamQuality = BeamQuality.UNKNOWN
+    follows: bool = False
+
+
+def reduce_and_fit(
     frames: Frames,
-    poni: str | Path,
-    mask: np.ndarray | None,
+    exposures: Sequence[Exposure],
+    chain: ReductionChain,
     phases: list[FitPhase],
     *,
+    options: FitOptions | None = None,
     progress: Progress = lambda done: None,
 ) -> xr.Dataset:
-    """Integrate every frame and fit it.
+    """Reduce every frame to a pattern and fit it.
 
     Parameters
     ----------
     frames
         Counts, shape (n, rows, columns).
-    poni
-        Geometry of the detector.
-    mask
-        True where a pixel must not be used, shape (rows, columns).
+    exposures
+        Of each frame; a frame without beam is not fitted.
+    chain
+        Corrections and integration.
     phases
         What may be in the beam.
     progress
@@ -84,28 +106,48 @@ def integrate_and_fit(
     Returns
     -------
     xarray.Dataset
-        Along `frame`, what `fit_series` returns, and `intensity` (frame, two_theta) in counts per
-        pixel at normal incidence with `two_theta` in degrees.
+        Along `frame`, what `fit_series` returns, `saturated_pixels`, and `intensity` (frame, two_theta)
+        with `two_theta` in degrees, NaN where there was no beam.
+
+    Raises
+    ------
+    ValueError
+        If no frame had any beam.
     """
-    integrator = Integrator(poni, mask)
-    kept: list[Pattern] = []
+    kept: list[Reduced | None] = []
 
-    def integrated(number: int) -> Pattern | None:
-        return integrator.integrate(frames[number]) if number < len(frames) else None
+    def reduced(number: int) -> Reduced | str:
+        exposure = exposures[number]
+        if exposure.quality is BeamQuality.NONE:
+            return "no beam: I0 is below its limit"
+        before = frames[number - 1] if exposure.follows else None
+        try:
+            return chain.reduce(frames[number], before=before, monitor=exposure.monitor)
+        except EmptyFrameError as error:
+            return str(error)
 
-    def patterns() -> Iterator[Pattern]:
-        # One frame is read and integrated while the one before it is fitted.
+    def patterns() -> Iterator[Pattern | str]:
+        # One frame is read and reduced while the one before it is fitted.
         with ThreadPoolExecutor(1) as ahead:
-            following = ahead.submit(integrated, 0)
-            while (pattern := following.result()) is not None:
-                kept.append(pattern)
-                following = ahead.submit(integrated, len(kept))
-                yield pattern
-                progress(len(kept))
+            following = ahead.submit(reduced, 0)
+            for number in range(len(exposures)):
+                one = following.result()
+                if number + 1 < len(exposures):
+                    following = ahead.submit(reduced, number + 1)
+                kept.append(one if isinstance(one, Reduced) else None)
+                yield one.pattern if isinstance(one, Reduced) else one
+                progress(number + 1)
 
-    fitted = fit_series(patterns(), phases)
-    two_theta = kept[0].two_theta_deg
-    intensity = np.array([np.interp(two_theta, p.two_theta_deg, p.intensity) for p in kept])
+    fitted = fit_series(patterns(), phases, options)
+    two_theta = next(one for one in kept if one is not None).pattern.two_theta_deg
+    empty = np.full(two_theta.size, np.nan)
+    intensity = [
+        empty if one is None else np.interp(two_theta, one.pattern.two_theta_deg, one.pattern.intensity)
+        for one in kept
+    ]
+    is_normalised = any(one is not None and np.isfinite(one.monitor) for one in kept)
+    units = f"counts per pixel and {MONITOR_UNIT:g} monitor counts" if is_normalised else "counts per pixel"
     return fitted.assign(
-        intensity=(("frame", "two_theta"), intensity.astype(np.float32), {"units": "counts per pixel"})
+        intensity=(("frame", "two_theta"), np.array(intensity, np.float32), {"units": units}),
+        saturated_pixels=("frame", np.array([0 if one is None else one.saturated for one in kept])),
     ).assign_coords(two_theta=("two_theta", two_theta, {"units": "deg"}))

@@ -4,9 +4,9 @@ import json
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from intercalate.contract import OnLoss
 from intercalate.problems import Problem, ProblemsError, problems_of
@@ -39,28 +39,92 @@ class ChannelAccess(_Section):
     connect_timeout_s: Annotated[float, Field(gt=0, le=600)]
 
 
-class CyclerSection(_Section):
-    """The cycler channel and what becomes of steps composed by hand."""
+Prefix = Annotated[str, Field(pattern=":$")]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
 
-    prefix: Annotated[str, Field(pattern=":$")]
+
+class CyclerSection(_Section):
+    """The cycler's channels and what becomes of steps composed by hand."""
+
+    prefix: Prefix
+    channels: Annotated[tuple[Annotated[str, Field(pattern="^[A-Za-z0-9_]+$")], ...], Field(min_length=1)]
     on_abort: OnLoss
     on_client_lost: OnLoss
     lease_s: Annotated[float, Field(ge=2, le=3600)]
 
+    def channel_prefix(self, channel: str) -> str:
+        """Prefix of the PVs of one channel."""
+        return f"{self.prefix}{channel}:"
+
 
 class DiffractometerSection(_Section):
-    """The area detector."""
+    """The area detector, and where it stands on paper."""
 
-    prefix: Annotated[str, Field(pattern=":$")]
+    prefix: Prefix
     frames_folder: str
-    poni: Path
-    mask: Path
+    saturation_counts: Positive
+    distance_mm: Positive
+    pixel_mm: Positive
+    beam_mm: tuple[float, float]
+
+
+class MonitorsSection(_Section):
+    """Monitors, and what they count with the beam as it should be."""
+
+    prefix: Prefix
+    full_i0_per_s: Positive
+    weak_below: Share
+    none_below: Share
+
+    @model_validator(mode="after")
+    def _none_is_less(self) -> Self:
+        if self.none_below >= self.weak_below:
+            raise ValueError(f"none_below ({self.none_below:g}) must be less than weak_below")
+        return self
+
+
+class CalibrationSection(_Section):
+    """Where calibrations are kept, and for how long they are trusted."""
+
+    folder: Path
+    max_age_h: Positive
 
 
 class PrefixSection(_Section):
     """A device that needs a prefix and nothing else."""
 
-    prefix: Annotated[str, Field(pattern=":$")]
+    prefix: Prefix
+
+
+class ChangerPlace(_Section):
+    """One place of the sample changer.
+
+    Attributes
+    ----------
+    channel
+        Of the cycler, whose cables end there.
+    content
+        What is there where it is no place for a cell.
+    """
+
+    x_mm: float
+    y_mm: float
+    channel: str | None = None
+    content: Literal["LaB6", "Si", "empty", "fluorescence"] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.channel is None) == (self.content is None):
+            raise ValueError("give either channel, of the cell there, or content")
+        return self
+
+
+class ChangerSection(_Section):
+    """The sample changer: a stage, and what is where on it."""
+
+    prefix: Prefix
+    places: dict[str, ChangerPlace]
 
 
 class CatalogSection(_Section):
@@ -83,11 +147,24 @@ class Config(_Section):
     channel_access: ChannelAccess
     site: SiteLimits
     cycler: CyclerSection
+    beam: PrefixSection
+    monitors: MonitorsSection
     diffractometer: DiffractometerSection
     shutter: PrefixSection
-    stage: PrefixSection
+    changer: ChangerSection
+    calibration: CalibrationSection
     catalog: CatalogSection
     metadata: MetadataSection
+
+    @model_validator(mode="after")
+    def _channels_are_known(self) -> Self:
+        for name, place in self.changer.places.items():
+            if place.channel is not None and place.channel not in self.cycler.channels:
+                known = ", ".join(self.cycler.channels)
+                raise ValueError(
+                    f"changer.places.{name} names channel {place.channel!r}; [cycler] channels are {known}"
+                )
+        return self
 
     @classmethod
     def from_file(cls, path: str | Path, *, folder: Path | None = None) -> Self:

@@ -22,7 +22,7 @@ from intercalate.catalog_services import (
     open_configured_catalog,
 )
 from intercalate.config import EXAMPLES, Config
-from intercalate.execute import Outcome, execute
+from intercalate.execute import Outcome, Preparation, execute
 from intercalate.experiment import Experiment
 from intercalate.services import ServiceError
 from intercalate.simulation import simulation_services, start_simulation
@@ -80,7 +80,7 @@ def run_demo(folder: Path, *, rate: float, cell_model: str, console: Console) ->
         seconds["starting"] = round(time.monotonic() - began, 1)
         # What reduces the frames takes seconds to import; the cell cycles meanwhile.
         threading.Thread(target=import_module, args=("intercalate.results",), daemon=True).start()
-        outcome = execute(config, experiment, console)
+        outcome = execute(config, experiment, console, _calibrating())
         run = _stored_run(config, outcome)
         seconds["running"] = round(time.monotonic() - began - seconds["starting"], 1)
         peak_rss_mb = _peak_rss_mb(config)
@@ -97,6 +97,22 @@ def run_demo(folder: Path, *, rate: float, cell_model: str, console: Console) ->
     report = {"wall_s": wall_s, "wall_parts_s": seconds, **report}
     (folder / "report.json").write_text(json.dumps(report, indent=1))
     return report
+
+
+def _calibrating() -> list[Preparation]:
+    """What a beamtime begins with."""
+    from bluesky.plan_stubs import mv
+
+    from intercalate_plans import align_cell, calibrate_geometry, take_background, take_darks, take_flat
+
+    return [
+        ("dark frames", lambda session: take_darks(session.xrd, [60.0, 300.0], 8)),
+        ("geometry from LaB6", lambda session: calibrate_geometry(session.xrd)),
+        ("flat field", lambda session: take_flat(session.xrd)),
+        ("empty cell", lambda session: take_background(session.xrd)),
+        ("aligning the cell", lambda session: align_cell(session.xrd, "H1")),
+        ("cell into the beam", lambda session: mv(session.xrd.changer, "H1")),
+    ]
 
 
 def _prepare(folder: Path) -> Config:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from intercalate.calibrations import PLANS, CalibrationStore
+from intercalate.calibrations import Kind as CalibrationKind
 from intercalate.config import Config
 
 MIN_FREE_GB = 5.0
@@ -47,14 +49,24 @@ def _storage(config: Config) -> Iterator[Finding]:
         f"{free_gb:.0f} GB",
         "" if free_gb >= MIN_FREE_GB else f"make room: a day of frames needs {MIN_FREE_GB:g} GB",
     )
-    for name, path in (("PONI", config.diffractometer.poni), ("mask", config.diffractometer.mask)):
-        there = config.stored(path).exists()
-        yield Finding(
-            name,
-            there,
-            str(config.stored(path)),
-            "" if there else "calibrate the detector and put the file there, or start the simulators",
-        )
+    yield from _calibrations(config)
+
+
+def _calibrations(config: Config) -> Iterator[Finding]:
+    store = CalibrationStore(config.stored(config.calibration.folder))
+    for kind in (CalibrationKind.GEOMETRY, CalibrationKind.FLAT):
+        found = store.latest(kind)
+        limit_h = config.calibration.max_age_h
+        if found is None:
+            yield Finding(str(kind), False, f"none in {store.folder}", f"run the plan {PLANS[kind]}")
+        else:
+            fresh = found.age_h() <= limit_h
+            yield Finding(
+                str(kind),
+                fresh,
+                f"made {found.age_h():.1f} h ago (limit {limit_h:g} h) by run {found.run[:8]}",
+                "" if fresh else f"run the plan {PLANS[kind]} again",
+            )
 
 
 def _instruments(config: Config) -> Iterator[Finding]:
@@ -63,11 +75,16 @@ def _instruments(config: Config) -> Iterator[Finding]:
 
     timeout_s = min(5.0, config.channel_access.connect_timeout_s)
     probes = {
-        "cycler": f"{config.cycler.prefix}State",
+        **{
+            f"cycler {channel}": f"{config.cycler.channel_prefix(channel)}State"
+            for channel in config.cycler.channels
+        },
         "camera": f"{config.diffractometer.prefix}cam1:Acquire",
         "frame writer": f"{config.diffractometer.prefix}HDF1:Capture",
         "shutter": f"{config.shutter.prefix}Shutter",
-        "stage": f"{config.stage.prefix}StageX.RBV",
+        "sample changer": f"{config.changer.prefix}StageX.RBV",
+        "beam": f"{config.beam.prefix}RingCurrent",
+        "monitors": f"{config.monitors.prefix}I0",
     }
     pvs = {name: epics.PV(pv, connection_timeout=timeout_s) for name, pv in probes.items()}
     for name, pv in pvs.items():
@@ -85,11 +102,12 @@ def _clocks(config: Config) -> Iterator[Finding]:
     import epics
 
     # A clock is read when it is asked; what its monitor said last is old.
+    cycler_prefix = config.cycler.channel_prefix(config.cycler.channels[0])
     cycler, detector = (
         epics.PV(f"{prefix}UnixTime", connection_timeout=2.0, auto_monitor=False)
-        for prefix in (config.cycler.prefix, config.diffractometer.prefix)
+        for prefix in (cycler_prefix, config.diffractometer.prefix)
     )
-    rate = epics.PV(f"{config.cycler.prefix}Rate", connection_timeout=2.0)
+    rate = epics.PV(f"{cycler_prefix}Rate", connection_timeout=2.0)
     before, shown, after = cycler.get(timeout=2.0), detector.get(timeout=2.0), cycler.get(timeout=2.0)
     if before is None or shown is None or after is None:
         yield Finding("clocks", False, "not compared", "start cycler server and instrument first")

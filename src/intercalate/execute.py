@@ -1,5 +1,6 @@
 """Runs an experiment file in this process, showing progress."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from intercalate.config import Config
 from intercalate.devices.cycler import CyclerError
 from intercalate.experiment import Experiment
 from intercalate.protocol import bind
-from intercalate.session import SessionError, open_session
+from intercalate.session import Session, SessionError, open_session
 from intercalate.views.progress import RunProgress, bar, expected_duration_s, task
 
 WHAT_NEXT = (
@@ -41,8 +42,19 @@ class Outcome:
     records_lost: int
 
 
-def execute(config: Config, experiment: Experiment, console: Console) -> Outcome:
+Preparation = tuple[str, Callable[[Session], Any]]
+"""What it is called, and what makes its plan."""
+
+
+def execute(
+    config: Config, experiment: Experiment, console: Console, before: Sequence[Preparation] = ()
+) -> Outcome:
     """Run an experiment; an error leaves the cell as the experiment's `on_abort` says, and is raised.
+
+    Parameters
+    ----------
+    before
+        Plans that are run first, in runs of their own.
 
     Raises
     ------
@@ -63,6 +75,9 @@ def execute(config: Config, experiment: Experiment, console: Console) -> Outcome
     with bar(console) as progress:
         with task(progress, "connecting", 1.0):
             session = open_session(config)
+        for what, plan in before:
+            with task(progress, what, 1.0):
+                session.RE(plan(session))
         with task(progress, experiment.plan, expected_duration_s(program)) as update:
             session.RE.subscribe(count)
             session.RE.subscribe(RunProgress(update))

@@ -1,5 +1,7 @@
 """What an operando run leaves on disk: table, NetCDF and figure."""
 
+import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,42 +9,124 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from intercalate.analysis import integrate_and_fit, phases_of
+from intercalate.analysis import Exposure, phases_of, reduce_and_fit
+from intercalate.beam_quality import BeamQuality
+from intercalate.calibrated import chain_of, transmitted
+from intercalate.calibrations import Calibration, CalibrationStore, Kind, exposure_key
 from intercalate.catalog.alignment import align
 from intercalate.catalog.client import frames, records
 from intercalate.catalog.export import to_csv, to_netcdf
 from intercalate.cell import Cell
 from intercalate.config import Config
+from intercalate.reduction import FitOptions, Systematics
 from intercalate.views.operando import save_operando_figure
 
 Progress = Callable[[int], None]
 
 
+class ReductionWarning(UserWarning):
+    """Something that a reduction could do without, but should not."""
+
+
 def reduce_run(run: Any, config: Config, *, progress: Progress = lambda done: None) -> xr.Dataset:
-    """Align the frames of a run with its cycler records, integrate and fit them.
+    """Align the frames of a run with its cycler records, reduce and fit them.
+
+    The calibrations are those that the run's start document names; of a kind that it lacks, the latest.
 
     Returns
     -------
     xarray.Dataset
-        Along `frame`: what `align` and `integrate_and_fit` give.
+        Along `frame`: what `align` and `reduce_and_fit` give. Its attribute `reduction` says as JSON what
+        was done to the frames, and with which calibrations.
 
     Raises
     ------
+    CalibrationError
+        If geometry, flat field or dark frames are missing.
     ValueError
-        If PONI or mask are missing, or the run has no frames.
+        If the run has no frames, or they differ in exposure.
+
+    Warns
+    -----
+    ReductionWarning
+        If there are no monitor counts, no background, or a calibration was made after the run began.
     """
-    poni, mask = (config.stored(path) for path in (config.diffractometer.poni, config.diffractometer.mask))
-    for path, what in ((poni, "PONI file"), (mask, "mask")):
-        if not path.exists():
-            raise ValueError(f"no {what} at {path}; calibrate the detector, or mend [diffractometer]")
     aligned = align(run)
-    cell = Cell.from_dict(dict(run.metadata["start"]["cell"]), source="the run's start document")
-    fitted = integrate_and_fit(frames(run), poni, np.load(mask), phases_of(cell), progress=progress)
-    merged = aligned.drop_vars("frame", errors="ignore").merge(fitted.drop_vars("frame", errors="ignore"))
     start = run.metadata["start"]
-    return merged.assign_attrs(
-        run=start["uid"], sample=start["sample"], simulated=int(bool(start.get("simulated", False)))
+    exposure_s = _one_exposure(aligned)
+    known, late = _calibrations(start, config)
+    chain, used = chain_of(known, exposure_s, config.diffractometer.saturation_counts)
+    for name in sorted(late & used.keys()):
+        _warn(f"{name} is not the one named by the run: it was kept after the run began, or is another one")
+    if str(Kind.BACKGROUND) not in used:
+        _warn("no background was measured; run take_background, and the fit has less to guess")
+    exposures = _exposures(aligned, used[f"{Kind.DARK}:{exposure_key(exposure_s)}"])
+    cell = Cell.from_dict(dict(start["cell"]), source="the run's start document")
+    geometry = used[str(Kind.GEOMETRY)].values
+    wavelength_sigma = geometry["energy_kev_sigma"] / geometry["energy_kev"]
+    fitted = reduce_and_fit(
+        frames(run),
+        exposures,
+        chain,
+        phases_of(cell),
+        options=FitOptions(systematics=Systematics(wavelength=wavelength_sigma)),
+        progress=progress,
     )
+    merged = aligned.drop_vars("frame", errors="ignore").merge(fitted.drop_vars("frame", errors="ignore"))
+    steps = {"steps": chain.steps, "calibrations": {name: one.sha256 for name, one in used.items()}}
+    return merged.assign_attrs(
+        run=start["uid"],
+        sample=start["sample"],
+        simulated=int(bool(start.get("simulated", False))),
+        reduction=json.dumps(steps),
+    )
+
+
+def _one_exposure(aligned: xr.Dataset) -> float:
+    found = np.unique(np.asarray(aligned["exposure_s"]))
+    if found.size != 1:
+        listed = ", ".join(f"{one:g}" for one in found)
+        raise ValueError(f"the frames have different exposures ({listed} s); reduce each by itself")
+    return float(found[0])
+
+
+def _calibrations(start: Any, config: Config) -> tuple[dict[str, Calibration], set[str]]:
+    """Calibrations by name, those that the run names before others, and the names of the others."""
+    store = CalibrationStore(config.stored(config.calibration.folder))
+    by_hash = {one.sha256: one for one in store}
+    named = {
+        name: by_hash[one["sha256"]]
+        for name, one in dict(start.get("calibrations") or {}).items()
+        if one["sha256"] in by_hash
+    }
+    latest = store.in_use()
+    return {**latest, **named}, latest.keys() - named.keys()
+
+
+def _exposures(aligned: xr.Dataset, dark: Calibration) -> list[Exposure]:
+    """Monitor and beam of each frame."""
+    count = aligned.sizes["frame"]
+    index = np.asarray(aligned["frame_index"])
+    follows = np.append(False, np.diff(index) == 1)
+    quality = [str(BeamQuality.UNKNOWN)] * count
+    monitor = np.full(count, np.nan)
+    if "it_counts" in aligned:
+        live_s = np.asarray(aligned["live_time_s"])
+        monitor = transmitted(np.asarray(aligned["it_counts"]), live_s, dark.values["it_dark_per_s"])
+    if not np.isfinite(monitor).any():
+        _warn(
+            "no monitor counts belong to the frames: they are not normalised, nor is a background subtracted"
+        )
+    if "beam_quality" in aligned:
+        quality = [str(one) for one in aligned["beam_quality"].values]
+    return [
+        Exposure(float(one), BeamQuality(judged), bool(after))
+        for one, judged, after in zip(monitor, quality, follows)
+    ]
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, ReductionWarning, stacklevel=3)
 
 
 def write_results(run: Any, data: xr.Dataset, folder: Path) -> dict[str, Path]:

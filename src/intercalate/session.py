@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from intercalate.beam_quality import BeamLimits
+from intercalate.calibrations import CalibrationStore
 from intercalate.config import Config, find_config
 
 if TYPE_CHECKING:
     from bluesky import RunEngine
 
     from intercalate.catalog.journal import Journal
-    from intercalate.devices.clocks import ClockComparison
     from intercalate.devices.cycler import Cycler
-    from intercalate.devices.diffractometer import Diffractometer, Shutter
-    from intercalate.devices.stage import SampleStage
+    from intercalate.devices.station import DiffractionStation
     from intercalate.experiment import Experiment
 
 
@@ -25,16 +25,41 @@ class SessionError(RuntimeError):
 
 @dataclass(frozen=True)
 class Session:
-    """Everything an experiment needs, ready to use."""
+    """Everything an experiment needs, ready to use.
+
+    Attributes
+    ----------
+    cyclers
+        By channel, as the configuration lists them.
+    xrd
+        Detector, shutter, monitors, beam, sample changer, clocks and calibrations.
+    """
 
     config: Config
     RE: "RunEngine"
     journal: "Journal"
-    cycler: "Cycler"
-    diffractometer: "Diffractometer"
-    shutter: "Shutter"
-    stage: "SampleStage"
-    clocks: "ClockComparison"
+    cyclers: "dict[str, Cycler]"
+    xrd: "DiffractionStation"
+
+    @property
+    def cycler(self) -> "Cycler":
+        """The first channel."""
+        return next(iter(self.cyclers.values()))
+
+    @property
+    def devices(self) -> dict[str, Any]:
+        """All devices by the names under which plans and people know them."""
+        station = self.xrd
+        parts = (
+            station.detector,
+            station.shutter,
+            station.monitors,
+            station.beam,
+            station.changer,
+            station.clocks,
+            station.calibrations,
+        )
+        return {one.name: one for one in (*self.cyclers.values(), station, *parts)}
 
     def plan(self, experiment: "Experiment") -> Any:
         """The plan that an experiment file asks for."""
@@ -49,9 +74,7 @@ class Session:
             return charge_discharge(self.cycler, experiment.cell, experiment.protocol, **common)
         return operando(
             self.cycler,
-            self.diffractometer,
-            self.shutter,
-            self.clocks,
+            self.xrd,
             experiment.cell,
             experiment.protocol,
             experiment.xrd.every.model_dump(exclude_none=True),
@@ -62,8 +85,9 @@ class Session:
     def close(self) -> None:
         """Write out what is left, and let others command the cycler."""
         self.journal.close()
-        if not self.cycler.is_busy:
-            self.cycler.drop_lease()
+        for cycler in self.cyclers.values():
+            if not cycler.is_busy:
+                cycler.drop_lease()
 
 
 def open_session(
@@ -94,31 +118,20 @@ def open_session(
 
     from intercalate.catalog.journal import Journal
     from intercalate.devices.channel_access import print_to_log
-    from intercalate.devices.clocks import ClockComparison
-    from intercalate.devices.diffractometer import Diffractometer, Shutter
-    from intercalate.devices.stage import SampleStage
+    from intercalate.orchestration.metadata import LiveMetadata
 
     ophyd.set_cl("pyepics")
     print_to_log()
-    cycler = _cycler(settings)
-    diffractometer = Diffractometer(
-        settings.diffractometer.prefix,
-        name="diffractometer",
-        frames_folder=settings.stored(settings.diffractometer.frames_folder),
-        rate=lambda: float(cycler.rate.get()),
-    )
-    shutter = Shutter(settings.shutter.prefix, name="shutter")
-    stage = SampleStage(settings.stage.prefix, name="stage")
-    clocks = ClockComparison(
-        name="clocks", cycler_clock=cycler.unix_time_s, instrument_clock=diffractometer.clock_unix_s
-    )
-    _connect([cycler, diffractometer, shutter, stage], settings.channel_access.connect_timeout_s)
-    engine = RunEngine(metadata)
+    cyclers = {channel: _cycler(settings, channel) for channel in settings.cycler.channels}
+    station = _station(settings, next(iter(cyclers.values())))
+    parts = (station.detector, station.shutter, station.monitors, station.beam, station.changer)
+    _connect([*cyclers.values(), *parts], settings.channel_access.connect_timeout_s)
+    engine = RunEngine(LiveMetadata(metadata, station.calibrations.store))
     journal = Journal(settings.stored("journals"))
     engine.subscribe(journal)
     if on_document is not None:
         engine.subscribe(on_document)
-    return Session(settings, engine, journal, cycler, diffractometer, shutter, stage, clocks)
+    return Session(settings, engine, journal, cyclers, station)
 
 
 def acknowledge(config: Config) -> list[str]:
@@ -146,33 +159,84 @@ def acknowledge(config: Config) -> list[str]:
     from intercalate.contract import CyclerState, Verb
 
     ophyd.set_cl("pyepics")
-    cycler = _cycler(config)
-    _connect([cycler], config.channel_access.connect_timeout_s)
+    cyclers = {channel: _cycler(config, channel) for channel in config.cycler.channels}
+    _connect(list(cyclers.values()), config.channel_access.connect_timeout_s)
     found: list[str] = []
-    cycler.take_lease()
-    try:
-        if cycler.state.get(use_monitor=False) == CyclerState.FAULT:
-            found.append(f"fault {cycler.fault.get(use_monitor=False)}: {cycler.fault_message.get()}")
-            cycler.send(Verb.CLEAR_FAULT)
+    for channel, cycler in cyclers.items():
+        is_faulty = cycler.state.get(use_monitor=False) == CyclerState.FAULT
         program = cycler.program_info()
-        if program.get("status") == "interrupted":
-            found.append(f"program {program['program_id']} was interrupted: {program['why']}")
-            cycler.send(Verb.ACKNOWLEDGE, program_id=program["program_id"])
-    finally:
-        cycler.drop_lease()
+        if not is_faulty and program.get("status") != "interrupted":
+            continue
+        cycler.take_lease()
+        try:
+            if is_faulty:
+                fault = cycler.fault.get(use_monitor=False)
+                found.append(f"{channel}: fault {fault}: {cycler.fault_message.get()}")
+                cycler.send(Verb.CLEAR_FAULT)
+            if program.get("status") == "interrupted":
+                why = program["why"]
+                found.append(f"{channel}: program {program['program_id']} was interrupted: {why}")
+                cycler.send(Verb.ACKNOWLEDGE, program_id=program["program_id"])
+        finally:
+            cycler.drop_lease()
     return found
 
 
-def _cycler(config: Config) -> "Cycler":
+def _cycler(config: Config, channel: str) -> "Cycler":
     from intercalate.devices.cycler import Cycler
 
+    number = config.cycler.channels.index(channel) + 1
     return Cycler(
-        config.cycler.prefix,
-        name="cycler",
+        config.cycler.channel_prefix(channel),
+        name="cycler" if number == 1 else f"cycler_{number}",
         site=config.site,
         on_abort=config.cycler.on_abort,
         on_client_lost=config.cycler.on_client_lost,
         lease_s=config.cycler.lease_s,
+    )
+
+
+def _station(config: Config, cycler: "Cycler") -> "DiffractionStation":
+    """Make the devices of the diffraction measurement; `cycler` tells rate and time."""
+    from intercalate.devices.beam import Beam, BeamMonitors
+    from intercalate.devices.calibrations import Calibrations, DetectorOnPaper
+    from intercalate.devices.changer import Place, SampleChanger
+    from intercalate.devices.clocks import ClockComparison
+    from intercalate.devices.diffractometer import Diffractometer, Shutter
+    from intercalate.devices.station import DiffractionStation
+
+    def rate() -> float:
+        return float(cycler.rate.get())
+
+    found, monitors = config.diffractometer, config.monitors
+    detector = Diffractometer(
+        found.prefix, name="diffractometer", frames_folder=config.stored(found.frames_folder), rate=rate
+    )
+    calibrations = Calibrations(
+        name="calibrations",
+        store=CalibrationStore(config.stored(config.calibration.folder)),
+        on_paper=DetectorOnPaper(found.distance_mm, found.pixel_mm, found.beam_mm, found.saturation_counts),
+        max_age_h=config.calibration.max_age_h,
+    )
+    places = {name: Place(**dict(place)) for name, place in config.changer.places.items()}
+    return DiffractionStation(
+        name="xrd",
+        detector=detector,
+        shutter=Shutter(config.shutter.prefix, name="shutter"),
+        monitors=BeamMonitors(
+            monitors.prefix,
+            name="monitors",
+            rate=rate,
+            limits=BeamLimits(monitors.full_i0_per_s, monitors.weak_below, monitors.none_below),
+        ),
+        beam=Beam(config.beam.prefix, name="beam"),
+        changer=SampleChanger(
+            config.changer.prefix, name="changer", places=places, measured=calibrations.centre_mm
+        ),
+        clocks=ClockComparison(
+            name="clocks", cycler_clock=cycler.unix_time_s, instrument_clock=detector.clock_unix_s
+        ),
+        calibrations=calibrations,
     )
 
 

@@ -24,7 +24,7 @@ CELL = Cell.from_file(EXAMPLES / "cells" / "nmc811_graphite_operando.toml")
 def make_device(beamline: Beamline, name: str = "cycler") -> Cycler:
     config = beamline.config
     device = Cycler(
-        config.cycler.prefix,
+        config.cycler.channel_prefix("CH1"),
         name=name,
         site=config.site,
         on_abort=OnLoss.REST,

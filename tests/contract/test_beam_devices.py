@@ -7,14 +7,13 @@ import pytest
 from beamline import Beamline
 from intercalate.devices.beam import Beam, BeamMonitors, MonitorError
 from intercalate.devices.diffractometer import Shutter
-from intercalate_sims.settings import SimulationSettings
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(90)]
 
 
 @pytest.fixture
 def monitors(beamline: Beamline) -> Iterator[BeamMonitors]:
-    device = BeamMonitors(f"{beamline.config.diffractometer.prefix}Monitor:", name="monitors")
+    device = BeamMonitors(beamline.config.monitors.prefix, name="monitors")
     device.wait_for_connection(timeout=20)
     device.count_time_s.set(10.0).wait(timeout=10)
     yield device
@@ -23,8 +22,7 @@ def monitors(beamline: Beamline) -> Iterator[BeamMonitors]:
 
 @pytest.fixture
 def beam(beamline: Beamline) -> Iterator[Beam]:
-    settings = SimulationSettings.from_file(beamline.folder / "simulation.toml")
-    device = Beam(settings.beam.prefix, name="beam")
+    device = Beam(beamline.config.beam.prefix, name="beam")
     device.wait_for_connection(timeout=20)
     yield device
     device.destroy()

@@ -56,11 +56,14 @@ def cycler(beamline: Beamline) -> Iterator[Cycler]:
 def test_every_knob_leads_to_its_fault(
     beamline: Beamline, cycler: Cycler, knob: str, value: float, fault: Fault
 ) -> None:
-    pv = epics.PV(f"{beamline.config.cycler.prefix}Knob:{knob}", auto_monitor=False)
+    pv = epics.PV(f"{beamline.config.cycler.channel_prefix('CH1')}Knob:{knob}", auto_monitor=False)
     assert pv.wait_for_connection(10)
     if fault is Fault.CHANNEL_LOST:
         pv.put(value, wait=True, timeout=5)
     start(cycler, charge(400, 0.1), charge(4000, 0.1))
+    if fault is Fault.STALE_READING:
+        # A reading that is stuck before the current flows is a missing contact.
+        wait_for(lambda: cycler.current_a.get(use_monitor=False) > 0, 10, "the current flows")
     pv.put(value, wait=True, timeout=5)
     try:
         wait_for(lambda: state_of(cycler) is CyclerState.FAULT, 20, f"{fault}")
@@ -132,7 +135,7 @@ def test_clients_that_talk_at_once_are_each_answered(beamline: Beamline, cycler:
 
 
 def test_a_killed_server_latches_and_its_records_go_on(beamline: Beamline, cycler: Cycler) -> None:
-    boot = epics.PV(beamline.config.cycler.prefix.replace("CH1:", "") + "BootId", auto_monitor=False)
+    boot = epics.PV(beamline.config.cycler.prefix + "BootId", auto_monitor=False)
     assert boot.wait_for_connection(10)
     before = boot.get()
     killed_id = start(cycler, charge(40000, 0.05))

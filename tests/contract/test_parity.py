@@ -20,9 +20,9 @@ from intercalate.config import EXAMPLES, Config
 from intercalate.contract import COMMAND_BYTES, CyclerState, EndReason, Fault, StepType
 from intercalate.cycler_server.server import CyclerServer
 from intercalate.devices.beam import Beam, BeamMonitors
+from intercalate.devices.changer import SampleChanger
 from intercalate.devices.cycler import Cycler
 from intercalate.devices.diffractometer import Diffractometer, Shutter
-from intercalate.devices.stage import SampleStage
 from intercalate_sims.assembly import make_beam_ioc, make_diffractometer
 from intercalate_sims.channel import SimulatedRig
 from intercalate_sims.settings import SimulationSettings
@@ -72,7 +72,7 @@ DEVICES: dict[str, tuple[type[Device], str]] = {
     "cycler": (Cycler, f"{CYCLER}CH1:"),
     "diffractometer": (Diffractometer, XRD),
     "shutter": (Shutter, XRD),
-    "stage": (SampleStage, XRD),
+    "changer": (SampleChanger, XRD),
     "beam": (Beam, BEAM),
     "monitors": (BeamMonitors, f"{XRD}Monitor:"),
 }
@@ -127,7 +127,7 @@ def test_the_walk_finds_whole_area_detector_classes(used: list[Use]) -> None:
     by_device = {name: sum(use.device == name for use in used) for name in {use.device for use in used}}
     assert by_device["diffractometer"] > 200
     assert by_device["cycler"] >= 24
-    assert by_device["stage"] >= 20
+    assert by_device["changer"] >= 20
     assert by_device["shutter"] == 2
 
 
@@ -150,7 +150,7 @@ def test_every_type_is_what_the_device_reads(used: list[Use], served: dict[str, 
         else:
             # Stock ophyd classes read menus of motor records and of areaDetector as they come.
             fits = kind in NUMBERS or (
-                use.device in ("diffractometer", "stage", "beam", "monitors") and kind in TEXTS
+                use.device in ("diffractometer", "changer", "beam", "monitors") and kind in TEXTS
             )
         if not fits:
             wrong.append(f"{use} is {kind.name}")
@@ -215,7 +215,7 @@ def test_what_is_written_can_be_written_and_does_something(used: list[Use], serv
         rights = record.check_access("host", "user")
         if AccessRights.WRITE not in rights:
             wrong.append(f"{use} is read-only")
-        elif use.device != "stage" and getattr(record, "putter", None) is None:
+        elif use.device != "changer" and getattr(record, "putter", None) is None:
             wrong.append(f"{use} has no putter")
     assert not wrong
 
@@ -235,10 +235,10 @@ def test_every_pv_connects_over_channel_access(beamline: Beamline, served: dict[
     """All of them at once, within a deadline, with the type that is served."""
     config = beamline.config
     prefixes = {
-        f"{CYCLER}CH1:": config.cycler.prefix,
+        f"{CYCLER}CH1:": config.cycler.channel_prefix("CH1"),
         XRD: config.diffractometer.prefix,
         f"{XRD}Monitor:": f"{config.diffractometer.prefix}Monitor:",
-        BEAM: SimulationSettings.from_file(beamline.folder / "simulation.toml").beam.prefix,
+        BEAM: config.beam.prefix,
     }
     names = {
         use.pv: prefixes[ours] + use.pv.removeprefix(ours)

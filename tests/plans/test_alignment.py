@@ -40,9 +40,7 @@ def test_aligned_voltages_are_right_within_their_uncertainty(
     session.RE(
         operando(
             session.cycler,
-            session.diffractometer,
-            session.shutter,
-            session.clocks,
+            session.xrd,
             cell,
             PROTOCOL,
             {"time_s": 120.0},

@@ -291,7 +291,7 @@ def test_a_killed_instrument_costs_occasions_and_nothing_else(
 ) -> None:
     run = runs.start(on_client_lost="rest", charge_s=25000.0)
     run.wait_for_frames(3)
-    wait_for(lambda: session.diffractometer.cam.detector_state.get() == 1, 10, "an exposure", every_s=0.002)
+    wait_for(lambda: session.xrd.detector.cam.detector_state.get() == 1, 10, "an exposure", every_s=0.002)
     beamline.kill("diffractometer")
     killed_at_s = float(session.cycler.test_time_s.get(use_monitor=False))
     wait_for(lambda: len(run.documents().events("missed")) >= 2, 40, "occasions are missed")
@@ -339,7 +339,8 @@ def test_a_killed_cycler_server_leaves_the_cell_at_open_circuit(
     assert code != 0
     # By whether the kill hit a wait, which outlasts the restart, or a question.
     assert "cycler server ended" in words or "does not answer" in words, words
-    assert_says(words, "the experiment ended early", beamline.config.cycler.prefix, "intercalate acknowledge")
+    prefix = beamline.config.cycler.channel_prefix("CH1")
+    assert_says(words, "the experiment ended early", prefix, "intercalate acknowledge")
     wait_for(lambda: session.cycler.connected, 30, "the server is back")
     assert session.cycler.state.get(use_monitor=False) == CyclerState.INTERRUPTED
     info = session.cycler.program_info()
@@ -367,7 +368,8 @@ def test_a_killed_world_is_a_lost_channel(
     gone = world_state(beamline)
     code, words = run.end()
     assert code != 0
-    assert_says(words, "the experiment ended early", beamline.config.cycler.prefix, "intercalate acknowledge")
+    prefix = beamline.config.cycler.channel_prefix("CH1")
+    assert_says(words, "the experiment ended early", prefix, "intercalate acknowledge")
     assert_says(words, Fault.CHANNEL_LOST, "world is gone")
     assert session.cycler.state.get(use_monitor=False) == CyclerState.FAULT
     assert session.cycler.fault.get(use_monitor=False) == Fault.CHANNEL_LOST
@@ -410,9 +412,7 @@ def failing(plan: Any, hits: Callable[[Any], bool], error: Exception) -> Any:
 def an_operando(session: Session, cell: Cell, charge_s: float = CHARGE_S) -> Any:
     return operando(
         session.cycler,
-        session.diffractometer,
-        session.shutter,
-        session.clocks,
+        session.xrd,
         cell,
         protocol(charge_s),
         {"time_s": 200.0},
@@ -436,7 +436,7 @@ def test_a_plan_that_fails_rests_the_cell(
     info = session.cycler.program_info()
     assert "the plan was aborted" in info["why"]
     assert np.array_equal(documents.records(), program_records(beamline, info), equal_nan=True)
-    assert session.shutter.state.get(use_monitor=False) == "closed"
+    assert session.xrd.shutter.state.get(use_monitor=False) == "closed"
     session.cycler.drop_lease()
 
 

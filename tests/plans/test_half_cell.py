@@ -7,6 +7,7 @@ Volume: Schweidler et al., J. Phys. Chem. C 122 (2018) 8829.
 from collections.abc import Iterator
 from typing import Any
 
+import bluesky.plan_stubs as bps
 import numpy as np
 import pytest
 import xarray as xr
@@ -14,16 +15,16 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
 from beamline import start_beamline
-from intercalate.analysis import integrate_and_fit, phases_of
-from intercalate.catalog.alignment import FrameTimes, align_frames
-from intercalate.catalog.clock import fit_clock
+from calibrating import calibrate
+from intercalate.catalog.client import CatalogError, find_run
+from intercalate.catalog.client import records as records_of
+from intercalate.catalog_services import catalog_services, open_configured_catalog, start_catalog
 from intercalate.cell import Cell
 from intercalate.config import EXAMPLES
-from intercalate.contract import RECORD_COLUMNS
+from intercalate.results import reduce_run
 from intercalate.session import Session, open_session
 from intercalate_plans import charge_discharge, operando
-
-from .conftest import Documents
+from polling import wait_for
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(240)]
 
@@ -64,68 +65,46 @@ LITHIATION = {
 }
 
 
-def lithiate(session: Session, cell: Cell) -> Documents:
-    """Documents of an operando lithiation, after one formation cycle without frames."""
+def lithiate(session: Session, cell: Cell) -> str:
+    """Unique id of an operando lithiation, after one formation cycle without frames."""
     last_words = {"on_abort": "rest", "on_client_lost": "rest"}
     session.RE(charge_discharge(session.cycler, cell, FORMATION, **last_words))
-    documents = Documents()
-    token = session.RE.subscribe(documents)
-    session.RE(
-        operando(
-            session.cycler,
-            session.diffractometer,
-            session.shutter,
-            session.clocks,
-            cell,
-            LITHIATION,
-            {"time_s": 1000.0},
-            60.0,
-            **last_words,
-        )
+    session.RE(bps.mv(session.xrd.changer, "H1"))
+    (uid,) = session.RE(
+        operando(session.cycler, session.xrd, cell, LITHIATION, {"time_s": 1000.0}, 60.0, **last_words)
     )
-    session.RE.unsubscribe(token)
-    return documents
-
-
-def reduce(documents: Documents, session: Session, cell: Cell) -> tuple[xr.Dataset, xr.Dataset]:
-    """Records, and frames aligned with them and fitted."""
-    rows = documents.records()
-    records = xr.Dataset({name: ("record", rows[:, i]) for i, name in enumerate(RECORD_COLUMNS)})
-    events = documents.events("xrd")
-
-    def column(name: str) -> np.ndarray:
-        return np.array([event["data"][name] for event in events])
-
-    times = FrameTimes(
-        column("diffractometer_hdf_frame_index"),
-        column("diffractometer_hdf_frame_start_unix_s"),
-        column("diffractometer_cam_acquire_time"),
-    )
-    readings = (column(f"clocks_{n}") for n in ("cycler_unix_s", "instrument_unix_s", "half_width_s"))
-    aligned = align_frames(records, times, fit_clock(*readings), cell=cell, period_s=60.0)
-    section = session.config.diffractometer
-    images: Any = documents.images("xrd")
-    fitted = integrate_and_fit(
-        images,
-        session.config.stored(section.poni),
-        np.load(session.config.stored(section.mask)),
-        phases_of(cell),
-    )
-    return records, aligned.drop_vars("frame").merge(fitted.drop_vars("frame"))
+    return uid
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[xr.Dataset, xr.Dataset]]:
+    """Records, and frames reduced, aligned with them and fitted, as read from the catalog."""
     cell = Cell.from_file(EXAMPLES / "cells" / "graphite_lithium_operando.toml")
     beamline = start_beamline(tmp_path_factory.mktemp("half_cell"), rate=RATE, cell_model="graphite-li")
     try:
+        start_catalog(beamline.config)
         session = open_session(beamline.config)
         try:
-            yield reduce(lithiate(session, cell), session, cell)
+            calibrate(session)
+            uid = lithiate(session, cell)
         finally:
             session.close()
+        catalog = open_configured_catalog(beamline.config)
+        wait_for(lambda: is_stored(catalog, uid), 30, "the run is in the catalog")
+        run = find_run(catalog, uid)
+        found = records_of(run), reduce_run(run, beamline.config)
+        catalog.context.close()
+        yield found
     finally:
         beamline.services.stop()
+        catalog_services(beamline.config).stop()
+
+
+def is_stored(catalog: Any, uid: str) -> bool:
+    try:
+        return bool(find_run(catalog, uid).metadata.get("stop"))
+    except CatalogError:
+        return False
 
 
 @pytest.fixture(scope="module")

@@ -51,9 +51,7 @@ def an_operando(session: Session, cell: Cell, hours: float = 1.0, **changes: Any
     options = {"on_abort": "rest", "on_client_lost": "rest", "exposure_s": 20.0, **changes}
     return operando(
         session.cycler,
-        session.diffractometer,
-        session.shutter,
-        session.clocks,
+        session.xrd,
         cell,
         short_protocol(hours),
         {"time_s": 120.0},
@@ -85,7 +83,7 @@ def pause_when(session: Session, condition: Any) -> threading.Thread:
 
 
 def exposing(session: Session) -> bool:
-    return session.diffractometer.cam.detector_state.get() == 1
+    return session.xrd.detector.cam.detector_state.get() == 1
 
 
 def test_operando_collects_every_record_and_frame(
@@ -154,10 +152,10 @@ def test_an_abort_leaves_the_cell_as_asked_and_keeps_everything(
 def test_restaging_in_one_run_keeps_images_with_their_events(
     session: Session, beamline: Beamline, documents: Documents
 ) -> None:
-    detector = session.diffractometer
+    detector = session.xrd.detector
 
     def plan() -> Any:
-        yield from bps.mv(session.shutter, "open")
+        yield from bps.mv(session.xrd.shutter, "open")
         yield from bps.open_run()
         for _ in range(3):
             yield from bps.stage(detector, wait=True)
@@ -171,7 +169,7 @@ def test_restaging_in_one_run_keeps_images_with_their_events(
 
 
 def test_the_example_composes_steps_and_scans(session: Session, cell: Cell, documents: Documents) -> None:
-    session.RE(charge_scan_discharge(session.cycler, session.diffractometer, session.stage, cell))
+    session.RE(charge_scan_discharge(session.cycler, session.xrd.detector, session.xrd.changer, cell))
     names = [doc["plan_name"] for doc in documents.of("start")]
     assert names == ["cycling_records", "scan_sample", "count_frames"]
     assert all(doc["exit_status"] == "success" for doc in documents.of("stop"))
@@ -225,10 +223,10 @@ def test_count_frames_keeps_the_cell_alone(
 ) -> None:
     before = session.cycler.program_info()
 
-    @bpp.finalize_decorator(lambda: bps.mv(session.shutter, "closed"))
+    @bpp.finalize_decorator(lambda: bps.mv(session.xrd.shutter, "closed"))
     def plan() -> Any:
-        yield from bps.mv(session.shutter, "open")
-        yield from count_frames(session.diffractometer, 3, 20.0)
+        yield from bps.mv(session.xrd.shutter, "open")
+        yield from count_frames(session.xrd.detector, 3, 20.0)
 
     session.RE(plan())
     assert session.cycler.program_info() == before

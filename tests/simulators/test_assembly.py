@@ -16,7 +16,7 @@ from intercalate_sims.assembly import (
     make_diffractometer,
     make_world,
 )
-from intercalate_sims.hidden import Hidden
+from intercalate_sims.cell import make_cell
 from intercalate_sims.ring import RingState
 from intercalate_sims.settings import SettingsError, SimulationSettings
 
@@ -33,29 +33,10 @@ def settings_with(tmp_path: Path, *pairs: tuple[str, str], **options: Any) -> Si
     return SimulationSettings.from_file(path, **options)
 
 
-REAL = ("imperfections = false", "imperfections = true")
-
-
-def test_a_perfect_beamline_is_what_its_settings_say(tmp_path: Path) -> None:
+def test_a_diffractometer_leaves_what_is_hidden_beside_its_truth_and_nothing_else(tmp_path: Path) -> None:
+    real = tmp_path / "real"
+    real.mkdir()
     settings = settings_with(tmp_path)
-    assert hidden_of(settings) == Hidden()
-    beam = make_beam(settings)
-    assert beam.photons(0.0, 5000.0) == pytest.approx(5000 * settings.beam.flux_photons_s)
-    for name, holder in make_changer(settings, Hidden()).holders.items():
-        assert (holder.x_mm, holder.y_mm) == (settings.holders[name].x_mm, settings.holders[name].y_mm)
-
-
-def test_a_perfect_diffractometer_leaves_its_calibration_a_real_one_only_what_is_hidden(
-    tmp_path: Path,
-) -> None:
-    perfect, real = tmp_path / "perfect", tmp_path / "real"
-    for folder in (perfect, real):
-        folder.mkdir()
-    make_diffractometer(settings_with(tmp_path), perfect)
-    assert {path.name for path in perfect.iterdir()} == {"diffractometer.poni", "diffractometer_mask.npy"}
-    assert "Distance: 0.3\n" in (perfect / "diffractometer.poni").read_text()
-    assert np.load(perfect / "diffractometer_mask.npy").shape == (1024, 1024)
-    settings = settings_with(tmp_path, REAL)
     make_diffractometer(settings, real)
     assert {path.name for path in real.iterdir()} == {"hidden.json"}
     hidden = json.loads((real / "hidden.json").read_text())
@@ -65,7 +46,7 @@ def test_a_perfect_diffractometer_leaves_its_calibration_a_real_one_only_what_is
 
 
 def test_holders_of_a_real_changer_are_a_little_off(tmp_path: Path) -> None:
-    settings = settings_with(tmp_path, REAL)
+    settings = settings_with(tmp_path)
     holders = make_changer(settings, hidden_of(settings)).holders
     off = [
         np.hypot(holders[n].x_mm - one.x_mm, holders[n].y_mm - one.y_mm)
@@ -88,16 +69,14 @@ def test_dumps_and_the_safety_shutter_are_as_the_settings_say(tmp_path: Path) ->
     assert beam.photons(2.0, 50.0) > 0
 
 
-def test_only_a_real_world_has_other_cells_than_on_paper(tmp_path: Path) -> None:
-    capacities = []
-    for name, pairs in (("perfect", ()), ("real", (REAL,))):
-        (tmp_path / name).mkdir()
-        settings = settings_with(tmp_path, *pairs)
-        world = make_world(settings, Layout(tmp_path / name))
-        capacities.append([slot.cell.describe()["nominal_capacity_ah"] for slot in world.slots.values()])
-        masses = [hidden_of(settings).cell(cell).active_mass for cell in settings.cells]
-        world.stop()
-    np.testing.assert_allclose(np.array(capacities[1]) / capacities[0], masses)
+def test_cells_have_another_mass_than_on_paper(tmp_path: Path) -> None:
+    settings = settings_with(tmp_path)
+    world = make_world(settings, Layout(tmp_path))
+    capacities = [slot.cell.describe()["nominal_capacity_ah"] for slot in world.slots.values()]
+    world.stop()
+    masses = [hidden_of(settings).cell(cell).active_mass for cell in settings.cells]
+    on_paper = make_cell("nmc811-graphite").describe()["nominal_capacity_ah"]
+    np.testing.assert_allclose(np.array(capacities) / on_paper, masses)
     assert 1.0 not in masses
 
 
@@ -108,7 +87,7 @@ def test_a_model_in_place_of_the_settings_is_that_of_the_first_cell(tmp_path: Pa
 
 
 def test_processes_read_the_settings_that_were_chosen(tmp_path: Path) -> None:
-    settings = settings_with(tmp_path, REAL, rate=50.0)
+    settings = settings_with(tmp_path, rate=50.0)
     layout = Layout(tmp_path)
     layout.settings.write_text(settings.model_dump_json())
     assert layout.read_settings() == settings

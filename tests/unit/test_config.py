@@ -42,9 +42,12 @@ def test_simulated_and_beamline_have_the_same_keys() -> None:
         (("max_current_mA = 100.0", "max_current_mA = nan"), ("site.max_current_mA",)),
         (("max_current_mA", "max_curent_mA"), ("max_curent_mA", "did you mean max_current_mA")),
         (("port = 8410", "port = 80"), ("catalog.port", "80")),
-        (('prefix = "SIM:CYC:CH1:"', 'prefix = "SIM:CYC:CH1"'), ("cycler.prefix",)),
+        (('prefix = "SIM:CYC:"', 'prefix = "SIM:CYC"'), ("cycler.prefix",)),
+        (('channel = "CH2"', 'channel = "CH9"'), ("changer.places.H2", "CH9", "CH1, CH2")),
+        (("none_below = 0.01", "none_below = 0.6"), ("monitors", "none_below")),
+        (('content = "Si"', 'channel = "CH1"\ncontent = "Si"'), ("changer.places.Si", "either channel")),
         (("min_voltage_V = -0.1", "min_voltage_V = 5.0"), ("min_voltage_V",)),
-        (("[stage]", "[stages]"), ("stage",)),
+        (("[shutter]", "[shutters]"), ("shutter",)),
     ],
 )
 def test_a_mistake_is_named_with_its_place(

@@ -5,5 +5,4 @@ from intercalate_plans import *  # noqa: F403
 
 session = open_session()
 RE = session.RE
-cycler, diffractometer = session.cycler, session.diffractometer
-shutter, stage, clocks = session.shutter, session.stage, session.clocks
+globals().update(session.devices)

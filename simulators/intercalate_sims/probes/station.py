@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -90,7 +89,7 @@ class DiffractionStation:
         makeups: Mapping[str, CellMakeup],
         seed: int,
         *,
-        is_perfect: bool,
+        is_perfect: bool = False,
     ):
         self.nominal = nominal
         self.geometry = replace(
@@ -118,11 +117,6 @@ class DiffractionStation:
     def shape(self) -> tuple[int, int]:
         """Of a frame."""
         return self.geometry.shape
-
-    def write_calibration(self, folder: Path) -> None:
-        """Write the true geometry and mask as a calibration would leave them."""
-        (folder / "diffractometer.poni").write_text(self.geometry.poni())
-        np.save(folder / "diffractometer_mask.npy", self.geometry.mask)
 
     def take(self, shot: Shot, stamp: int) -> tuple[np.ndarray, MonitorCounts, dict[str, Any]]:
         """Frame (uint32, with the hidden stamp), monitor counts, and what they were made from."""

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from intercalate.beam_quality import BeamQuality
 from intercalate.catalog.client import CatalogError, image_streams, records, stream_of
 from intercalate.catalog.clock import ClockModel, fit_clock
 from intercalate.catalog.lithium import cell_of, lithium_content
@@ -274,7 +275,26 @@ def align(run: Any, stream: str | None = None) -> xr.Dataset:
         period_s=period,
         charged_before_ah=float(initial_soc or 0.0) * float(capacity_ah or 0.0),
         unknown_history=history,
-    )
+    ).assign(exposure_s=("frame", frames.exposure_s, {"units": "s"}), **_monitors(table, detector))
+
+
+def _monitors(table: Any, detector: str) -> dict[str, Any]:
+    """Monitor counts along `frame`, where they were read; NaN where they are another frame's."""
+    columns = {f"monitors_{name}": name for name in ("i0_counts", "it_counts", "live_time_s")}
+    if not set(columns) <= set(table):
+        return {}
+    other = np.zeros(len(table), dtype=bool)
+    unique = f"{detector}_hdf_unique_id"
+    if {"monitors_frame_id", unique} <= set(table):
+        other = table["monitors_frame_id"].to_numpy() != table[unique].to_numpy()
+    found: dict[str, Any] = {
+        name: ("frame", np.where(other, np.nan, table[column].to_numpy(float)))
+        for column, name in columns.items()
+    }
+    if "monitors_quality" in table:
+        quality = table["monitors_quality"].to_numpy(str)
+        found["beam_quality"] = ("frame", np.where(other, str(BeamQuality.UNKNOWN), quality))
+    return found
 
 
 def _clock(table: Any) -> ClockModel:

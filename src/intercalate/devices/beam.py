@@ -3,10 +3,11 @@
 from typing import Any
 
 from ophyd import Component as Cpt
-from ophyd import Device, EpicsMotor, EpicsSignal, EpicsSignalRO, Kind
+from ophyd import Device, EpicsMotor, EpicsSignal, EpicsSignalRO, Kind, Signal
 from ophyd.areadetector import EpicsSignalWithRBV
 from ophyd.status import DeviceStatus
 
+from intercalate.beam_quality import BeamLimits, BeamQuality
 from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS, put_and_wait
 from intercalate.devices.statuses import end_in_thread
 
@@ -48,8 +49,16 @@ class BeamMonitors(Device):
     ----------
     rate
         Gives cell seconds per wall second, by which a timeout is reckoned; 1 at a beamline.
+    limits
+        By which `quality` judges; None judges nothing.
+
+    Attributes
+    ----------
+    quality
+        Of the beam during the count that was read last.
     """
 
+    quality = Cpt(Signal, value=str(BeamQuality.UNKNOWN), kind=Kind.normal)
     i0_counts = Cpt(EpicsSignalRO, "I0", kind=Kind.hinted)
     it_counts = Cpt(EpicsSignalRO, "It", kind=Kind.hinted)
     live_time_s = Cpt(EpicsSignalRO, "LiveTime", kind=Kind.normal)
@@ -57,9 +66,27 @@ class BeamMonitors(Device):
     count_time_s = Cpt(EpicsSignal, "CountTime", kind=Kind.config)
     counting = Cpt(EpicsSignal, "Count", kind=Kind.omitted)
 
-    def __init__(self, prefix: str, *, name: str, rate: Any = lambda: 1.0, **kwargs: Any):
+    def __init__(
+        self,
+        prefix: str,
+        *,
+        name: str,
+        rate: Any = lambda: 1.0,
+        limits: BeamLimits | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(prefix, name=name, **kwargs)
         self._rate = rate
+        self.limits = limits
+
+    def read(self) -> Any:
+        """Counts, and what they say of the beam."""
+        found: Any = super().read()
+        if self.limits is not None:
+            i0, live_time_s = (found[f"{self.name}_{key}"]["value"] for key in ("i0_counts", "live_time_s"))
+            self.quality.put(str(self.limits.quality(i0, live_time_s)))
+            found.update(self.quality.read())
+        return found
 
     def trigger(self) -> DeviceStatus:
         """Count once; done when the counts can be read.

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
+import hdf5plugin  # noqa: F401 - registers the filters that detectors compress with
+import numpy as np
 from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO, Kind
 from ophyd.areadetector import DetectorBase, EpicsSignalWithRBV
@@ -19,6 +22,9 @@ from intercalate.devices.statuses import end
 
 EPICS_EPOCH_UNIX_S = 631152000.0
 """1990-01-01 UTC: areaDetector time stamps count from here."""
+
+FRAMES_DATASET = "entry/data/data"
+"""Where the HDF5 plugin keeps frames."""
 
 READOUT_MARGIN_S = 20.0
 """Wall seconds that a frame may take beyond its exposure."""
@@ -58,7 +64,7 @@ class FrameWriter(HDF5Plugin, FileStoreHDF5):
         self.stage_sigs["swmr_mode"] = "On"
         self.stage_sigs["compression"] = "BSLZ4"
         self.stage_sigs.move_to_end("capture")
-        self.read_attrs = ["frame_index", "frame_start_unix_s"]
+        self.read_attrs = ["frame_index", "frame_start_unix_s", "unique_id"]
         self.configuration_attrs = ["compression", "file_write_mode", "swmr_mode"]
 
     def get_frames_per_point(self) -> int:
@@ -197,6 +203,24 @@ class Diffractometer(DetectorBase):
         self._exposure = status
         self.cam.acquire.put(1, wait=False)
         return status
+
+    def last_frame(self) -> np.ndarray:
+        """Counts of the frame taken last, from its file; shape (rows, columns).
+
+        Raises
+        ------
+        ExposureError
+            If the file cannot be read here.
+        """
+        path = self.hdf.full_file_name.get(use_monitor=False)
+        index = int(self.hdf.num_captured.get(use_monitor=False)) - 1
+        try:
+            with h5py.File(path, "r", swmr=True, locking=False) as file:
+                stored = file[FRAMES_DATASET]
+                assert isinstance(stored, h5py.Dataset)
+                return stored[index]
+        except (OSError, KeyError, IndexError, ValueError) as error:
+            raise ExposureError(f"frame {index} of {path} cannot be read here: {error}") from error
 
     def unstage(self) -> list[object]:
         """Close the file; an exposure still under way is given up, which is no failure.

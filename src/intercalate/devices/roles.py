@@ -99,6 +99,10 @@ class TakesFrames(Protocol):
         """Why it cannot measure now; empty if it can."""
         ...
 
+    def last_frame(self) -> Any:
+        """Counts of the frame taken last, shape (rows, columns)."""
+        ...
+
 
 @runtime_checkable
 class MovesSample(Protocol):
@@ -118,3 +122,79 @@ class PassesBeam(Protocol):
     def set(self, value: str) -> Status:
         """Move it."""
         ...
+
+
+@runtime_checkable
+class ChangesSamples(Protocol):
+    """A stage with named places: `set("H1")`, or `set(("H1", 0.3, -0.2))` for a spot off its centre."""
+
+    name: str
+    x_mm: Any
+    y_mm: Any
+    places: Any
+
+    def find(self, *, content: str | None = None, channel: str | None = None) -> str:
+        """Name of the place with this content, or of the cell on this channel."""
+        ...
+
+    def centre_mm(self, place: str) -> tuple[float, float]:
+        """Stage position of the centre of a place."""
+        ...
+
+    def position_mm(self, where: Any) -> tuple[float, float]:
+        """Stage position of a place or spot, within the travel."""
+        ...
+
+    def set(self, where: Any) -> Status:
+        """Move there."""
+        ...
+
+    def read(self) -> Any:
+        """Present values."""
+        ...
+
+    def describe(self) -> Any:
+        """Data keys of `read`."""
+        ...
+
+
+@runtime_checkable
+class KeepsCalibrations(Protocol):
+    """Where calibrations are kept."""
+
+    name: str
+    store: Any
+    on_paper: Any
+    max_age_h: float
+
+    def keep(self, *args: Any, **kwargs: Any) -> Any:
+        """Keep one."""
+        ...
+
+    def read(self) -> Any:
+        """Present values."""
+        ...
+
+    def describe(self) -> Any:
+        """Data keys of `read`."""
+        ...
+
+
+@runtime_checkable
+class MeasuresDiffraction(Protocol):
+    """All that a diffraction measurement takes.
+
+    Attributes
+    ----------
+    clocks
+        Compares the detector's clock with the cycler's.
+    """
+
+    name: str
+    detector: TakesFrames
+    shutter: PassesBeam
+    monitors: Any
+    beam: Any
+    changer: ChangesSamples
+    clocks: Any
+    calibrations: KeepsCalibrations

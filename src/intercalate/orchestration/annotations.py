@@ -26,6 +26,11 @@ def number(
     return {"description": description, "annotation": annotation, "min": low, "max": high}
 
 
+def numbers(description: str) -> dict[str, Any]:
+    """A list of numbers, whose limits the plan checks."""
+    return {"description": description, "annotation": "typing.List[float]"}
+
+
 def choice(description: str, name: str, values: Iterable[str]) -> dict[str, Any]:
     """One of several words."""
     return {"description": description, "annotation": name, "enums": {name: [str(v) for v in values]}}

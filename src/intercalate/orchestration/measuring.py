@@ -19,6 +19,7 @@ MISSED_STREAM = "missed"
 def take_frame(
     detector: TakesFrames,
     *beside: Any,
+    read_only: Sequence[Any] = (),
     exposure_s: float | None = None,
     stream: str = XRD_STREAM,
     meanwhile: Meanwhile | None = None,
@@ -33,6 +34,8 @@ def take_frame(
         Takes the frame.
     beside
         Further devices to read into the same event; those that can be triggered are, with the frame.
+    read_only
+        Likewise, but not triggered: monitors that the detector gates.
     exposure_s
         Cell seconds; as set before where None.
     meanwhile
@@ -49,7 +52,7 @@ def take_frame(
 
     def event() -> MsgGenerator[None]:
         yield from bps.create(name=stream)
-        for device in (detector, *beside):
+        for device in (detector, *beside, *read_only):
             yield from bps.read(device)
         yield from bps.save()
 
@@ -60,6 +63,7 @@ def take_frames(
     detector: TakesFrames,
     count: int,
     *beside: Any,
+    read_only: Sequence[Any] = (),
     exposure_s: float | None = None,
     stream: str = XRD_STREAM,
 ) -> MsgGenerator[None]:
@@ -67,7 +71,7 @@ def take_frames(
     if count < 1:
         raise ValueError(f"count is {count}; take at least 1 frame")
     for _ in range(count):
-        yield from take_frame(detector, *beside, exposure_s=exposure_s, stream=stream)
+        yield from take_frame(detector, *beside, read_only=read_only, exposure_s=exposure_s, stream=stream)
 
 
 class Measuring:
@@ -77,8 +81,8 @@ class Measuring:
     ----------
     detector
         Staged when the first frame is due, and again after a failure.
-    beside
-        Read into the same event.
+    beside, read_only
+        Read into the same event, as of `take_frame`.
     exposure_s
         Cell seconds.
     meanwhile
@@ -98,12 +102,15 @@ class Measuring:
         beside: Sequence[Any],
         exposure_s: float,
         meanwhile: Meanwhile,
+        *,
+        read_only: Sequence[Any] = (),
         stream: str = XRD_STREAM,
     ):
         self.detector = detector
         self.taken = 0
         self.missed: list[str] = []
         self._beside = tuple(beside)
+        self._read_only = tuple(read_only)
         self._exposure_s = exposure_s
         self._meanwhile = meanwhile
         self._stream = stream
@@ -130,7 +137,11 @@ class Measuring:
         try:
             yield from self.prepare()
             yield from take_frame(
-                self.detector, *self._beside, stream=self._stream, meanwhile=self._meanwhile
+                self.detector,
+                *self._beside,
+                read_only=self._read_only,
+                stream=self._stream,
+                meanwhile=self._meanwhile,
             )
         except (FailedStatus, RuntimeError, TimeoutError, OSError) as error:
             yield from self._after_failure(error)

@@ -1,13 +1,17 @@
 """What a run's start document says of the experiment."""
 
 import uuid
+from collections import UserDict
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from intercalate.calibrations import CalibrationStore
 from intercalate.cell import Cell
 from intercalate.contract import OnLoss
 from intercalate.protocol import BoundProgram, Protocol
 
+CALIBRATIONS = "calibrations"
 _SOFTWARE = ("intercalate", "bluesky", "ophyd", "tiled")
 
 
@@ -41,3 +45,19 @@ def experiment_metadata(
         **more,
         **(md or {}),
     }
+
+
+
+class LiveMetadata(UserDict[str, Any]):
+    """Metadata of every run of a RunEngine, with the calibrations that are in use when the run opens.
+
+    No preprocessor does that: while a plan is aborted, one more generator around it lets a failing status
+    come before the plan's own cleaning up.
+    """
+
+    def __init__(self, fixed: Mapping[str, Any], store: CalibrationStore):
+        super().__init__({**fixed, CALIBRATIONS: None})
+        self._store = store
+
+    def __getitem__(self, key: str) -> Any:
+        return self._store.summary() if key == CALIBRATIONS else super().__getitem__(key)

@@ -1,5 +1,6 @@
 """Azimuthal integration of detector frames, with the counting error of every bin."""
 
+import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +27,8 @@ class Pattern:
     wavelength_angstrom
         Of the radiation.
     distance_mm
-        From sample to detector where it is flat and square to the beam; None in other geometries,
-        for which no displacement of the sample can be fitted.
+        Along the beam from sample to detector, where it is flat and as good as square to the beam; None in
+        other geometries, for which no displacement of the sample can be fitted.
     """
 
     two_theta_deg: np.ndarray
@@ -65,6 +66,11 @@ class Pattern:
         )
 
 
+SQUARE_WITHIN_RAD = 0.035
+"""Tilt (2 deg) up to which a displacement of the sample acts as with a detector square to the beam, to
+tan(2 theta) times the tilt: 2 % of the shift at 30 deg."""
+
+
 class Integrator:
     """Turns frames of one geometry into patterns.
 
@@ -78,11 +84,13 @@ class Integrator:
         Of equal width in 2theta over the detector.
     polarisation
         pyFAI's factor, 1 for a beam polarised along axis 2 (horizontal); None corrects nothing.
+    efficiency
+        Relative response of each pixel, positive, shape of a frame; None takes all as alike.
 
     Raises
     ------
     ValueError
-        If the geometry has no wavelength or detector shape, or the mask has another shape.
+        If the geometry has no wavelength or detector shape, or mask or efficiency have another shape.
     """
 
     def __init__(
@@ -92,26 +100,34 @@ class Integrator:
         n_bins: int = 2048,
         *,
         polarisation: float | None = 0.99,
+        efficiency: np.ndarray | None = None,
     ) -> None:
         if n_bins < 10:
             raise ValueError(f"n_bins is {n_bins}; a pattern needs at least 10")
-        self._pyfai = _load_geometry(poni)
+        self._pyfai = load_geometry(poni)
         shape = getattr(self._pyfai.detector, "shape", None)
         if shape is None:
             raise ValueError("the PONI geometry names no detector shape; add max_shape to Detector_config")
         if not self._pyfai.wavelength:
             raise ValueError("the PONI geometry has no wavelength; add a line 'Wavelength: <metres>'")
         self.shape: tuple[int, int] = (int(shape[0]), int(shape[1]))
-        if mask is not None and mask.shape != self.shape:
-            raise ValueError(f"mask has shape {mask.shape}, the detector {self.shape}")
+        for name, array in (("mask", mask), ("flat field", efficiency)):
+            if array is not None and array.shape != self.shape:
+                raise ValueError(
+                    f"the {name} has shape {array.shape}, the detector of the PONI file {self.shape}: one of "
+                    "them belongs to another detector; calibrate anew"
+                )
         self.n_bins = n_bins
         self.polarisation = polarisation
         self.wavelength_angstrom = float(self._pyfai.wavelength) * 1e10
-        rotated = any(abs(self._pyfai.param[index]) > 1e-6 for index in (3, 4))
-        self.distance_mm = None if rotated else float(self._pyfai.dist) * 1e3
-        self._set_bins(np.zeros(self.shape, bool) if mask is None else np.asarray(mask, bool))
+        rot1, rot2 = float(self._pyfai.rot1), float(self._pyfai.rot2)
+        self.distance_mm = None
+        if math.hypot(rot1, rot2) < SQUARE_WITHIN_RAD:
+            self.distance_mm = float(self._pyfai.dist) * 1e3 / (math.cos(rot1) * math.cos(rot2))
+        unused = np.zeros(self.shape, bool) if mask is None else np.asarray(mask, bool)
+        self._set_bins(unused, np.ones(self.shape) if efficiency is None else efficiency)
 
-    def _set_bins(self, mask: np.ndarray) -> None:
+    def _set_bins(self, mask: np.ndarray, efficiency: np.ndarray) -> None:
         """Sort the pixels into bins, once: a frame is then one product with a sparse matrix.
 
         Each pixel falls into one bin as a whole, so that the errors of bins are independent.
@@ -123,14 +139,17 @@ class Integrator:
         angle = two_theta[used]
         width = np.ptp(two_theta) / self.n_bins
         number = np.minimum(((angle - two_theta.min()) / width).astype(np.int32), self.n_bins - 1)
-        correction = self._correction().ravel()[used]
+        self._correction = (self._solid_angle_and_polarisation() * efficiency).ravel()
+        correction = self._correction[used]
         filled, number = np.unique(number, return_inverse=True)
         self._sums = csr_array((np.ones(used.size), (number, used)), (filled.size, two_theta.size))
+        self._bin_of_pixel = np.full(two_theta.size, -1, dtype=np.int32)
+        self._bin_of_pixel[used] = number
         self._correction_of_bins = np.bincount(number, correction)
         # Few pixels share a bin near the beam; their mean is off its centre by as much as 4e-4 deg.
         self._mean_two_theta_deg = np.bincount(number, angle * correction) / self._correction_of_bins
 
-    def _correction(self) -> np.ndarray:
+    def _solid_angle_and_polarisation(self) -> np.ndarray:
         """Solid angle relative to normal incidence and polarisation of each pixel."""
         correction = np.asarray(self._pyfai.solidAngleArray(self.shape), dtype=float)
         if self.polarisation is not None:
@@ -138,12 +157,67 @@ class Integrator:
             correction = correction * np.asarray(factor, dtype=float)
         return correction
 
-    def integrate(self, frame: np.ndarray) -> Pattern:
-        """Integrate one frame of counts.
+    def sums(self, frame: np.ndarray) -> np.ndarray:
+        """Sum of a frame over the pixels of each bin, shape (bins,).
 
-        Solid angle and polarisation are corrected by their mean over each bin, so that the sum of
-        the raw counts stays the sufficient statistic: intensity = sum(counts) / sum(correction),
-        sigma = sqrt(sum(counts)) / sum(correction), of one count where there was none.
+        Raises
+        ------
+        ValueError
+            If the frame has another shape than the geometry.
+        """
+        if frame.shape != self.shape:
+            raise ValueError(
+                f"the frame has shape {frame.shape}, the geometry describes {self.shape}: it belongs to "
+                "another detector"
+            )
+        return self._sums @ np.asarray(frame, dtype=float).ravel()
+
+    def without(self, pixels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What these pixels add to the sums of `values`, and to the corrections of the bins.
+
+        Parameters
+        ----------
+        pixels
+            Flat indices.
+        values
+            Of these pixels, of the same shape.
+        """
+        own = self._bin_of_pixel[pixels] >= 0
+        bins, size = self._bin_of_pixel[pixels[own]], self._correction_of_bins.size
+        return (
+            np.bincount(bins, values[own], size),
+            np.bincount(bins, self._correction[pixels[own]], size),
+        )
+
+    def pattern(
+        self, counts: np.ndarray, variance: np.ndarray, less_correction: np.ndarray | float = 0.0
+    ) -> Pattern:
+        """Pattern from sums over bins.
+
+        Solid angle, polarisation and efficiency are corrected by their sum over each bin, so that the sum
+        of the counts stays the sufficient statistic: intensity = sum(counts) / sum(correction).
+
+        Parameters
+        ----------
+        counts, variance
+            Sums over the pixels of each bin, shape (bins,).
+        less_correction
+            Of pixels that are missing from the sums, as `without` gives it.
+        """
+        correction = self._correction_of_bins - less_correction
+        there = correction > 0.5 * self._correction_of_bins
+        return Pattern(
+            self._mean_two_theta_deg[there],
+            counts[there] / correction[there],
+            np.sqrt(variance[there]) / correction[there],
+            self.wavelength_angstrom,
+            self.distance_mm,
+        )
+
+    def integrate(self, frame: np.ndarray) -> Pattern:
+        """Integrate one frame of photon counts that needs no other correction.
+
+        The standard error of a bin is the square root of its counts, of one count where there was none.
 
         Parameters
         ----------
@@ -155,21 +229,13 @@ class Integrator:
         ValueError
             If the frame has another shape than the geometry, or no bin received a count.
         """
-        if frame.shape != self.shape:
-            raise ValueError(f"frame has shape {frame.shape}, the geometry describes {self.shape}")
-        counts = self._sums @ np.asarray(frame, dtype=float).ravel()
+        counts = self.sums(frame)
         if not counts.any():
             raise ValueError("the frame has no counts outside the mask")
-        return Pattern(
-            self._mean_two_theta_deg,
-            counts / self._correction_of_bins,
-            np.sqrt(np.maximum(counts, 1.0)) / self._correction_of_bins,
-            self.wavelength_angstrom,
-            self.distance_mm,
-        )
+        return self.pattern(counts, np.maximum(counts, 1.0))
 
 
-def _load_geometry(poni: str | Path) -> "AzimuthalIntegrator":
+def load_geometry(poni: str | Path) -> "AzimuthalIntegrator":
     """Read a PONI file or text; pyFAI is imported here because that takes seconds."""
     import pyFAI
 

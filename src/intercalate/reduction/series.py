@@ -13,7 +13,7 @@ from intercalate.reduction.staging import stage_1_fraction
 
 
 def fit_series(
-    patterns: Iterable[Pattern],
+    patterns: Iterable[Pattern | str],
     phases: Sequence[FitPhase],
     options: FitOptions | None = None,
     *,
@@ -27,7 +27,7 @@ def fit_series(
     Parameters
     ----------
     patterns
-        In order of time; may be a generator.
+        In order of time; may be a generator. A text in the place of a pattern says why there is none.
     times
         Coordinate of the frames, ascending; the frame number where not given.
 
@@ -36,17 +36,21 @@ def fit_series(
     xarray.Dataset
         Along `frame`: each parameter with `_sigma_stat` and `_sigma_sys`, `stage_1_fraction` likewise,
         `present_<phase>`, `reduced_chi2`, `converged` and `message`. Values of fits that did not
-        converge are NaN.
+        converge, or of frames without a pattern, are NaN.
 
     Raises
     ------
     ValueError
-        If `times` has another length than the series, or the series is empty.
+        If `times` has another length than the series, or the series holds no pattern at all.
     """
-    results: list[PawleyResult] = []
-    fractions = []
+    results: list[PawleyResult | str] = []
+    fractions: list[Estimate] = []
     last: PawleyResult | None = None
     for pattern in patterns:
+        if isinstance(pattern, str):
+            results.append(pattern)
+            fractions.append(UNDETERMINED)
+            continue
         result = fit(pattern, phases, options, start=last)
         if not result.converged and last is not None:
             result = fit(pattern, phases, options)
@@ -54,21 +58,23 @@ def fit_series(
             last = result
         results.append(result)
         fractions.append(stage_1_fraction(result, pattern.wavelength_angstrom))
-    if not results:
-        raise ValueError("the series holds no pattern")
+    if all(isinstance(result, str) for result in results):
+        why = f": {results[0]}" if results else ""
+        raise ValueError(f"the series holds no pattern{why}")
     if times is not None and len(times) != len(results):
         raise ValueError(f"{len(times)} times were given for {len(results)} patterns")
     return _dataset(results, fractions, times)
 
 
 def _dataset(
-    results: list[PawleyResult], fractions: list[Estimate], times: Sequence[float] | None
+    results: Sequence[PawleyResult | str], fractions: list[Estimate], times: Sequence[float] | None
 ) -> xr.Dataset:
+    fitted = [result if isinstance(result, PawleyResult) else None for result in results]
+    first = next(result for result in fitted if result is not None)
     columns = {}
-    names = list(results[0].parameters)
     estimates = {
-        name: [result.parameters[name] if result.converged else UNDETERMINED for result in results]
-        for name in names
+        name: [UNDETERMINED if one is None or not one.converged else one.parameters[name] for one in fitted]
+        for name in first.parameters
     }
     if any(np.isfinite(fraction.value) for fraction in fractions):
         estimates["stage_1_fraction"] = fractions
@@ -77,11 +83,14 @@ def _dataset(
         for suffix, field in (("", "value"), ("_sigma_stat", "sigma_stat"), ("_sigma_sys", "sigma_sys")):
             values = np.array([getattr(estimate, field) for estimate in series])
             columns[f"{name}{suffix}"] = ("frame", values, attributes)
-    for phase in results[0].present:
-        columns[f"present_{phase}"] = ("frame", np.array([result.present[phase] for result in results]))
-    columns["reduced_chi2"] = ("frame", np.array([result.reduced_chi2 for result in results]))
-    columns["converged"] = ("frame", np.array([result.converged for result in results]))
-    columns["message"] = ("frame", np.array([result.message for result in results]))
+    for phase in first.present:
+        present = [one is not None and one.present[phase] for one in fitted]
+        columns[f"present_{phase}"] = ("frame", np.array(present))
+    chi2 = [np.nan if one is None else one.reduced_chi2 for one in fitted]
+    messages = [one if isinstance(one, str) else one.message for one in results]
+    columns["reduced_chi2"] = ("frame", np.array(chi2))
+    columns["converged"] = ("frame", np.array([one is not None and one.converged for one in fitted]))
+    columns["message"] = ("frame", np.array(messages))
     coordinate = np.arange(len(results)) if times is None else np.asarray(times, dtype=float)
     return xr.Dataset(columns, coords={"frame": coordinate})
 

@@ -10,7 +10,7 @@ import intercalate_plans
 from intercalate.config import EXAMPLES
 from intercalate.protocol import Protocol
 
-DEVICES = ("cycler", "diffractometer", "shutter", "stage", "clocks")
+DEVICES = ("cycler", "diffractometer", "changer", "xrd")
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,8 @@ def verdict(plans: dict[str, Any], name: str, *args: Any, **kwargs: Any) -> tupl
 
 def operando_request(**changes: Any) -> dict[str, Any]:
     request = {
-        **{name: name for name in ("cycler", "shutter", "clocks")},
-        "detector": "diffractometer",
+        "cycler": "cycler",
+        "station": "xrd",
         "cell": {},
         "protocol": {},
         "every": {"time_s": 60},
@@ -60,7 +60,7 @@ def test_a_right_request_is_accepted(plans: dict[str, Any]) -> None:
     "change",
     [
         {"detector": "detector_7"},
-        {"cycler": "stage"},
+        {"cycler": "changer"},
         {"exposure_s": -1.0},
         {"exposure_s": 1e6},
         {"exposure_s": "long"},

@@ -1,0 +1,74 @@
+"""The calibrations of an instrument, as a device that plans write to and runs name."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ophyd import Component as Cpt
+from ophyd import Device, Kind, Signal
+
+from intercalate.calibrations import Calibration, CalibrationStore
+from intercalate.calibrations import Kind as CalibrationKind
+
+
+@dataclass(frozen=True)
+class DetectorOnPaper:
+    """The detector as built.
+
+    Attributes
+    ----------
+    beam_mm
+        Where the beam meets it, down and across from the corner of its first pixel.
+    """
+
+    distance_mm: float
+    pixel_mm: float
+    beam_mm: tuple[float, float]
+    saturation_counts: float
+
+
+class Calibrations(Device):
+    """Keeps calibrations; reading it gives the one that was kept last.
+
+    Attributes
+    ----------
+    store
+        On disk.
+    on_paper
+        From which a calibration starts.
+    max_age_h
+        Up to which one is trusted.
+    calibration, sha256, found
+        Of the last one: its name, its hash, and its values as JSON.
+    """
+
+    calibration = Cpt(Signal, value="", kind=Kind.normal)
+    sha256 = Cpt(Signal, value="", kind=Kind.normal)
+    found = Cpt(Signal, value="{}", kind=Kind.normal)
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        store: CalibrationStore,
+        on_paper: DetectorOnPaper,
+        max_age_h: float,
+        **kwargs: Any,
+    ):
+        super().__init__("", name=name, **kwargs)
+        self.store = store
+        self.on_paper = on_paper
+        self.max_age_h = max_age_h
+
+    def keep(self, *args: Any, **kwargs: Any) -> Calibration:
+        """Keep a calibration; see `CalibrationStore.keep`."""
+        kept = self.store.keep(*args, **kwargs)
+        self.calibration.put(kept.name)
+        self.sha256.put(kept.sha256)
+        self.found.put(json.dumps(kept.values))
+        return kept
+
+    def centre_mm(self, place: str) -> tuple[float, float] | None:
+        """Measured centre of a place of the sample changer, or None."""
+        found = self.store.latest(CalibrationKind.POSITION, place)
+        return None if found is None else (found.values["x_mm"], found.values["y_mm"])

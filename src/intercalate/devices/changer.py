@@ -1,0 +1,125 @@
+"""Sample stage and sample changer."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ophyd import Component as Cpt
+from ophyd import Device, EpicsMotor, Kind, Signal
+from ophyd.status import StatusBase
+
+
+class SampleStage(Device):
+    """Motor records across the beam; positions in mm."""
+
+    x_mm = Cpt(EpicsMotor, "StageX", kind=Kind.hinted)
+    y_mm = Cpt(EpicsMotor, "StageY", kind=Kind.hinted)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place of the sample changer.
+
+    Attributes
+    ----------
+    x_mm, y_mm
+        Of the stage, on paper, with the centre of the window in the beam.
+    channel
+        Of the cycler, whose cables end there; None where it is no place for a cell.
+    content
+        What is there otherwise: a calibrant, `empty`, `fluorescence`.
+    """
+
+    x_mm: float
+    y_mm: float
+    channel: str | None = None
+    content: str | None = None
+
+
+class SampleChanger(SampleStage):
+    """A stage with named places: `set("H1")`, or `set(("H1", 0.3, -0.2))` for a spot off its centre.
+
+    Parameters
+    ----------
+    places
+        By name.
+    measured
+        Gives the measured centre of a place, or None where it was not aligned.
+
+    Attributes
+    ----------
+    place, spot_x_mm, spot_y_mm
+        Where it was sent last: name, and offset from the centre in the sample's coordinates, which count
+        along the stage's axes.
+    """
+
+    place = Cpt(Signal, value="", kind=Kind.normal)
+    spot_x_mm = Cpt(Signal, value=0.0, kind=Kind.normal)
+    spot_y_mm = Cpt(Signal, value=0.0, kind=Kind.normal)
+
+    def __init__(
+        self,
+        prefix: str,
+        *,
+        name: str,
+        places: Mapping[str, Place] | None = None,
+        measured: Callable[[str], tuple[float, float] | None] = lambda place: None,
+        **kwargs: Any,
+    ):
+        super().__init__(prefix, name=name, **kwargs)
+        self.places = dict(places or {})
+        self._measured = measured
+
+    def centre_mm(self, place: str) -> tuple[float, float]:
+        """Stage position of the centre of a place: as measured, or else on paper.
+
+        Raises
+        ------
+        ValueError
+            If there is no such place.
+        """
+        if place not in self.places:
+            raise ValueError(f"{self.name} has no place {place!r}; it has {', '.join(self.places)}")
+        on_paper = self.places[place]
+        return self._measured(place) or (on_paper.x_mm, on_paper.y_mm)
+
+    def find(self, *, content: str | None = None, channel: str | None = None) -> str:
+        """Name of the place with this content, or of the cell on this channel.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        wanted = content if channel is None else channel
+        for name, place in self.places.items():
+            if wanted == (place.content if channel is None else place.channel):
+                return name
+        what = f"content {content!r}" if channel is None else f"channel {channel!r}"
+        raise ValueError(f"{self.name} has no place with {what}; add it under [changer.places]")
+
+    def position_mm(self, where: str | tuple[str, float, float]) -> tuple[float, float]:
+        """Stage position of a place, or of a spot on it.
+
+        Raises
+        ------
+        ValueError
+            If there is no such place.
+        LimitError
+            If it is outside the travel of an axis.
+        """
+        place, dx_mm, dy_mm = (where, 0.0, 0.0) if isinstance(where, str) else where
+        x_mm, y_mm = self.centre_mm(place)
+        target = (x_mm + dx_mm, y_mm + dy_mm)
+        for axis, value in zip((self.x_mm, self.y_mm), target):
+            axis.check_value(value)
+        return target
+
+    def set(self, where: str | tuple[str, float, float]) -> StatusBase:
+        """Move both axes at once; raises as `position_mm`."""
+        x_mm, y_mm = self.position_mm(where)
+        place, dx_mm, dy_mm = (where, 0.0, 0.0) if isinstance(where, str) else where
+        self.place.put(place)
+        self.spot_x_mm.put(dx_mm)
+        self.spot_y_mm.put(dy_mm)
+        return self.x_mm.set(x_mm) & self.y_mm.set(y_mm)

@@ -1,0 +1,146 @@
+"""Stubs of calibration plans: frames into the run and into memory, results into the store."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import bluesky.plan_stubs as bps
+import bluesky.preprocessors as bpp
+import numpy as np
+from bluesky.utils import MsgGenerator
+
+from intercalate.calibrations import Calibration, Kind
+from intercalate.devices.roles import MeasuresDiffraction
+from intercalate.orchestration.measuring import take_frame
+
+FRAMES_STREAM = "primary"
+CALIBRATION_STREAM = "calibration"
+"""One event with what was found, and the hash of the calibration that was kept."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A frame that a plan took, with what the monitors counted meanwhile.
+
+    Attributes
+    ----------
+    frame
+        Raw counts, shape (rows, columns).
+    i0_counts, it_counts, live_time_s
+        Of the monitors.
+    """
+
+    frame: np.ndarray
+    i0_counts: float
+    it_counts: float
+    live_time_s: float
+
+
+def in_thread(work: Callable[[], T]) -> MsgGenerator[T]:
+    """Do something slow beside the RunEngine's loop, and return what it gives.
+
+    Raises
+    ------
+    Exception
+        What `work` raises.
+    """
+    found: list[T] = []
+    failed: list[Exception] = []
+
+    def attempt() -> None:
+        try:
+            found.append(work())
+        except Exception as error:  # noqa: BLE001 - raised again in the plan
+            failed.append(error)
+
+    while not found and not failed:
+        yield from bps.wait_for([lambda: asyncio.to_thread(attempt)])
+    if failed:
+        raise failed[0]
+    return found[0]
+
+
+def take(
+    station: MeasuresDiffraction, count: int, exposure_s: float, *beside: Any, stream: str = FRAMES_STREAM
+) -> MsgGenerator[list[Taken]]:
+    """Take frames into the open run, and return them."""
+    taken = []
+    for _ in range(count):
+        yield from take_frame(
+            station.detector, *beside, read_only=(station.monitors,), exposure_s=exposure_s, stream=stream
+        )
+        frame = yield from in_thread(station.detector.last_frame)
+        counts = yield from monitor_counts(station)
+        taken.append(Taken(frame, *counts))
+    return taken
+
+
+def monitor_counts(station: MeasuresDiffraction) -> MsgGenerator[tuple[float, float, float]]:
+    """I0, It and live time as the monitors show them."""
+    reading = yield from bps.read(station.monitors)
+    if reading is None:
+        # A plan that is only looked through has no readings.
+        return 0.0, 0.0, 0.0
+    prefix = station.monitors.name
+    i0, it, live = (reading[f"{prefix}_{key}"]["value"] for key in ("i0_counts", "it_counts", "live_time_s"))
+    return float(i0), float(it), float(live)
+
+
+def keep(
+    station: MeasuresDiffraction,
+    kind: Kind,
+    run: str,
+    values: Mapping[str, Any],
+    *,
+    key: str = "",
+    arrays: Mapping[str, np.ndarray] | None = None,
+    texts: Mapping[str, str] | None = None,
+) -> MsgGenerator[Calibration]:
+    """Keep a calibration in the store, and its values and hash in the run."""
+    calibrations = station.calibrations
+    kept = yield from in_thread(
+        lambda: calibrations.keep(kind, run, values, key=key, arrays=arrays, texts=texts)
+    )
+    yield from bps.create(name=CALIBRATION_STREAM)
+    yield from bps.read(calibrations)
+    yield from bps.save()
+    return kept
+
+
+def calibration_run(
+    station: MeasuresDiffraction,
+    plan_name: str,
+    body: Callable[[str], MsgGenerator[Any]],
+    md: Mapping[str, Any] | None,
+    *,
+    takes_frames: bool = True,
+    **metadata: Any,
+) -> MsgGenerator[str]:
+    """A run with staged detector, where it takes frames, behind which the shutter is closed.
+
+    Parameters
+    ----------
+    body
+        Plan of the run, given its unique id.
+
+    Returns
+    -------
+    str
+        Unique id of the run.
+    """
+
+    def inner() -> MsgGenerator[str]:
+        uid = yield from bps.open_run({"plan_name": plan_name, **metadata, **(md or {})})
+        yield from body(uid)
+        yield from bps.close_run()
+        return uid
+
+    def close_shutter() -> MsgGenerator[None]:
+        yield from bps.abs_set(station.shutter, "closed", group="shutter")
+        yield from bps.wait(group="shutter", timeout=30, error_on_timeout=False)
+
+    staged = [station.detector] if takes_frames else []
+    return (yield from bpp.stage_wrapper(bpp.finalize_wrapper(inner(), close_shutter), staged))
