@@ -17,13 +17,12 @@ from intercalate.orchestration.annotations import choice, device, for_queue, map
 from intercalate.orchestration.calibrating import (
     Taken,
     calibration_run,
-    in_thread,
     keep,
     monitor_counts,
     take,
 )
 from intercalate.orchestration.checking import require_role
-from intercalate.orchestration.waiting import trigger_and_wait
+from intercalate.orchestration.waiting import in_thread, trigger_and_wait
 from intercalate.reduction import Pattern
 from intercalate.reduction.chain import ReductionChain, mean_pattern
 from intercalate.reduction.geometry import (

@@ -3,24 +3,14 @@
 import uuid
 from typing import Any
 
-import bluesky.plan_stubs as bps
-import bluesky.preprocessors as bpp
 from bluesky.utils import MsgGenerator
 
 from intercalate.cell import Cell
 from intercalate.devices.roles import CyclesCells
-from intercalate.orchestration import drain, start_program
 from intercalate.orchestration.annotations import device, for_queue, loss, mapping, number
+from intercalate.orchestration.cells import CyclingCell, cycle_cells
 from intercalate.orchestration.checking import as_loss, bound, require_role
-from intercalate.orchestration.cycling import (
-    apply_on_abort,
-    declare_records,
-    drain_at_the_end,
-    finish_program,
-    note_markers,
-)
 from intercalate.orchestration.metadata import experiment_metadata
-from intercalate.orchestration.waiting import trigger_and_wait
 from intercalate.protocol import Protocol
 
 
@@ -77,26 +67,6 @@ def charge_discharge(
         "charge_discharge", checked_cell, checked_protocol, program, program_id, abort, lost, md
     )
 
-    def inner() -> MsgGenerator[str]:
-        uid = yield from bps.open_run(metadata)
-        yield from declare_records(cycler)
-        yield from bpp.contingency_wrapper(
-            cycle(),
-            except_plan=lambda _: apply_on_abort(cycler, abort, program_id),
-            final_plan=wind_up,
-        )
-        yield from bps.close_run()
-        return uid
-
-    def wind_up() -> MsgGenerator[None]:
-        yield from drain_at_the_end(cycler)
-        yield from note_markers(cycler, program_id)
-
-    def cycle() -> MsgGenerator[None]:
-        yield from start_program(cycler, program, program_id, lost)
-        while cycler.is_busy:
-            yield from trigger_and_wait(cycler.doorbell)
-            yield from drain(cycler)
-        yield from finish_program(cycler)
-
-    return (yield from bpp.rewindable_wrapper(inner(), False))
+    one = CyclingCell(cycler, program, program_id, metadata, abort, lost)
+    (uid,) = yield from cycle_cells([one])
+    return uid

@@ -4,23 +4,16 @@ import uuid
 from typing import Any
 
 import bluesky.plan_stubs as bps
-import bluesky.preprocessors as bpp
 from bluesky.utils import MsgGenerator
 
 from intercalate.cell import Cell
 from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
-from intercalate.orchestration import Every, Measuring, drain, start_program
+from intercalate.orchestration import Every, Measuring, OpenDetector
 from intercalate.orchestration.annotations import device, for_queue, loss, mapping, number
+from intercalate.orchestration.cells import CyclingCell, collect_all, cycle_cells
 from intercalate.orchestration.checking import as_loss, bound, require_role
-from intercalate.orchestration.cycling import (
-    apply_on_abort,
-    declare_records,
-    drain_at_the_end,
-    finish_program,
-    note_markers,
-)
 from intercalate.orchestration.metadata import experiment_metadata
-from intercalate.orchestration.waiting import trigger_and_wait
+from intercalate.orchestration.visiting import Visitor
 from intercalate.orchestration.when import Occasions
 from intercalate.protocol import Protocol
 
@@ -110,44 +103,54 @@ def operando(
         mode="operando",
         measurements=[measurement],
     )
-    occasions = Occasions(condition)
+    detector = OpenDetector(station.detector, exposure_s)
+    cells: list[CyclingCell] = []
+    one = CyclingCell(
+        cycler,
+        program,
+        program_id,
+        metadata,
+        abort,
+        lost,
+        occasions=Occasions(condition),
+        measuring=measuring_of(station, cycler, detector, cells),
+    )
+    cells.append(one)
+    (uid,) = yield from measure_cells(station, detector, cells)
+    return uid
 
-    def collect() -> MsgGenerator[None]:
-        for record in (yield from drain(cycler)):
-            occasions.see(record)
 
-    measuring = Measuring(
-        station.detector, (station.clocks, cycler), exposure_s, collect, read_only=(station.monitors,)
+def measuring_of(
+    station: MeasuresDiffraction,
+    cycler: CyclesCells,
+    detector: OpenDetector,
+    cells: list[CyclingCell],
+    run_key: str = "",
+) -> Measuring:
+    """Frames of the cell on `cycler`; during exposures, all of `cells` are collected."""
+    return Measuring(
+        detector,
+        (station.clocks, cycler),
+        lambda: collect_all(cells),
+        read_only=(station.monitors,),
+        run_key=run_key,
+        precondition=station.beam.unavailable,
     )
 
-    def inner() -> MsgGenerator[str]:
-        uid = yield from bps.open_run(metadata)
-        yield from declare_records(cycler)
-        yield from bpp.contingency_wrapper(
-            beside_the_cell(),
-            except_plan=lambda _: apply_on_abort(cycler, abort, program_id),
-            final_plan=wind_up,
-        )
-        yield from bps.close_run()
-        return uid
 
-    def beside_the_cell() -> MsgGenerator[None]:
+def measure_cells(
+    station: MeasuresDiffraction, detector: OpenDetector, cells: list[CyclingCell]
+) -> MsgGenerator[list[str]]:
+    """Cycle the cells, and measure each when it is due; the shutter is open meanwhile."""
+    visitor = Visitor(station, lambda: collect_all(cells))
+
+    def before() -> MsgGenerator[None]:
         yield from bps.mv(station.shutter, "open")
-        yield from measuring.prepare()
-        yield from start_program(cycler, program, program_id, lost)
-        while cycler.is_busy:
-            yield from collect()
-            if occasions.take():
-                yield from measuring.measure()
-            else:
-                yield from trigger_and_wait(cycler.doorbell)
-        yield from finish_program(cycler)
+        yield from detector.prepare()
 
-    def wind_up() -> MsgGenerator[None]:
-        yield from drain_at_the_end(cycler)
-        yield from note_markers(cycler, program_id)
-        yield from measuring.end()
+    def after() -> MsgGenerator[None]:
+        yield from detector.end()
         yield from bps.abs_set(station.shutter, "closed", group="shutter")
         yield from bps.wait(group="shutter", timeout=30, error_on_timeout=False)
 
-    return (yield from bpp.rewindable_wrapper(inner(), False))
+    return (yield from cycle_cells(cells, visitor.visit, before=before, after=after))

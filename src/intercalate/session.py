@@ -126,7 +126,8 @@ def open_session(
     station = _station(settings, next(iter(cyclers.values())))
     parts = (station.detector, station.shutter, station.monitors, station.beam, station.changer)
     _connect([*cyclers.values(), *parts], settings.channel_access.connect_timeout_s)
-    engine = RunEngine(LiveMetadata(metadata, station.calibrations.store))
+    live: Any = LiveMetadata(metadata, station.calibrations.store)
+    engine = RunEngine(live)
     journal = Journal(settings.stored("journals"))
     engine.subscribe(journal)
     if on_document is not None:

@@ -11,6 +11,9 @@ from intercalate.beam_quality import BeamLimits, BeamQuality
 from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS, put_and_wait
 from intercalate.devices.statuses import end_in_thread
 
+NO_BEAM = "no beam"
+"""State of an empty ring."""
+
 COUNT_MARGIN_S = 20.0
 """Wall seconds that a count may take beyond its time."""
 
@@ -37,6 +40,16 @@ class Beam(Device):
     safety_shutter = Cpt(EpicsSignalWithRBV, "SafetyShutter", string=True, kind=Kind.normal)
     slit_h_mm = Cpt(EpicsMotor, "SlitH", kind=Kind.config)
     slit_v_mm = Cpt(EpicsMotor, "SlitV", kind=Kind.config)
+
+    def unavailable(self) -> str:
+        """Why there is no beam at the station; empty if there is, or if nothing can be known."""
+        if not (self.ring_state.connected and self.safety_shutter.connected):
+            return ""
+        if self.ring_state.get() == NO_BEAM:
+            return "no beam: the storage ring is empty"
+        if self.safety_shutter.get() != "open":
+            return "no beam: the safety shutter is closed"
+        return ""
 
 
 class BeamMonitors(Device):

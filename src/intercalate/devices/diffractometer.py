@@ -92,9 +92,26 @@ class FrameWriter(HDF5Plugin, FileStoreHDF5):
                 f"{self.prefix}: the IOC cannot write to {folder}: {self.write_message.get()}; "
                 "make the folder, or name another one in the configuration"
             )
+        self._references: dict[str, tuple[Any, Any]] = {}
         super().stage()
         if not self.capture.get():
             raise ExposureError(f"{self.prefix}: no file was opened in {folder}: {self.write_message.get()}")
+
+    def for_run(self, key: str) -> None:
+        """Give the run of this key a reference to the open file of its own, which its frames then have.
+
+        References travel with the first frame of a run: one that no frame has taken is forgotten.
+        """
+        waiting = {doc["uid"] for kind, doc in self._asset_docs_cache if kind == "resource"}
+        for other, (uid, _) in list(self._references.items()):
+            if other != key and uid in waiting:
+                del self._references[other]
+        if key in self._references:
+            self._resource_uid, self._datum_factory = self._references[key]
+            return
+        if self._resource_uid not in waiting:
+            self._generate_resource({"frame_per_point": self.get_frames_per_point()})
+        self._references[key] = (self._resource_uid, self._datum_factory)
 
     def forget_unused(self) -> None:
         """Drop datums that no event has taken: their frames stay in the file, unreferenced."""
@@ -203,6 +220,10 @@ class Diffractometer(DetectorBase):
         self._exposure = status
         self.cam.acquire.put(1, wait=False)
         return status
+
+    def for_run(self, key: str) -> None:
+        """Say whose frames follow, where several runs share an open file."""
+        self.hdf.for_run(key)
 
     def last_frame(self) -> np.ndarray:
         """Counts of the frame taken last, from its file; shape (rows, columns).

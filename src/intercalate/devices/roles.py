@@ -28,6 +28,7 @@ class CyclesCells(Protocol):
     step: Any
     doorbell: Any
     verb: Any
+    rate: Any
 
     def prepare(self, value: dict[str, Any]) -> Status:
         """Say what `kickoff` starts."""
@@ -99,6 +100,10 @@ class TakesFrames(Protocol):
         """Why it cannot measure now; empty if it can."""
         ...
 
+    def for_run(self, key: str) -> None:
+        """Say whose frames follow, where several runs share an open file."""
+        ...
+
     def last_frame(self) -> Any:
         """Counts of the frame taken last, shape (rows, columns)."""
         ...
@@ -132,6 +137,7 @@ class ChangesSamples(Protocol):
     x_mm: Any
     y_mm: Any
     places: Any
+    place: Any
 
     def find(self, *, content: str | None = None, channel: str | None = None) -> str:
         """Name of the place with this content, or of the cell on this channel."""

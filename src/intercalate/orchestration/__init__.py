@@ -5,23 +5,22 @@ from intercalate.orchestration.cycling import (
     cycling_records,
     discharge,
     drain,
-    finish_program,
     hold_voltage,
     rest,
     run_step,
     start_program,
 )
-from intercalate.orchestration.measuring import Measuring, take_frame, take_frames
+from intercalate.orchestration.measuring import Measuring, OpenDetector, take_frame, take_frames
 from intercalate.orchestration.when import Every
 
 __all__ = [
     "Every",
     "Measuring",
+    "OpenDetector",
     "charge",
     "cycling_records",
     "discharge",
     "drain",
-    "finish_program",
     "hold_voltage",
     "rest",
     "run_step",

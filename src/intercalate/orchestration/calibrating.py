@@ -1,9 +1,8 @@
 """Stubs of calibration plans: frames into the run and into memory, results into the store."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
@@ -13,12 +12,11 @@ from bluesky.utils import MsgGenerator
 from intercalate.calibrations import Calibration, Kind
 from intercalate.devices.roles import MeasuresDiffraction
 from intercalate.orchestration.measuring import take_frame
+from intercalate.orchestration.waiting import in_thread
 
 FRAMES_STREAM = "primary"
 CALIBRATION_STREAM = "calibration"
 """One event with what was found, and the hash of the calibration that was kept."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -37,30 +35,6 @@ class Taken:
     i0_counts: float
     it_counts: float
     live_time_s: float
-
-
-def in_thread(work: Callable[[], T]) -> MsgGenerator[T]:
-    """Do something slow beside the RunEngine's loop, and return what it gives.
-
-    Raises
-    ------
-    Exception
-        What `work` raises.
-    """
-    found: list[T] = []
-    failed: list[Exception] = []
-
-    def attempt() -> None:
-        try:
-            found.append(work())
-        except Exception as error:  # noqa: BLE001 - raised again in the plan
-            failed.append(error)
-
-    while not found and not failed:
-        yield from bps.wait_for([lambda: asyncio.to_thread(attempt)])
-    if failed:
-        raise failed[0]
-    return found[0]
 
 
 def take(

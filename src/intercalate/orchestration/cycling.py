@@ -16,7 +16,7 @@ from ophyd import Signal
 from intercalate.cell import Cell
 from intercalate.contract import RECORD_COLUMNS, OnLoss, Verb
 from intercalate.devices.roles import CyclesCells
-from intercalate.orchestration.waiting import trigger_and_wait, wait_until_done
+from intercalate.orchestration.waiting import trigger_and_wait
 from intercalate.protocol import (
     BoundProgram,
     ConstantCurrent,
@@ -224,13 +224,6 @@ def note_markers(cycler: CyclesCells, program_id: str) -> MsgGenerator[None]:
             signal.put(marker[key])
             yield from bps.read(signal)
         yield from bps.save()
-
-
-def finish_program(cycler: CyclesCells) -> MsgGenerator[None]:
-    """Wait until no program runs and collect its last records; say why if it did not reach its own end."""
-    status = yield from bps.complete(cycler, wait=False)
-    yield from wait_until_done(status)
-    yield from drain(cycler)
 
 
 def apply_on_abort(cycler: CyclesCells, on_abort: OnLoss, program_id: str) -> MsgGenerator[None]:

@@ -1,6 +1,6 @@
 """Stubs that take frames, alone and beside a running cell."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import bluesky.plan_stubs as bps
@@ -74,48 +74,25 @@ def take_frames(
         yield from take_frame(detector, *beside, read_only=read_only, exposure_s=exposure_s, stream=stream)
 
 
-class Measuring:
-    """Frames beside a cell that does not wait: what cannot be measured is missed, and counted.
-
-    Parameters
-    ----------
-    detector
-        Staged when the first frame is due, and again after a failure.
-    beside, read_only
-        Read into the same event, as of `take_frame`.
-    exposure_s
-        Cell seconds.
-    meanwhile
-        Stub executed during exposures, as of `take_frame`: the cell goes on, and so must who watches it.
+class OpenDetector:
+    """A detector that several cells use in turn: staged when the first frame is due, and after a failure.
 
     Attributes
     ----------
-    taken
-        Number of frames in the run.
-    missed
-        Reasons of the occasions that gave no frame.
+    detector
+        What takes the frames.
     """
 
-    def __init__(
-        self,
-        detector: TakesFrames,
-        beside: Sequence[Any],
-        exposure_s: float,
-        meanwhile: Meanwhile,
-        *,
-        read_only: Sequence[Any] = (),
-        stream: str = XRD_STREAM,
-    ):
+    def __init__(self, detector: TakesFrames, exposure_s: float):
         self.detector = detector
-        self.taken = 0
-        self.missed: list[str] = []
-        self._beside = tuple(beside)
-        self._read_only = tuple(read_only)
         self._exposure_s = exposure_s
-        self._meanwhile = meanwhile
-        self._stream = stream
         self._staged = self._went_away = False
-        self._reason: Any = Signal(name=f"{detector.name}_missed_reason", value="")
+
+    def unavailable(self) -> str:
+        """Why no frame can be taken now; empty if one can."""
+        reason = self.detector.unavailable()
+        self._went_away |= bool(reason)
+        return reason
 
     def prepare(self) -> MsgGenerator[None]:
         """Open a file, unless one is open; before the cell starts, it costs the cell no time."""
@@ -127,46 +104,100 @@ class Measuring:
             self._staged = True
             yield from bps.abs_set(self.detector.exposure_s, self._exposure_s, wait=True)
 
-    def measure(self) -> MsgGenerator[None]:
-        """Take a frame, or note why there is none."""
-        reason = self.detector.unavailable()
-        if reason:
-            self._went_away = True
-            yield from self._miss(reason)
+    def end(self) -> MsgGenerator[None]:
+        """Close the file; a detector that does not answer is left alone."""
+        if self.unavailable():
             return
+        if self._staged:
+            self._staged = False
+            yield from bps.unstage(self.detector, wait=True)
+        self._went_away = False
+
+
+class Measuring:
+    """Frames of a cell that does not wait: what cannot be measured is missed, and counted.
+
+    Parameters
+    ----------
+    detector
+        Shared by the cells that are measured in turn.
+    beside, read_only
+        Read into the same event, as of `take_frame`.
+    meanwhile
+        Stub executed during exposures, as of `take_frame`: the cell goes on, and so must who watches it.
+    run_key
+        By which the detector tells the runs of several cells apart.
+    precondition
+        Gives the reason why measuring has no sense now; empty if it has.
+
+    Attributes
+    ----------
+    taken
+        Number of frames in the run.
+    missed
+        Reasons of the occasions that gave no frame.
+    """
+
+    def __init__(
+        self,
+        detector: OpenDetector,
+        beside: Sequence[Any],
+        meanwhile: Meanwhile,
+        *,
+        read_only: Sequence[Any] = (),
+        stream: str = XRD_STREAM,
+        run_key: str = "",
+        precondition: Callable[[], str] = lambda: "",
+    ):
+        self.taken = 0
+        self.missed: list[str] = []
+        self._detector = detector
+        self._beside = tuple(beside)
+        self._read_only = tuple(read_only)
+        self._meanwhile = meanwhile
+        self._stream = stream
+        self._run_key = run_key
+        self._precondition = precondition
+        self._reason: Any = Signal(name=f"{detector.detector.name}_missed_reason", value="")
+
+    def unavailable(self) -> str:
+        """Why no frame can be taken now; empty if one can."""
+        return self._detector.unavailable() or self._precondition()
+
+    def measure(self) -> MsgGenerator[bool]:
+        """Take a frame, or note why there is none.
+
+        Returns
+        -------
+        bool
+            Whether there is one.
+        """
+        reason = self.unavailable()
+        if reason:
+            yield from self.miss(reason)
+            return False
         try:
-            yield from self.prepare()
+            yield from self._detector.prepare()
+            self._detector.detector.for_run(self._run_key)
             yield from take_frame(
-                self.detector,
+                self._detector.detector,
                 *self._beside,
                 read_only=self._read_only,
                 stream=self._stream,
                 meanwhile=self._meanwhile,
             )
         except (FailedStatus, RuntimeError, TimeoutError, OSError) as error:
-            yield from self._after_failure(error)
-        else:
-            self.taken += 1
+            cause = error.__cause__ or error
+            yield from self._detector.end()
+            yield from self.miss(f"{type(cause).__name__}: {cause}")
+            return False
+        self.taken += 1
+        return True
 
-    def _after_failure(self, error: Exception) -> MsgGenerator[None]:
-        cause = error.__cause__ or error
-        yield from self.end()
-        yield from self._miss(f"{type(cause).__name__}: {cause}")
-
-    def _miss(self, reason: str) -> MsgGenerator[None]:
+    def miss(self, reason: str) -> MsgGenerator[None]:
         """Count an occasion that gave no frame, in the run too."""
         self.missed.append(reason)
         self._reason.put(reason)
         yield from bps.create(name=MISSED_STREAM)
         yield from bps.read(self._reason)
         yield from bps.save()
-
-    def end(self) -> MsgGenerator[None]:
-        """Close the file; a detector that does not answer is left alone."""
-        if self.detector.unavailable():
-            self._went_away = True
-            return
-        if self._staged:
-            self._staged = False
-            yield from bps.unstage(self.detector, wait=True)
-        self._went_away = False

@@ -47,7 +47,6 @@ def experiment_metadata(
     }
 
 
-
 class LiveMetadata(UserDict[str, Any]):
     """Metadata of every run of a RunEngine, with the calibrations that are in use when the run opens.
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 import bluesky.plan_stubs as bps
 from bluesky.protocols import Status
@@ -15,6 +15,8 @@ MEANWHILE_S = 1.0
 """Wall seconds between two turns of what is done while something else is waited for."""
 
 Meanwhile = Callable[[], MsgGenerator[Any]]
+
+T = TypeVar("T")
 
 
 def _finished(status: Status, within_s: float | None) -> Awaitable[None]:
@@ -76,3 +78,38 @@ def trigger_and_wait(*devices: Any, meanwhile: Meanwhile | None = None) -> MsgGe
         yield from wait_until_done(status, meanwhile)
     # The RunEngine keeps every status until its group is waited for: a long run would only grow.
     yield from bps.wait(group)
+
+
+def wait_for_any(statuses: Sequence[Status]) -> MsgGenerator[None]:
+    """Wait until one of the statuses is done, well or not; a pause does not end the wait for good."""
+
+    async def first() -> None:
+        waiting = [asyncio.ensure_future(_finished(status, None)) for status in statuses]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+
+    while not any(status.done for status in statuses):
+        yield from bps.wait_for([first])
+
+
+def in_thread(work: Callable[[], T]) -> MsgGenerator[T]:
+    """Do something slow beside the RunEngine's loop, and return what it gives.
+
+    Raises
+    ------
+    Exception
+        What `work` raises.
+    """
+    found: list[T] = []
+    failed: list[Exception] = []
+
+    def attempt() -> None:
+        try:
+            found.append(work())
+        except Exception as error:  # noqa: BLE001 - raised again in the plan
+            failed.append(error)
+
+    while not found and not failed:
+        yield from bps.wait_for([lambda: asyncio.to_thread(attempt)])
+    if failed:
+        raise failed[0]
+    return found[0]

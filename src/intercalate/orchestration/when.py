@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from intercalate.contract import RECORD_COLUMNS
 
-_TIME, _VOLTAGE, _SOC = (RECORD_COLUMNS.index(c) for c in ("test_time_second", "voltage_volt", "soc"))
+_TIME, _VOLTAGE, _SOC, _UNIX = (
+    RECORD_COLUMNS.index(c) for c in ("test_time_second", "voltage_volt", "soc", "unix_time_second")
+)
 
 
 class Every(BaseModel):
@@ -50,18 +52,31 @@ class Every(BaseModel):
 
 
 class Occasions:
-    """Says of each record whether a condition is due; sees every record once, in order."""
+    """Says of each record whether a condition is due; sees every record once, in order.
+
+    Attributes
+    ----------
+    due, due_since_unix_s
+        Whether a measurement is due, and since which record.
+    overrun
+        Number of occasions that came while the one before still waited.
+    """
 
     def __init__(self, every: Every):
         self.every = every
         self.due = False
+        self.due_since_unix_s = 0.0
+        self.overrun = 0
         self._last: tuple[float, float, float] | None = None
 
     def see(self, record: Any) -> None:
         """Take in one record, a row in the order of `RECORD_COLUMNS`."""
         now = (float(record[_TIME]), float(record[_VOLTAGE]), float(record[_SOC]))
         if self._last is None or self._passed(now, self._last):
-            self.due = True
+            if self.due:
+                self.overrun += 1
+            else:
+                self.due, self.due_since_unix_s = True, float(record[_UNIX])
             self._last = self._next_from(now)
 
     def _passed(self, now: tuple[float, float, float], last: tuple[float, float, float]) -> bool:
