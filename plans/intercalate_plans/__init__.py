@@ -8,6 +8,7 @@ from intercalate_plans.calibration import (
     take_darks,
     take_flat,
 )
+from intercalate_plans.cells import operando_cells
 from intercalate_plans.cycling import charge_discharge
 from intercalate_plans.diffraction import count_frames, scan_sample
 from intercalate_plans.example import charge_scan_discharge
@@ -20,6 +21,7 @@ __all__ = [
     "charge_scan_discharge",
     "count_frames",
     "operando",
+    "operando_cells",
     "reference_scan",
     "scan_sample",
     "take_background",

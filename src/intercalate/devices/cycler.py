@@ -273,6 +273,11 @@ class Cycler(Device):
         return self._starting or read_now(self.state) in BUSY
 
     @property
+    def channel(self) -> str:
+        """Name of the channel: the last part of its prefix."""
+        return self.prefix.rstrip(":").rsplit(":", 1)[-1]
+
+    @property
     def is_busy(self) -> bool:
         """Whether a program is being executed or held; True where the server does not answer."""
         # A monitor that still says so is enough; one that no longer does may be late for a start.

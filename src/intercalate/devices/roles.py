@@ -22,6 +22,7 @@ class CyclesCells(Protocol):
     """
 
     name: str
+    channel: str
     site: SiteLimits
     on_abort: OnLoss
     on_client_lost: OnLoss

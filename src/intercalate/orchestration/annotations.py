@@ -17,6 +17,17 @@ def device(description: str, *names: str) -> dict[str, Any]:
     return {"description": description, "annotation": kind, "devices": {kind: list(names)}}
 
 
+def devices(description: str, *names: str) -> dict[str, Any]:
+    """A list of devices, each one of these names."""
+    one = device(description, *names)
+    return {**one, "annotation": f"typing.List[{one['annotation']}]"}
+
+
+def mappings(description: str) -> dict[str, Any]:
+    """A list of JSON objects, validated at the head of the plan."""
+    return {"description": description, "annotation": "typing.List[dict]"}
+
+
 def number(
     description: str, low: float, high: float, *, integer: bool = False, optional: bool = False
 ) -> dict[str, Any]:
