@@ -13,6 +13,7 @@ from intercalate_plans.cycling import charge_discharge
 from intercalate_plans.diffraction import count_frames, scan_sample
 from intercalate_plans.example import charge_scan_discharge
 from intercalate_plans.operando import operando
+from intercalate_plans.preflight import preflight
 
 __all__ = [
     "align_cell",
@@ -22,6 +23,7 @@ __all__ = [
     "count_frames",
     "operando",
     "operando_cells",
+    "preflight",
     "reference_scan",
     "scan_sample",
     "take_background",

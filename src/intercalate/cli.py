@@ -139,8 +139,15 @@ def _show_services(services: list[Any]) -> None:
 
 @main.command()
 @click.argument("experiment_file", type=FILE)
+@click.option(
+    "--override",
+    "overrides",
+    metavar="CHECK=REASON",
+    multiple=True,
+    help="Accept a red item of the preflight; the reason is recorded.",
+)
 @click.pass_context
-def run(context: click.Context, experiment_file: Path) -> None:
+def run(context: click.Context, experiment_file: Path, overrides: tuple[str, ...]) -> None:
     """Run an experiment file."""
     from rich.console import Console
 
@@ -149,10 +156,23 @@ def run(context: click.Context, experiment_file: Path) -> None:
 
     config = _config(context)
     experiment = Experiment.from_file(experiment_file, config.site)
-    click.echo(experiment.protocol.describe())
-    outcome = execute(config, experiment, Console(stderr=True))
-    frames = outcome.documents.get("datum", 0)
-    click.echo(f"run {outcome.uid}: program {outcome.program.get('status')}, {frames} frames")
+    for one in experiment.cells:
+        click.echo(f"{one.place}: {one.cell.name}" if one.place else one.cell.name)
+        click.echo(one.protocol.describe())
+    outcome = execute(config, experiment, Console(stderr=True), overrides=_overrides(overrides))
+    for uid, program in zip(outcome.uids, outcome.programs):
+        click.echo(f"run {uid}: program {program.get('status')}")
+    click.echo(f"{outcome.documents.get('datum', 0)} frames")
+
+
+def _overrides(words: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for one in words:
+        what, _, reason = one.partition("=")
+        if not reason.strip():
+            raise click.BadParameter(f"{one!r} gives no reason; write --override 'disk=we empty it at noon'")
+        found[what.strip()] = reason.strip()
+    return found
 
 
 @main.command()
@@ -166,10 +186,16 @@ def demo(folder: Path, rate: float, cell_model: str) -> None:
     from intercalate.demo import run_demo
 
     report = run_demo(folder.absolute(), rate=rate, cell_model=cell_model, console=Console(stderr=True))
+    cells = report.pop("cells")
     for name, value in report.items():
         click.echo(f"{name:26} {value}")
-    click.echo(f"figure   {folder}/operando.png\ntable    {folder}/operando.csv, {folder}/operando.nc")
-    click.echo(f"catalog  intercalate -c {folder}/simulated.toml catalog up, then: ... runs")
+    for place, values in cells.items():
+        click.echo(f"\n{place}")
+        for name, value in values.items():
+            click.echo(f"  {name:24} {value}")
+        click.echo(f"  {'figure':24} {folder}/{place}/operando.png")
+        click.echo(f"  {'table':24} {folder}/{place}/operando.csv, {folder}/{place}/operando.nc")
+    click.echo(f"\ncatalog  intercalate -c {folder}/simulated.toml catalog up, then: ... runs")
 
 
 @main.command()

@@ -22,14 +22,17 @@ from intercalate.catalog_services import (
     open_configured_catalog,
 )
 from intercalate.config import EXAMPLES, Config
-from intercalate.execute import Outcome, Preparation, execute
+from intercalate.execute import Preparation, execute
 from intercalate.experiment import Experiment
 from intercalate.services import ServiceError
 from intercalate.simulation import simulation_services, start_simulation
 from intercalate.views.progress import bar, task
 
 CATCH_UP_S = 60.0
-EXAMPLE = {"nmc811-graphite": "first_light.toml", "graphite-li": "graphite_half_cell.toml"}
+FIRST_PLACE = "H1"
+"""Where the cell of the first channel is."""
+
+EXAMPLE = {"nmc811-graphite": "two_cells.toml", "graphite-li": "graphite_half_cell.toml"}
 SHIPPED_PORTS = ("15064", "15065", "15066", "15067", "8410")
 _MARK = ".intercalate-demo"
 
@@ -80,15 +83,24 @@ def run_demo(folder: Path, *, rate: float, cell_model: str, console: Console) ->
         seconds["starting"] = round(time.monotonic() - began, 1)
         # What reduces the frames takes seconds to import; the cell cycles meanwhile.
         threading.Thread(target=import_module, args=("intercalate.results",), daemon=True).start()
-        outcome = execute(config, experiment, console, _calibrating())
-        run = _stored_run(config, outcome)
+        outcome = execute(config, experiment, console, _beginning(experiment))
+        stored = [_stored_run(config, uid) for uid in outcome.uids]
         seconds["running"] = round(time.monotonic() - began - seconds["starting"], 1)
         peak_rss_mb = _peak_rss_mb(config)
         # The cores are the reduction's now.
         simulation_services(config).stop()
-        data = _reduce(run, config, folder, console)
+        cells = {}
+        for run, program in zip(stored, outcome.programs):
+            name = run.metadata["start"].get("place", "cell")
+            data = _reduce(run, config, folder / name, console)
+            cells[name] = _report(config, run, data, program)
         peak_rss_mb["session"] = _high_water_mb("self")
-        report = _report(config, run, data, outcome) | {"peak_rss_mb": peak_rss_mb}
+        events = sum(sum(run.metadata["stop"]["num_events"].values()) for run in stored)
+        report = {
+            "documents_lost": outcome.documents["event"] - events,
+            "cells": cells,
+            "peak_rss_mb": peak_rss_mb,
+        }
     finally:
         simulation_services(config).stop()
         catalog_services(config).stop()
@@ -99,20 +111,23 @@ def run_demo(folder: Path, *, rate: float, cell_model: str, console: Console) ->
     return report
 
 
-def _calibrating() -> list[Preparation]:
+def _beginning(experiment: Experiment) -> list[Preparation]:
     """What a beamtime begins with."""
     from bluesky.plan_stubs import mv
 
     from intercalate_plans import align_cell, calibrate_geometry, take_background, take_darks, take_flat
 
-    return [
+    plans: list[Preparation] = [
         ("dark frames", lambda session: take_darks(session.xrd, [60.0, 300.0], 8)),
         ("geometry from LaB6", lambda session: calibrate_geometry(session.xrd)),
         ("flat field", lambda session: take_flat(session.xrd)),
         ("empty cell", lambda session: take_background(session.xrd)),
-        ("aligning the cell", lambda session: align_cell(session.xrd, "H1")),
-        ("cell into the beam", lambda session: mv(session.xrd.changer, "H1")),
     ]
+    places = [one.place or FIRST_PLACE for one in experiment.cells]
+    plans += [
+        (f"aligning {place}", lambda session, at=place: align_cell(session.xrd, at)) for place in places
+    ]
+    return [*plans, ("cell into the beam", lambda session: mv(session.xrd.changer, places[0]))]
 
 
 def _prepare(folder: Path) -> Config:
@@ -146,7 +161,7 @@ def _free_ports(count: int) -> Iterator[list[int]]:
         one.close()
 
 
-def _stored_run(config: Config, outcome: Outcome) -> Any:
+def _stored_run(config: Config, uid: str) -> Any:
     """The run in the catalog, once the forwarder has brought all of it."""
     from intercalate.catalog.client import CatalogError, find_run
 
@@ -154,12 +169,12 @@ def _stored_run(config: Config, outcome: Outcome) -> Any:
 
     def is_stored() -> bool:
         try:
-            return bool(find_run(catalog, outcome.uid).metadata.get("stop"))
+            return bool(find_run(catalog, uid).metadata.get("stop"))
         except CatalogError:
             return False
 
-    catalog_services(config).wait(is_stored, CATCH_UP_S, f"run {outcome.uid} (kept in the journal)")
-    return find_run(catalog, outcome.uid)
+    catalog_services(config).wait(is_stored, CATCH_UP_S, f"run {uid} (kept in the journal)")
+    return find_run(catalog, uid)
 
 
 def _reduce(run: Any, config: Config, folder: Path, console: Console) -> xr.Dataset:
@@ -174,21 +189,19 @@ def _reduce(run: Any, config: Config, folder: Path, console: Console) -> xr.Data
     return data
 
 
-def _report(config: Config, run: Any, data: xr.Dataset, outcome: Outcome) -> dict[str, Any]:
+def _report(config: Config, run: Any, data: xr.Dataset, program: dict[str, Any]) -> dict[str, Any]:
     from intercalate.catalog.client import records
 
     stored = records(run)
-    asked = outcome.program["end_record"] - outcome.program["first_record"]
-    events = sum(run.metadata["stop"]["num_events"].values())
+    asked = program["end_record"] - program["first_record"]
     report: dict[str, Any] = {
-        "run": outcome.uid,
+        "run": run.metadata["start"]["uid"],
         "cell_time_s": float(stored["test_time_second"][-1]),
         "frames": data.sizes["frame"],
         "records": stored.sizes["record"],
         "records_lost": asked - stored.sizes["record"],
-        "documents_lost": outcome.documents["event"] - events,
         "frames_that_did_not_fit": int((~data["converged"]).sum()),
-        "program": outcome.program["status"],
+        "program": program["status"],
     }
     report.update(_errors_against_truth(config, data))
     return report
@@ -197,15 +210,16 @@ def _report(config: Config, run: Any, data: xr.Dataset, outcome: Outcome) -> dic
 def _errors_against_truth(config: Config, data: xr.Dataset) -> dict[str, float]:
     """Root mean square of fit minus truth, from the simulator's sidecar file."""
     lines = config.stored("simulator/truth.jsonl").read_text().splitlines()
-    truth = {entry["frame_index"]: entry for entry in map(json.loads, lines)}
-    rows = [truth[int(index)] for index in data["frame_index"]]
+    truth = {entry["counter"]: entry for entry in map(json.loads, lines)}
+    rows = [truth[int(number)] for number in data["frame_id"]]
     found = {}
     for side, parameter, name in (
         ("positive", "a", "NMC811.a"),
         ("positive", "c", "NMC811.c"),
     ):
         if name in data:
-            true = np.array([row[side][f"{parameter}_angstrom"] for row in rows])
+            # Without beam there is no truth, and no fit either.
+            true = np.array([row.get(side, {}).get(f"{parameter}_angstrom", np.nan) for row in rows])
             error = np.asarray(data[name]) - true
             found[f"rms_error_{parameter}_angstrom"] = float(np.sqrt(np.nanmean(error**2)))
     return found

@@ -10,7 +10,7 @@ from rich.console import Console
 from intercalate.config import Config
 from intercalate.devices.cycler import CyclerError
 from intercalate.experiment import Experiment
-from intercalate.protocol import bind
+from intercalate.orchestration.cells import CellsFailedError
 from intercalate.session import Session, SessionError, open_session
 from intercalate.views.progress import RunProgress, bar, expected_duration_s, task
 
@@ -22,23 +22,23 @@ WHAT_NEXT = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run left behind.
+    """What an experiment left behind.
 
     Attributes
     ----------
-    uid
-        Of the run; empty if it never opened.
+    uids
+        Of the runs, one for each cell; empty if they never opened.
     documents
         Number of documents by name; rows of event pages count as events.
-    program
-        The cycler's own account of the program: status, records, charge.
+    programs
+        The cycler's own account of each cell's program: status, records, charge.
     records_lost
         Records that the server no longer had when they were asked for.
     """
 
-    uid: str
+    uids: tuple[str, ...]
     documents: dict[str, int]
-    program: dict[str, Any]
+    programs: tuple[dict[str, Any], ...]
     records_lost: int
 
 
@@ -47,21 +47,29 @@ Preparation = tuple[str, Callable[[Session], Any]]
 
 
 def execute(
-    config: Config, experiment: Experiment, console: Console, before: Sequence[Preparation] = ()
+    config: Config,
+    experiment: Experiment,
+    console: Console,
+    before: Sequence[Preparation] = (),
+    overrides: dict[str, str] | None = None,
 ) -> Outcome:
-    """Run an experiment; an error leaves the cell as the experiment's `on_abort` says, and is raised.
+    """Run an experiment; an error leaves the cells as the experiment's `on_abort` says, and is raised.
 
     Parameters
     ----------
     before
         Plans that are run first, in runs of their own.
+    overrides
+        Reasons for which red items of the preflight are accepted.
 
     Raises
     ------
     SessionError
-        If a device does not answer, or the experiment ends before its program.
+        If a device does not answer, or the experiment ends before its programs.
+    PreflightError
+        If the preflight finds something red that is not overridden.
     """
-    program = bind(experiment.protocol, experiment.cell, config.site, initial_soc=experiment.initial_soc)
+    duration_s = max(expected_duration_s(one.bound(config.site)) for one in experiment.cells)
     counts: dict[str, int] = {}
     uids: list[str] = []
 
@@ -75,18 +83,27 @@ def execute(
     with bar(console) as progress:
         with task(progress, "connecting", 1.0):
             session = open_session(config)
-        for what, plan in before:
-            with task(progress, what, 1.0):
-                session.RE(plan(session))
-        with task(progress, experiment.plan, expected_duration_s(program)) as update:
-            session.RE.subscribe(count)
-            session.RE.subscribe(RunProgress(update))
-            try:
+        try:
+            for what, plan in before:
+                with task(progress, what, 1.0):
+                    session.RE(plan(session))
+            if experiment.preflight:
+                with task(progress, "preflight", 1.0):
+                    for plan in session.preflights(experiment, overrides):
+                        session.RE(plan)
+            with task(progress, experiment.plan, duration_s) as update:
+                session.RE.subscribe(count)
+                session.RE.subscribe(RunProgress(update))
                 session.RE(session.plan(experiment))
-            except (FailedStatus, CyclerError) as error:
-                why = error.__cause__ if isinstance(error, FailedStatus) else error
-                raise SessionError(f"the experiment ended early: {why}\n{WHAT_NEXT}") from error
-            finally:
-                session.close()
-    cycler = session.cycler
-    return Outcome(uids[0] if uids else "", counts, cycler.program_info(), cycler.records_lost)
+        except (FailedStatus, CyclerError, CellsFailedError) as error:
+            why = error.__cause__ if isinstance(error, FailedStatus) else error
+            raise SessionError(f"the experiment ended early: {why}\n{WHAT_NEXT}") from error
+        finally:
+            session.close()
+    channels = session.channels(experiment)
+    return Outcome(
+        tuple(uids),
+        counts,
+        tuple(one.program_info() for one in channels),
+        sum(one.records_lost for one in channels),
+    )

@@ -63,24 +63,55 @@ class Session:
 
     def plan(self, experiment: "Experiment") -> Any:
         """The plan that an experiment file asks for."""
-        from intercalate_plans import charge_discharge, operando
+        from intercalate_plans import charge_discharge, operando, operando_cells
 
-        common: dict[str, Any] = {
-            "on_abort": str(experiment.on_abort),
-            "on_client_lost": str(experiment.on_client_lost),
-            "initial_soc": experiment.initial_soc,
-        }
-        if experiment.xrd is None:
-            return charge_discharge(self.cycler, experiment.cell, experiment.protocol, **common)
-        return operando(
-            self.cycler,
-            self.xrd,
-            experiment.cell,
-            experiment.protocol,
-            experiment.xrd.every.model_dump(exclude_none=True),
-            experiment.xrd.exposure_s,
-            **common,
-        )
+        losses = {"on_abort": str(experiment.on_abort), "on_client_lost": str(experiment.on_client_lost)}
+        if experiment.plan == "operando_cells":
+            assert experiment.exposure_s is not None
+            tasks = [one.task() for one in experiment.cells]
+            cyclers = list(self.cyclers.values())
+            return operando_cells(cyclers, self.xrd, tasks, experiment.exposure_s, **losses)
+        (one,) = experiment.cells
+        common: dict[str, Any] = {**losses, "initial_soc": one.initial_soc}
+        if one.every is None or experiment.exposure_s is None:
+            return charge_discharge(self.cycler, one.cell, one.protocol, **common)
+        every = one.every.model_dump(exclude_none=True)
+        return operando(self.cycler, self.xrd, one.cell, one.protocol, every, experiment.exposure_s, **common)
+
+    def preflights(self, experiment: "Experiment", overrides: dict[str, str] | None = None) -> list[Any]:
+        """Plans that check every cell of an experiment before its start.
+
+        Raises
+        ------
+        SessionError
+            If a cell has no place on the sample changer by which its channel is known.
+        """
+        from intercalate_plans import preflight
+
+        plans = []
+        for one in experiment.cells:
+            place = one.place or self.xrd.changer.find(channel=self.cycler.channel)
+            plans.append(
+                preflight(
+                    list(self.cyclers.values()),
+                    self.xrd,
+                    place,
+                    one.cell,
+                    one.protocol,
+                    experiment.exposure_s or 60.0,
+                    one.every.time_s if one.every else None,
+                    overrides,
+                )
+            )
+        return plans
+
+    def channels(self, experiment: "Experiment") -> "list[Cycler]":
+        """Cycler channel of every cell of an experiment."""
+        places = self.xrd.changer.places
+        return [
+            self.cycler if one.place is None else self.cyclers[places[one.place].channel or ""]
+            for one in experiment.cells
+        ]
 
     def close(self) -> None:
         """Write out what is left, and let others command the cycler."""

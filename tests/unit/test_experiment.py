@@ -4,6 +4,7 @@ import pytest
 
 from intercalate.config import DEFAULT_CONFIG, EXAMPLES, Config
 from intercalate.experiment import Experiment, ExperimentError
+from intercalate.orchestration.tasks import CellTask
 from intercalate.protocol import ProtocolError, SiteLimits
 
 FIRST_LIGHT = EXAMPLES / "experiments" / "first_light.toml"
@@ -27,7 +28,7 @@ def changed(tmp_path: Path, *pairs: tuple[str, str]) -> Path:
 @pytest.mark.parametrize("path", sorted((EXAMPLES / "experiments").glob("*.toml")), ids=lambda p: p.stem)
 def test_the_shipped_experiments_can_run_on_the_simulated_site(path: Path, site: SiteLimits) -> None:
     experiment = Experiment.from_file(path, site)
-    assert experiment.protocol.describe()
+    assert all(one.protocol.describe() for one in experiment.cells)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,43 @@ def test_operando_without_a_measurement_is_refused(tmp_path: Path, site: SiteLim
     path = changed(tmp_path, ("[xrd]\nevery = { time_s = 300.0 }\nexposure_s = 60.0\n", ""))
     with pytest.raises(ExperimentError, match="xrd"):
         Experiment.from_file(path, site)
+
+
+TWO_CELLS = EXAMPLES / "experiments" / "two_cells.toml"
+
+
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [
+        (('place = "H2"', ""), ("cells[1].place", "(absent)")),
+        (("spots_mm = [[0.0, 0.0]", "spots_mm = [[0.0, 99.0]"), ("cells[1].spots_mm", "99")),
+        (("priority = 1", "priorities = 1"), ("priorities", "did you mean priority")),
+        (("exposure_s = 60.0", "exposure_s = 60.0\nevery = { time_s = 10 }"), ("xrd.every", "[[cells]]")),
+        (('plan = "operando_cells"', 'plan = "operando"'), ("takes one cell", "use operando_cells")),
+        (("nmc811_graphite_twin", "no_such_twin"), ("no such file as", "no_such_twin")),
+        (("preflight = true", 'preflight = true\ncell = "x.toml"'), ("cell", "belongs to one of [[cells]]")),
+    ],
+)
+def test_a_mistake_in_several_cells_is_named(
+    tmp_path: Path, site: SiteLimits, pair: tuple[str, str], words: tuple[str, ...]
+) -> None:
+    text = TWO_CELLS.read_text().replace('"../', f'"{EXAMPLES}/')
+    assert pair[0] in text
+    path = tmp_path / "experiment.toml"
+    path.write_text(text.replace(*pair))
+    with pytest.raises(ExperimentError) as refused:
+        Experiment.from_file(path, site)
+    for word in words:
+        assert word in str(refused.value)
+
+
+def test_several_cells_are_read_with_their_own_times_and_spots(site: SiteLimits) -> None:
+    experiment = Experiment.from_file(TWO_CELLS, site)
+    assert [one.place for one in experiment.cells] == ["H1", "H2"]
+    assert [len(one.spots_mm) for one in experiment.cells] == [1, 3]
+    assert experiment.preflight
+    tasks = CellTask.all_of([one.task() for one in experiment.cells])
+    assert [task.checked_cell() for task in tasks] == [one.cell for one in experiment.cells]
 
 
 def test_a_cell_file_that_is_not_there_is_named(tmp_path: Path, site: SiteLimits) -> None:

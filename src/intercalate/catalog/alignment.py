@@ -279,18 +279,19 @@ def align(run: Any, stream: str | None = None) -> xr.Dataset:
 
 
 def _monitors(table: Any, detector: str) -> dict[str, Any]:
-    """Monitor counts along `frame`, where they were read; NaN where they are another frame's."""
+    """Number of each exposure, and its monitor counts; NaN where they are another exposure's."""
     columns = {f"monitors_{name}": name for name in ("i0_counts", "it_counts", "live_time_s")}
-    if not set(columns) <= set(table):
-        return {}
-    other = np.zeros(len(table), dtype=bool)
     unique = f"{detector}_hdf_unique_id"
+    found: dict[str, Any] = {}
+    if unique in table:
+        found["frame_id"] = ("frame", table[unique].to_numpy(int))
+    if not set(columns) <= set(table):
+        return found
+    other = np.zeros(len(table), dtype=bool)
     if {"monitors_frame_id", unique} <= set(table):
         other = table["monitors_frame_id"].to_numpy() != table[unique].to_numpy()
-    found: dict[str, Any] = {
-        name: ("frame", np.where(other, np.nan, table[column].to_numpy(float)))
-        for column, name in columns.items()
-    }
+    for column, name in columns.items():
+        found[name] = ("frame", np.where(other, np.nan, table[column].to_numpy(float)))
     if "monitors_quality" in table:
         quality = table["monitors_quality"].to_numpy(str)
         found["beam_quality"] = ("frame", np.where(other, str(BeamQuality.UNKNOWN), quality))

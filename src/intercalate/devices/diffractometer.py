@@ -168,6 +168,16 @@ class Diffractometer(DetectorBase):
         return ""
 
     @property
+    def frames_folder(self) -> str:
+        """Where the next file is written."""
+        return self.hdf.make_filename()[1]
+
+    @property
+    def frame_bytes(self) -> int:
+        """Size of one frame before compression."""
+        return 4 * int(self.cam.array_size.array_size_x.get()) * int(self.cam.array_size.array_size_y.get())
+
+    @property
     def image_key(self) -> str:
         """Data key of the frames."""
         return f"{self.name}_image"

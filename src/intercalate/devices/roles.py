@@ -30,6 +30,8 @@ class CyclesCells(Protocol):
     doorbell: Any
     verb: Any
     rate: Any
+    voltage_v: Any
+    current_a: Any
 
     def prepare(self, value: dict[str, Any]) -> Status:
         """Say what `kickoff` starts."""
@@ -76,6 +78,8 @@ class TakesFrames(Protocol):
     name: str
     parent: Any
     exposure_s: Any
+    frames_folder: str
+    frame_bytes: int
 
     def stage(self) -> list[Any]:
         """Open a file."""
@@ -124,6 +128,7 @@ class PassesBeam(Protocol):
     """A shutter: `set("open")`, `set("closed")`."""
 
     name: str
+    state: Any
 
     def set(self, value: str) -> Status:
         """Move it."""

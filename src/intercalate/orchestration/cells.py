@@ -64,6 +64,8 @@ class CyclingCell:
         Of two cells that are due, the one with the higher priority is measured first.
     run_key
         Of its run among several; None where it is the only one.
+    watch
+        Called with its new records, shape (n, len(RECORD_COLUMNS)).
 
     Attributes
     ----------
@@ -88,6 +90,7 @@ class CyclingCell:
         spots_mm: Sequence[tuple[float, float]] = ((0.0, 0.0),),
         priority: int = 0,
         run_key: str | None = None,
+        watch: Callable[[Any], None] | None = None,
     ):
         self.cycler = cycler
         self.place = place
@@ -103,6 +106,7 @@ class CyclingCell:
         self._on_abort = on_abort
         self._on_client_lost = on_client_lost
         self._spots_mm = list(spots_mm)
+        self._watch = watch
         self._visits = 0
         self._is_running = False
         self._bell: Status | None = None
@@ -195,6 +199,8 @@ class CyclingCell:
         is_busy = self.cycler.is_busy
         overrun = 0 if self.occasions is None else self.occasions.overrun
         records = yield from drain(self.cycler)
+        if self._watch is not None:
+            self._watch(records)
         if self.occasions is not None:
             for record in records:
                 self.occasions.see(record)
@@ -206,7 +212,9 @@ class CyclingCell:
                 raise error
         if self._end is not None and self._end.done:
             self._is_running = False
-            yield from drain(self.cycler)
+            last = yield from drain(self.cycler)
+            if self._watch is not None:
+                self._watch(last)
         elif self._end is None and not is_busy:
             # A server that does not answer may come back: only the program's own end is the end.
             self._end = self.cycler.complete()

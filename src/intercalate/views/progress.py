@@ -74,8 +74,10 @@ class RunProgress:
         self._update(self.test_time_s, note)
 
     def _see_records(self, page: Any) -> None:
-        times = page["data"].get("cycler_test_time_second", ())
-        if len(times):
-            self.records += len(times)
-            self.test_time_s = times[-1]
-            self._voltage_v = page["data"]["cycler_voltage_volt"][-1]
+        columns = {key.partition("_test_time_second")[0]: key for key in page["data"] if "_test_time_" in key}
+        for device, key in columns.items():
+            times = page["data"][key]
+            if len(times):
+                self.records += len(times)
+                self.test_time_s = max(self.test_time_s, times[-1])
+                self._voltage_v = page["data"][f"{device}_voltage_volt"][-1]
