@@ -12,6 +12,7 @@ from intercalate_plans.cells import operando_cells
 from intercalate_plans.cycling import charge_discharge
 from intercalate_plans.diffraction import count_frames, scan_sample
 from intercalate_plans.example import charge_scan_discharge
+from intercalate_plans.log import note
 from intercalate_plans.operando import operando
 from intercalate_plans.preflight import preflight
 
@@ -21,6 +22,7 @@ __all__ = [
     "charge_discharge",
     "charge_scan_discharge",
     "count_frames",
+    "note",
     "operando",
     "operando_cells",
     "preflight",

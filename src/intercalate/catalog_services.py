@@ -67,7 +67,7 @@ def finish_catalog(config: Config, progress: Progress = lambda share: None) -> l
         return (address.exists() + catalog_answers(config)) / 2
 
     services.wait(ready, START_TIMEOUT_S, "the catalog", progress)
-    journals = config.stored("journals")
+    journals = config.journals_folder
     journals.mkdir(parents=True, exist_ok=True)
     uri = json.loads(address.read_text())["uri"]
     services.start(

@@ -289,6 +289,29 @@ def acknowledge(context: click.Context) -> None:
     click.echo("\n".join(found) if found else "the cycler has nothing to acknowledge")
 
 
+@main.command()
+@click.argument("comment")
+@click.option("--who", help="Your name (default: the login name).")
+@click.pass_context
+def note(context: click.Context, comment: str, who: str | None) -> None:
+    """Write COMMENT into the shift log, also while an experiment runs."""
+    from intercalate.shift_log import ShiftLog
+
+    click.echo(ShiftLog.of(_config(context)).add(comment, who, source="command line"))
+
+
+@main.command()
+@click.option("-n", "--number", default=20, show_default=True, help="How many of the latest.")
+@click.option("--run", "run_id", help="Only what was said during this run: the beginning of its id.")
+@click.pass_context
+def log(context: click.Context, number: int, run_id: str | None) -> None:
+    """Show the shift log."""
+    from intercalate.shift_log import ShiftLog
+
+    for entry in ShiftLog.of(_config(context)).entries(run_id)[-number:]:
+        click.echo(entry)
+
+
 @main.group(cls=_Group)
 def catalog() -> None:
     """Start, stop and look at the catalog."""

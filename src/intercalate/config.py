@@ -202,6 +202,11 @@ class Config(_Section):
         """Path relative to the storage folder, made absolute."""
         return (self.storage.folder / path).absolute()
 
+    @property
+    def journals_folder(self) -> Path:
+        """Where the documents of runs are kept first."""
+        return self.stored("journals")
+
     def channel_access_environment(self) -> dict[str, str]:
         """Environment variables that point Channel Access to the configured servers."""
         servers = self.channel_access.servers

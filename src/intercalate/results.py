@@ -19,6 +19,7 @@ from intercalate.catalog.export import to_csv, to_netcdf
 from intercalate.cell import Cell
 from intercalate.config import Config
 from intercalate.reduction import FitOptions, Systematics
+from intercalate.shift_log import ShiftLog, as_json
 from intercalate.views.operando import save_operando_figure
 
 Progress = Callable[[int], None]
@@ -74,7 +75,9 @@ def reduce_run(run: Any, config: Config, *, progress: Progress = lambda done: No
     )
     merged = aligned.drop_vars("frame", errors="ignore").merge(fitted.drop_vars("frame", errors="ignore"))
     steps = {"steps": chain.steps, "calibrations": {name: one.sha256 for name, one in used.items()}}
+    entries = ShiftLog.of(config).entries(start["uid"])
     return merged.assign_attrs(
+        shift_log=as_json(entries),
         run=start["uid"],
         sample=start["sample"],
         simulated=int(bool(start.get("simulated", False))),

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from intercalate.beam_quality import BeamLimits
 from intercalate.calibrations import CalibrationStore
 from intercalate.config import Config, find_config
+from intercalate.shift_log import ShiftLog
 
 if TYPE_CHECKING:
     from bluesky import RunEngine
 
     from intercalate.catalog.journal import Journal
     from intercalate.devices.cycler import Cycler
+    from intercalate.devices.logbook import Logbook
     from intercalate.devices.station import DiffractionStation
     from intercalate.experiment import Experiment
 
@@ -33,6 +35,8 @@ class Session:
         By channel, as the configuration lists them.
     xrd
         Detector, shutter, monitors, beam, sample changer, clocks and calibrations.
+    logbook
+        Writes to the shift log: `logbook.add("...")`.
     """
 
     config: Config
@@ -40,6 +44,7 @@ class Session:
     journal: "Journal"
     cyclers: "dict[str, Cycler]"
     xrd: "DiffractionStation"
+    logbook: "Logbook"
 
     @property
     def cycler(self) -> "Cycler":
@@ -59,7 +64,7 @@ class Session:
             station.clocks,
             station.calibrations,
         )
-        return {one.name: one for one in (*self.cyclers.values(), station, *parts)}
+        return {one.name: one for one in (*self.cyclers.values(), station, *parts, self.logbook)}
 
     def plan(self, experiment: "Experiment") -> Any:
         """The plan that an experiment file asks for."""
@@ -149,6 +154,7 @@ def open_session(
 
     from intercalate.catalog.journal import Journal
     from intercalate.devices.channel_access import print_to_log
+    from intercalate.devices.logbook import Logbook
     from intercalate.orchestration.metadata import LiveMetadata
 
     ophyd.set_cl("pyepics")
@@ -159,11 +165,12 @@ def open_session(
     _connect([*cyclers.values(), *parts], settings.channel_access.connect_timeout_s)
     live: Any = LiveMetadata(metadata, station.calibrations.store)
     engine = RunEngine(live)
-    journal = Journal(settings.stored("journals"))
+    journal = Journal(settings.journals_folder)
+    logbook = Logbook(name="logbook", shift_log=ShiftLog.of(settings))
     engine.subscribe(journal)
     if on_document is not None:
         engine.subscribe(on_document)
-    return Session(settings, engine, journal, cyclers, station)
+    return Session(settings, engine, journal, cyclers, station, logbook)
 
 
 def acknowledge(config: Config) -> list[str]:

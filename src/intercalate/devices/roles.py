@@ -210,3 +210,23 @@ class MeasuresDiffraction(Protocol):
     changer: ChangesSamples
     clocks: Any
     calibrations: KeepsCalibrations
+
+
+@runtime_checkable
+class KeepsLog(Protocol):
+    """The shift log."""
+
+    name: str
+    parent: Any
+
+    def add(self, comment: str, who: str | None = None, *, source: str = "ipython") -> Any:
+        """Write an entry."""
+        ...
+
+    def read(self) -> Any:
+        """The last entry."""
+        ...
+
+    def describe(self) -> Any:
+        """Data keys of `read`."""
+        ...
