@@ -176,6 +176,42 @@ def _overrides(words: tuple[str, ...]) -> dict[str, str]:
 
 
 @main.command()
+@click.argument("experiment_file", type=FILE)
+@click.pass_context
+def check(context: click.Context, experiment_file: Path) -> None:
+    """Say what an experiment file would do, without any hardware."""
+    from intercalate.experiment import Experiment
+    from intercalate.visits import schedule_of
+
+    config = _config(context)
+    experiment = Experiment.from_file(experiment_file, config.site)
+    for one in experiment.cells:
+        click.echo(f"{one.place}: {one.cell.name}" if one.place else one.cell.name)
+        click.echo(one.protocol.describe())
+        if one.every is not None:
+            click.echo(f"Frames {one.every.describe()}, {experiment.exposure_s:g} s each.")
+    if experiment.exposure_s is not None:
+        click.echo(schedule_of(experiment, config).describe())
+
+
+@main.command(context_settings=COUNTED_FROM_THE_END)
+@click.argument("run_id", metavar="RUN", default="-1")
+@click.pass_context
+def report(context: click.Context, run_id: str) -> None:
+    """Say what became of an experiment: cells, frames, what was missed and why, use of the beam."""
+    from intercalate.catalog.client import find_run, run_status
+    from intercalate.catalog.visiting import beam_time, report_of, runs_of_experiment
+    from intercalate.catalog_services import open_configured_catalog
+
+    catalog = open_configured_catalog(_config(context))
+    runs = runs_of_experiment(catalog, find_run(catalog, run_id))
+    reports = [report_of(run, run_status(run.metadata)) for run in runs]
+    for one in reports:
+        click.echo(one.describe())
+    click.echo(beam_time(reports))
+
+
+@main.command()
 @click.option("--folder", type=FOLDER, default=Path("demo"), show_default=True, help="Made anew.")
 @click.option("--rate", type=float, default=1000.0, show_default=True, help="Cell seconds per wall second.")
 @click.option("--cell", "cell_model", default="nmc811-graphite", show_default=True, help="Model of the cell.")

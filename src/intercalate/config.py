@@ -63,6 +63,7 @@ class DiffractometerSection(_Section):
 
     prefix: Prefix
     frames_folder: str
+    readout_s: Annotated[float, Field(ge=0)]
     saturation_counts: Positive
     distance_mm: Positive
     pixel_mm: Positive
@@ -124,6 +125,8 @@ class ChangerSection(_Section):
     """The sample changer: a stage, and what is where on it."""
 
     prefix: Prefix
+    speed_mm_per_s: Positive
+    settling_s: Annotated[float, Field(ge=0)]
     places: dict[str, ChangerPlace]
 
 
