@@ -6,6 +6,8 @@ into whatever the plan does at that moment.
 """
 
 import logging
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -73,6 +75,8 @@ class CyclingCell:
         Of its run, once that is open.
     failure
         What went wrong with it, if anything.
+    last_visit_s
+        When it was visited last, by a clock of its own; minus infinity before the first visit.
     """
 
     def __init__(
@@ -100,6 +104,7 @@ class CyclingCell:
         self.measuring = measuring
         self.uid = ""
         self.failure: Exception | None = None
+        self.last_visit_s = -math.inf
         self._program = program
         self._program_id = program_id
         self._metadata = dict(metadata)
@@ -133,7 +138,8 @@ class CyclingCell:
         return str((self.failure and (self.failure.__cause__ or self.failure)) or "")
 
     def next_spot_mm(self) -> tuple[float, float]:
-        """Where on the sample the next frame is taken."""
+        """Where on the sample the next frame is taken; asking begins a visit."""
+        self.last_visit_s = time.monotonic()
         spot = self._spots_mm[self._visits % len(self._spots_mm)]
         self._visits += 1
         return spot
@@ -293,13 +299,9 @@ def collect_all(cells: Sequence[CyclingCell]) -> MsgGenerator[None]:
 
 
 def next_due(cells: Sequence[CyclingCell]) -> CyclingCell | None:
-    """The one to be measured next: of the highest priority, the one that waits longest."""
+    """The one to be measured next: of the highest priority, the one whose last visit is longest ago."""
     due = [cell for cell in cells if cell.is_due]
-    return min(due, key=lambda cell: (-cell.priority, _due_since(cell)), default=None)
-
-
-def _due_since(cell: CyclingCell) -> float:
-    return cell.occasions.due_since_unix_s if cell.occasions is not None else 0.0
+    return min(due, key=lambda cell: (-cell.priority, cell.last_visit_s), default=None)
 
 
 def _raise_failures(cells: Sequence[CyclingCell]) -> None:

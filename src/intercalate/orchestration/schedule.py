@@ -1,7 +1,7 @@
 """What comes of measuring several cells with one beam, reckoned before anything moves.
 
 The beam is given to the cells as it will be: of those that are due, to the one of the highest priority, and
-among equals to the one that waits longest. Occasions that depend on the course of the cell (voltage, state
+among equals to the one whose last visit is longest ago. Occasions that depend on the course of the cell (voltage, state
 of charge) cannot be foreseen and are left out, which is said.
 """
 
@@ -136,13 +136,14 @@ def plan_visits(cells: Sequence[Wanted], exposure_s: float, overheads: Overheads
     found = {cell.name: Visits() for cell in cells}
     measured = [cell for cell in cells if cell.every_s is not None]
     due_s = {cell.name: 0.0 for cell in measured}
+    last_s = {cell.name: -math.inf for cell in measured}
     now_s, at_mm = 0.0, measured[0].position_mm if measured else (0.0, 0.0)
     while waiting := [cell for cell in measured if due_s[cell.name] < cell.duration_s]:
         due = [cell for cell in waiting if due_s[cell.name] <= now_s]
         if not due:
             now_s = min(due_s[cell.name] for cell in waiting)
             continue
-        cell = min(due, key=lambda one: (-one.priority, due_s[one.name]))
+        cell = min(due, key=lambda one: (-one.priority, last_s[one.name], due_s[one.name]))
         visits, every_s = found[cell.name], cell.every_s
         assert every_s is not None
         moving_s = overheads.moving_s(at_mm, cell.position_mm)
@@ -152,6 +153,7 @@ def plan_visits(cells: Sequence[Wanted], exposure_s: float, overheads: Overheads
         visits.exposing_s += exposure_s
         visits.longest_wait_s = max(visits.longest_wait_s, start_s - due_s[cell.name])
         visits.starts_s.append(start_s)
+        last_s[cell.name] = start_s
         # Occasions stay on their grid; one that comes while another waits or is measured takes its place.
         overtaken = max(0, math.floor((now_s - due_s[cell.name]) / every_s))
         visits.missed += overtaken

@@ -33,7 +33,7 @@ class CellTask(BaseModel):
         On the sample from the centre of its window, visited one after the other.
     priority
         Of cells that are due at once, the one with the higher priority is measured first; among equals
-        the one that waits longest.
+        the one whose last visit is longest ago.
     initial_soc
         State of charge at the start, 0 to 1.
     """

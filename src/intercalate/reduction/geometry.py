@@ -21,7 +21,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from intercalate.reduction.integration import load_geometry
-from intercalate.reduction.profiles import pseudo_voigt
+from intercalate.reduction.profiles import ProfileMatrix, pseudo_voigt
 
 if TYPE_CHECKING:
     from pyFAI.geometry import Geometry
@@ -46,6 +46,9 @@ _MIN_PIXELS = 200
 _MIN_SIGNIFICANCE = 10.0
 _CONTROL_POINTS_PER_DEG = 1.0
 _CONTROL_RINGS = 12
+_ENERGY_REACH = 0.1
+"""Relative; what lies farther off fits nothing."""
+
 _FLOOR_DEG = 3e-5
 """A thousandth of a pixel: grains and flat field shift a ring by more than counting says."""
 
@@ -208,7 +211,8 @@ def _from_control_points(
     with contextlib.suppress(ValueError, IndexError, RuntimeError):
         single.extract_cp(max_rings=_CONTROL_RINGS, pts_per_deg=_CONTROL_POINTS_PER_DEG)
         refinement = single.geometry_refinement
-    found = 0 if refinement is None else np.unique(np.array(refinement.data)[:, 2]).size
+    points = np.zeros((0, 3)) if refinement is None else np.reshape(refinement.data, (-1, 3))
+    found = np.unique(points[:, 2]).size
     if refinement is None or found < MIN_RINGS:
         raise GeometryError(
             f"{found} rings of {calibrant} were found, {MIN_RINGS} are needed: is the calibrant in the beam, "
@@ -281,12 +285,26 @@ def _fit_line(x_deg: np.ndarray, counts: np.ndarray) -> tuple[float, float, floa
     low = float(np.percentile(counts, 30))
     start = np.array([0.0, max(float(counts.max()) - low, 1.0) * 0.05, 0.06, 0.02, low, 0.0])
 
+    def line(p: np.ndarray) -> ProfileMatrix:
+        return pseudo_voigt(x_deg, p[:1], np.abs(p[2:3]) + 1e-3, np.abs(p[3:4]) + 1e-4)
+
     def residual(p: np.ndarray) -> np.ndarray:
-        one = pseudo_voigt(x_deg, p[:1], np.abs(p[2:3]) + 1e-3, np.abs(p[3:4]) + 1e-4).value[:, 0]
-        return (p[1] * one + p[4] + p[5] * x_deg - counts) * weight
+        return (p[1] * line(p).value[:, 0] + p[4] + p[5] * x_deg - counts) * weight
+
+    def derivatives(p: np.ndarray) -> np.ndarray:
+        one = line(p)
+        columns = (
+            p[1] * one.by_centre[:, 0],
+            one.value[:, 0],
+            p[1] * np.sign(p[2]) * one.by_gaussian[:, 0],
+            p[1] * np.sign(p[3]) * one.by_lorentzian[:, 0],
+            np.ones_like(x_deg),
+            x_deg,
+        )
+        return np.stack(columns, axis=1) * weight[:, None]
 
     scale = np.array([0.02, start[1], 0.05, 0.05, max(low, 1.0), max(low, 1.0)])
-    fitted = least_squares(residual, start, x_scale=scale, max_nfev=60)
+    fitted = least_squares(residual, start, derivatives, x_scale=scale, max_nfev=60)
     normal = fitted.jac.T @ fitted.jac
     if np.linalg.matrix_rank(normal) < start.size:
         return None
@@ -339,7 +357,11 @@ def _refined(
         return np.append(left / sigma, p[6] / prior_deg)
 
     scale = np.array([1.0, 1.0, 1.0, 1e-3, 1e-3, 1e-2, 1e-3])
-    fitted = least_squares(residual, start, x_scale=scale, loss="soft_l1", f_scale=5.0)
+    reach = np.full(start.size, np.inf)
+    reach[PARAMETERS.index("energy_kev")] = _ENERGY_REACH * nominal.energy_kev
+    fitted = least_squares(
+        residual, start, bounds=(start - reach, start + reach), x_scale=scale, loss="soft_l1", f_scale=5.0
+    )
     left = residual(fitted.x)[:-1]
     scatter_deg = float(np.sqrt(np.mean((left * sigma) ** 2)))
     if scatter_deg > _MAX_SCATTER_DEG:

@@ -1,0 +1,39 @@
+import pytest
+
+from intercalate.orchestration.tasks import CellTask, TasksError, raster_mm
+
+TASK = {"place": "H1", "cell": {}, "protocol": {}, "every": {"time_s": 60.0}}
+
+
+def test_a_task_goes_to_json_and_back():
+    (task,) = CellTask.all_of([{**TASK, "spots_mm": [[0.0, 0.0], [0.4, -0.4]], "priority": 2}])
+    assert CellTask.all_of([task.model_dump(mode="json")]) == [task]
+    assert CellTask.all_of([{**TASK, "every": None}])[0].every is None
+
+
+@pytest.mark.parametrize(
+    ("tasks", "words"),
+    [
+        ([], ("no cell", "name at least one")),
+        ([TASK, TASK], ("H1", "the place of two cells")),
+        ([TASK, {**TASK, "place": ""}], ("cells[1].place",)),
+        ([{**TASK, "every": {"times": 3}}], ("cells[0]", "did you mean time_s")),
+        ([{**TASK, "spots_mm": []}], ("spots_mm",)),
+        ([{**TASK, "spots_mm": [[0.0, 99.0]]}], ("spots_mm", "99")),
+        ([{**TASK, "initial_soc": 1.5}], ("initial_soc", "1.5")),
+    ],
+)
+def test_a_mistake_is_named_with_number_and_field(tasks, words):
+    with pytest.raises(TasksError) as refused:
+        CellTask.all_of(tasks)
+    for word in words:
+        assert word in str(refused.value)
+
+
+def test_a_raster_goes_row_by_row_around_the_centre():
+    assert raster_mm(0.5, 3)[0] == (-0.5, -0.5)
+    assert raster_mm(0.5, 3)[4] == (0.0, 0.0)
+    assert len(raster_mm(0.5, 3)) == 9
+    assert raster_mm(0.5, 1) == [(0.0, 0.0)]
+    with pytest.raises(ValueError, match="has no spot"):
+        raster_mm(0.5, 0)
