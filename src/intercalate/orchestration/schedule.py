@@ -1,8 +1,8 @@
 """What comes of measuring several cells with one beam, reckoned before anything moves.
 
 The beam is given to the cells as it will be: of those that are due, to the one of the highest priority, and
-among equals to the one whose last visit is longest ago. Occasions that depend on the course of the cell (voltage, state
-of charge) cannot be foreseen and are left out, which is said.
+among equals to the one whose last visit is longest ago. Occasions that depend on the course of the cell
+(voltage, state of charge) cannot be foreseen and are left out: such a cell has no visits here.
 """
 
 import math

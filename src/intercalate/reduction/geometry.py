@@ -211,7 +211,7 @@ def _from_control_points(
     with contextlib.suppress(ValueError, IndexError, RuntimeError):
         single.extract_cp(max_rings=_CONTROL_RINGS, pts_per_deg=_CONTROL_POINTS_PER_DEG)
         refinement = single.geometry_refinement
-    points = np.zeros((0, 3)) if refinement is None else np.reshape(refinement.data, (-1, 3))
+    points = np.zeros((0, 3)) if refinement is None else np.reshape(np.array(refinement.data), (-1, 3))
     found = np.unique(points[:, 2]).size
     if refinement is None or found < MIN_RINGS:
         raise GeometryError(
@@ -304,7 +304,7 @@ def _fit_line(x_deg: np.ndarray, counts: np.ndarray) -> tuple[float, float, floa
         return np.stack(columns, axis=1) * weight[:, None]
 
     scale = np.array([0.02, start[1], 0.05, 0.05, max(low, 1.0), max(low, 1.0)])
-    fitted = least_squares(residual, start, derivatives, x_scale=scale, max_nfev=60)
+    fitted = least_squares(residual, start, jac=derivatives, x_scale=scale, max_nfev=60)  # type: ignore[arg-type]
     normal = fitted.jac.T @ fitted.jac
     if np.linalg.matrix_rank(normal) < start.size:
         return None
