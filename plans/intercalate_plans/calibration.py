@@ -30,8 +30,8 @@ from intercalate.reduction.geometry import (
     CalibratedGeometry,
     NominalGeometry,
     fit_geometry,
-    solid_angle,
 )
+from intercalate.reduction.integration import solid_angle
 from intercalate.reduction.pixels import average_dark, blind_pixels, flat_field
 from intercalate.reduction.window import Window, find_window
 

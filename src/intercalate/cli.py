@@ -176,6 +176,38 @@ def _overrides(words: tuple[str, ...]) -> dict[str, str]:
 
 
 @main.command()
+@click.argument("places", nargs=-1)
+@click.option("--exposure", "exposure_s", default=60.0, show_default=True, help="Of the frames to come, s.")
+@click.option("--calibrant", default="LaB6", show_default=True, help="LaB6 or Si.")
+@click.pass_context
+def calibrate(context: click.Context, places: tuple[str, ...], exposure_s: float, calibrant: str) -> None:
+    """Take darks, geometry, flat field and background, and align the cells at PLACES of the changer."""
+    from rich.console import Console
+
+    from intercalate.calibrations import CalibrationStore
+    from intercalate.execute import calibration_plans, into_the_beam, prepare
+
+    config = _config(context)
+    wanted = places or [name for name, one in config.changer.places.items() if one.channel is not None]
+    plans = [*calibration_plans(exposure_s, wanted, calibrant), into_the_beam(wanted[0])]
+    prepare(config, plans, Console(stderr=True))
+    for name, one in CalibrationStore(config.stored(config.calibration.folder)).in_use().items():
+        click.echo(f"{name:16} {one.made:%Y-%m-%d %H:%M} UTC  {one.sha256[:12]}  {_summary(one.values)}")
+
+
+def _summary(values: dict[str, Any]) -> str:
+    """The numbers of a calibration that a person looks at first."""
+    shown = ("energy_kev", "distance_mm", "masked_pixels", "median_counts", "frames", "x_mm", "y_mm")
+    found = []
+    for name in shown:
+        if name in values:
+            sigma = values.get(f"{name}_sigma")
+            error = "" if sigma is None else f" ± {sigma:.2g}"
+            found.append(f"{name} {values[name]:.7g}{error}")
+    return ", ".join(found)
+
+
+@main.command()
 @click.argument("experiment_file", type=FILE)
 @click.pass_context
 def check(context: click.Context, experiment_file: Path) -> None:

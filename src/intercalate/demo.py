@@ -22,7 +22,7 @@ from intercalate.catalog_services import (
     open_configured_catalog,
 )
 from intercalate.config import EXAMPLES, Config
-from intercalate.execute import Preparation, execute
+from intercalate.execute import calibration_plans, execute, into_the_beam
 from intercalate.experiment import Experiment
 from intercalate.services import ServiceError
 from intercalate.simulation import simulation_services, start_simulation
@@ -83,7 +83,9 @@ def run_demo(folder: Path, *, rate: float, cell_model: str, console: Console) ->
         seconds["starting"] = round(time.monotonic() - began, 1)
         # What reduces the frames takes seconds to import; the cell cycles meanwhile.
         threading.Thread(target=import_module, args=("intercalate.results",), daemon=True).start()
-        outcome = execute(config, experiment, console, _beginning(experiment))
+        places = [one.place or FIRST_PLACE for one in experiment.cells]
+        before = [*calibration_plans(experiment.exposure_s or 60.0, places), into_the_beam(places[0])]
+        outcome = execute(config, experiment, console, before)
         stored = [_stored_run(config, uid) for uid in outcome.uids]
         seconds["running"] = round(time.monotonic() - began - seconds["starting"], 1)
         peak_rss_mb = _peak_rss_mb(config)
@@ -109,25 +111,6 @@ def run_demo(folder: Path, *, rate: float, cell_model: str, console: Console) ->
     report = {"wall_s": wall_s, "wall_parts_s": seconds, **report}
     (folder / "report.json").write_text(json.dumps(report, indent=1))
     return report
-
-
-def _beginning(experiment: Experiment) -> list[Preparation]:
-    """What a beamtime begins with."""
-    from bluesky.plan_stubs import mv
-
-    from intercalate_plans import align_cell, calibrate_geometry, take_background, take_darks, take_flat
-
-    plans: list[Preparation] = [
-        ("dark frames", lambda session: take_darks(session.xrd, [60.0, 300.0], 8)),
-        ("geometry from LaB6", lambda session: calibrate_geometry(session.xrd)),
-        ("flat field", lambda session: take_flat(session.xrd)),
-        ("empty cell", lambda session: take_background(session.xrd)),
-    ]
-    places = [one.place or FIRST_PLACE for one in experiment.cells]
-    plans += [
-        (f"aligning {place}", lambda session, at=place: align_cell(session.xrd, at)) for place in places
-    ]
-    return [*plans, ("cell into the beam", lambda session: mv(session.xrd.changer, places[0]))]
 
 
 def _prepare(folder: Path) -> Config:

@@ -46,6 +46,59 @@ Preparation = tuple[str, Callable[[Session], Any]]
 """What it is called, and what makes its plan."""
 
 
+FLAT_S = 300.0
+"""Exposure of the flat field, in cell seconds: even light is faint."""
+
+
+def calibration_plans(exposure_s: float, places: Sequence[str], calibrant: str = "LaB6") -> list[Preparation]:
+    """What a beamtime begins with, in this order.
+
+    Parameters
+    ----------
+    exposure_s
+        Of the frames to come.
+    places
+        Of the cells on the sample changer, which are aligned.
+    """
+    from intercalate_plans import align_cell, calibrate_geometry, take_background, take_darks, take_flat
+
+    exposures_s = sorted({exposure_s, FLAT_S})
+    plans: list[Preparation] = [
+        ("dark frames", lambda session: take_darks(session.xrd, exposures_s)),
+        (f"rings of {calibrant}", lambda session: calibrate_geometry(session.xrd, calibrant, exposure_s)),
+        ("flat field", lambda session: take_flat(session.xrd, FLAT_S)),
+        ("empty cell", lambda session: take_background(session.xrd, exposure_s)),
+    ]
+    plans += [(f"aligning {one}", lambda session, at=one: align_cell(session.xrd, at)) for one in places]
+    return plans
+
+
+def into_the_beam(place: str) -> Preparation:
+    """Move a place of the sample changer into the beam."""
+    from bluesky.plan_stubs import mv
+
+    return ("cell into the beam", lambda session: mv(session.xrd.changer, place))
+
+
+def prepare(config: Config, plans: Sequence[Preparation], console: Console) -> None:
+    """Run plans one after the other, in runs of their own.
+
+    Raises
+    ------
+    SessionError
+        If a device does not answer.
+    """
+    with bar(console) as progress:
+        with task(progress, "connecting", 1.0):
+            session = open_session(config)
+        try:
+            for what, plan in plans:
+                with task(progress, what, 1.0):
+                    session.RE(plan(session))
+        finally:
+            session.close()
+
+
 def execute(
     config: Config,
     experiment: Experiment,

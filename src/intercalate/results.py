@@ -19,6 +19,7 @@ from intercalate.catalog.export import to_csv, to_netcdf
 from intercalate.cell import Cell
 from intercalate.config import Config
 from intercalate.reduction import FitOptions, Systematics
+from intercalate.reduction.shifts import line_shifts
 from intercalate.shift_log import ShiftLog, as_json
 from intercalate.views.operando import save_operando_figure
 
@@ -63,14 +64,14 @@ def reduce_run(run: Any, config: Config, *, progress: Progress = lambda done: No
         _warn("no background was measured; run take_background, and the fit has less to guess")
     exposures = _exposures(aligned, used[f"{Kind.DARK}:{exposure_key(exposure_s)}"])
     cell = Cell.from_dict(dict(start["cell"]), source="the run's start document")
-    geometry = used[str(Kind.GEOMETRY)].values
-    wavelength_sigma = geometry["energy_kev_sigma"] / geometry["energy_kev"]
+    geometry = used[str(Kind.GEOMETRY)]
+    shifts = line_shifts(geometry.text("geometry.poni"), geometry.array("covariance"))
     fitted = reduce_and_fit(
         frames(run),
         exposures,
         chain,
         phases_of(cell),
-        options=FitOptions(systematics=Systematics(wavelength=wavelength_sigma)),
+        options=FitOptions(systematics=Systematics(geometry=shifts)),
         progress=progress,
     )
     merged = aligned.drop_vars("frame", errors="ignore").merge(fitted.drop_vars("frame", errors="ignore"))

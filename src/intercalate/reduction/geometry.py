@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.optimize import least_squares
 
-from intercalate.reduction.integration import load_geometry
 from intercalate.reduction.profiles import ProfileMatrix, pseudo_voigt
 
 if TYPE_CHECKING:
@@ -447,9 +446,3 @@ def _poni(pixel_mm: float, shape: tuple[int, ...], values: dict[str, float]) -> 
         "Rot3: 0.0\n"
         f"Wavelength: {wavelength_m!r}\n"
     )
-
-
-def solid_angle(poni: str) -> np.ndarray:
-    """Solid angle of each pixel relative to normal incidence, shape of the detector."""
-    geometry = load_geometry(poni)
-    return np.asarray(geometry.solidAngleArray(geometry.get_shape()), dtype=float)

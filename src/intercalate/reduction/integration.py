@@ -248,3 +248,9 @@ def load_geometry(poni: str | Path) -> "AzimuthalIntegrator":
     if not path.is_file():
         raise ValueError(f"no PONI file at {path}")
     return pyFAI.load(str(path))
+
+
+def solid_angle(poni: str) -> np.ndarray:
+    """Solid angle of each pixel relative to normal incidence, shape of the detector."""
+    geometry = load_geometry(poni)
+    return np.asarray(geometry.solidAngleArray(geometry.get_shape()), dtype=float)

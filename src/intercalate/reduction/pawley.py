@@ -346,7 +346,10 @@ class _Fit:
         width, _, _ = total_width(point.geometry.gaussian, point.geometry.lorentzian)
         by_depth = model.shift_by_depth(point.parameters)
         by_scale = np.degrees(2 * np.tan(np.radians(point.geometry.centre) / 2))
-        shifts = [np.full(lines, declared.zero_deg), by_scale * declared.wavelength]
+        if declared.geometry is not None:
+            shifts = declared.geometry.at(point.geometry.centre)
+        else:
+            shifts = [np.full(lines, declared.zero_deg), by_scale * declared.wavelength]
         if not model.refines_displacement:
             shifts.append(by_depth * declared.displacement_um)
         for index, phase in enumerate(model.phases):

@@ -24,6 +24,26 @@ class Estimate:
 UNDETERMINED = Estimate(float("nan"), float("nan"), float("nan"))
 
 
+@dataclass(frozen=True)
+class LineShifts:
+    """Independent standard shifts of all lines together, as functions of the angle.
+
+    Attributes
+    ----------
+    two_theta_deg
+        Ascending, shape (n,).
+    modes_deg
+        Shape (modes, n).
+    """
+
+    two_theta_deg: np.ndarray
+    modes_deg: np.ndarray
+
+    def at(self, two_theta_deg: np.ndarray) -> list[np.ndarray]:
+        """Each of the shifts at these angles."""
+        return [np.interp(two_theta_deg, self.two_theta_deg, mode) for mode in self.modes_deg]
+
+
 @dataclass(frozen=True, slots=True)
 class Systematics:
     """Standard uncertainties that counting does not show.
@@ -44,6 +64,8 @@ class Systematics:
         material, in full widths of that variation (from the refined strain). A distribution of
         skewness s shifts the best symmetric profile by about s sigma / 6; 0.02 of a full width
         belongs to s = 0.3. Weighting by intensity is of that order too.
+    geometry
+        Of a calibration, by its covariance; None takes `zero_deg` and `wavelength` instead.
     zero_deg
         Common shift of all lines: centre of the rings.
     wavelength
@@ -56,6 +78,7 @@ class Systematics:
 
     profile_fraction: float = 0.005
     distribution_fraction: float = 0.02
+    geometry: LineShifts | None = None
     zero_deg: float = 2e-4
     wavelength: float = 2e-5
     displacement_um: float = 100.0

@@ -9,8 +9,9 @@ from intercalate.reduction.geometry import (
     GeometryError,
     NominalGeometry,
     fit_geometry,
-    solid_angle,
 )
+from intercalate.reduction.integration import solid_angle
+from intercalate.reduction.shifts import line_shifts
 
 from .ring_frames import PIXEL_MM, SHAPE, ring_frame, two_theta_deg
 
@@ -60,6 +61,33 @@ def test_the_poni_file_is_the_geometry_that_was_found(tmp_path):
     assert read.wavelength * 1e10 == pytest.approx(12.398419843 / true[5], rel=3e-4)
     assert solid_angle(found.poni).shape == SHAPE
     assert solid_angle(found.poni).max() == pytest.approx(1.0, abs=1e-3)
+
+
+def test_the_covariance_says_by_how_much_lines_may_be_off():
+    """Against geometries drawn from the covariance: apparent angle of a ring less its Bragg angle."""
+    frame, _ = drawn(3)
+    found = fit_geometry(frame, NO_MASK, NOMINAL)
+    values = np.array(list(found.values.values()))
+    draws = np.random.default_rng(0).multivariate_normal(values, found.covariance, 200)
+    spacing = np.array([4.0, 2.0, 1.2])
+
+    def offsets(p):
+        """Of the mean ring, of lines of these spacings."""
+        seen = two_theta_deg(p[0], (p[1], p[2]), p[3], p[4])
+        true = two_theta_deg(values[0], (values[1], values[2]), values[3], values[4])
+        result = []
+        for d in spacing:
+            at = np.degrees(2 * np.arcsin(12.398419843 / values[5] / 2 / d))
+            bragg = np.degrees(2 * np.arcsin(12.398419843 / p[5] / 2 / d))
+            ring = np.abs(true - at) < 0.3
+            result.append((seen - true)[ring].mean() - (bragg - at))
+        return result
+
+    spread = np.std([offsets(p) for p in draws], axis=0)
+    shifts = line_shifts(found.poni, found.covariance)
+    angles = np.degrees(2 * np.arcsin(12.398419843 / values[5] / 2 / spacing))
+    claimed = np.sqrt(np.sum(np.square(shifts.at(angles)), axis=0))
+    np.testing.assert_allclose(claimed, spread, rtol=0.2)
 
 
 def test_masked_pixels_are_not_looked_at():
