@@ -20,12 +20,11 @@ def line_shifts(poni: str, covariance: np.ndarray) -> LineShifts:
     covariance
         Of `PARAMETERS`, shape (6, 6).
     """
-    geometry = load_geometry(poni)
+    geometry: Any = load_geometry(poni)
     shape = geometry.get_shape()
-    rows, columns = (
-        axis.ravel() for axis in np.mgrid[0 : shape[0] : _EVERY_PIXEL, 0 : shape[1] : _EVERY_PIXEL]
-    )
-    energy_kev = HC_KEV_ANGSTROM / (float(geometry.wavelength or 0.0) * 1e10)
+    every = _EVERY_PIXEL
+    rows, columns = (axis.ravel() for axis in np.mgrid[0 : shape[0] : every, 0 : shape[1] : every])
+    energy_kev = HC_KEV_ANGSTROM / (geometry.wavelength * 1e10)
     at = np.array([geometry.dist, geometry.poni1, geometry.poni2, geometry.rot1, geometry.rot2, 0.0])
 
     def seen_deg(parameters: np.ndarray) -> np.ndarray:
