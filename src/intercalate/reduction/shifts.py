@@ -1,5 +1,7 @@
 """What the uncertainty of a geometry means for the positions of lines."""
 
+from typing import Any
+
 import numpy as np
 
 from intercalate.reduction.geometry import HC_KEV_ANGSTROM
