@@ -1,6 +1,6 @@
 """Runs benchmarks by name and writes their tables into docs/benchmarks.md.
 
-Usage: python -m benchmarks [points records idle speed soak reduction cell] [--soak-minutes 30]
+Usage: python -m benchmarks [points records idle speed soak reduction chain cell] [--soak-minutes 30]
 """
 
 import argparse
@@ -31,6 +31,7 @@ def benchmarks(soak_minutes: float) -> dict[str, tuple[str, Callable[[], str]]]:
         "speed": ("Highest speed", rates.measure),
         "soak": ("Long run at 1x", partial(long_run.measure, soak_minutes)),
         "reduction": ("Errors and speed of the reduction", partial(script, "bench_reduction")),
+        "chain": ("The whole chain on instruments nobody was told of", partial(script, "bench_chain")),
         "cell": ("Cell model against PyBaMM", partial(script, "bench_cell_model")),
     }
 

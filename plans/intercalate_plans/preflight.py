@@ -1,5 +1,6 @@
 """Check before the start: cell, channel, beam, detector, disk, clocks and calibrations."""
 
+import logging
 import math
 import uuid
 from collections.abc import Sequence
@@ -9,26 +10,35 @@ from typing import Any
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
 import numpy as np
-from bluesky.utils import FailedStatus, MsgGenerator
+from bluesky.utils import MsgGenerator
 from ophyd import Signal
 
-from intercalate.calibrations import Kind, exposure_key
+from intercalate.calibrations import CalibrationError, Kind, exposure_key
 from intercalate.cell import Cell
-from intercalate.contract import RECORD_COLUMNS, OnLoss
+from intercalate.contract import OnLoss
 from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
 from intercalate.orchestration import preflight as checks
 from intercalate.orchestration.annotations import device, devices, for_queue, mapping, number
 from intercalate.orchestration.calibrating import monitor_counts, take
-from intercalate.orchestration.cells import CyclingCell
+from intercalate.orchestration.cells import FAILURES, CyclingCell
 from intercalate.orchestration.checking import as_cell, bound, require_role
 from intercalate.orchestration.tasks import cycler_of
-from intercalate.orchestration.waiting import in_thread, trigger_and_wait, wait_for_any
+from intercalate.orchestration.waiting import in_thread, trigger_and_wait, wait_for_any, wait_until_done
 from intercalate.protocol import Protocol
 
+log = logging.getLogger(__name__)
+
+MAX_EXPOSURE_S = 3600.0
+MAX_EVERY_S = 1e6
 PREFLIGHT_STREAM = "preflight"
 """One event per finding."""
 
 COUNT_S = 1.0
+CLOCK_READINGS = 5
+"""Of which the narrowest counts."""
+
+READ_TIMEOUT_S = 5.0
+_OF_PULSES = ("pulse", "resistance", "other channels")
 
 
 @for_queue(
@@ -39,9 +49,10 @@ COUNT_S = 1.0
     place={"description": "Of the cell on the sample changer.", "annotation": "str"},
     cell=mapping("The cell."),
     protocol=mapping("What will be done to it."),
-    exposure_s=number("Exposure of each frame, s.", 0.001, 3600),
-    every_s=number("Time between two frames, s.", 0.001, 1e6, optional=True),
+    exposure_s=number("Exposure of each frame, s.", 0.001, MAX_EXPOSURE_S),
+    every_s=number("Time between two frames, s.", 0.001, MAX_EVERY_S, optional=True),
     overrides=mapping("Reason for each check whose red is accepted.", optional=True),
+    initial_soc=number("State of charge at the start, 0 to 1.", 0, 1, optional=True),
     md=mapping("Further metadata.", optional=True),
 )  # fmt: skip
 def preflight(
@@ -54,13 +65,19 @@ def preflight(
     every_s: float | None = None,
     overrides: dict[str, str] | None = None,
     *,
+    initial_soc: float | None = None,
     md: dict[str, Any] | None = None,
 ) -> MsgGenerator[str]:
     """Check cell, channel, beam, detector, disk, clocks and calibrations before an experiment.
 
     The cell passes a charging and a discharging pulse of C/50, which leave its charge as it was, and meets
     the beam for one exposure; then it is at open circuit, behind a closed shutter. Outside its own window,
-    as a fresh cell is, it is only pulsed towards it.
+    as a fresh cell is, it is only pulsed towards it. What cannot be checked because a device fails is red,
+    and the other checks are made nevertheless.
+
+    A channel feeds and reads a cell by the same cable. So leads that are mixed between channels, and cells
+    that touch, show in the pulse; two like cells whose whole cables are exchanged do not: each answers on the
+    channel that feeds it. Only marks on the cables, or what a cell shows in the beam, tell which it is.
 
     Parameters
     ----------
@@ -75,7 +92,10 @@ def preflight(
     exposure_s, every_s
         Of the frames, in cell seconds; one after the other where `every_s` is None.
     overrides
-        By name of a check, the reason for which its red is accepted, in words. It is recorded.
+        By name of a check, the reason for which its red is accepted, in words. It is recorded; where the
+        check is not red, it is ignored, and the finding says so.
+    initial_soc
+        State of charge at the start, 0 to 1; a protocol with `until_soc` needs it.
     md
         Added to the run's start document.
 
@@ -94,16 +114,20 @@ def preflight(
     require_role(station, MeasuresDiffraction, "station")
     for one in cyclers:
         require_role(one, CyclesCells, "cyclers")
+    _check_times(exposure_s, every_s)
     reasons = dict(overrides or {})
     checks.check_overrides(reasons)
     sample = as_cell(cell)
     cycler = cycler_of(place, station.changer, cyclers)
     others = [one for one in cyclers if one is not cycler]
     station.changer.position_mm(place)
-    checked_protocol, _, planned = bound(protocol, sample, cycler.site, None)
+    if station.monitors.limits is None:
+        raise ValueError(f"nothing says what {station.monitors.name} counts with full beam: see [monitors]")
+    checked_protocol, _, planned = bound(protocol, sample, cycler.site, initial_soc)
     pulse_s = max(checks.PULSE_S, checks.PULSE_WALL_S * float(cycler.rate.get()))
     rates_C = checks.pulse_rates(float(cycler.voltage_v.get()), planned)
     _, _, pulses = bound(_pulses(pulse_s, rates_C, checked_protocol), sample, cycler.site, None)
+    assert pulses.capacity_ah is not None, "rates were bound to it"
     metadata = {
         "plan_name": "preflight",
         "sample": sample.name,
@@ -113,90 +137,194 @@ def preflight(
         "overrides": reasons,
         **(md or {}),
     }
-    seen = checks.Pulses(np.empty((0, len(RECORD_COLUMNS))))
+    seen = checks.Pulses(checks.PULSE_RATE_C * pulses.capacity_ah)
     pulsed = CyclingCell(
         cycler, pulses, uuid.uuid4().hex, metadata, OnLoss.REST, OnLoss.REST, watch=_watch(seen)
     )
-    findings: list[checks.Finding] = []
+    findings: dict[str, checks.Finding] = {}
+
+    def find(*found: checks.Finding) -> None:
+        findings.update((one.what, one) for one in found)
+
+    def attempt(what: str, plan: MsgGenerator[None]) -> MsgGenerator[None]:
+        try:
+            yield from plan
+        except (*FAILURES, CalibrationError) as error:
+            find(checks.failed(what, error))
+
+    def is_red(what: str) -> bool:
+        return what in findings and findings[what].verdict is checks.Verdict.RED
 
     def body() -> MsgGenerator[None]:
-        voltage_v = yield from in_thread(lambda: float(cycler.voltage_v.get(use_monitor=False)))
-        findings.append(checks.open_circuit_voltage(voltage_v, planned))
-        if findings[0].verdict is checks.Verdict.GREEN:
-            yield from pulse()
-            findings.extend(
-                checks.pulse_answers(seen, rates_C)
-                if pulsed.failure is None
-                else [checks.no_pulse(pulsed.why_failed)]
-            )
-        yield from beam()
-        findings.append(_disk(station, planned.worst_case_s, every_s or exposure_s))
-        yield from trigger_and_wait(station.clocks)
-        times = (station.clocks.cycler_unix_s, station.clocks.instrument_unix_s, station.clocks.half_width_s)
-        ours, theirs, width = (float(signal.get()) for signal in times)
-        findings.append(checks.clocks(theirs - ours, width))
-        calibrations = station.calibrations
-        findings.append(checks.calibrations(calibrations.store, exposure_s, place, calibrations.max_age_h))
+        yield from attempt("open-circuit voltage", at_rest())
+        if is_red("open-circuit voltage"):
+            find(*checks.skipped(_OF_PULSES, "the voltage is not such that the cell may be pulsed"))
+        else:
+            pulsing = bpp.contingency_wrapper(pulse(), except_plan=lambda _: pulsed.abort())
+            yield from attempt("pulse", pulsing)
+        yield from attempt("shutter", beam())
+        if is_red("shutter"):
+            find(*checks.skipped({"I0", "test frame"} - set(findings), "the shutter is not in order"))
+        else:
+            yield from attempt("test frame", exposure())
+        yield from attempt("disk", room())
+        yield from attempt("clocks", times())
+        yield from attempt("calibrations", calibrated())
+
+    def at_rest() -> MsgGenerator[None]:
+        voltage_v = yield from in_thread(lambda: _read(cycler.voltage_v))
+        find(checks.open_circuit_voltage(voltage_v, planned))
 
     def pulse() -> MsgGenerator[None]:
+        busy = yield from in_thread(lambda: [other for other in others if other.is_busy])
+        quiet = [other for other in others if other not in busy]
+        seen.busy = [other.channel for other in busy]
+        seen.others_v = {other.channel: [] for other in quiet}
         yield from pulsed.start()
         while pulsed.is_running:
             yield from wait_for_any([pulsed.bell()])
             yield from pulsed.collect()
-            now_a = float(cycler.current_a.get())
-            for other in others:
-                read = yield from in_thread(lambda: float(other.voltage_v.get(use_monitor=False)))  # noqa: B023
-                seen.others_v.setdefault(other.channel, []).append((now_a, read))
+            readings = yield from in_thread(lambda: _beside(cycler, quiet))
+            for other, reading in zip(quiet, readings, strict=True):
+                seen.note(other.channel, *reading)
+        if pulsed.failure is None:
+            find(*checks.pulse_answers(seen, rates_C))
+        else:
+            find(checks.no_pulse(pulsed.why_failed))
+            find(*checks.skipped(("resistance", "other channels"), "there was no whole pulse"))
 
     def beam() -> MsgGenerator[None]:
-        monitors, limits = station.monitors, station.monitors.limits
-        yield from bps.mv(station.changer, place, monitors.count_time_s, COUNT_S, station.shutter, "closed")
+        monitors = station.monitors
+        yield from _go(monitors.count_time_s, COUNT_S)
+        yield from shut("closed")
+        if is_red("shutter"):
+            return
         closed = yield from i0_per_s()
-        try:
-            yield from bps.mv(station.shutter, "open")
-        except FailedStatus:
-            shown = yield from bps.rd(station.shutter.state)
-            findings.append(checks.stuck_shutter(str(shown)))
+        yield from shut("open")
+        if is_red("shutter"):
             return
         opened = yield from i0_per_s()
-        findings.extend(checks.shutter_and_i0(closed, opened, limits.full_i0_per_s, limits.weak_below))
-        (taken,) = yield from take(station, 1, exposure_s)
-        yield from bps.mv(station.shutter, "closed")
-        calibrations = station.calibrations
-        dark = calibrations.store.latest(Kind.DARK, exposure_key(exposure_s))
-        flat = calibrations.store.latest(Kind.FLAT)
-        unused = flat.array("mask") if flat else dark.array("blind") if dark else None
-        findings.append(
-            checks.exposed_frame(
-                taken.frame,
-                dark.array("mean") if dark else None,
-                unused,
-                calibrations.on_paper.saturation_counts,
-            )
-        )
+        find(*checks.shutter_and_i0(closed, opened, monitors.limits))
+
+    def shut(told: str) -> MsgGenerator[None]:
+        try:
+            yield from _go(station.shutter, told)
+        except FAILURES as error:
+            log.error("%s: %s", station.shutter.name, error.__cause__ or error)
+            shown = yield from in_thread(lambda: _word(station.shutter.state))
+            find(checks.stuck_shutter(told, shown))
 
     def i0_per_s() -> MsgGenerator[float]:
         yield from trigger_and_wait(station.monitors)
         i0, _, live_s = yield from monitor_counts(station)
         return i0 / live_s if live_s > 0 else math.nan
 
+    def exposure() -> MsgGenerator[None]:
+        yield from _go(station.changer, place)
+        (taken,) = yield from bpp.stage_wrapper(take(station, 1, exposure_s), [station.detector])
+        yield from shut("closed")
+        store, saturation = station.calibrations.store, station.calibrations.on_paper.saturation_counts
+        dark, flat = store.latest(Kind.DARK, exposure_key(exposure_s)), store.latest(Kind.FLAT)
+        found = yield from in_thread(lambda: checks.exposed_frame(taken.frame, dark, flat, saturation))
+        find(found)
+
+    def room() -> MsgGenerator[None]:
+        frames = math.ceil(planned.worst_case_s / max(exposure_s, every_s or 0.0))
+        folder, size = Path(station.detector.frames_folder), station.detector.frame_bytes
+        found = yield from in_thread(lambda: checks.disk(folder, frames, size))
+        find(found)
+
+    def times() -> MsgGenerator[None]:
+        signals = (
+            station.clocks.cycler_unix_s,
+            station.clocks.instrument_unix_s,
+            station.clocks.half_width_s,
+        )
+        pairs = []
+        for _ in range(CLOCK_READINGS):
+            yield from trigger_and_wait(station.clocks)
+            ours, theirs, width_s = (float(signal.get()) for signal in signals)
+            pairs.append((width_s if math.isfinite(width_s) else math.inf, theirs - ours))
+        width_s, offset_s = min(pairs)
+        find(checks.clocks(offset_s, width_s))
+
+    def calibrated() -> MsgGenerator[None]:
+        kept = station.calibrations
+        found = yield from in_thread(
+            lambda: checks.calibrations(kept.store, exposure_s, place, kept.max_age_h)
+        )
+        find(found)
+
     def wind_up() -> MsgGenerator[None]:
         yield from pulsed.wind_up()
-        yield from bps.abs_set(station.shutter, "closed", group="shutter")
-        yield from bps.wait(group="shutter", timeout=30, error_on_timeout=False)
+        yield from shut("closed")
+        yield from _note(result())
+
+    def result() -> list[checks.Finding]:
+        return checks.overridden(checks.completed(list(findings.values())), reasons)
 
     def inner() -> MsgGenerator[str]:
         yield from pulsed.open()
         yield from bpp.contingency_wrapper(body(), except_plan=lambda _: pulsed.abort(), final_plan=wind_up)
-        findings[:] = checks.overridden(findings, reasons)
-        yield from _note(findings)
-        red = any(one.verdict is checks.Verdict.RED for one in findings)
+        red = any(one.verdict is checks.Verdict.RED for one in result())
         yield from bps.close_run(exit_status="fail" if red else "success", reason="red" if red else "")
         if red:
-            raise checks.PreflightError(place, findings)
+            raise checks.PreflightError(place, result())
         return pulsed.uid
 
-    return (yield from bpp.stage_wrapper(bpp.rewindable_wrapper(inner(), False), [station.detector]))
+    return (yield from bpp.rewindable_wrapper(inner(), False))
+
+
+def _check_times(exposure_s: float, every_s: float | None) -> None:
+    for name, value, most in (
+        ("exposure_s", exposure_s, MAX_EXPOSURE_S),
+        ("every_s", exposure_s if every_s is None else every_s, MAX_EVERY_S),
+    ):
+        if not 0 < value <= most:
+            raise ValueError(f"{name} is {value}; it must be above 0 and at most {most:g} s")
+
+
+def _go(device: Any, where: Any) -> MsgGenerator[None]:
+    """Set a device and wait for it, which a pause does not cut short."""
+    group = f"preflight-{uuid.uuid4().hex}"
+    status = yield from bps.abs_set(device, where, group=group)
+    yield from wait_until_done(status)
+    yield from bps.wait(group)
+
+
+def _read(signal: Any) -> float:
+    """Value by an explicit read, in a thread.
+
+    Raises
+    ------
+    RuntimeError
+        Whatever the library raises where there is no answer.
+    """
+    try:
+        return float(signal.get(use_monitor=False, timeout=READ_TIMEOUT_S, connection_timeout=READ_TIMEOUT_S))
+    except Exception as error:
+        raise RuntimeError(f"{signal.name} cannot be read: {error}") from error
+
+
+def _word(signal: Any) -> str:
+    """Likewise of a string; says so where there is no answer."""
+    try:
+        return str(signal.get(use_monitor=False, timeout=READ_TIMEOUT_S, connection_timeout=READ_TIMEOUT_S))
+    except Exception as error:  # noqa: BLE001 - part of a message
+        return f"nothing: {error}"
+
+
+def _beside(cycler: CyclesCells, others: Sequence[CyclesCells]) -> list[tuple[float, float, float]]:
+    """Voltage of each other channel, between two readings of this one's current; NaN without an answer."""
+
+    def read(signal: Any) -> float:
+        try:
+            return _read(signal)
+        except RuntimeError as error:
+            log.warning("%s", error)
+            return math.nan
+
+    return [(read(cycler.current_a), read(other.voltage_v), read(cycler.current_a)) for other in others]
 
 
 def _pulses(pulse_s: float, rates_C: Sequence[float], planned: Protocol) -> dict[str, Any]:
@@ -207,6 +335,7 @@ def _pulses(pulse_s: float, rates_C: Sequence[float], planned: Protocol) -> dict
         method += [{"step": "constant_current", "rate_C": rate_C, "until_time_s": pulse_s}, rest]
     return {
         "record": {"time_s": pulse_s / 10},
+        "sample": planned.sample.model_dump(exclude_none=True),
         "safety": planned.safety.model_dump(exclude_none=True),
         "method": method,
     }
@@ -219,18 +348,12 @@ def _watch(seen: checks.Pulses) -> Any:
     return watch
 
 
-def _disk(station: MeasuresDiffraction, duration_s: float, every_s: float) -> checks.Finding:
-    frames = math.ceil(duration_s / every_s)
-    return checks.disk(Path(station.detector.frames_folder), frames, station.detector.frame_bytes)
-
-
 def _note(findings: Sequence[checks.Finding]) -> MsgGenerator[None]:
-    signals: dict[str, Any] = {}
+    columns = ("what", "verdict", "found", "limit", "remedy")
+    signals: dict[str, Any] = {name: Signal(name=f"preflight_{name}", value="") for name in columns}
     for one in findings:
-        values = checks.as_event(one)
-        signals = signals or {name: Signal(name=f"preflight_{name}", value="") for name in values}
         yield from bps.create(name=PREFLIGHT_STREAM)
-        for name, value in values.items():
-            signals[name].put(value)
-            yield from bps.read(signals[name])
+        for name, signal in signals.items():
+            signal.put(str(getattr(one, name)))
+            yield from bps.read(signal)
         yield from bps.save()

@@ -106,6 +106,7 @@ class Session:
                     experiment.exposure_s or 60.0,
                     one.every.time_s if one.every else None,
                     overrides,
+                    initial_soc=one.initial_soc,
                 )
             )
         return plans

@@ -1,7 +1,10 @@
 """What a preflight finds on a beamline, and what it leaves behind."""
 
+import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import epics
@@ -10,11 +13,12 @@ from bluesky.utils import RunEngineInterrupted
 
 from beamline import Beamline, start_beamline
 from calibrating import calibrate
+from intercalate.calibrations import CalibrationStore
 from intercalate.cell import Cell
 from intercalate.contract import RECORD_COLUMNS, CyclerState, Verb
 from intercalate.orchestration.preflight import CHECKS, PreflightError, Verdict
 from intercalate.session import Session
-from intercalate_plans import align_cell, preflight
+from intercalate_plans import align_cell, charge_discharge, preflight
 from polling import wait_for
 
 from .conftest import Documents
@@ -43,13 +47,44 @@ def calibrated(session: Session) -> Session:
 
 
 def check(session: Session, cell: Cell, place: str = "H1", **options: Any) -> Any:
-    cyclers = list(session.cyclers.values())
-    return preflight(cyclers, session.xrd, place, cell, PROTOCOL, 60.0, 300.0, **options)
+    asked = {"cyclers": list(session.cyclers.values()), "protocol": PROTOCOL, "every_s": 300.0, **options}
+    return preflight(station=session.xrd, place=place, cell=cell, exposure_s=60.0, **asked)
+
+
+def column(documents: Documents, name: str) -> dict[str, str]:
+    events = documents.events("preflight")
+    return {one["data"]["preflight_what"]: one["data"][f"preflight_{name}"] for one in events}
 
 
 def verdicts(documents: Documents) -> dict[str, str]:
-    events = documents.events("preflight")
-    return {one["data"]["preflight_what"]: one["data"]["preflight_verdict"] for one in events}
+    return column(documents, "verdict")
+
+
+def red(documents: Documents) -> set[str]:
+    return {what for what, verdict in verdicts(documents).items() if verdict == "red"}
+
+
+@contextmanager
+def knob(prefix: str, name: str) -> Iterator[None]:
+    """A fault, until the end of the block."""
+    switch = epics.PV(f"{prefix}Knob:{name}", auto_monitor=False)
+    switch.wait_for_connection(10)
+    switch.put(1, wait=True, timeout=5)
+    try:
+        yield
+    finally:
+        switch.put(0, wait=True, timeout=5)
+
+
+class Neighbour:
+    """A channel of which some things are otherwise."""
+
+    def __init__(self, cycler: Any, **otherwise: Any):
+        self._cycler = cycler
+        self.__dict__.update(otherwise)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cycler, name)
 
 
 def test_a_beamline_without_calibrations_is_red_and_says_which_plans_help(
@@ -83,18 +118,79 @@ def test_a_beamline_in_order_is_green_and_the_cell_is_left_at_rest(
     assert 0 < charge_ah[-1] - charge_ah[0] < 0.002 * 7.5e-3
 
 
-def test_a_shutter_that_sticks_is_found(
+def test_without_a_background_there_is_a_warning_and_no_red(
+    calibrated: Session, cell: Cell, documents: Documents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calibrations = calibrated.xrd.calibrations
+    without = tmp_path / "calibration"
+    shutil.copytree(calibrations.store.folder, without)
+    for one in CalibrationStore(without):
+        if one.kind == "background":
+            shutil.rmtree(one.folder)
+    monkeypatch.setattr(calibrations, "store", CalibrationStore(without))
+    calibrated.RE(check(calibrated, cell, overrides={"calibrations": "it is not subtracted"}))
+    assert verdicts(documents)["calibrations"] == "warning"
+    assert "override was ignored: it is not subtracted" in column(documents, "remedy")["calibrations"]
+    assert red(documents) == set()
+
+
+def test_a_pulse_that_shows_on_another_channel_is_found(
+    calibrated: Session, cell: Cell, documents: Documents
+) -> None:
+    own, other = calibrated.cyclers["CH1"], calibrated.cyclers["CH2"]
+    crossed = Neighbour(other, voltage_v=own.voltage_v)
+    with pytest.raises(PreflightError, match="the pulse also shows on CH2: cables are exchanged"):
+        calibrated.RE(check(calibrated, cell, cyclers=[own, crossed]))
+    assert red(documents) == {"other channels"}
+
+
+def test_a_neighbour_that_cycles_is_not_judged(calibrated: Session, cell: Cell, documents: Documents) -> None:
+    own, other = calibrated.cyclers["CH1"], calibrated.cyclers["CH2"]
+    busy = Neighbour(other, voltage_v=own.voltage_v, is_busy=True)
+    calibrated.RE(check(calibrated, cell, cyclers=[own, busy]))
+    assert verdicts(documents)["other channels"] == "not checked"
+    assert column(documents, "found")["other channels"] == "CH2 busy, not looked at"
+
+
+def test_a_detector_that_cannot_write_is_red_and_the_rest_is_checked_nevertheless(
+    calibrated: Session, cell: Cell, documents: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibrated.xrd.detector.hdf, "write_path_template", "/proc/frames")
+    with pytest.raises(PreflightError, match=r"test frame: ExposureError: .*cannot write to /proc/frames"):
+        calibrated.RE(check(calibrated, cell))
+    found = verdicts(documents)
+    assert set(found) == set(CHECKS)
+    assert found["test frame"] == "red"
+    assert {found[what] for what in ("pulse", "shutter", "I0", "clocks", "calibrations")} == {"green"}
+
+
+def test_a_shutter_that_does_not_open_is_found(
     calibrated: Session, beamline: Beamline, cell: Cell, documents: Documents
 ) -> None:
-    knob = epics.PV(f"{beamline.config.shutter.prefix}Knob:ShutterStuck", auto_monitor=False)
-    knob.wait_for_connection(10)
-    knob.put(1, wait=True, timeout=5)
+    with (
+        knob(beamline.config.shutter.prefix, "ShutterStuck"),
+        pytest.raises(PreflightError, match="shutter: told to be open, it shows 'closed'"),
+    ):
+        calibrated.RE(check(calibrated, cell))
+    assert red(documents) == {"shutter"}
+    assert verdicts(documents)["I0"] == verdicts(documents)["test frame"] == "not checked"
+
+
+def test_a_shutter_that_does_not_close_is_found(
+    calibrated: Session, beamline: Beamline, cell: Cell, documents: Documents
+) -> None:
+    shutter = calibrated.xrd.shutter
+    shutter.set("open").wait(10)
     try:
-        with pytest.raises(PreflightError, match="shutter: told to open, it shows 'closed'"):
+        with (
+            knob(beamline.config.shutter.prefix, "ShutterStuck"),
+            pytest.raises(PreflightError, match="shutter: told to be closed, it shows 'open'"),
+        ):
             calibrated.RE(check(calibrated, cell))
     finally:
-        knob.put(0, wait=True, timeout=5)
-    assert verdicts(documents)["shutter"] == "red"
+        shutter.set("closed").wait(10)
+    assert red(documents) == {"shutter"}
+    assert not calibrated.cycler.is_busy
 
 
 def test_little_beam_is_red_unless_somebody_says_why_it_may_be(
@@ -120,14 +216,9 @@ def test_a_cell_without_contact_is_found_and_the_channel_can_be_acknowledged(
     calibrated: Session, beamline: Beamline, cell: Cell, documents: Documents
 ) -> None:
     prefix = beamline.config.cycler.channel_prefix("CH1")
-    knob = epics.PV(f"{prefix}Knob:ContactLoss", auto_monitor=False)
-    knob.wait_for_connection(10)
-    knob.put(1, wait=True, timeout=5)
-    try:
-        with pytest.raises(PreflightError, match=r"pulse: "):
-            calibrated.RE(check(calibrated, cell))
-    finally:
-        knob.put(0, wait=True, timeout=5)
+    with knob(prefix, "ContactLoss"), pytest.raises(PreflightError, match=r"pulse: "):
+        calibrated.RE(check(calibrated, cell))
+    assert "pulse" in red(documents)
     cycler = calibrated.cycler
     cycler.take_lease()
     if cycler.state.get(use_monitor=False) == CyclerState.FAULT:
@@ -145,8 +236,7 @@ def test_a_dump_during_the_check_is_found(
     dump.put(10_000.0, wait=True, timeout=5)
     with pytest.raises(PreflightError, match=r"2 red|3 red"):
         calibrated.RE(check(calibrated, cell))
-    red = {what for what, verdict in verdicts(documents).items() if verdict == "red"}
-    assert {"shutter", "I0"} <= red
+    assert {"shutter", "I0"} <= red(documents)
     ring = calibrated.xrd.beam.ring_state
     wait_for(lambda: ring.get(use_monitor=False) != "no beam", 60, "the beam is back")
 
@@ -170,8 +260,34 @@ def test_an_abort_during_the_pulse_leaves_the_cell_at_rest(
     wait_for(lambda: not cycler.is_busy, 10, "at rest")
     assert cycler.current_a.get(use_monitor=False) == 0
     assert calibrated.xrd.shutter.state.get(use_monitor=False) == "closed"
+    assert set(verdicts(documents)) == set(CHECKS)
+    assert column(documents, "found")["shutter"] == "not reached"
     cycler.take_lease()
     cycler.send(Verb.ACKNOWLEDGE, program_id=cycler.program_info()["program_id"])
+
+
+def test_in_its_window_the_cell_answers_both_ways_and_keeps_its_charge(
+    calibrated: Session, cell: Cell, documents: Documents
+) -> None:
+    charged = {
+        **PROTOCOL,
+        "method": [
+            {"step": "constant_current", "rate_C": 0.5, "until_time_s": 1500.0},
+            {"step": "open_circuit_voltage", "until_time_s": 3000.0},
+        ],
+    }
+    calibrated.RE(charge_discharge(calibrated.cycler, cell, charged, on_abort="rest", on_client_lost="rest"))
+    documents.all.clear()
+    to_half = {**PROTOCOL, "method": [{"step": "constant_current", "rate_C": 0.1, "until_soc": 0.5}]}
+    calibrated.RE(check(calibrated, cell, protocol=to_half, initial_soc=0.2))
+    assert set(verdicts(documents).values()) == {"green"}
+    found = column(documents, "found")["pulse"]
+    assert "mV on charge, -" in found
+    assert "mV on discharge" in found
+    charge_ah = documents.records()[:, RECORD_COLUMNS.index("net_capacity_ah")]
+    passed_ah = charge_ah.max() - charge_ah[0]
+    assert 0 < passed_ah < 0.002 * 7.5e-3
+    assert abs(charge_ah[-1] - charge_ah[0]) < 0.05 * passed_ah
 
 
 @pytest.mark.parametrize(
@@ -180,6 +296,8 @@ def test_an_abort_during_the_pulse_leaves_the_cell_at_rest(
         ({"place": "LaB6"}, "is no place for a cell"),
         ({"overrides": {"disc": "x"}}, "no check 'disc' to override"),
         ({"overrides": {"disk": ""}}, "needs a reason"),
+        ({"every_s": -5.0}, "every_s is -5.0; it must be above 0"),
+        ({"every_s": float("nan")}, "every_s is nan"),
     ],
 )
 def test_nonsense_is_refused_before_anything_moves(

@@ -3,16 +3,18 @@
 Each check is arithmetic on what a plan has measured, and gives one finding. What to measure is the plan's.
 """
 
+import math
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from intercalate.calibrations import PLANS, CalibrationStore, Kind, exposure_key
+from intercalate.beam_quality import BeamLimits
+from intercalate.calibrations import PLANS, Calibration, CalibrationStore, Kind, exposure_key
 from intercalate.contract import RECORD_COLUMNS
 from intercalate.protocol import BoundProgram
 
@@ -27,10 +29,15 @@ BALANCED = 0.05
 """Share of its own answer up to which another channel may move by itself."""
 
 MAX_CLOCK_OFFSET_S = 60.0
+"""Also the largest half width with which two clocks count as compared."""
+
 DISK_MARGIN = 1.5
 MAX_SATURATED_PIXELS = 20
 MIN_SIGNIFICANCE = 50.0
 """Standard deviations of its sum by which a frame must exceed the dark counts."""
+
+DARK_DRIFT = 0.02
+"""Share of the dark counts by which they may have changed since they were measured."""
 
 SHUTTER_RATIO = 10.0
 _VOLTAGE_NOISE_V = 2e-4
@@ -45,6 +52,7 @@ class Verdict(StrEnum):
     """Of one check."""
 
     GREEN = "green"
+    WARNING = "warning"
     RED = "red"
     NOT_CHECKED = "not checked"
     OVERRIDDEN = "overridden"
@@ -126,22 +134,48 @@ def check_overrides(overrides: Mapping[str, str]) -> None:
 
 
 def overridden(findings: Sequence[Finding], overrides: Mapping[str, str]) -> list[Finding]:
-    """Findings, of which those that are red and overridden say so, and why."""
-    return [
-        Finding(one.what, Verdict.OVERRIDDEN, one.found, one.limit, overrides[one.what])
-        if one.verdict is Verdict.RED and one.what in overrides
-        else one
-        for one in findings
-    ]
+    """Findings; red ones that are overridden say so, and why, others that their override was ignored."""
+    found = []
+    for one in findings:
+        if one.what in overrides:
+            reason = overrides[one.what]
+            if one.verdict is Verdict.RED:
+                one = replace(one, verdict=Verdict.OVERRIDDEN, remedy=reason)
+            else:
+                words = f"it is {one.verdict}, so its override was ignored: {reason}"
+                one = replace(one, remedy="; ".join(filter(None, (one.remedy, words))))
+        found.append(one)
+    return found
+
+
+def skipped(checks: Iterable[str], why: str) -> list[Finding]:
+    """Checks that were not made."""
+    return [Finding(what, Verdict.NOT_CHECKED, why) for what in checks]
+
+
+def completed(findings: Sequence[Finding]) -> list[Finding]:
+    """One finding for every check, in their order."""
+    known = {one.what: one for one in (*skipped(CHECKS, "not reached"), *findings)}
+    return [known[what] for what in CHECKS]
+
+
+def failed(what: str, error: BaseException) -> Finding:
+    """A check that could not be made, because something did not do what it was told."""
+    cause = error.__cause__ or error
+    return judged(what, False, f"{type(cause).__name__}: {cause}", "", "see whether its IOC runs; try again")
 
 
 def open_circuit_voltage(voltage_v: float, program: BoundProgram) -> Finding:
     """Inside what the interlocks of the experiment allow; a fresh cell may be outside its own window."""
     low, high = program.limits.min_voltage_v, program.limits.max_voltage_v
+    own_low, own_high = program.limits.lowest_setpoint_v, program.limits.highest_setpoint_v
+    outside = (
+        "" if own_low <= voltage_v <= own_high else f", outside the cell's own {own_low:g} to {own_high:g} V"
+    )
     return judged(
         "open-circuit voltage",
         low <= voltage_v <= high,
-        f"{voltage_v:.4f} V",
+        f"{voltage_v:.4f} V{outside}",
         f"{low:g} to {high:g} V",
         "is the cell connected the right way round, and is it the one that is described?",
     )
@@ -153,18 +187,35 @@ class Pulses:
 
     Attributes
     ----------
+    current_a
+        Magnitude that was asked for: less than half of it is rest, as no channel reads exactly 0.
     records
         Of the channel, shape (n, len(RECORD_COLUMNS)).
     others_v
-        By channel, pairs of (current on the pulsed channel, voltage of the other one) as read at once.
+        By channel, pairs of (current on the pulsed channel, voltage of the other one) as read at once; NaN
+        where it could not be read.
+    busy
+        Channels that execute programs of their own: their voltages say nothing.
     """
 
-    records: np.ndarray
+    current_a: float
+    records: np.ndarray = field(default_factory=lambda: np.empty((0, len(RECORD_COLUMNS))))
     others_v: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    busy: list[str] = field(default_factory=list)
+
+    def signs(self, current_a: Any) -> np.ndarray:
+        """1 on charge, -1 on discharge, 0 at rest."""
+        current = np.asarray(current_a, float)
+        return np.where(np.abs(current) > self.current_a / 2, np.sign(current), 0.0)
+
+    def note(self, channel: str, before_a: float, voltage_v: float, after_a: float) -> None:
+        """Keep a voltage read between two currents, unless a pulse began or ended meanwhile."""
+        if math.isfinite(before_a + after_a) and self.signs(before_a) == self.signs(after_a):
+            self.others_v.setdefault(channel, []).append((after_a, voltage_v))
 
     def answer_v(self, sign: float) -> float:
         """By how much the voltage moved from the rest before a pulse to its end."""
-        moved = np.flatnonzero(np.sign(np.round(self.records[:, _CURRENT], 9)) == sign)
+        moved = np.flatnonzero(self.signs(self.records[:, _CURRENT]) == sign)
         if not moved.size or moved[0] == 0:
             return float("nan")
         return float(self.records[moved[-1], _VOLTAGE] - self.records[moved[0] - 1, _VOLTAGE])
@@ -175,13 +226,21 @@ class Pulses:
 
     def resistance_ohm(self) -> tuple[float, float]:
         """Change of voltage over change of current where the first pulse begins, and after how long."""
-        current = np.round(self.records[:, _CURRENT], 9)
-        moved = np.flatnonzero(current)
+        moved = np.flatnonzero(self.signs(self.records[:, _CURRENT]))
         if not moved.size or moved[0] == 0:
             return float("nan"), float("nan")
         first, before = self.records[moved[0]], self.records[moved[0] - 1]
         step_a = first[_CURRENT] - before[_CURRENT]
         return float((first[_VOLTAGE] - before[_VOLTAGE]) / step_a), float(first[_TIME] - before[_TIME])
+
+    def following_v(self, channel: str) -> float:
+        """By how much another voltage follows the current, with its sign: pulses against rests."""
+        current, volt = np.array(self.others_v[channel], float).reshape(-1, 2).T
+        signs = self.signs(current)
+        pulsed = signs != 0
+        if pulsed.all() or not pulsed.any():
+            return float("nan")
+        return float(np.mean(signs[pulsed] * volt[pulsed]) - np.mean(signs[pulsed]) * np.mean(volt[~pulsed]))
 
 
 def pulse_rates(voltage_v: float, program: BoundProgram) -> tuple[float, ...]:
@@ -214,39 +273,35 @@ def pulse_answers(pulses: Pulses, rates_C: Sequence[float]) -> list[Finding]:
         judged(
             "resistance",
             bool(np.isfinite(resistance)) and resistance > 0,
-            f"{resistance:.1f} ohm within {after_s:.1f} s of a pulse; the channel measures no impedance",
+            f"{resistance:.1f} ohm within {after_s:.1f} s, from the pulse; no program measures impedance",
             "above 0",
             "look at the contacts",
         )
     )
-    findings.append(_other_channels(pulses, max(answers)))
+    own_v = max((answer for answer in answers if math.isfinite(answer)), default=0.0)
+    findings.append(_other_channels(pulses, own_v))
     return findings
 
 
 def _other_channels(pulses: Pulses, own_v: float) -> Finding:
+    busy = f"{', '.join(pulses.busy)} busy, not looked at" if pulses.busy else ""
     if not pulses.others_v:
-        return Finding("other channels", Verdict.NOT_CHECKED, "there is no other channel")
-    answers = {channel: _following(samples) for channel, samples in pulses.others_v.items()}
-    limit_v = max(BALANCED * own_v, _VOLTAGE_NOISE_V) if np.isfinite(own_v) else _VOLTAGE_NOISE_V
-    moved = {channel: volt for channel, volt in answers.items() if not abs(volt) <= limit_v}
-    found = ", ".join(f"{channel} {1000 * volt:+.2f} mV" for channel, volt in answers.items())
+        return Finding("other channels", Verdict.NOT_CHECKED, busy or "there is no other channel")
+    answers = {channel: pulses.following_v(channel) for channel in pulses.others_v}
+    limit_v = max(BALANCED * own_v, _VOLTAGE_NOISE_V)
+    unread = [channel for channel, volt in answers.items() if not np.isfinite(volt)]
+    moved = [channel for channel, volt in answers.items() if abs(volt) > limit_v]
+    found = [f"{channel} {1000 * volt:+.2f} mV" for channel, volt in answers.items()]
+    remedy = f"the pulse also shows on {', '.join(moved)}: cables are exchanged, or cells touch each other"
+    if not moved:
+        remedy = f"{', '.join(unread)} could not be read during the pulse: try again"
     return judged(
         "other channels",
-        not moved,
-        found,
+        not moved and not unread,
+        ", ".join([*found, busy] if busy else found),
         f"{1000 * limit_v:.2f} mV with the current",
-        f"the pulse also shows on {', '.join(moved)}: cables are exchanged, or cells touch each other",
+        remedy,
     )
-
-
-def _following(samples: Sequence[tuple[float, float]]) -> float:
-    """By how much a voltage follows a current, with the current's sign: pulses against rests."""
-    rest = [volt for current, volt in samples if current == 0]
-    signed = [np.sign(current) * volt for current, volt in samples if current != 0]
-    signs = [np.sign(current) for current, _ in samples if current != 0]
-    if not rest or not signed:
-        return float("nan")
-    return float(np.mean(signed) - np.mean(signs) * np.mean(rest))
 
 
 def no_pulse(why: str) -> Finding:
@@ -254,21 +309,20 @@ def no_pulse(why: str) -> Finding:
     return judged("pulse", False, why, "", "find the cause, then `intercalate acknowledge`")
 
 
-def stuck_shutter(shown: str) -> Finding:
-    """A shutter that did not obey."""
+def stuck_shutter(told: str, shown: str) -> Finding:
+    """A shutter that did not obey; `told` is where it should be."""
     return judged(
         "shutter",
         False,
-        f"told to open, it shows {shown!r}",
-        "open",
+        f"told to be {told}, it shows {shown!r}",
+        told,
         "see whether it sticks, and its interlock; then try again",
     )
 
 
-def shutter_and_i0(
-    closed_per_s: float, open_per_s: float, full_per_s: float, weak_below: float
-) -> list[Finding]:
+def shutter_and_i0(closed_per_s: float, open_per_s: float, limits: BeamLimits) -> list[Finding]:
     """Whether the shutter lets through and holds back, and the beam before the sample."""
+    enough_per_s = limits.weak_below * limits.full_i0_per_s
     return [
         judged(
             "shutter",
@@ -279,19 +333,42 @@ def shutter_and_i0(
         ),
         judged(
             "I0",
-            open_per_s >= weak_below * full_per_s,
+            open_per_s >= enough_per_s,
             f"{open_per_s:.4g}/s",
-            f"{weak_below * full_per_s:.4g}/s",
+            f"{enough_per_s:.4g}/s",
             "look at ring current, slits, attenuator and monochromator",
         ),
     ]
 
 
 def exposed_frame(
-    frame: np.ndarray, dark: np.ndarray | None, unused: np.ndarray | None, saturation: float
+    frame: np.ndarray, dark: Calibration | None, flat: Calibration | None, saturation: float
 ) -> Finding:
-    """Neither empty nor saturated, judged on the pixels that are used."""
-    used = np.ones(frame.shape, bool) if unused is None else ~unused
+    """Neither empty nor saturated, judged on the pixels that are used.
+
+    Empty is a frame whose counts exceed those of the dark frames by no more than `MIN_SIGNIFICANCE` standard
+    deviations of their sum, as the dark frames showed them, or by what dark counts may drift.
+
+    Raises
+    ------
+    CalibrationError
+        If a calibration is damaged.
+    """
+    masks = [one.array(name) for one, name in ((flat, "mask"), (dark, "blind")) if one is not None][:1]
+    shapes = {frame.shape, *(mask.shape for mask in masks)}
+    if dark is not None:
+        mean, variance = (dark.array(name).astype(float) for name in ("mean", "variance"))
+        shapes |= {mean.shape}
+    if len(shapes) > 1:
+        words = ", ".join(str(shape) for shape in sorted(shapes))
+        return judged(
+            "test frame",
+            False,
+            f"frame and calibrations have the shapes {words}",
+            "one shape",
+            "calibrate again",
+        )
+    used = ~masks[0].astype(bool) if masks else np.ones(frame.shape, bool)
     full = int(np.count_nonzero(frame[used] >= saturation))
     if full > MAX_SATURATED_PIXELS:
         return judged(
@@ -305,26 +382,36 @@ def exposed_frame(
         return Finding(
             "test frame", Verdict.NOT_CHECKED, f"{full} pixels saturated; emptiness needs take_darks first"
         )
-    signal = float(np.sum(frame[used] - dark[used].astype(float)))
-    noise = float(np.sqrt(np.sum(np.maximum(dark[used], 1.0))))
+    pixels = max(1, np.count_nonzero(used))
+    signal = float(np.sum(frame[used] - mean[used])) / pixels
+    noise = MIN_SIGNIFICANCE * float(np.sqrt(np.sum(np.maximum(variance[used], 1.0)))) / pixels
+    least = max(noise, DARK_DRIFT * float(np.mean(mean[used])))
     return judged(
         "test frame",
-        signal > MIN_SIGNIFICANCE * noise,
-        f"{signal / max(1, np.count_nonzero(used)):.3g} counts per pixel above dark, {full} saturated",
-        f"{MIN_SIGNIFICANCE:g} sigma above dark",
+        bool(signal > least),
+        f"{signal:.3g} counts per pixel above dark, {full} saturated",
+        f"{least:.3g} counts: {MIN_SIGNIFICANCE:g} sigma of the sum, or {100 * DARK_DRIFT:g} % of dark",
         "is the sample in the beam, and is there beam?",
     )
 
 
 def disk(folder: Path, frames: int, bytes_per_frame: int) -> Finding:
-    """Room for all frames that the run can take."""
-    existing = next((one for one in (folder, *folder.parents) if one.exists()), Path("/"))
-    free, needed = shutil.disk_usage(existing).free, DISK_MARGIN * frames * bytes_per_frame
+    """Room for all frames that the run can take, on the disk that holds the folder.
+
+    A folder of which nothing but the root is there is on a disk that this machine does not see.
+    """
+    seen = next((one for one in (folder, *folder.parents) if one.exists() and one != Path(one.anchor)), None)
+    needed = DISK_MARGIN * frames * bytes_per_frame
+    limit = f"{needed / 1e9:.1f} GB, {DISK_MARGIN:g} times {frames} frames of {bytes_per_frame / 1e6:.1f} MB"
+    if seen is None:
+        remedy = f"mount it here, or look at the detector's machine for {needed / 1e9:.1f} GB"
+        return judged("disk", False, f"nothing of {folder} can be seen from here", limit, remedy)
+    free = shutil.disk_usage(seen).free
     return judged(
         "disk",
         free >= needed,
         f"{free / 1e9:.1f} GB free for at most {frames} frames",
-        f"{needed / 1e9:.1f} GB",
+        limit,
         "make room, expose less often, or name another frames_folder in the configuration",
     )
 
@@ -333,15 +420,18 @@ def clocks(offset_s: float, half_width_s: float) -> Finding:
     """Whether the clocks can be compared; runs correct an offset that is known."""
     return judged(
         "clocks",
-        bool(np.isfinite(offset_s)) and abs(offset_s) <= MAX_CLOCK_OFFSET_S + half_width_s,
+        abs(offset_s) <= MAX_CLOCK_OFFSET_S and half_width_s <= MAX_CLOCK_OFFSET_S,
         f"the detector is {offset_s:+.2f} s (± {half_width_s:.2f} s) from the cycler",
-        f"{MAX_CLOCK_OFFSET_S:g} s",
+        f"{MAX_CLOCK_OFFSET_S:g} s, known to as much",
         "do both IOCs run, and are their clocks set by NTP?",
     )
 
 
 def calibrations(store: CalibrationStore, exposure_s: float, place: str, max_age_h: float) -> Finding:
-    """Whether all calibrations that a reduction needs are there, and recent."""
+    """Whether all calibrations that a reduction needs are there, and recent.
+
+    Without a background nothing is subtracted, which is a warning; an old one would be subtracted.
+    """
     known = store.in_use()
     wanted: list[tuple[Kind, str]] = [
         (Kind.GEOMETRY, ""),
@@ -352,33 +442,25 @@ def calibrations(store: CalibrationStore, exposure_s: float, place: str, max_age
     ]
     wrong: list[str] = []
     plans: list[str] = []
+    verdict = Verdict.GREEN
     oldest_h = 0.0
     for kind, key in wanted:
         name = f"{kind}:{key}" if key else str(kind)
         found = known.get(name)
-        if found is None:
-            wrong.append(f"no {name}")
-        elif found.age_h() > max_age_h:
-            wrong.append(f"{name} is {found.age_h():.0f} h old")
-        else:
+        if found is not None and found.age_h() <= max_age_h:
             oldest_h = max(oldest_h, found.age_h())
             continue
+        is_bearable = kind is Kind.BACKGROUND and found is None
+        if not is_bearable:
+            verdict = Verdict.RED
+        elif verdict is Verdict.GREEN:
+            verdict = Verdict.WARNING
+        wrong.append(f"no {name}" if found is None else f"{name} is {found.age_h():.0f} h old")
         plans.append(PLANS[kind])
-    return judged(
+    return Finding(
         "calibrations",
-        not wrong,
+        verdict,
         ", ".join(wrong) or f"all there, the oldest {oldest_h:.1f} h",
         f"{max_age_h:g} h",
-        f"run {', '.join(dict.fromkeys(plans))}",
+        f"run {', '.join(dict.fromkeys(plans))}" if plans else "",
     )
-
-
-def as_event(one: Finding) -> dict[str, Any]:
-    """Values of the event of a finding."""
-    return {
-        "what": one.what,
-        "verdict": str(one.verdict),
-        "found": one.found,
-        "limit": one.limit,
-        "remedy": one.remedy,
-    }

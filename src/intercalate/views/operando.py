@@ -80,7 +80,8 @@ def _heat_map(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
     )
     axis.set_ylabel("2θ (°)")
     bar = axis.figure.colorbar(mesh, ax=axis, pad=0.01)
-    bar.set_label("Counts per pixel")
+    units = data["intensity"].attrs.get("units", "counts per pixel")
+    bar.set_label(str(units).capitalize())
 
 
 def _voltage(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
@@ -119,7 +120,7 @@ def _graphite_spacing(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None
     if "LiC6.d" in data:
         _points(axis, data, "LiC6.d", GREEN, "stage 1", "s")
     axis.set_ylabel("Graphite\nlayer spacing (Å)")
-    axis.legend(loc="upper right", fontsize=7, frameon=False)
+    axis.legend(loc="best", fontsize=7, frameon=False)
 
 
 def _graphite_plane(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
