@@ -2,7 +2,7 @@
 
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,9 @@ def calibrated(session: Session) -> Session:
 
 
 def check(session: Session, cell: Cell, place: str = "H1", **options: Any) -> Any:
-    asked = {"cyclers": list(session.cyclers.values()), "protocol": PROTOCOL, "every_s": 300.0, **options}
-    return preflight(station=session.xrd, place=place, cell=cell, exposure_s=60.0, **asked)
+    asked = {"protocol": PROTOCOL, "exposure_s": 60.0, "every_s": 300.0, **options}
+    asked.setdefault("cyclers", list(session.cyclers.values()))
+    return preflight(station=session.xrd, place=place, cell=cell, **asked)
 
 
 def column(documents: Documents, name: str) -> dict[str, str]:
@@ -241,22 +242,27 @@ def test_a_dump_during_the_check_is_found(
     wait_for(lambda: ring.get(use_monitor=False) != "no beam", 60, "the beam is back")
 
 
-def test_an_abort_during_the_pulse_leaves_the_cell_at_rest(
-    calibrated: Session, cell: Cell, documents: Documents
-) -> None:
-    cycler = calibrated.cycler
+def abort_when(session: Session, is_time: Callable[[], bool], plan: Any) -> None:
+    """Run a plan, pause it at that time and abort it."""
 
     def pause() -> None:
         epics.ca.use_initial_context()
-        wait_for(lambda: cycler.current_a.get() > 0, 20, "the pulse")
-        calibrated.RE.request_pause()
+        wait_for(is_time, 20, "the time to abort")
+        session.RE.request_pause()
 
     pauser = threading.Thread(target=pause)
     pauser.start()
     with pytest.raises(RunEngineInterrupted):
-        calibrated.RE(check(calibrated, cell))
+        session.RE(plan)
     pauser.join(20)
-    calibrated.RE.abort()
+    session.RE.abort()
+
+
+def test_an_abort_during_the_pulse_leaves_the_cell_at_rest(
+    calibrated: Session, cell: Cell, documents: Documents
+) -> None:
+    cycler = calibrated.cycler
+    abort_when(calibrated, lambda: float(cycler.current_a.get()) > 0, check(calibrated, cell))
     wait_for(lambda: not cycler.is_busy, 10, "at rest")
     assert cycler.current_a.get(use_monitor=False) == 0
     assert calibrated.xrd.shutter.state.get(use_monitor=False) == "closed"
@@ -264,6 +270,25 @@ def test_an_abort_during_the_pulse_leaves_the_cell_at_rest(
     assert column(documents, "found")["shutter"] == "not reached"
     cycler.take_lease()
     cycler.send(Verb.ACKNOWLEDGE, program_id=cycler.program_info()["program_id"])
+
+
+def test_an_abort_during_the_exposure_closes_the_shutter(
+    calibrated: Session, cell: Cell, documents: Documents
+) -> None:
+    acquire, shutter = calibrated.xrd.detector.cam.acquire, calibrated.xrd.shutter.state
+    was_open: list[bool] = []
+
+    def is_exposing() -> bool:
+        if acquire.get(use_monitor=False):
+            was_open.append(shutter.get(use_monitor=False) == "open")
+        return bool(was_open)
+
+    abort_when(calibrated, is_exposing, check(calibrated, cell, exposure_s=2000.0))
+    assert was_open == [True]
+    assert shutter.get(use_monitor=False) == "closed"
+    assert not calibrated.cycler.is_busy
+    assert verdicts(documents)["shutter"] == "green"
+    assert column(documents, "found")["test frame"] == "not reached"
 
 
 def test_in_its_window_the_cell_answers_both_ways_and_keeps_its_charge(
