@@ -304,6 +304,8 @@ def test_a_killed_instrument_costs_occasions_and_nothing_else(
     assert_journal_is_whole(run)
     documents = run.documents()
     reasons = [event["data"]["diffractometer_missed_reason"] for event in documents.events("missed")]
+    # An occasion may also be overtaken by the next one while the detector is waited for.
+    reasons = [reason for reason in reasons if reason != "the one before still waited for the beam"]
     prefix = beamline.config.diffractometer.prefix
     assert all(prefix in reason for reason in reasons), reasons
     assert any("does not answer" in reason for reason in reasons), reasons
