@@ -189,7 +189,8 @@ def test_a_weak_frame_is_flagged_and_taken_again(session: Session, cell: Cell, d
         session.RE(bps.mv(session.xrd.beam.attenuator, 1.0))
     run = by_place(documents)["H1"]
     assert {event["monitors_quality"] for event in run["xrd"]} == {"weak"}
-    assert {int(one["visit_frames"]) for one in run["visits"]} == {2}
+    # Not where the next occasion is due already.
+    assert 2 in {int(one["visit_frames"]) for one in run["visits"]}
 
 
 def test_an_abort_puts_all_cells_to_rest(session: Session, cell: Cell, documents: Documents) -> None:

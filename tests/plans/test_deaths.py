@@ -35,6 +35,9 @@ from .conftest import Documents, assert_frames_are_their_own
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(120)]
 
+OVERTAKEN = "the one before still waited for the beam"
+"""An occasion that the next one overtook, as on a busy machine."""
+
 SEQ, TIME, CURRENT = (RECORD_COLUMNS.index(c) for c in ("record_seq", "test_time_second", "current_ampere"))
 LEASE_S = 2.0
 MARGIN_S = 3.0
@@ -304,8 +307,7 @@ def test_a_killed_instrument_costs_occasions_and_nothing_else(
     assert_journal_is_whole(run)
     documents = run.documents()
     reasons = [event["data"]["diffractometer_missed_reason"] for event in documents.events("missed")]
-    # An occasion may also be overtaken by the next one while the detector is waited for.
-    reasons = [reason for reason in reasons if reason != "the one before still waited for the beam"]
+    reasons = [reason for reason in reasons if reason != OVERTAKEN]
     prefix = beamline.config.diffractometer.prefix
     assert all(prefix in reason for reason in reasons), reasons
     assert any("does not answer" in reason for reason in reasons), reasons
@@ -464,8 +466,9 @@ def test_a_reading_that_fails_costs_its_occasion_alone(
     plan = an_operando(session, cell, 2000.0)
     session.RE(failing(plan, is_reading, TimeoutError("no answer to a reading")))
     assert documents.of("stop")[0]["exit_status"] == "success"
-    (missed,) = documents.events("missed")
-    assert "no answer to a reading" in missed["data"]["diffractometer_missed_reason"]
+    reasons = [event["data"]["diffractometer_missed_reason"] for event in documents.events("missed")]
+    (reason,) = [reason for reason in reasons if reason != OVERTAKEN]
+    assert "no answer to a reading" in reason
     assert len(documents.events("xrd")) >= 5
     assert_frames_are_their_own(documents, beamline, "xrd")
     session.cycler.drop_lease()
