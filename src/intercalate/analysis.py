@@ -11,7 +11,7 @@ import xarray as xr
 from intercalate.beam_quality import BeamQuality
 from intercalate.cell import Cell
 from intercalate.reduction import FitOptions, FitPhase, Pattern, fit_series, full_cell, half_cell
-from intercalate.reduction.chain import MONITOR_UNIT, EmptyFrameError, Reduced, ReductionChain
+from intercalate.reduction.chain import MONITOR_UNIT, Reduced, ReductionChain, UnusableFrameError
 
 Progress = Callable[[int], None]
 
@@ -95,7 +95,7 @@ def reduce_and_fit(
     frames
         Counts, shape (n, rows, columns).
     exposures
-        Of each frame; a frame without beam is not fitted.
+        Of each frame; one without beam, or alone without monitor counts, is not fitted.
     chain
         Corrections and integration.
     phases
@@ -116,14 +116,18 @@ def reduce_and_fit(
     """
     kept: list[Reduced | None] = []
 
+    has_monitor = any(np.isfinite(one.monitor) for one in exposures)
+
     def reduced(number: int) -> Reduced | str:
         exposure = exposures[number]
         if exposure.quality is BeamQuality.NONE:
             return "no beam: I0 is below its limit"
+        if has_monitor and np.isnan(exposure.monitor):
+            return "the monitor counts belong to another exposure"
         before = frames[number - 1] if exposure.follows else None
         try:
             return chain.reduce(frames[number], before=before, monitor=exposure.monitor)
-        except EmptyFrameError as error:
+        except UnusableFrameError as error:
             return str(error)
 
     def patterns() -> Iterator[Pattern | str]:

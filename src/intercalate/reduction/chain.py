@@ -65,8 +65,8 @@ class Reduced:
     monitor: float
 
 
-class EmptyFrameError(ValueError):
-    """A frame holds nothing but dark counts."""
+class UnusableFrameError(ValueError):
+    """One frame cannot be reduced; others of the run may."""
 
 
 class ReductionChain:
@@ -137,10 +137,10 @@ class ReductionChain:
 
         Raises
         ------
-        EmptyFrameError
-            If nothing is left after the dark counts.
+        UnusableFrameError
+            If nothing is left after the dark counts, or the monitor counted nothing.
         ValueError
-            If the frame has another shape, or the monitor counted nothing.
+            If the frame has another shape.
         """
         known, integrator = self.corrections, self._integrator
         counts = integrator.sums(frame) - self._dark_sums
@@ -155,14 +155,16 @@ class ReductionChain:
             saturated = saturated[~known.mask.flat[saturated]]
         variance = known.counts_per_photon * np.maximum(counts, 0.0) + self._dark_variance
         if counts.sum() < 5 * np.sqrt(variance.sum()):
-            raise EmptyFrameError(
+            raise UnusableFrameError(
                 "the frame holds dark counts only; were the shutters open, and was there beam (I0)?"
             )
         pattern = integrator.pattern(counts, np.maximum(variance, 1.0), less)
         if np.isnan(monitor):
             return Reduced(pattern, saturated.size, monitor)
         if not monitor > 0:
-            raise ValueError(f"the monitor counted {monitor:g}; its dark counts exceed what it saw")
+            raise UnusableFrameError(
+                f"the monitor counted {monitor:g} beyond dark counts; was there beam, is it connected?"
+            )
         scale = MONITOR_UNIT / monitor
         pattern = replace(pattern, intensity=pattern.intensity * scale, sigma=pattern.sigma * scale)
         if known.background is not None:

@@ -9,8 +9,8 @@ from intercalate.reduction import Pattern
 from intercalate.reduction.chain import (
     MONITOR_UNIT,
     Corrections,
-    EmptyFrameError,
     ReductionChain,
+    UnusableFrameError,
     mean_pattern,
 )
 from intercalate.reduction.pixels import Dark
@@ -155,13 +155,13 @@ def test_a_frame_of_another_detector_is_refused():
 
 def test_a_frame_of_dark_counts_alone_is_empty():
     frame = DARK_RATE + 3 * np.random.default_rng(8).standard_normal(SHAPE)
-    with pytest.raises(EmptyFrameError, match="dark counts only"):
+    with pytest.raises(UnusableFrameError, match="dark counts only"):
         reduced(frame, Corrections(NO_MASK, dark=dark()))
 
 
 @pytest.mark.parametrize("monitor", [0.0, -5.0])
 def test_a_monitor_that_counted_nothing_is_refused(monitor):
-    with pytest.raises(ValueError, match="the monitor counted"):
+    with pytest.raises(UnusableFrameError, match="the monitor counted"):
         reduced(lit(), monitor=monitor)
 
 
