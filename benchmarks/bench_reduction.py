@@ -16,6 +16,7 @@ Usage: python benchmarks/bench_reduction.py [--noise 120] [--instruments 40] [--
 import argparse
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -52,9 +53,8 @@ def cell_state(
     )
 
 
-def true_values(probe: DiffractionProbe, state: ProbeState) -> dict[str, float]:
+def true_values(truth: dict[str, Any]) -> dict[str, float]:
     """Truth of the fitted quantities; those of an absent phase are left out."""
-    truth = probe.truth([(1.0, state)])
     positive, negative = truth["positive"], truth["negative"]
     values = {"NMC811.a": positive["a_angstrom"], "NMC811.c": positive["c_angstrom"]}
     if negative["stage_1_fraction"] < 0.95:
@@ -105,7 +105,7 @@ def noise_only(state: ProbeState, realisations: int, seed: int) -> dict[str, Tal
     probe = DiffractionProbe(seed=seed)
     integrator = Integrator(probe.geometry_poni(), probe.mask)
     phases = full_cell(positive_um=POSITIVE_UM, negative_um=NEGATIVE_UM)
-    truth = true_values(probe, state)
+    truth = true_values(probe.truth([(1.0, state)]))
     tallies = {name: Tally() for name in truth}
     result = None
     for number in range(realisations):
@@ -149,7 +149,7 @@ def whole(instruments: int, states: int, seed: int) -> dict[str, Tally]:
             )
             frame = probe.frame([(1.0, state)], 60.0, 60.0 * index)
             result = fit(integrator.integrate(frame), phases, options, start=result)
-            for name, value in true_values(probe, state).items():
+            for name, value in true_values(probe.truth([(1.0, state)])).items():
                 tallies[name].add(result, name, value)
     return tallies
 

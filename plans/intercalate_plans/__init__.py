@@ -1,13 +1,7 @@
 """The menu: plans to run as they are, or to copy and adapt."""
 
-from intercalate_plans.calibration import (
-    align_cell,
-    calibrate_geometry,
-    reference_scan,
-    take_background,
-    take_darks,
-    take_flat,
-)
+from intercalate_plans.alignment import align_cell
+from intercalate_plans.calibration import calibrate_geometry, take_darks, take_flat
 from intercalate_plans.cells import operando_cells
 from intercalate_plans.cycling import charge_discharge
 from intercalate_plans.diffraction import count_frames, scan_sample
@@ -15,6 +9,7 @@ from intercalate_plans.example import charge_scan_discharge
 from intercalate_plans.log import note
 from intercalate_plans.operando import operando
 from intercalate_plans.preflight import preflight
+from intercalate_plans.reference import reference_scan, take_background
 
 __all__ = [
     "align_cell",

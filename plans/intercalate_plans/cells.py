@@ -6,6 +6,7 @@ from typing import Any
 
 from bluesky.utils import MsgGenerator
 
+from intercalate.contract import CYCLER_NAMES
 from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
 from intercalate.orchestration import OpenDetector
 from intercalate.orchestration.annotations import (
@@ -18,24 +19,29 @@ from intercalate.orchestration.annotations import (
     number,
 )
 from intercalate.orchestration.cells import CyclingCell
-from intercalate.orchestration.checking import as_loss, bound, require_role
+from intercalate.orchestration.checking import (
+    MAX_EXPOSURE_S,
+    as_loss,
+    bound,
+    check_exposure,
+    require_role,
+)
 from intercalate.orchestration.metadata import experiment_metadata
 from intercalate.orchestration.tasks import CellTask, cycler_of
 from intercalate.orchestration.when import Occasions
-from intercalate_plans.operando import MAX_EXPOSURE_S, measure_cells, measuring_of
+from intercalate_plans.operando import measure_cells, measuring_of
 
 
 @for_queue(
     "Run a protocol on each of several cells, and take diffraction frames of them in turn.",
-    cyclers=devices("Channels the cells are on.", "cycler", "cycler_2", "cycler_3", "cycler_4",
-                    "cycler_5", "cycler_6", "cycler_7", "cycler_8"),
+    cyclers=devices("Channels the cells are on.", *CYCLER_NAMES),
     station=device("Takes the frames.", "xrd"),
     cells=mappings("Of each: place, cell, protocol, every, spots_mm, priority, initial_soc."),
     exposure_s=number("Exposure of each frame, s.", 0.001, MAX_EXPOSURE_S),
     on_abort=loss("What becomes of the cells when this plan aborts."),
     on_client_lost=loss("What becomes of the cells when this session dies."),
     md=mapping("Further metadata.", optional=True),
-)  # fmt: skip
+)
 def operando_cells(
     cyclers: Sequence[CyclesCells],
     station: MeasuresDiffraction,
@@ -82,8 +88,7 @@ def operando_cells(
     require_role(station, MeasuresDiffraction, "station")
     for cycler in cyclers:
         require_role(cycler, CyclesCells, "cyclers")
-    if not 0 < exposure_s <= MAX_EXPOSURE_S:
-        raise ValueError(f"exposure_s is {exposure_s}; it must be above 0 and at most {MAX_EXPOSURE_S:g} s")
+    check_exposure(exposure_s)
     abort, lost = as_loss(on_abort, "on_abort"), as_loss(on_client_lost, "on_client_lost")
     tasks = CellTask.all_of(cells)
     common = {"experiment_uid": uuid.uuid4().hex, **(md or {})}

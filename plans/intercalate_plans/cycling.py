@@ -6,6 +6,7 @@ from typing import Any
 from bluesky.utils import MsgGenerator
 
 from intercalate.cell import Cell
+from intercalate.contract import CYCLER_NAMES
 from intercalate.devices.roles import CyclesCells
 from intercalate.orchestration.annotations import device, for_queue, loss, mapping, number
 from intercalate.orchestration.cells import CyclingCell, cycle_cells
@@ -16,7 +17,7 @@ from intercalate.protocol import Protocol
 
 @for_queue(
     "Run a protocol on one cell, the cycler alone.",
-    cycler=device("Channel the cell is on.", "cycler"),
+    cycler=device("Channel the cell is on.", *CYCLER_NAMES),
     cell=mapping("The cell."),
     protocol=mapping("What to do to it."),
     on_abort=loss("What becomes of the cell when this plan aborts."),

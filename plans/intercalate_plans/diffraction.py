@@ -9,10 +9,12 @@ from bluesky.utils import MsgGenerator
 from intercalate.devices.roles import MovesSample, TakesFrames
 from intercalate.orchestration import take_frames
 from intercalate.orchestration.annotations import device, for_queue, mapping, number
-from intercalate.orchestration.checking import require_role
-
-MAX_FRAMES = 100_000
-MAX_EXPOSURE_S = 3600.0
+from intercalate.orchestration.checking import (
+    MAX_EXPOSURE_S,
+    MAX_FRAMES,
+    check_exposure,
+    require_role,
+)
 
 
 @for_queue(
@@ -44,7 +46,7 @@ def count_frames(
         Unique id of the run; the frames are in its stream `primary`.
     """
     require_role(detector, TakesFrames, "detector")
-    _check(count, exposure_s)
+    check_exposure(exposure_s, count)
     metadata = {"plan_name": "count_frames", "exposure_s": exposure_s, "num_points": count, **(md or {})}
 
     @bpp.stage_decorator([detector])
@@ -101,7 +103,7 @@ def scan_sample(
     """
     require_role(detector, TakesFrames, "detector")
     require_role(changer, MovesSample, "changer")
-    _check(x_points * y_points, exposure_s)
+    check_exposure(exposure_s, x_points * y_points)
     for axis, ends in ((changer.x_mm, (x_start_mm, x_stop_mm)), (changer.y_mm, (y_start_mm, y_stop_mm))):
         for position_mm in ends:
             axis.check_value(position_mm)
@@ -122,10 +124,3 @@ def scan_sample(
 
 def _points(start: float, stop: float, count: int) -> list[float]:
     return [start + (stop - start) * i / max(1, count - 1) for i in range(count)]
-
-
-def _check(count: int, exposure_s: float) -> None:
-    if not 1 <= count <= MAX_FRAMES:
-        raise ValueError(f"{count} frames are asked for; 1 to {MAX_FRAMES} can be taken in one run")
-    if not 0 < exposure_s <= MAX_EXPOSURE_S:
-        raise ValueError(f"exposure_s is {exposure_s}; it must be above 0 and at most {MAX_EXPOSURE_S:g} s")

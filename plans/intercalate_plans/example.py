@@ -5,6 +5,7 @@ from typing import Any
 from bluesky.utils import MsgGenerator
 
 from intercalate.cell import Cell
+from intercalate.contract import CYCLER_NAMES
 from intercalate.devices.roles import CyclesCells, MovesSample, TakesFrames
 from intercalate.orchestration import charge, cycling_records, discharge, rest
 from intercalate.orchestration.annotations import device, for_queue, mapping
@@ -14,7 +15,7 @@ from intercalate_plans.diffraction import count_frames, scan_sample
 
 @for_queue(
     "Charge to 3.9 V, rest, scan; discharge to 3.0 V, take frames.",
-    cycler=device("Channel the cell is on.", "cycler"),
+    cycler=device("Channel the cell is on.", *CYCLER_NAMES),
     detector=device("Takes the frames.", "diffractometer"),
     changer=device("Moves the sample.", "changer"),
     cell=mapping("The cell."),

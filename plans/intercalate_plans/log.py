@@ -3,12 +3,10 @@
 import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator
 
+from intercalate import streams
 from intercalate.devices.roles import KeepsLog
 from intercalate.orchestration.annotations import device, for_queue
 from intercalate.orchestration.waiting import in_thread
-
-SHIFT_LOG_STREAM = "shift_log"
-"""One event per entry that was made by a plan in its own run."""
 
 
 @for_queue(
@@ -40,6 +38,6 @@ def note(logbook: KeepsLog, comment: str, who: str) -> MsgGenerator[None]:
 def note_in_run(logbook: KeepsLog, comment: str, who: str) -> MsgGenerator[None]:
     """The same within an open run, which gets an event of it too; a stub for plans of your own."""
     yield from note(logbook, comment, who)
-    yield from bps.create(name=SHIFT_LOG_STREAM)
+    yield from bps.create(name=streams.SHIFT_LOG)
     yield from bps.read(logbook)
     yield from bps.save()

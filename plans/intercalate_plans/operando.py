@@ -7,22 +7,27 @@ import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator
 
 from intercalate.cell import Cell
+from intercalate.contract import CYCLER_NAMES
 from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
 from intercalate.orchestration import Every, Measuring, OpenDetector
 from intercalate.orchestration.annotations import device, for_queue, loss, mapping, number
 from intercalate.orchestration.cells import CyclingCell, collect_all, cycle_cells
-from intercalate.orchestration.checking import as_loss, bound, require_role
+from intercalate.orchestration.checking import (
+    MAX_EXPOSURE_S,
+    as_loss,
+    bound,
+    check_exposure,
+    require_role,
+)
 from intercalate.orchestration.metadata import experiment_metadata
 from intercalate.orchestration.visiting import Visitor
 from intercalate.orchestration.when import Occasions
 from intercalate.protocol import Protocol
 
-MAX_EXPOSURE_S = 3600.0
-
 
 @for_queue(
     "Run a protocol on one cell and take diffraction frames beside it.",
-    cycler=device("Channel the cell is on.", "cycler"),
+    cycler=device("Channel the cell is on.", *CYCLER_NAMES),
     station=device("Takes the frames.", "xrd"),
     cell=mapping("The cell."),
     protocol=mapping("What to do to it."),
@@ -84,8 +89,7 @@ def operando(
     """
     require_role(cycler, CyclesCells, "cycler")
     require_role(station, MeasuresDiffraction, "station")
-    if not 0 < exposure_s <= MAX_EXPOSURE_S:
-        raise ValueError(f"exposure_s is {exposure_s}; it must be above 0 and at most {MAX_EXPOSURE_S:g} s")
+    check_exposure(exposure_s)
     condition = Every.model_validate(every)
     abort, lost = as_loss(on_abort, "on_abort"), as_loss(on_client_lost, "on_client_lost")
     checked_protocol, checked_cell, program = bound(protocol, cell, cycler.site, initial_soc)

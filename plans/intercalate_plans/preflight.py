@@ -13,25 +13,29 @@ import numpy as np
 from bluesky.utils import MsgGenerator
 from ophyd import Signal
 
+from intercalate import streams
 from intercalate.calibrations import CalibrationError, Kind, exposure_key
 from intercalate.cell import Cell
-from intercalate.contract import OnLoss
+from intercalate.contract import CYCLER_NAMES, OnLoss
 from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
 from intercalate.orchestration import preflight as checks
-from intercalate.orchestration.annotations import device, devices, for_queue, mapping, number
+from intercalate.orchestration.annotations import device, devices, for_queue, mapping, number, place
 from intercalate.orchestration.calibrating import monitor_counts, take
 from intercalate.orchestration.cells import FAILURES, CyclingCell
-from intercalate.orchestration.checking import as_cell, bound, require_role
+from intercalate.orchestration.checking import (
+    MAX_EXPOSURE_S,
+    as_cell,
+    bound,
+    check_exposure,
+    require_role,
+)
 from intercalate.orchestration.tasks import cycler_of
 from intercalate.orchestration.waiting import in_thread, trigger_and_wait, wait_for_any, wait_until_done
 from intercalate.protocol import Protocol
 
 log = logging.getLogger(__name__)
 
-MAX_EXPOSURE_S = 3600.0
 MAX_EVERY_S = 1e6
-PREFLIGHT_STREAM = "preflight"
-"""One event per finding."""
 
 COUNT_S = 1.0
 CLOCK_READINGS = 5
@@ -43,10 +47,9 @@ _OF_PULSES = ("pulse", "resistance", "other channels")
 
 @for_queue(
     "Check cell, channel, beam, detector, disk, clocks and calibrations before an experiment.",
-    cyclers=devices("All channels of the cycler.", "cycler", "cycler_2", "cycler_3", "cycler_4",
-                    "cycler_5", "cycler_6", "cycler_7", "cycler_8"),
+    cyclers=devices("All channels of the cycler.", *CYCLER_NAMES),
     station=device("Takes the frames.", "xrd"),
-    place={"description": "Of the cell on the sample changer.", "annotation": "str"},
+    place=place(),
     cell=mapping("The cell."),
     protocol=mapping("What will be done to it."),
     exposure_s=number("Exposure of each frame, s.", 0.001, MAX_EXPOSURE_S),
@@ -54,7 +57,7 @@ _OF_PULSES = ("pulse", "resistance", "other channels")
     overrides=mapping("Reason for each check whose red is accepted.", optional=True),
     initial_soc=number("State of charge at the start, 0 to 1.", 0, 1, optional=True),
     md=mapping("Further metadata.", optional=True),
-)  # fmt: skip
+)
 def preflight(
     cyclers: Sequence[CyclesCells],
     station: MeasuresDiffraction,
@@ -114,7 +117,9 @@ def preflight(
     require_role(station, MeasuresDiffraction, "station")
     for one in cyclers:
         require_role(one, CyclesCells, "cyclers")
-    _check_times(exposure_s, every_s)
+    check_exposure(exposure_s)
+    if every_s is not None and not 0 < every_s <= MAX_EVERY_S:
+        raise ValueError(f"every_s is {every_s}; it must be above 0 and at most {MAX_EVERY_S:g} s")
     reasons = dict(overrides or {})
     checks.check_overrides(reasons)
     sample = as_cell(cell)
@@ -275,15 +280,6 @@ def preflight(
     return (yield from bpp.rewindable_wrapper(inner(), False))
 
 
-def _check_times(exposure_s: float, every_s: float | None) -> None:
-    for name, value, most in (
-        ("exposure_s", exposure_s, MAX_EXPOSURE_S),
-        ("every_s", exposure_s if every_s is None else every_s, MAX_EVERY_S),
-    ):
-        if not 0 < value <= most:
-            raise ValueError(f"{name} is {value}; it must be above 0 and at most {most:g} s")
-
-
 def _go(device: Any, where: Any) -> MsgGenerator[None]:
     """Set a device and wait for it, which a pause does not cut short."""
     group = f"preflight-{uuid.uuid4().hex}"
@@ -352,7 +348,7 @@ def _note(findings: Sequence[checks.Finding]) -> MsgGenerator[None]:
     columns = ("what", "verdict", "found", "limit", "remedy")
     signals: dict[str, Any] = {name: Signal(name=f"preflight_{name}", value="") for name in columns}
     for one in findings:
-        yield from bps.create(name=PREFLIGHT_STREAM)
+        yield from bps.create(name=streams.PREFLIGHT)
         for name, signal in signals.items():
             signal.put(str(getattr(one, name)))
             yield from bps.read(signal)

@@ -212,8 +212,8 @@ def _summary(values: dict[str, Any]) -> str:
 @click.pass_context
 def check(context: click.Context, experiment_file: Path) -> None:
     """Say what an experiment file would do, without any hardware."""
+    from intercalate.check import schedule_of
     from intercalate.experiment import Experiment
-    from intercalate.visits import schedule_of
 
     config = _config(context)
     experiment = Experiment.from_file(experiment_file, config.site)
@@ -232,7 +232,7 @@ def check(context: click.Context, experiment_file: Path) -> None:
 def report(context: click.Context, run_id: str) -> None:
     """Say what became of an experiment: cells, frames, what was missed and why, use of the beam."""
     from intercalate.catalog.client import find_run, run_status
-    from intercalate.catalog.visiting import beam_time, report_of, runs_of_experiment
+    from intercalate.catalog.report import beam_time, report_of, runs_of_experiment
     from intercalate.catalog_services import open_configured_catalog
 
     catalog = open_configured_catalog(_config(context))

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from intercalate.contract import OnLoss
+from intercalate.contract import CYCLER_NAMES, OnLoss
 from intercalate.problems import Problem, ProblemsError, problems_of
 from intercalate.protocol import SiteLimits
 
@@ -48,7 +48,10 @@ class CyclerSection(_Section):
     """The cycler's channels and what becomes of steps composed by hand."""
 
     prefix: Prefix
-    channels: Annotated[tuple[Annotated[str, Field(pattern="^[A-Za-z0-9_]+$")], ...], Field(min_length=1)]
+    channels: Annotated[
+        tuple[Annotated[str, Field(pattern="^[A-Za-z0-9_]+$")], ...],
+        Field(min_length=1, max_length=len(CYCLER_NAMES)),
+    ]
     on_abort: OnLoss
     on_client_lost: OnLoss
     lease_s: Annotated[float, Field(ge=2, le=3600)]

@@ -121,6 +121,9 @@ class Verb(StrEnum):
     DROP_LEASE = "drop_lease"
 
 
+CYCLER_NAMES = ("cycler", *(f"cycler_{number}" for number in range(2, 17)))
+"""By which a session, and the queue, know the devices of the channels, in the order of the configuration."""
+
 RECORD_COLUMNS: tuple[str, ...] = (
     "record_seq",
     "test_time_second",

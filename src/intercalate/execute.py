@@ -1,11 +1,13 @@
 """Runs an experiment file in this process, showing progress."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from bluesky.utils import FailedStatus
 from rich.console import Console
+from rich.progress import Progress
 
 from intercalate.config import Config
 from intercalate.devices.cycler import CyclerError
@@ -80,23 +82,36 @@ def into_the_beam(place: str) -> Preparation:
     return ("cell into the beam", lambda session: mv(session.xrd.changer, place))
 
 
+@contextmanager
+def _opened(config: Config, progress: Progress) -> Iterator[Session]:
+    """A session, in which what ends a plan early is raised in words."""
+    with task(progress, "connecting", 1.0):
+        session = open_session(config)
+    try:
+        yield session
+    except (FailedStatus, CyclerError, CellsFailedError) as error:
+        why = error.__cause__ if isinstance(error, FailedStatus) else error
+        raise SessionError(f"the experiment ended early: {why}\n{WHAT_NEXT}") from error
+    finally:
+        session.close()
+
+
+def _run_all(progress: Progress, session: Session, plans: Sequence[Preparation]) -> None:
+    for what, plan in plans:
+        with task(progress, what, 1.0):
+            session.RE(plan(session))
+
+
 def prepare(config: Config, plans: Sequence[Preparation], console: Console) -> None:
     """Run plans one after the other, in runs of their own.
 
     Raises
     ------
     SessionError
-        If a device does not answer.
+        If a device does not answer, or fails.
     """
-    with bar(console) as progress:
-        with task(progress, "connecting", 1.0):
-            session = open_session(config)
-        try:
-            for what, plan in plans:
-                with task(progress, what, 1.0):
-                    session.RE(plan(session))
-        finally:
-            session.close()
+    with bar(console) as progress, _opened(config, progress) as session:
+        _run_all(progress, session, plans)
 
 
 def execute(
@@ -133,26 +148,16 @@ def execute(
         name = "event" if name == "event_page" else name
         counts[name] = counts.get(name, 0) + rows
 
-    with bar(console) as progress:
-        with task(progress, "connecting", 1.0):
-            session = open_session(config)
-        try:
-            for what, plan in before:
-                with task(progress, what, 1.0):
-                    session.RE(plan(session))
-            if experiment.preflight:
-                with task(progress, "preflight", 1.0):
-                    for plan in session.preflights(experiment, overrides):
-                        session.RE(plan)
-            with task(progress, experiment.plan, duration_s) as update:
-                session.RE.subscribe(count)
-                session.RE.subscribe(RunProgress(update))
-                session.RE(session.plan(experiment))
-        except (FailedStatus, CyclerError, CellsFailedError) as error:
-            why = error.__cause__ if isinstance(error, FailedStatus) else error
-            raise SessionError(f"the experiment ended early: {why}\n{WHAT_NEXT}") from error
-        finally:
-            session.close()
+    with bar(console) as progress, _opened(config, progress) as session:
+        _run_all(progress, session, before)
+        if experiment.preflight:
+            with task(progress, "preflight", 1.0):
+                for plan in session.preflights(experiment, overrides):
+                    session.RE(plan)
+        with task(progress, experiment.plan, duration_s) as update:
+            session.RE.subscribe(count)
+            session.RE.subscribe(RunProgress(update))
+            session.RE(session.plan(experiment))
     channels = session.channels(experiment)
     return Outcome(
         tuple(uids),

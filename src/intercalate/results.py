@@ -11,13 +11,13 @@ import xarray as xr
 
 from intercalate.analysis import Exposure, phases_of, reduce_and_fit
 from intercalate.beam_quality import BeamQuality
-from intercalate.calibrated import chain_of, transmitted
 from intercalate.calibrations import Calibration, CalibrationStore, Kind, exposure_key
 from intercalate.catalog.alignment import align
 from intercalate.catalog.client import frames, records
 from intercalate.catalog.export import to_csv, to_netcdf
 from intercalate.cell import Cell
 from intercalate.config import Config
+from intercalate.correction_chain import chain_of, transmitted
 from intercalate.reduction import FitOptions, Systematics
 from intercalate.reduction.shifts import line_shifts
 from intercalate.shift_log import ShiftLog, as_json

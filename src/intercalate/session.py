@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from intercalate.beam_quality import BeamLimits
 from intercalate.calibrations import CalibrationStore
 from intercalate.config import Config, find_config
+from intercalate.contract import CYCLER_NAMES
 from intercalate.shift_log import ShiftLog
 
 if TYPE_CHECKING:
@@ -225,10 +226,9 @@ def acknowledge(config: Config) -> list[str]:
 def _cycler(config: Config, channel: str) -> "Cycler":
     from intercalate.devices.cycler import Cycler
 
-    number = config.cycler.channels.index(channel) + 1
     return Cycler(
         config.cycler.channel_prefix(channel),
-        name="cycler" if number == 1 else f"cycler_{number}",
+        name=CYCLER_NAMES[config.cycler.channels.index(channel)],
         site=config.site,
         on_abort=config.cycler.on_abort,
         on_client_lost=config.cycler.on_client_lost,

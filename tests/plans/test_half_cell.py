@@ -4,7 +4,10 @@ Plateaus and stages: Inaba et al., J. Electrochem. Soc. 142 (1995) 20; Dahn, Phy
 Volume: Schweidler et al., J. Phys. Chem. C 122 (2018) 8829.
 """
 
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import bluesky.plan_stubs as bps
@@ -16,12 +19,14 @@ from scipy.signal import find_peaks
 
 from beamline import start_beamline
 from calibrating import calibrate
+from intercalate.calibrations import CalibrationError, CalibrationStore
 from intercalate.catalog.client import CatalogError, find_run
 from intercalate.catalog.client import records as records_of
+from intercalate.catalog.report import beam_time, report_of
 from intercalate.catalog_services import catalog_services, open_configured_catalog, start_catalog
 from intercalate.cell import Cell
-from intercalate.config import EXAMPLES
-from intercalate.results import reduce_run
+from intercalate.config import EXAMPLES, Config
+from intercalate.results import ReductionWarning, reduce_run
 from intercalate.session import Session, open_session
 from intercalate_plans import charge_discharge, operando
 from polling import wait_for
@@ -76,9 +81,18 @@ def lithiate(session: Session, cell: Cell) -> str:
     return uid
 
 
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[xr.Dataset, xr.Dataset]]:
+@dataclass(frozen=True)
+class Measured:
     """Records, and frames reduced, aligned with them and fitted, as read from the catalog."""
+
+    records: xr.Dataset
+    frames: xr.Dataset
+    run: Any
+    config: Config
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measured]:
     cell = Cell.from_file(EXAMPLES / "cells" / "graphite_lithium_operando.toml")
     beamline = start_beamline(tmp_path_factory.mktemp("half_cell"), rate=RATE, cell_model="graphite-li")
     try:
@@ -92,9 +106,8 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[xr.Data
         catalog = open_configured_catalog(beamline.config)
         wait_for(lambda: is_stored(catalog, uid), 30, "the run is in the catalog")
         run = find_run(catalog, uid)
-        found = records_of(run), reduce_run(run, beamline.config)
+        yield Measured(records_of(run), reduce_run(run, beamline.config), run, beamline.config)
         catalog.context.close()
-        yield found
     finally:
         beamline.services.stop()
         catalog_services(beamline.config).stop()
@@ -108,14 +121,14 @@ def is_stored(catalog: Any, uid: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def records(measured: tuple[xr.Dataset, xr.Dataset]) -> xr.Dataset:
-    return measured[0]
+def records(measured: Measured) -> xr.Dataset:
+    return measured.records
 
 
 @pytest.fixture(scope="module")
-def frames(measured: tuple[xr.Dataset, xr.Dataset]) -> xr.Dataset:
+def frames(measured: Measured) -> xr.Dataset:
     """Frames that lie within the records, by lithium content."""
-    return measured[1].isel(frame=~measured[1]["in_gap"].to_numpy())
+    return measured.frames.isel(frame=~measured.frames["in_gap"].to_numpy())
 
 
 def plateaus_v(records: xr.Dataset) -> list[float]:
@@ -196,3 +209,61 @@ def test_the_lattice_grows_well_before_intercalation_is_complete(frames: xr.Data
     assert 0.05 - 0.003 <= at_half <= 0.06 + 0.003
     assert at_third / at_half > 0.7
     assert 0.12 <= growth[-1] <= 0.135
+
+
+def test_the_reduction_says_what_it_did_and_with_what(measured: Measured) -> None:
+    done = json.loads(measured.frames.attrs["reduction"])
+    assert [step["step"] for step in done["steps"]] == [
+        "dark",
+        "lag",
+        "saturated pixels left out",
+        "flat field",
+        "mask",
+        "solid angle and polarisation",
+        "azimuthal integration",
+        "background",
+    ]
+    named = {
+        name: one["sha256"] for name, one in dict(measured.run.metadata["start"]["calibrations"]).items()
+    }
+    assert done["calibrations"].items() <= named.items()
+    assert set(done["calibrations"]) == {"geometry", "flat", "dark:60s", "background"}
+    assert "monitor counts" in measured.frames["intensity"].attrs["units"]
+
+
+def with_store(config: Config, folder: Path) -> Config:
+    calibration = config.calibration.model_copy(update={"folder": folder})
+    return config.model_copy(update={"calibration": calibration})
+
+
+def test_a_run_without_calibrations_is_not_reduced(measured: Measured, tmp_path: Path) -> None:
+    with pytest.raises(CalibrationError, match=r"no calibration geometry .*calibrate_geometry"):
+        reduce_run(measured.run, with_store(measured.config, tmp_path))
+
+
+def test_calibrations_that_the_run_does_not_name_are_used_with_a_warning(
+    measured: Measured, tmp_path: Path
+) -> None:
+    others = CalibrationStore(tmp_path)
+    for one in CalibrationStore(measured.config.stored(measured.config.calibration.folder)):
+        if one.kind == "background":
+            continue
+        arrays = {name[:-4]: np.load(one.folder / name) for name in one.files if name.endswith(".npy")}
+        texts = {name: (one.folder / name).read_text() for name in one.files if name.endswith(".poni")}
+        others.keep(one.kind, "another", one.values, key=one.key, arrays=arrays, texts=texts)
+    with pytest.warns(ReductionWarning) as told:
+        reduce_run(measured.run, with_store(measured.config, tmp_path))
+    words = " ".join(str(one.message) for one in told)
+    assert "geometry is not the one named by the run" in words
+    assert "no background was measured" in words
+
+
+def test_the_report_accounts_for_the_frames_and_the_time(measured: Measured) -> None:
+    report = report_of(measured.run, "complete")
+    count = measured.frames.sizes["frame"]
+    assert sum(report.frames.values()) == count
+    assert report.exposing_s == 60.0 * count
+    assert report.duration_s == pytest.approx(float(measured.records["test_time_second"][-1]), abs=1.0)
+    assert report.revisit_s == pytest.approx(1000.0, rel=0.2)
+    assert f"{count} valid" in report.describe()
+    assert f"beam time {report.duration_s / 3600:.2f} h" in beam_time([report])

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intercalate.calibrated import arrays_of, chain_of, pattern_of
 from intercalate.calibrations import PLANS, CalibrationError, CalibrationStore, Kind, exposure_key
+from intercalate.correction_chain import arrays_of, chain_of, pattern_of
 from intercalate.reduction import Pattern
 
 VALUES = st.dictionaries(

@@ -78,3 +78,27 @@ def test_a_folder_of_something_else_is_no_place_for_a_demo(command, tmp_path: Pa
     assert result.exit_code == 1
     assert "something else" in result.output
     assert (tmp_path / "data" / "precious.h5").exists()
+
+
+def test_check_plans_the_visits_without_hardware(command) -> None:
+    answer = command("check", str(EXAMPLES / "experiments" / "two_cells.toml"))
+    assert answer.exit_code == 0, answer.output
+    rows = [line.split() for line in answer.output.splitlines() if line.startswith(("H1  ", "H2  "))]
+    assert [row[0] for row in rows] == ["H1", "H2"]
+    assert all(int(row[1]) > 100 and row[2] == "0" for row in rows)
+    assert "of which the beam is on a cell" in answer.output
+
+
+def test_check_names_a_place_that_is_not_there(command, tmp_path: Path) -> None:
+    text = (EXAMPLES / "experiments" / "two_cells.toml").read_text().replace('"../', f'"{EXAMPLES}/')
+    path = tmp_path / "experiment.toml"
+    path.write_text(text.replace('place = "H2"', 'place = "H7"'))
+    answer = command("check", str(path))
+    assert answer.exit_code == 1
+    assert "no place 'H7' on the changer; there are H1, H2" in answer.output
+
+
+def test_an_override_needs_a_reason(command) -> None:
+    answer = command("run", str(EXAMPLES / "experiments" / "two_cells.toml"), "--override", "disk")
+    assert answer.exit_code == 2
+    assert "gives no reason" in answer.output

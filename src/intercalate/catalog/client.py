@@ -12,13 +12,13 @@ from urllib.parse import urlparse
 import numpy as np
 import xarray as xr
 
+from intercalate import streams
 from intercalate.catalog.frames import FRAMES_MIMETYPE, FrameMap, OpenFiles
 from intercalate.catalog.lost_runs import LOST_REASON
 from intercalate.catalog.server import ADDRESS_FILE
 from intercalate.config import Config
 from intercalate.contract import RECORD_COLUMNS
 
-CYCLING = "cycling"
 CONNECT_TIMEOUT_S = 5.0
 SHORTEST_UID = 5
 """Characters by which Tiled looks up a run."""
@@ -194,7 +194,7 @@ def records(run: Any, device: str | None = None) -> xr.Dataset:
     CatalogError
         If the run has no records, or those of several cyclers.
     """
-    stream = stream_of(run, CYCLING)
+    stream = stream_of(run, streams.CYCLING)
     data_keys = stream.metadata["data_keys"]
     devices = [key.removesuffix("_record_seq") for key in data_keys if key.endswith("_record_seq")]
     if device is None and len(devices) != 1:

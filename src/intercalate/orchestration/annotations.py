@@ -42,6 +42,11 @@ def numbers(description: str) -> dict[str, Any]:
     return {"description": description, "annotation": "typing.List[float]"}
 
 
+def place() -> dict[str, Any]:
+    """Name of a place on the sample changer, which the plan checks."""
+    return {"description": "Place on the sample changer.", "annotation": "str"}
+
+
 def choice(description: str, name: str, values: Iterable[str]) -> dict[str, Any]:
     """One of several words."""
     return {"description": description, "annotation": name, "enums": {name: [str(v) for v in values]}}

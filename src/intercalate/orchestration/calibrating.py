@@ -9,14 +9,11 @@ import bluesky.preprocessors as bpp
 import numpy as np
 from bluesky.utils import MsgGenerator
 
+from intercalate import streams
 from intercalate.calibrations import Calibration, Kind
 from intercalate.devices.roles import MeasuresDiffraction
 from intercalate.orchestration.measuring import take_frame
 from intercalate.orchestration.waiting import in_thread
-
-FRAMES_STREAM = "primary"
-CALIBRATION_STREAM = "calibration"
-"""One event with what was found, and the hash of the calibration that was kept."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Taken:
 
 
 def take(
-    station: MeasuresDiffraction, count: int, exposure_s: float, *beside: Any, stream: str = FRAMES_STREAM
+    station: MeasuresDiffraction, count: int, exposure_s: float, *beside: Any, stream: str = streams.PRIMARY
 ) -> MsgGenerator[list[Taken]]:
     """Take frames into the open run, and return them."""
     taken = []
@@ -78,7 +75,7 @@ def keep(
     kept = yield from in_thread(
         lambda: calibrations.keep(kind, run, values, key=key, arrays=arrays, texts=texts)
     )
-    yield from bps.create(name=CALIBRATION_STREAM)
+    yield from bps.create(name=streams.CALIBRATION)
     yield from bps.read(calibrations)
     yield from bps.save()
     return kept

@@ -6,6 +6,9 @@ from intercalate.cell import Cell
 from intercalate.contract import OnLoss
 from intercalate.protocol import BoundProgram, Protocol, SiteLimits, bind
 
+MAX_EXPOSURE_S = 3600.0
+MAX_FRAMES = 100_000
+
 
 def require_role(device: Any, role: type, parameter: str) -> None:
     """Refuse a device that cannot do what the plan needs.
@@ -52,3 +55,17 @@ def as_loss(value: str, parameter: str) -> OnLoss:
     if value not in list(OnLoss):
         raise ValueError(f"{parameter} is {value!r}; say {' or '.join(repr(str(one)) for one in OnLoss)}")
     return OnLoss(value)
+
+
+def check_exposure(exposure_s: float, count: int = 1) -> None:
+    """Refuse an exposure or a number of frames that nobody can mean.
+
+    Raises
+    ------
+    ValueError
+        If either is outside its limits.
+    """
+    if not 1 <= count <= MAX_FRAMES:
+        raise ValueError(f"{count} frames are asked for; 1 to {MAX_FRAMES} can be taken in one run")
+    if not 0 < exposure_s <= MAX_EXPOSURE_S:
+        raise ValueError(f"exposure_s is {exposure_s}; it must be above 0 and at most {MAX_EXPOSURE_S:g} s")

@@ -13,6 +13,7 @@ import numpy as np
 from bluesky.utils import Msg, MsgGenerator
 from ophyd import Signal
 
+from intercalate import streams
 from intercalate.cell import Cell
 from intercalate.contract import RECORD_COLUMNS, OnLoss, Verb
 from intercalate.devices.roles import CyclesCells
@@ -32,8 +33,6 @@ log = logging.getLogger(__name__)
 CLEANUP_S = 30.0
 """Wall seconds that a finalizer waits for a device at most."""
 
-CYCLING_STREAM = "cycling"
-MARKERS_STREAM = "markers"
 
 DEFAULT_RECORD = Record(time_s=10.0, voltage_V=0.005)
 """Recording criteria of steps composed by hand: 10 s of cell time, or 5 mV."""
@@ -169,7 +168,7 @@ def program_request(program: BoundProgram, program_id: str, on_client_lost: OnLo
 
 def declare_records(cycler: CyclesCells) -> MsgGenerator[None]:
     """Describe the stream of records in the open run, before the first of them can be collected."""
-    yield from bps.declare_stream(cycler, name=CYCLING_STREAM, collect=True)
+    yield from bps.declare_stream(cycler, name=streams.CYCLING, collect=True)
 
 
 def start_program(
@@ -189,7 +188,7 @@ def drain(cycler: CyclesCells) -> MsgGenerator[np.ndarray]:
     ndarray, shape (n, len(RECORD_COLUMNS))
         The records just collected.
     """
-    pages = yield from bps.collect(cycler, name=CYCLING_STREAM, stream=False, return_payload=True)
+    pages = yield from bps.collect(cycler, name=streams.CYCLING, stream=False, return_payload=True)
     # Where a pause without rewinding hit the message, its answer is lost, but not its documents.
     rows = [
         np.column_stack([page["data"][f"{cycler.name}_{column}"] for column in RECORD_COLUMNS])
@@ -219,7 +218,7 @@ def note_markers(cycler: CyclesCells, program_id: str) -> MsgGenerator[None]:
         for key, value in (("name", ""), ("test_time_s", 0.0), ("record_seq", 0))
     }
     for marker in passed:
-        yield from bps.create(name=MARKERS_STREAM)
+        yield from bps.create(name=streams.MARKERS)
         for key, signal in signals.items():
             signal.put(marker[key])
             yield from bps.read(signal)

@@ -8,12 +8,9 @@ import bluesky.preprocessors as bpp
 from bluesky.utils import FailedStatus, MsgGenerator
 from ophyd import Signal
 
+from intercalate import streams
 from intercalate.devices.roles import TakesFrames
 from intercalate.orchestration.waiting import Meanwhile, trigger_and_wait
-
-XRD_STREAM = "xrd"
-MISSED_STREAM = "missed"
-"""One event per occasion that gave no frame, with the reason."""
 
 
 def take_frame(
@@ -21,7 +18,7 @@ def take_frame(
     *beside: Any,
     read_only: Sequence[Any] = (),
     exposure_s: float | None = None,
-    stream: str = XRD_STREAM,
+    stream: str = streams.XRD,
     meanwhile: Meanwhile | None = None,
 ) -> MsgGenerator[None]:
     """Take one frame into the open run; the detector must be staged.
@@ -65,7 +62,7 @@ def take_frames(
     *beside: Any,
     read_only: Sequence[Any] = (),
     exposure_s: float | None = None,
-    stream: str = XRD_STREAM,
+    stream: str = streams.XRD,
 ) -> MsgGenerator[None]:
     """Take `count` frames one after the other; see `take_frame`."""
     if count < 1:
@@ -145,7 +142,7 @@ class Measuring:
         meanwhile: Meanwhile,
         *,
         read_only: Sequence[Any] = (),
-        stream: str = XRD_STREAM,
+        stream: str = streams.XRD,
         run_key: str = "",
         precondition: Callable[[], str] = lambda: "",
     ):
@@ -198,6 +195,6 @@ class Measuring:
         """Count an occasion that gave no frame, in the run too."""
         self.missed.append(reason)
         self._reason.put(reason)
-        yield from bps.create(name=MISSED_STREAM)
+        yield from bps.create(name=streams.MISSED)
         yield from bps.read(self._reason)
         yield from bps.save()

@@ -7,13 +7,11 @@ import bluesky.plan_stubs as bps
 from bluesky.utils import FailedStatus, MsgGenerator
 from ophyd import Signal
 
+from intercalate import streams
 from intercalate.beam_quality import BeamQuality
 from intercalate.devices.roles import MeasuresDiffraction
 from intercalate.orchestration.cells import CyclingCell
 from intercalate.orchestration.waiting import Meanwhile, wait_until_done
-
-VISITS_STREAM = "visits"
-"""One event per visit of a cell: since when it was due, how long it took to get there, frames taken."""
 
 
 class Visitor:
@@ -91,7 +89,7 @@ class Visitor:
         return self._station.monitors.quality.get() in (BeamQuality.WEAK, BeamQuality.NONE)
 
     def _note(self, **values: float) -> MsgGenerator[None]:
-        yield from bps.create(name=VISITS_STREAM)
+        yield from bps.create(name=streams.VISITS)
         for name, value in values.items():
             self._signals[name].put(value)
             yield from bps.read(self._signals[name])

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from intercalate import streams
 from intercalate.catalog.client import CatalogError, records, stream_of
-from intercalate.orchestration.measuring import MISSED_STREAM, XRD_STREAM
-from intercalate.orchestration.visiting import VISITS_STREAM
 
 
 @dataclass(frozen=True)
@@ -92,14 +91,14 @@ def report_of(run: Any, status: str) -> CellReport:
     """
     start = run.metadata["start"]
     times = np.asarray(records(run)["test_time_second"])
-    frames = _table(run, XRD_STREAM)
+    frames = _table(run, streams.XRD)
     exposures_s = _column(frames, "_cam_acquire_time")
     starts_s = np.sort(_column(frames, "_hdf_frame_start_unix_s"))
     quality = ["valid"] * len(starts_s)
     if frames is not None and "monitors_quality" in frames:
         quality = [str(one) for one in frames["monitors_quality"]]
-    visits = _table(run, VISITS_STREAM)
-    missed = _table(run, MISSED_STREAM)
+    visits = _table(run, streams.VISITS)
+    missed = _table(run, streams.MISSED)
     reasons = [] if missed is None else list(missed[_ending(missed, "_missed_reason")])
     gaps_s = np.diff(starts_s)
     return CellReport(

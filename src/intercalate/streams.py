@@ -1,0 +1,28 @@
+"""Names of the streams of a run: plans write them, readers look for them."""
+
+CYCLING = "cycling"
+"""Records of the cycler."""
+
+XRD = "xrd"
+"""Diffraction frames of a cell that is cycled."""
+
+PRIMARY = "primary"
+"""Frames of a run that does nothing else."""
+
+MISSED = "missed"
+"""One event per occasion that gave no frame, with the reason."""
+
+MARKERS = "markers"
+"""Markers of a program that were passed."""
+
+VISITS = "visits"
+"""One event per visit of a cell: since when it was due, how long it took to get there, frames taken."""
+
+CALIBRATION = "calibration"
+"""One event with what was found, and the hash of the calibration that was kept."""
+
+PREFLIGHT = "preflight"
+"""One event per finding."""
+
+SHIFT_LOG = "shift_log"
+"""One event per entry that was made by a plan in its own run."""
