@@ -1,6 +1,6 @@
 """Runs benchmarks by name and writes their tables into docs/benchmarks.md.
 
-Usage: python -m benchmarks [points records idle speed soak reduction chain cell] [--soak-minutes 30]
+Usage: python -m benchmarks [points records idle speed soak reduction visits chain cell] [--soak-minutes 30]
 """
 
 import argparse
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks import catalog_records, long_run, measuring_points, processes, rates
+from benchmarks import catalog_records, long_run, measuring_points, processes, rates, visits
 from benchmarks.report import replace_section
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
@@ -31,6 +31,7 @@ def benchmarks(soak_minutes: float) -> dict[str, tuple[str, Callable[[], str]]]:
         "speed": ("Highest speed", rates.measure),
         "soak": ("Long run at 1x", partial(long_run.measure, soak_minutes)),
         "reduction": ("Errors and speed of the reduction", partial(script, "bench_reduction")),
+        "visits": ("From cell to cell, and eight of them", visits.measure),
         "chain": ("The whole chain on instruments nobody was told of", partial(script, "bench_chain")),
         "cell": ("Cell model against PyBaMM", partial(script, "bench_cell_model")),
     }

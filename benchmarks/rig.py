@@ -26,13 +26,22 @@ _numbers = itertools.count(1)
 CELL_FILE = EXAMPLES / "cells" / "nmc811_graphite_operando.toml"
 
 
+def _as_shipped(name: str, text: str) -> str:
+    return text
+
+
 @contextmanager
-def beamline(rate: float, *, catalog: bool = False) -> Iterator[Config]:
-    """Processes of a simulated beamline at a rate in cell seconds per wall second."""
+def beamline(
+    rate: float, *, catalog: bool = False, edit: Callable[[str, str], str] = _as_shipped
+) -> Iterator[Config]:
+    """Processes of a simulated beamline at a rate in cell seconds per wall second.
+
+    `edit` is given name and text of each configuration file as shipped, and returns the text to use.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder, prefix = Path(name), f"B{next(_numbers)}:"
         for file in ("simulated.toml", "simulation.toml"):
-            text = (EXAMPLES / "config" / file).read_text()
+            text = edit(file, (EXAMPLES / "config" / file).read_text())
             for shipped, free in zip(("15064", "15065", "15066", "15067", "8410"), _ports()):
                 text = text.replace(shipped, str(free))
             text = text.replace("SIM:", prefix)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from beamline import Beamline
-from intercalate.contract import RECORD_COLUMNS, CyclerState, Fault, Verb
+from intercalate.contract import RECORD_COLUMNS, CyclerState, Fault, OnLoss, Verb
 from intercalate.devices.cycler import Cycler, CyclerError
 from polling import wait_for
 
@@ -21,6 +21,7 @@ from .cycling import (
     charge,
     ledger,
     make_device,
+    make_program,
     records_of,
     recover,
     start,
@@ -225,3 +226,23 @@ def test_a_full_disk_stops_the_cell_and_says_what_to_do(beamline: Beamline, cycl
     assert path.stat().st_size == len(RECORD_COLUMNS) * 8 * (info["first_record"] + len(rows))
     recover(cycler)
     assert_accounts_agree(beamline)
+
+
+@pytest.mark.parametrize("when", ["while it starts", "while current flows"])
+def test_a_program_withdrawn_here_has_ended_as_asked(beamline: Beamline, cycler: Cycler, when: str) -> None:
+    """A status that failed of it would be thrown into the finalizer that withdrew the program."""
+    program_id = f"withdrawn {when}"
+    status = cycler.begin(make_program(cycler, charge(40000, 0.1)).to_json(), program_id, OnLoss.REST)
+    if when == "while current flows":
+        wait_for(lambda: cell_reading(beamline).current_a > 0, 10, "the current flows")
+    cycler.verb.set("stop", program_id=program_id, why="the plan was aborted").wait(15)
+    status.wait(15)
+    assert state_of(cycler) not in (CyclerState.RUNNING, CyclerState.HOLDING)
+
+
+def test_a_program_stopped_by_another_client_has_failed(beamline: Beamline, cycler: Cycler) -> None:
+    status = cycler.begin(make_program(cycler, charge(40000, 0.1)).to_json(), "stopped", OnLoss.REST)
+    wait_for(lambda: cell_reading(beamline).current_a > 0, 10, "the current flows")
+    epics.caput(f"{beamline.config.cycler.channel_prefix('CH1')}Stop", 1, wait=True, timeout=10)
+    with pytest.raises(CyclerError, match="interrupted"):
+        status.wait(15)

@@ -6,7 +6,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import epics
@@ -75,7 +75,8 @@ class CyclerStep(Device):
         Returns
         -------
         DeviceStatus
-            Fails with `CyclerError` where the program is refused, interrupted or faults.
+            Fails with `CyclerError` where the program is refused, interrupted or faults; not where this
+            client has withdrawn it, by `verb.set("stop", program_id=…)`.
         """
         assert isinstance(self.parent, Cycler)
         request = json.loads(str(self.request.get()))
@@ -179,6 +180,7 @@ class Cycler(Device):
         self._let_go = threading.Event()
         self._sending = threading.Lock()
         self._starting = False
+        self._withdrawn: str | None = None
         self._cursor = 0
         self._last_record: int | None = None
         self._request: tuple[str, str, OnLoss] | None = None
@@ -219,9 +221,23 @@ class Cycler(Device):
 
     def command_status(self, verb: Verb, **arguments: Any) -> DeviceStatus:
         """Send a command from a thread of its own."""
+        if verb is Verb.STOP and "program_id" in arguments:
+            self._withdrawn = arguments["program_id"]
         status = DeviceStatus(self)
         end_in_thread(status, lambda: self.send(verb, **arguments))
         return status
+
+    def _unless_withdrawn(self, program_id: str, work: Callable[[], bool]) -> bool:
+        """Do `work`; True in place of an error where this client has itself withdrawn the program.
+
+        Its end was asked for: a status that failed of it would be thrown into the finalizer that asked.
+        """
+        try:
+            return work()
+        except CyclerError:
+            if program_id == self._withdrawn:
+                return True
+            raise
 
     # Lease
 
@@ -303,12 +319,14 @@ class Cycler(Device):
         self._starting = True
         end_in_thread(
             status,
-            lambda: self._start(program, program_id, on_client_lost),
+            lambda: self._unless_withdrawn(
+                program_id, lambda: self._start(program, program_id, on_client_lost)
+            ),
             go_on=lambda: self._end_with(status, program_id),
         )
         return status
 
-    def _start(self, program: str, program_id: str, on_client_lost: OnLoss) -> None:
+    def _start(self, program: str, program_id: str, on_client_lost: OnLoss) -> bool:
         self._starting = True
         try:
             self.take_lease()
@@ -317,6 +335,7 @@ class Cycler(Device):
             info = self._info_of(program_id)
             self._last_record = info["end_record"] if info["status"] == "complete" else None
             self._cursor = int(info["first_record"])
+            return True
         finally:
             self._starting = False
 
@@ -356,7 +375,7 @@ class Cycler(Device):
                 raise CyclerError(f"{self.prefix} {info['status']}: {info['why'] or 'no reason given'}")
             return info["status"] == "complete"
 
-        end_when(status, ended, self.state)
+        end_when(status, lambda: self._unless_withdrawn(program_id, ended), self.state)
 
     # Flyer
 
@@ -374,7 +393,7 @@ class Cycler(Device):
         request = self._request
         status = DeviceStatus(self)
         self._starting = True
-        end_in_thread(status, lambda: self._start(*request))
+        end_in_thread(status, lambda: self._unless_withdrawn(request[1], lambda: self._start(*request)))
         return status
 
     def complete(self) -> DeviceStatus:
