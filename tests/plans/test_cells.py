@@ -13,6 +13,7 @@ from bluesky.utils import RunEngineInterrupted
 from beamline import Beamline, start_beamline
 from intercalate.cell import Cell
 from intercalate.contract import CyclerState, Verb
+from intercalate.devices.changer import ChangerError
 from intercalate.orchestration.cells import CellsFailedError
 from intercalate.orchestration.tasks import TasksError
 from intercalate.session import Session
@@ -191,6 +192,55 @@ def test_a_weak_frame_is_flagged_and_taken_again(session: Session, cell: Cell, d
     assert {event["monitors_quality"] for event in run["xrd"]} == {"weak"}
     # Not where the next occasion is due already.
     assert 2 in {int(one["visit_frames"]) for one in run["visits"]}
+
+
+def test_a_pause_on_the_way_does_not_leave_the_changer_there(
+    session: Session, beamline: Beamline, cell: Cell, documents: Documents
+) -> None:
+    """The RunEngine stops what it has moved when it pauses."""
+    changer = session.xrd.changer
+    session.RE(bps.mv(changer, "H1"))
+    # Slow enough to be met on the way.
+    changer.x_mm.velocity.put(0.02, wait=True)
+    try:
+        start = threading.Event()
+
+        def pause() -> None:
+            wait_for(lambda: changer.x_mm.moving and start.is_set(), 30, "the changer moves")
+            session.RE.request_pause(defer=False)
+            changer.x_mm.velocity.put(2.0)
+
+        session.RE.msg_hook = lambda msg: start.set() if msg.obj is changer else None
+        watching = threading.Thread(target=pause, daemon=True)
+        watching.start()
+        with pytest.raises(RunEngineInterrupted):
+            session.RE(plan(session, task(cell, "H2", 1500.0)))
+        session.RE.msg_hook = None
+        watching.join(10)
+        assert not changer.is_at("H2")
+        session.RE.resume()
+    finally:
+        changer.x_mm.velocity.put(2.0, wait=True)
+    truth = {entry["counter"]: entry for entry in beamline.truth()}
+    frames = documents.events("xrd")
+    assert len(frames) >= 2
+    assert {CONTENT[truth[e["data"]["diffractometer_hdf_unique_id"]]["content"]] for e in frames} == {"H2"}
+
+
+def test_a_changer_that_somebody_else_stops_has_not_arrived(session: Session) -> None:
+    changer = session.xrd.changer
+    session.RE(bps.mv(changer, "H1"))
+    changer.x_mm.velocity.put(0.02, wait=True)
+    try:
+        status = changer.set("H2")
+        wait_for(lambda: changer.x_mm.moving, 10, "the changer moves")
+        epics.caput(f"{changer.x_mm.prefix}.STOP", 1, wait=True, timeout=10)
+        with pytest.raises(ChangerError, match=r"was sent to H2 at .* and stopped at .* mm"):
+            status.wait(20)
+    finally:
+        changer.x_mm.velocity.put(2.0, wait=True)
+    session.RE(bps.mv(changer, "H2"))
+    assert changer.is_at("H2")
 
 
 def test_an_abort_puts_all_cells_to_rest(session: Session, cell: Cell, documents: Documents) -> None:

@@ -162,6 +162,20 @@ def test_every_place_of_the_changer_holds_what_it_should(lit: Client) -> None:
         assert ("positive" in truth) == (holder.content in lit.settings.cells)
 
 
+def test_a_stop_while_nothing_moves_does_not_hold_back_the_next_move(lit: Client) -> None:
+    """Clients stop what they have moved when they are done with it, such as a RunEngine after each plan."""
+    motor = f"{lit.xrd}StageX"
+    lit.move(motor, 0.0)
+    lit.put(f"{motor}.STOP", 1)
+    lit.move(motor, 40.0)
+    lit.put(motor, 0.0)
+    wait_for(lambda: lit.get(f"{motor}.DMOV") == 0, 10, "the motor moves")
+    lit.put(f"{motor}.STOP", 1)
+    wait_for(lambda: lit.get(f"{motor}.DMOV") == 1, 10, "the motor has stopped")
+    assert 0.0 < lit.get(f"{motor}.RBV") < 40.0
+    lit.move(motor, 0.0)
+
+
 def test_the_transmission_drops_at_the_edges_of_a_window_at_its_hidden_place(lit: Client) -> None:
     """What an alignment scan sees, along one axis."""
     x = np.arange(-4.0, 4.01, 0.5)

@@ -55,6 +55,9 @@ class MotorPVs(PVGroup):
         fields = instance.field_inst
 
         async def wanted(record: Any, value: Any) -> None:
+            # A stop that came while nothing moved does not hold back the next move.
+            if fields.done_moving_to_value.value and fields.stop.value:
+                await fields.stop.write(0)
             self._wanted.set()
 
         await fields.velocity.write(self.velocity_mm_s)

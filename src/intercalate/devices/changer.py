@@ -1,12 +1,24 @@
 """Sample stage and sample changer."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from ophyd import Component as Cpt
 from ophyd import Device, EpicsMotor, Kind, Signal
-from ophyd.status import StatusBase
+from ophyd.status import DeviceStatus
+from ophyd.utils.errors import UnknownStatusFailure
+
+from intercalate.devices.statuses import end_in_thread
+
+ARRIVED_MM = 0.01
+"""Distance from its target within which an axis has arrived: far less than a beam is wide."""
+
+
+class ChangerError(RuntimeError):
+    """The sample changer stopped where it was not sent."""
 
 
 class SampleStage(Device):
@@ -68,6 +80,7 @@ class SampleChanger(SampleStage):
     ):
         super().__init__(prefix, name=name, **kwargs)
         self.places = dict(places or {})
+        self._stopped = False
         self._measured = measured
 
     def centre_mm(self, place: str) -> tuple[float, float]:
@@ -115,11 +128,50 @@ class SampleChanger(SampleStage):
             axis.check_value(value)
         return target
 
-    def set(self, where: str | tuple[str, float, float]) -> StatusBase:
-        """Move both axes at once; raises as `position_mm`."""
-        x_mm, y_mm = self.position_mm(where)
+    def is_at(self, where: str | tuple[str, float, float]) -> bool:
+        """Whether the axes are there, by an explicit read; raises as `position_mm`."""
+        return self._is_at(self.position_mm(where))
+
+    def _is_at(self, target_mm: tuple[float, float]) -> bool:
+        axes = (self.x_mm, self.y_mm)
+        return bool(
+            np.allclose(
+                [float(axis.user_readback.get(use_monitor=False)) for axis in axes],
+                target_mm,
+                rtol=0.0,
+                atol=ARRIVED_MM,
+            )
+        )
+
+    def stop(self, *, success: bool = False) -> None:
+        """Stop both axes, wherever they are; a move under way ends without an error."""
+        self._stopped = True
+        super().stop(success=success)
+
+    def set(self, where: str | tuple[str, float, float]) -> DeviceStatus:
+        """Move both axes at once; raises as `position_mm`.
+
+        The status fails with `ChangerError` where they stop elsewhere, unless this client has stopped them.
+        """
+        x_mm, y_mm = target_mm = self.position_mm(where)
         place, dx_mm, dy_mm = (where, 0.0, 0.0) if isinstance(where, str) else where
         self.place.put(place)
         self.spot_x_mm.put(dx_mm)
         self.spot_y_mm.put(dy_mm)
-        return self.x_mm.set(x_mm) & self.y_mm.set(y_mm)
+        self._stopped = False
+        moves = self.x_mm.set(x_mm) & self.y_mm.set(y_mm)
+
+        def arrive() -> None:
+            # An axis that fails does not say why; where it is says it.
+            with contextlib.suppress(UnknownStatusFailure):
+                moves.wait()
+            if not self._stopped and not self._is_at(target_mm):
+                at_mm = ", ".join(f"{axis.user_readback.get():.3f}" for axis in (self.x_mm, self.y_mm))
+                raise ChangerError(
+                    f"{self.name} was sent to {place} at {x_mm:.3f}, {y_mm:.3f} mm and stopped at "
+                    f"{at_mm} mm: see who else moves it, and whether it is blocked"
+                )
+
+        status = DeviceStatus(self)
+        end_in_thread(status, arrive)
+        return status

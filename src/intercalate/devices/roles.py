@@ -157,6 +157,10 @@ class ChangesSamples(Protocol):
         """Stage position of a place or spot, within the travel."""
         ...
 
+    def is_at(self, where: Any) -> bool:
+        """Whether the axes are there now."""
+        ...
+
     def set(self, where: Any) -> Status:
         """Move there."""
         ...

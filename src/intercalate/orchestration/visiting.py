@@ -74,16 +74,11 @@ class Visitor:
             )
 
     def _go(self, where: tuple[str, float, float]) -> MsgGenerator[None]:
-        """Move the changer, unless it is there."""
+        """Move the changer, unless it is there; as often as a pause has stopped it on its way."""
         changer = self._station.changer
-        x_mm, y_mm = changer.position_mm(where)
-        tolerance_mm = 1e-3
-        there = abs(changer.x_mm.position - x_mm) < tolerance_mm
-        there = there and abs(changer.y_mm.position - y_mm) < tolerance_mm
-        if there and changer.place.get() == where[0]:
-            return
-        status = yield from bps.abs_set(changer, where, wait=False)
-        yield from wait_until_done(status, self._meanwhile)
+        while not (changer.place.get() == where[0] and changer.is_at(where)):
+            status = yield from bps.abs_set(changer, where, wait=False)
+            yield from wait_until_done(status, self._meanwhile)
 
     def _is_weak(self) -> bool:
         return self._station.monitors.quality.get() in (BeamQuality.WEAK, BeamQuality.NONE)
