@@ -4,7 +4,7 @@ Lattice parameters of an electrode are means over its material: lithium is never
 each line is a distribution, and what a fit returns is its centre. `sigma_sys` holds the difference.
 """
 
-from intercalate.reduction.integration import Integrator, Pattern
+from intercalate.reduction.integration import Integrator, Pattern, SecondLine
 from intercalate.reduction.pawley import fit
 from intercalate.reduction.phases import (
     FitPhase,
@@ -28,6 +28,7 @@ __all__ = [
     "Integrator",
     "Pattern",
     "PawleyResult",
+    "SecondLine",
     "Systematics",
     "fit",
     "fit_series",

@@ -13,6 +13,30 @@ if TYPE_CHECKING:
     from pyFAI.integrator.azimuthal import AzimuthalIntegrator
 
 
+@dataclass(frozen=True, slots=True)
+class SecondLine:
+    """The weaker line of a doublet, such as K-alpha 2 of a laboratory tube.
+
+    Attributes
+    ----------
+    wavelength_angstrom
+        Of this line.
+    share
+        Of the intensity of both lines, 0 to 1.
+    """
+
+    wavelength_angstrom: float
+    share: float
+
+    def __post_init__(self) -> None:
+        if not self.wavelength_angstrom > 0:
+            raise ValueError(
+                f"wavelength_angstrom of the second line is {self.wavelength_angstrom}, not above 0"
+            )
+        if not 0 < self.share < 1:
+            raise ValueError(f"the second line's share of the intensity is {self.share}, not between 0 and 1")
+
+
 @dataclass(frozen=True)
 class Pattern:
     """Intensity against scattering angle.
@@ -25,10 +49,12 @@ class Pattern:
         Counts per pixel of reference solid angle, and one standard deviation, shape (n,). Every
         `sigma` is positive: bins without a valid pixel are left out.
     wavelength_angstrom
-        Of the radiation.
+        Of the radiation; of the first line where there are two.
     distance_mm
         Along the beam from sample to detector, where it is flat and as good as square to the beam; None in
         other geometries, for which no displacement of the sample can be fitted.
+    second_line
+        Of a tube whose doublet is not separated; None for monochromatic radiation.
     """
 
     two_theta_deg: np.ndarray
@@ -36,6 +62,7 @@ class Pattern:
     sigma: np.ndarray
     wavelength_angstrom: float
     distance_mm: float | None = None
+    second_line: SecondLine | None = None
 
     def __post_init__(self) -> None:
         shapes = {array.shape for array in (self.two_theta_deg, self.intensity, self.sigma)}
@@ -63,6 +90,7 @@ class Pattern:
             self.sigma[inside],
             self.wavelength_angstrom,
             self.distance_mm,
+            self.second_line,
         )
 
 

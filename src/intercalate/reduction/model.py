@@ -54,6 +54,7 @@ class PowderModel:
     def __init__(self, pattern: Pattern, phases: Sequence[FitPhase], background_terms: int) -> None:
         self.x = pattern.two_theta_deg
         self.wavelength = pattern.wavelength_angstrom
+        self.second_line = pattern.second_line
         self.distance_um = None if pattern.distance_mm is None else pattern.distance_mm * 1e3
         self.phases = tuple(phases)
         self.names: list[str] = []
@@ -215,9 +216,26 @@ class PowderModel:
 
     def profiles(self, geometry: LineGeometry) -> ProfileMatrix:
         """Profiles of all lines at the points of the pattern, shape (points, R)."""
+        first = self._profiles_at(geometry.centre, geometry)
+        if self.second_line is None:
+            return first
+        ratio, share = self.second_line.wavelength_angstrom / self.wavelength, self.second_line.share
+        half = np.radians(geometry.centre) / 2
+        # A line that the second wavelength cannot reach has no place in any pattern.
+        sine = np.minimum(ratio * np.sin(half), 1 - 1e-9)
+        second = self._profiles_at(np.degrees(2 * np.arcsin(sine)), geometry)
+        by_first = ratio * np.cos(half) / np.sqrt(1 - sine**2)
+        return ProfileMatrix(
+            (1 - share) * first.value + share * second.value,
+            (1 - share) * first.by_centre + share * second.by_centre * by_first,
+            (1 - share) * first.by_gaussian + share * second.by_gaussian,
+            (1 - share) * first.by_lorentzian + share * second.by_lorentzian,
+        )
+
+    def _profiles_at(self, centre: np.ndarray, geometry: LineGeometry) -> ProfileMatrix:
         width, _, _ = total_width(geometry.gaussian, geometry.lorentzian)
         reach = np.maximum(_REACH_DEG, _REACH_WIDTHS * width)
-        return windowed_pseudo_voigt(self.x, geometry.centre, geometry.gaussian, geometry.lorentzian, reach)
+        return windowed_pseudo_voigt(self.x, centre, geometry.gaussian, geometry.lorentzian, reach)
 
     def jacobian(
         self, geometry: LineGeometry, profiles: ProfileMatrix, intensities: np.ndarray

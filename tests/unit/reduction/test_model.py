@@ -1,18 +1,44 @@
 import numpy as np
 import pytest
 
-from intercalate.reduction import Pattern, full_cell
+from intercalate.reduction import Pattern, SecondLine, full_cell
 from intercalate.reduction.model import PowderModel
 
 
-def empty_pattern(distance_mm=300.0):
+def empty_pattern(distance_mm=300.0, second_line=None):
     x = np.linspace(4.5, 25.0, 800)
-    return Pattern(x, np.full(x.size, 10.0), np.ones(x.size), 0.495937, distance_mm)
+    return Pattern(x, np.full(x.size, 10.0), np.ones(x.size), 0.495937, distance_mm, second_line)
 
 
-@pytest.fixture
-def model():
-    return PowderModel(empty_pattern(), full_cell(positive_um=65.0, negative_um=75.0), 6)
+@pytest.fixture(params=[None, SecondLine(0.4975, 1 / 3)], ids=["one line", "doublet"])
+def model(request):
+    pattern = empty_pattern(second_line=request.param)
+    return PowderModel(pattern, full_cell(positive_um=65.0, negative_um=75.0), 6)
+
+
+@pytest.mark.parametrize(("wavelength", "share"), [(0.0, 0.3), (float("nan"), 0.3), (0.5, 0.0), (0.5, 1.0)])
+def test_a_second_line_that_cannot_be_is_refused(wavelength, share):
+    with pytest.raises(ValueError, match=r"second line.* is"):
+        SecondLine(wavelength, share)
+
+
+def test_a_doublet_has_its_second_line_where_bragg_puts_it():
+    """Both lines of one spacing, shares 2 to 1, and the whole of the area."""
+    phases = full_cell(positive_um=65.0, negative_um=75.0)[:1]
+    second = SecondLine(0.52, 1 / 3)
+    model = PowderModel(empty_pattern(None, second), phases, 6)
+    geometry = model.geometry(np.array(model.start))
+    profile = model.profiles(geometry).value[:, 0]
+    d = 0.495937 / 2 / np.sin(np.radians(geometry.centre[0] / 2))
+    weaker = np.degrees(2 * np.arcsin(second.wavelength_angstrom / 2 / d))
+    parts = [
+        float(np.trapezoid(profile[near], model.x[near]))
+        for near in (
+            np.abs(model.x - centre) < (weaker - geometry.centre[0]) / 2
+            for centre in (geometry.centre[0], weaker)
+        )
+    ]
+    assert parts == pytest.approx([2 / 3, 1 / 3], abs=0.02)
 
 
 def parameters_of(model, seed=0):
