@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from intercalate.reduction import FitOptions, Integrator, PawleyResult, fit, full_cell
+from intercalate.reduction import Estimate, FitOptions, Integrator, fit, full_cell
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState
 from intercalate_sims.probes.detector import DetectorGeometry
 from intercalate_sims.probes.diffraction import DiffractionProbe
@@ -74,9 +74,8 @@ class Tally:
     sigma_stat: list[float] = field(default_factory=list)
     sigma_sys: list[float] = field(default_factory=list)
 
-    def add(self, result: PawleyResult, name: str, truth: float) -> None:
+    def add(self, estimate: Estimate, truth: float) -> None:
         """Count one fit; a quantity that was not determined is counted as NaN."""
-        estimate = result.parameters[name]
         self.deviation.append(estimate.value - truth)
         self.sigma_stat.append(estimate.sigma_stat)
         self.sigma_sys.append(estimate.sigma_sys)
@@ -112,7 +111,7 @@ def noise_only(state: ProbeState, realisations: int, seed: int) -> dict[str, Tal
         frame = probe.frame([(1.0, state)], 60.0, 60.0 * number)
         result = fit(integrator.integrate(frame), phases, start=result)
         for name, value in truth.items():
-            tallies[name].add(result, name, value)
+            tallies[name].add(result.parameters[name], value)
     return tallies
 
 
@@ -150,7 +149,7 @@ def whole(instruments: int, states: int, seed: int) -> dict[str, Tally]:
             frame = probe.frame([(1.0, state)], 60.0, 60.0 * index)
             result = fit(integrator.integrate(frame), phases, options, start=result)
             for name, value in true_values(probe.truth([(1.0, state)])).items():
-                tallies[name].add(result, name, value)
+                tallies[name].add(result.parameters[name], value)
     return tallies
 
 

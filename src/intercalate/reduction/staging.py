@@ -8,6 +8,9 @@ from intercalate.reduction.results import UNDETERMINED, Estimate, PawleyResult
 RELATIVE_SIGMA = 0.10
 """Of the intensity ratio: texture, profile under the separator's 200 line, structure factors."""
 
+ABSENT_SIGMA = 0.05
+"""Fraction of a phase that may be there and not be found: its lines lie under those of the other."""
+
 
 def stage_1_fraction(result: PawleyResult, wavelength_angstrom: float) -> Estimate:
     """Share of the carbon in stage 1 (LiC6).
@@ -16,7 +19,8 @@ def stage_1_fraction(result: PawleyResult, wavelength_angstrom: float) -> Estima
     intensity per solid angle of its first 00l line, v the volume per C6 and |F| of one layer from
     `intercalate.materials`. Both phases are taken to have the same texture.
 
-    `sigma_sys` follows from a relative uncertainty of 10 % of the ratio of both.
+    `sigma_sys` follows from a relative uncertainty of 10 % of the ratio of both, and is `ABSENT_SIGMA`
+    where one of them is not found.
 
     Returns
     -------
@@ -27,7 +31,7 @@ def stage_1_fraction(result: PawleyResult, wavelength_angstrom: float) -> Estima
         return UNDETERMINED
     poor, rich = result.present["graphite"], result.present["LiC6"]
     if not (poor and rich):
-        return Estimate(float(rich), 0.0, 0.0) if poor or rich else UNDETERMINED
+        return Estimate(float(rich), 0.0, ABSENT_SIGMA) if poor or rich else UNDETERMINED
     poor_amount, poor_sigma = _amount(result, "graphite", wavelength_angstrom)
     rich_amount, rich_sigma = _amount(result, "LiC6", wavelength_angstrom)
     ratio = rich_amount / poor_amount

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from intercalate.reduction import fit, fit_series, graphite, lithiated_graphite, nmc811, stage_1_fraction
+from intercalate.reduction.staging import ABSENT_SIGMA
 
 from .powder_samples import WAVELENGTH_ANGSTROM, carbon_lines, oxide_lines, pattern_of
 
@@ -66,4 +67,5 @@ def test_fraction_is_that_of_equal_amounts_where_scattering_says_so():
 
 def test_fraction_of_a_failed_or_empty_fit_is_undetermined(series):
     assert np.isnan(stage_1_fraction(fit(pattern_of({}), PHASES), WAVELENGTH_ANGSTROM).value)
-    assert stage_1_fraction(fit(series[0], PHASES), WAVELENGTH_ANGSTROM).value == 0.0
+    absent = stage_1_fraction(fit(series[0], PHASES), WAVELENGTH_ANGSTROM)
+    assert (absent.value, absent.sigma) == (0.0, ABSENT_SIGMA)
