@@ -12,6 +12,7 @@ from intercalate.orchestration import OpenDetector
 from intercalate.orchestration.annotations import (
     device,
     devices,
+    flag,
     for_queue,
     loss,
     mapping,
@@ -26,6 +27,7 @@ from intercalate.orchestration.checking import (
     check_exposure,
     require_role,
 )
+from intercalate.orchestration.cycling import program_id_for
 from intercalate.orchestration.metadata import experiment_metadata
 from intercalate.orchestration.tasks import CellTask, cycler_of
 from intercalate.orchestration.when import Occasions
@@ -40,6 +42,7 @@ from intercalate_plans.operando import measure_cells, measuring_of
     exposure_s=number("Exposure of each frame, s.", 0.001, MAX_EXPOSURE_S),
     on_abort=loss("What becomes of the cells when this plan aborts."),
     on_client_lost=loss("What becomes of the cells when this session dies."),
+    take_up=flag("Go on with what a session that is gone has left running."),
     md=mapping("Further metadata.", optional=True),
 )
 def operando_cells(
@@ -50,6 +53,7 @@ def operando_cells(
     *,
     on_abort: str,
     on_client_lost: str,
+    take_up: bool = False,
     md: dict[str, Any] | None = None,
 ) -> MsgGenerator[list[str]]:
     """Run a protocol on each of several cells, and take diffraction frames of them in turn.
@@ -70,6 +74,9 @@ def operando_cells(
         Exposure of each frame, in cell seconds.
     on_abort, on_client_lost
         `continue` or `rest`: what becomes of the cells when the plan aborts, or the session dies.
+    take_up
+        Go on with programs that a session which is gone has left running; the run has all records from
+        their first, and frames from now.
     md
         Added to every run's start document.
 
@@ -101,7 +108,7 @@ def operando_cells(
         protocol, cell, program = bound(
             task.checked_protocol(), task.checked_cell(), cycler.site, task.initial_soc
         )
-        program_id = uuid.uuid4().hex
+        program_id = program_id_for(cycler, program, take_up)
         every = task.every
         measurements = []
         if every is not None:
@@ -122,6 +129,7 @@ def operando_cells(
             channel=cycler.channel,
             priority=task.priority,
             spots_mm=[list(spot) for spot in task.spots_mm],
+            taken_up=take_up,
         )
         running.append(
             CyclingCell(
@@ -137,6 +145,7 @@ def operando_cells(
                 spots_mm=task.spots_mm,
                 priority=task.priority,
                 run_key=task.place,
+                taken_up=take_up,
             )
         )
     return (yield from measure_cells(station, detector, running))

@@ -1,6 +1,5 @@
 """Plans that charge and discharge a cell and measure nothing else."""
 
-import uuid
 from typing import Any
 
 from bluesky.utils import MsgGenerator
@@ -8,9 +7,10 @@ from bluesky.utils import MsgGenerator
 from intercalate.cell import Cell
 from intercalate.contract import CYCLER_NAMES
 from intercalate.devices.roles import CyclesCells
-from intercalate.orchestration.annotations import device, for_queue, loss, mapping, number
+from intercalate.orchestration.annotations import device, flag, for_queue, loss, mapping, number
 from intercalate.orchestration.cells import CyclingCell, cycle_cells
 from intercalate.orchestration.checking import as_loss, bound, require_role
+from intercalate.orchestration.cycling import program_id_for
 from intercalate.orchestration.metadata import experiment_metadata
 from intercalate.protocol import Protocol
 
@@ -23,6 +23,7 @@ from intercalate.protocol import Protocol
     on_abort=loss("What becomes of the cell when this plan aborts."),
     on_client_lost=loss("What becomes of the cell when this session dies."),
     initial_soc=number("State of charge at the start, 0 to 1.", 0, 1, optional=True),
+    take_up=flag("Go on with what a session that is gone has left running."),
     md=mapping("Further metadata.", optional=True),
 )
 def charge_discharge(
@@ -33,6 +34,7 @@ def charge_discharge(
     on_abort: str,
     on_client_lost: str,
     initial_soc: float | None = None,
+    take_up: bool = False,
     md: dict[str, Any] | None = None,
 ) -> MsgGenerator[str]:
     """Run a protocol on one cell, the cycler alone.
@@ -47,6 +49,9 @@ def charge_discharge(
         `continue` or `rest`: what becomes of the cell when the plan aborts, or the session dies.
     initial_soc
         State of charge at the start, 0 to 1.
+    take_up
+        Go on with the program that a session which is gone has left running; the run has all records from
+        the first, and frames from now.
     md
         Added to the run's start document.
 
@@ -63,11 +68,19 @@ def charge_discharge(
     require_role(cycler, CyclesCells, "cycler")
     abort, lost = as_loss(on_abort, "on_abort"), as_loss(on_client_lost, "on_client_lost")
     checked_protocol, checked_cell, program = bound(protocol, cell, cycler.site, initial_soc)
-    program_id = uuid.uuid4().hex
+    program_id = program_id_for(cycler, program, take_up)
     metadata = experiment_metadata(
-        "charge_discharge", checked_cell, checked_protocol, program, program_id, abort, lost, md
+        "charge_discharge",
+        checked_cell,
+        checked_protocol,
+        program,
+        program_id,
+        abort,
+        lost,
+        md,
+        taken_up=take_up,
     )
 
-    one = CyclingCell(cycler, program, program_id, metadata, abort, lost)
+    one = CyclingCell(cycler, program, program_id, metadata, abort, lost, taken_up=take_up)
     (uid,) = yield from cycle_cells([one])
     return uid

@@ -1,6 +1,5 @@
 """A whole program runs; frames are taken beside it, and the cell never waits for them."""
 
-import uuid
 from typing import Any
 
 import bluesky.plan_stubs as bps
@@ -10,7 +9,7 @@ from intercalate.cell import Cell
 from intercalate.contract import CYCLER_NAMES
 from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
 from intercalate.orchestration import Every, Measuring, OpenDetector
-from intercalate.orchestration.annotations import device, for_queue, loss, mapping, number
+from intercalate.orchestration.annotations import device, flag, for_queue, loss, mapping, number
 from intercalate.orchestration.cells import CyclingCell, collect_all, cycle_cells
 from intercalate.orchestration.checking import (
     MAX_EXPOSURE_S,
@@ -19,6 +18,7 @@ from intercalate.orchestration.checking import (
     check_exposure,
     require_role,
 )
+from intercalate.orchestration.cycling import program_id_for
 from intercalate.orchestration.metadata import experiment_metadata
 from intercalate.orchestration.visiting import Visitor
 from intercalate.orchestration.when import Occasions
@@ -36,6 +36,7 @@ from intercalate.protocol import Protocol
     on_abort=loss("What becomes of the cell when this plan aborts."),
     on_client_lost=loss("What becomes of the cell when this session dies."),
     initial_soc=number("State of charge at the start, 0 to 1.", 0, 1, optional=True),
+    take_up=flag("Go on with what a session that is gone has left running."),
     md=mapping("Further metadata.", optional=True),
 )
 def operando(
@@ -49,6 +50,7 @@ def operando(
     on_abort: str,
     on_client_lost: str,
     initial_soc: float | None = None,
+    take_up: bool = False,
     md: dict[str, Any] | None = None,
 ) -> MsgGenerator[str]:
     """Run a protocol on one cell and take diffraction frames beside it.
@@ -74,6 +76,9 @@ def operando(
         `continue` or `rest`: what becomes of the cell when the plan aborts, or the session dies.
     initial_soc
         State of charge at the start, 0 to 1.
+    take_up
+        Go on with the program that a session which is gone has left running; the run has all records from
+        the first, and frames from now.
     md
         Added to the run's start document.
 
@@ -93,7 +98,7 @@ def operando(
     condition = Every.model_validate(every)
     abort, lost = as_loss(on_abort, "on_abort"), as_loss(on_client_lost, "on_client_lost")
     checked_protocol, checked_cell, program = bound(protocol, cell, cycler.site, initial_soc)
-    program_id = uuid.uuid4().hex
+    program_id = program_id_for(cycler, program, take_up)
     measurement = {"technique": "xrd", "every": every, "exposure_s": exposure_s}
     metadata = experiment_metadata(
         "operando",
@@ -106,6 +111,7 @@ def operando(
         md,
         mode="operando",
         measurements=[measurement],
+        taken_up=take_up,
     )
     detector = OpenDetector(station.detector, exposure_s)
     cells: list[CyclingCell] = []
@@ -118,6 +124,7 @@ def operando(
         lost,
         occasions=Occasions(condition),
         measuring=measuring_of(station, cycler, detector, cells),
+        taken_up=take_up,
     )
     cells.append(one)
     (uid,) = yield from measure_cells(station, detector, cells)

@@ -146,8 +146,11 @@ def _show_services(services: list[Any]) -> None:
     multiple=True,
     help="Accept a red item of the preflight; the reason is recorded.",
 )
+@click.option(
+    "--take-up", is_flag=True, help="Go on with what a run that died has left running; without preflight."
+)
 @click.pass_context
-def run(context: click.Context, experiment_file: Path, overrides: tuple[str, ...]) -> None:
+def run(context: click.Context, experiment_file: Path, overrides: tuple[str, ...], take_up: bool) -> None:
     """Run an experiment file."""
     from rich.console import Console
 
@@ -159,7 +162,8 @@ def run(context: click.Context, experiment_file: Path, overrides: tuple[str, ...
     for one in experiment.cells:
         click.echo(f"{one.place}: {one.cell.name}" if one.place else one.cell.name)
         click.echo(one.protocol.describe())
-    outcome = execute(config, experiment, Console(stderr=True), overrides=_overrides(overrides))
+    screen, accepted = Console(stderr=True), _overrides(overrides)
+    outcome = execute(config, experiment, screen, overrides=accepted, take_up=take_up)
     for uid, program in zip(outcome.uids, outcome.programs):
         click.echo(f"run {uid}: program {program.get('status')}")
     click.echo(f"{outcome.documents.get('datum', 0)} frames")

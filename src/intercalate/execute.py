@@ -13,6 +13,7 @@ from intercalate.config import Config
 from intercalate.devices.cycler import CyclerError
 from intercalate.experiment import Experiment
 from intercalate.orchestration.cells import CellsFailedError
+from intercalate.orchestration.cycling import TakeUpError
 from intercalate.session import Session, SessionError, open_session
 from intercalate.views.progress import RunProgress, bar, expected_duration_s, task
 
@@ -89,7 +90,7 @@ def _opened(config: Config, progress: Progress) -> Iterator[Session]:
         session = open_session(config)
     try:
         yield session
-    except (FailedStatus, CyclerError, CellsFailedError) as error:
+    except (FailedStatus, CyclerError, CellsFailedError, TakeUpError) as error:
         why = error.__cause__ if isinstance(error, FailedStatus) else error
         raise SessionError(f"the experiment ended early: {why}\n{WHAT_NEXT}") from error
     finally:
@@ -120,6 +121,8 @@ def execute(
     console: Console,
     before: Sequence[Preparation] = (),
     overrides: dict[str, str] | None = None,
+    *,
+    take_up: bool = False,
 ) -> Outcome:
     """Run an experiment; an error leaves the cells as the experiment's `on_abort` says, and is raised.
 
@@ -129,6 +132,8 @@ def execute(
         Plans that are run first, in runs of their own.
     overrides
         Reasons for which red items of the preflight are accepted.
+    take_up
+        Go on with what a session that is gone has left running; without preflight, whose cells rest.
 
     Raises
     ------
@@ -150,14 +155,14 @@ def execute(
 
     with bar(console) as progress, _opened(config, progress) as session:
         _run_all(progress, session, before)
-        if experiment.preflight:
+        if experiment.preflight and not take_up:
             with task(progress, "preflight", 1.0):
                 for plan in session.preflights(experiment, overrides):
                     session.RE(plan)
         with task(progress, experiment.plan, duration_s) as update:
             session.RE.subscribe(count)
             session.RE.subscribe(RunProgress(update))
-            session.RE(session.plan(experiment))
+            session.RE(session.plan(experiment, take_up=take_up))
     channels = session.channels(experiment)
     return Outcome(
         tuple(uids),

@@ -1,5 +1,6 @@
 """Assembles a session: devices, RunEngine and journal, as one configuration file says."""
 
+import itertools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,22 +68,47 @@ class Session:
         )
         return {one.name: one for one in (*self.cyclers.values(), station, *parts, self.logbook)}
 
-    def plan(self, experiment: "Experiment") -> Any:
-        """The plan that an experiment file asks for."""
+    def plan(self, experiment: "Experiment", *, take_up: bool = False) -> Any:
+        """The plan that an experiment file asks for.
+
+        Parameters
+        ----------
+        take_up
+            Go on with what a session that is gone has left running, as part of the same experiment.
+        """
         from intercalate_plans import charge_discharge, operando, operando_cells
 
         losses = {"on_abort": str(experiment.on_abort), "on_client_lost": str(experiment.on_client_lost)}
+        again: dict[str, Any] = {"take_up": take_up}
+        if take_up:
+            again["md"] = self._experiment_left_behind(experiment)
         if experiment.plan == "operando_cells":
             assert experiment.exposure_s is not None
             tasks = [one.task() for one in experiment.cells]
             cyclers = list(self.cyclers.values())
-            return operando_cells(cyclers, self.xrd, tasks, experiment.exposure_s, **losses)
+            return operando_cells(cyclers, self.xrd, tasks, experiment.exposure_s, **losses, **again)
         (one,) = experiment.cells
-        common: dict[str, Any] = {**losses, "initial_soc": one.initial_soc}
+        common: dict[str, Any] = {**losses, **again, "initial_soc": one.initial_soc}
         if one.every is None or experiment.exposure_s is None:
             return charge_discharge(self.cycler, one.cell, one.protocol, **common)
         every = one.every.model_dump(exclude_none=True)
         return operando(self.cycler, self.xrd, one.cell, one.protocol, every, experiment.exposure_s, **common)
+
+    def _experiment_left_behind(self, experiment: "Experiment") -> dict[str, Any]:
+        """The experiment's uid and the runs that ended without a word, by the programs of its channels."""
+        from intercalate.catalog.journal import journals, read_documents
+
+        programs = {one.program_info().get("program_id") for one in self.channels(experiment)}
+        found = [
+            start
+            for path in journals(self.config.stored("journals"))
+            for _, start, _ in itertools.islice(read_documents(path), 1)
+            if start.get("program_id") in programs
+        ]
+        if not found:
+            return {}
+        uids = [start["uid"] for start in found]
+        return {"experiment_uid": found[-1]["experiment_uid"], "goes_on_from": uids}
 
     def preflights(self, experiment: "Experiment", overrides: dict[str, str] | None = None) -> list[Any]:
         """Plans that check every cell of an experiment before its start.

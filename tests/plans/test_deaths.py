@@ -104,7 +104,13 @@ class Runs:
         self._folder = folder
         self.started: list[Run] = []
 
-    def start(self, *, on_abort: str = "rest", on_client_lost: str, charge_s: float = CHARGE_S) -> Run:
+    def start(
+        self,
+        *options: str,
+        on_abort: str = "rest",
+        on_client_lost: str,
+        charge_s: float = CHARGE_S,
+    ) -> Run:
         (self._folder / "protocol.json").write_text(json.dumps(protocol(charge_s)))
         experiment = self._folder / "experiment.toml"
         experiment.write_text(
@@ -115,7 +121,7 @@ class Runs:
         command = (sys.executable, "-m", "intercalate.cli", "-c", str(self._beamline.config_file), "run")
         known = set(journals(self._beamline.config.stored("journals")))
         process = subprocess.Popen(
-            [*command, str(experiment)],
+            [*command, *options, str(experiment)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -287,6 +293,57 @@ def test_a_killed_plan_leaves_the_cell_as_its_experiment_says(
     assert np.array_equal(collected, own[: len(collected)], equal_nan=True)
     assert_frames_are_their_own(documents, beamline, "xrd")
     assert 0 <= frames_on_disk(documents) - len(documents.events("xrd")) <= 1
+
+
+def test_what_a_killed_plan_left_running_is_taken_up(
+    beamline: Beamline, session: Session, runs: Runs
+) -> None:
+    """The second run has every record since the start, and goes on measuring; nothing is charged twice."""
+    long_s = 40_000.0
+    died = runs.start(on_client_lost="continue", charge_s=long_s)
+    died.wait_for_frames(3)
+    died.kill()
+    program_id = session.cycler.program_info()["program_id"]
+
+    refused, words = runs.start("--take-up", on_client_lost="continue", charge_s=long_s / 2).end()
+    assert refused != 0
+    assert_says(words, "the experiment ended early", "CH1 has no program like this to take up", program_id)
+    assert session.cycler.is_busy
+
+    run = runs.start("--take-up", on_client_lost="continue", charge_s=long_s)
+    code, words = run.end(90)
+    assert code == 0, words
+    info = session.cycler.program_info()
+    assert (info["program_id"], info["status"]) == (program_id, "complete")
+    documents = run.documents()
+    assert np.array_equal(documents.records(), program_records(beamline, info), equal_nan=True)
+    (before,), (start,) = died.documents().of("start"), documents.of("start")
+    assert start["experiment_uid"] == before["experiment_uid"]
+    assert start["goes_on_from"] == [before["uid"]]
+    assert (before["taken_up"], start["taken_up"]) == (False, True)
+    last_s = died.documents().events("xrd")[-1]["data"]["cycler_test_time_s"]
+    times_s = [event["data"]["cycler_test_time_s"] for event in documents.events("xrd")]
+    assert len(times_s) >= 3
+    assert times_s[0] > last_s
+    assert_frames_are_their_own(documents, beamline, "xrd")
+    # Occasions of the time in between are not counted as missed by a run that did not exist.
+    reasons = {event["data"]["diffractometer_missed_reason"] for event in documents.events("missed")}
+    assert reasons <= {OVERTAKEN}
+    assert len(documents.events("missed")) < 20
+
+
+def test_a_program_that_was_cut_off_is_not_taken_up(beamline: Beamline, session: Session, runs: Runs) -> None:
+    died = runs.start(on_client_lost="rest")
+    died.wait_for_frames(2)
+    died.kill()
+    state = session.cycler.state
+    wait_for(
+        lambda: state.get(use_monitor=False) == CyclerState.INTERRUPTED, LEASE_S + MARGIN_S, "INTERRUPTED"
+    )
+    refused, words = runs.start("--take-up", on_client_lost="rest").end()
+    assert refused != 0
+    assert_says(words, "interrupted (its client was lost)", "is not repeated", "intercalate acknowledge")
+    assert_at_open_circuit(session)
 
 
 def test_a_killed_instrument_costs_occasions_and_nothing_else(

@@ -65,6 +65,10 @@ class CyclesCells(Protocol):
         """The current or last program."""
         ...
 
+    def take_lease(self) -> None:
+        """Become the client that may command the channel."""
+        ...
+
     @property
     def is_busy(self) -> bool:
         """Whether a program is being executed or held."""

@@ -42,6 +42,11 @@ def numbers(description: str) -> dict[str, Any]:
     return {"description": description, "annotation": "typing.List[float]"}
 
 
+def flag(description: str) -> dict[str, Any]:
+    """Yes or no."""
+    return {"description": description, "annotation": "bool"}
+
+
 def place() -> dict[str, Any]:
     """Name of a place on the sample changer, which the plan checks."""
     return {"description": "Place on the sample changer.", "annotation": "str"}

@@ -68,6 +68,8 @@ class CyclingCell:
         Of its run among several; None where it is the only one.
     watch
         Called with its new records, shape (n, len(RECORD_COLUMNS)).
+    taken_up
+        Whether a session that is gone has started the program: what was due until now is past.
 
     Attributes
     ----------
@@ -95,6 +97,7 @@ class CyclingCell:
         priority: int = 0,
         run_key: str | None = None,
         watch: Callable[[Any], None] | None = None,
+        taken_up: bool = False,
     ):
         self.cycler = cycler
         self.place = place
@@ -112,6 +115,7 @@ class CyclingCell:
         self._on_client_lost = on_client_lost
         self._spots_mm = list(spots_mm)
         self._watch = watch
+        self._taken_up = taken_up
         self._visits = 0
         self._is_running = False
         self._bell: Status | None = None
@@ -200,6 +204,12 @@ class CyclingCell:
     def _start(self) -> MsgGenerator[None]:
         yield from start_program(self.cycler, self._program, self._program_id, self._on_client_lost)
         self._is_running = True
+        if self._taken_up:
+            records = yield from drain(self.cycler)
+            if self._watch is not None:
+                self._watch(records)
+            if self.occasions is not None:
+                self.occasions.skip(records)
 
     def _collect(self) -> MsgGenerator[None]:
         is_busy = self.cycler.is_busy

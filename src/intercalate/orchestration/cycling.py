@@ -30,6 +30,11 @@ from intercalate.protocol import (
 
 log = logging.getLogger(__name__)
 
+
+class TakeUpError(RuntimeError):
+    """There is no program on the channel that could be taken up."""
+
+
 CLEANUP_S = 30.0
 """Wall seconds that a finalizer waits for a device at most."""
 
@@ -164,6 +169,39 @@ def _step_done(cycler: CyclesCells) -> Msg:
 def program_request(program: BoundProgram, program_id: str, on_client_lost: OnLoss) -> dict[str, Any]:
     """What the cycler device starts."""
     return {"program": program.to_json(), "program_id": program_id, "on_client_lost": on_client_lost}
+
+
+def program_id_for(cycler: CyclesCells, program: BoundProgram, take_up: bool) -> str:
+    """Id under which a program is started: a new one, or that of the same program left behind.
+
+    Parameters
+    ----------
+    take_up
+        Whether a session that is gone has started this very program, which runs or has ended well.
+
+    Raises
+    ------
+    TakeUpError
+        If the channel's last program is another, or ended early: then nothing is repeated.
+    CyclerError
+        If the server does not answer, or somebody else holds the lease.
+    """
+    if not take_up:
+        return uuid.uuid4().hex
+    info = cycler.program_info()
+    if info.get("sha256") != program.sha256:
+        raise TakeUpError(
+            f"{cycler.channel} has no program like this to take up: its last is "
+            f"{info.get('program_id', 'none')}, another one; see that cell, protocol and limits are those "
+            "of the run that ended, or start anew without taking up"
+        )
+    if info["status"] not in ("running", "complete"):
+        raise TakeUpError(
+            f"the program on {cycler.channel} is {info['status']} ({info['why'] or 'no reason given'}) and "
+            "is not repeated; `intercalate acknowledge`, then start what is left as a new protocol"
+        )
+    cycler.take_lease()
+    return str(info["program_id"])
 
 
 def declare_records(cycler: CyclesCells) -> MsgGenerator[None]:

@@ -48,6 +48,16 @@ def test_any_of_several_quantities_is_enough():
     assert due_at(Every(time_s=100, soc=0.1), rows) == [0, 1, 2]
 
 
+def test_what_came_while_nobody_was_here_is_past_and_the_grid_goes_on():
+    occasions = Occasions(Every(time_s=100))
+    occasions.skip([record(t) for t in (0, 100, 205, 310, 350)])
+    assert (occasions.due, occasions.overrun) == (False, 0)
+    occasions.see(record(390))
+    assert not occasions.due
+    occasions.see(record(400))
+    assert occasions.due
+
+
 def test_an_occasion_that_nobody_took_stays_one():
     occasions = Occasions(Every(time_s=10))
     for time_s in range(0, 100, 5):
