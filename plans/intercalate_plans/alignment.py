@@ -8,7 +8,7 @@ from bluesky.utils import MsgGenerator
 
 from intercalate.calibrations import Kind
 from intercalate.devices.roles import MeasuresDiffraction
-from intercalate.orchestration.annotations import device, for_queue, mapping, number, place
+from intercalate.orchestration.annotations import FURTHER_METADATA, STATION, for_queue, number, place
 from intercalate.orchestration.calibrating import calibration_run, keep, monitor_counts
 from intercalate.orchestration.checking import require_role
 from intercalate.orchestration.waiting import in_thread, trigger_and_wait
@@ -17,12 +17,12 @@ from intercalate.reduction.window import Window, find_window
 
 @for_queue(
     "Find the centre and edges of a cell's window by transmission.",
-    station=device("Detector, shutter, monitors, sample changer.", "xrd"),
+    station=STATION,
     place=place(),
     half_range_mm=number("Scanned on either side of the position on paper, mm.", 0.5, 20),
     step_mm=number("Step, mm.", 0.02, 5),
     count_s=number("Counting time of each point, s.", 0.01, 60),
-    md=mapping("Further metadata.", optional=True),
+    md=FURTHER_METADATA,
 )
 def align_cell(
     station: MeasuresDiffraction,

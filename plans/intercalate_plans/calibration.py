@@ -13,15 +13,21 @@ from bluesky.utils import MsgGenerator
 from intercalate.calibrations import Kind, exposure_key
 from intercalate.correction_chain import dark_of
 from intercalate.devices.roles import MeasuresDiffraction
-from intercalate.orchestration.annotations import choice, device, for_queue, mapping, number, numbers
+from intercalate.orchestration.annotations import (
+    COUNT,
+    EXPOSURE,
+    FURTHER_METADATA,
+    STATION,
+    choice,
+    for_queue,
+    numbers,
+)
 from intercalate.orchestration.calibrating import (
     calibration_run,
     keep,
     take,
 )
 from intercalate.orchestration.checking import (
-    MAX_EXPOSURE_S,
-    MAX_FRAMES,
     check_exposure,
     require_role,
 )
@@ -35,18 +41,13 @@ from intercalate.reduction.geometry import (
 from intercalate.reduction.integration import solid_angle
 from intercalate.reduction.pixels import average_dark, blind_pixels, flat_field
 
-_STATION = device("Detector, shutter, monitors, sample changer.", "xrd")
-_MD = mapping("Further metadata.", optional=True)
-_EXPOSURE = number("Exposure of each frame, s.", 0.001, MAX_EXPOSURE_S)
-_COUNT = number("Number of frames.", 1, MAX_FRAMES, integer=True)
-
 
 @for_queue(
     "Take dark frames for every exposure that will be used.",
-    station=_STATION,
+    station=STATION,
     exposures_s=numbers("Exposures, s."),
-    count=_COUNT,
-    md=_MD,
+    count=COUNT,
+    md=FURTHER_METADATA,
 )
 def take_darks(
     station: MeasuresDiffraction,
@@ -102,10 +103,10 @@ def take_darks(
 
 @for_queue(
     "Find geometry and photon energy from the rings of a calibrant.",
-    station=_STATION,
+    station=STATION,
     calibrant=choice("What the calibrant is.", "Calibrant", CALIBRANTS),
-    exposure_s=_EXPOSURE,
-    md=_MD,
+    exposure_s=EXPOSURE,
+    md=FURTHER_METADATA,
 )
 def calibrate_geometry(
     station: MeasuresDiffraction,
@@ -184,10 +185,10 @@ def calibrate_geometry(
 
 @for_queue(
     "Measure the efficiency of each pixel with a sample that radiates evenly.",
-    station=_STATION,
-    exposure_s=_EXPOSURE,
-    count=_COUNT,
-    md=_MD,
+    station=STATION,
+    exposure_s=EXPOSURE,
+    count=COUNT,
+    md=FURTHER_METADATA,
 )
 def take_flat(
     station: MeasuresDiffraction,

@@ -10,18 +10,17 @@ from intercalate.contract import CYCLER_NAMES
 from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
 from intercalate.orchestration import OpenDetector
 from intercalate.orchestration.annotations import (
+    EXPOSURE,
+    FURTHER_METADATA,
+    TAKE_UP,
     device,
     devices,
-    flag,
     for_queue,
     loss,
-    mapping,
     mappings,
-    number,
 )
 from intercalate.orchestration.cells import CyclingCell
 from intercalate.orchestration.checking import (
-    MAX_EXPOSURE_S,
     as_loss,
     bound,
     check_exposure,
@@ -39,11 +38,11 @@ from intercalate_plans.operando import measure_cells, measuring_of
     cyclers=devices("Channels the cells are on.", *CYCLER_NAMES),
     station=device("Takes the frames.", "xrd"),
     cells=mappings("Of each: place, cell, protocol, every, spots_mm, priority, initial_soc."),
-    exposure_s=number("Exposure of each frame, s.", 0.001, MAX_EXPOSURE_S),
+    exposure_s=EXPOSURE,
     on_abort=loss("What becomes of the cells when this plan aborts."),
     on_client_lost=loss("What becomes of the cells when this session dies."),
-    take_up=flag("Go on with what a session that is gone has left running."),
-    md=mapping("Further metadata.", optional=True),
+    take_up=TAKE_UP,
+    md=FURTHER_METADATA,
 )
 def operando_cells(
     cyclers: Sequence[CyclesCells],

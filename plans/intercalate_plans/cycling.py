@@ -7,7 +7,15 @@ from bluesky.utils import MsgGenerator
 from intercalate.cell import Cell
 from intercalate.contract import CYCLER_NAMES
 from intercalate.devices.roles import CyclesCells
-from intercalate.orchestration.annotations import device, flag, for_queue, loss, mapping, number
+from intercalate.orchestration.annotations import (
+    FURTHER_METADATA,
+    TAKE_UP,
+    device,
+    for_queue,
+    loss,
+    mapping,
+    number,
+)
 from intercalate.orchestration.cells import CyclingCell, cycle_cells
 from intercalate.orchestration.checking import as_loss, bound, require_role
 from intercalate.orchestration.cycling import program_id_for
@@ -23,8 +31,8 @@ from intercalate.protocol import Protocol
     on_abort=loss("What becomes of the cell when this plan aborts."),
     on_client_lost=loss("What becomes of the cell when this session dies."),
     initial_soc=number("State of charge at the start, 0 to 1.", 0, 1, optional=True),
-    take_up=flag("Go on with what a session that is gone has left running."),
-    md=mapping("Further metadata.", optional=True),
+    take_up=TAKE_UP,
+    md=FURTHER_METADATA,
 )
 def charge_discharge(
     cycler: CyclesCells,

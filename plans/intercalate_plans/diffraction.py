@@ -8,10 +8,9 @@ from bluesky.utils import MsgGenerator
 
 from intercalate.devices.roles import MovesSample, TakesFrames
 from intercalate.orchestration import take_frames
-from intercalate.orchestration.annotations import device, for_queue, mapping, number
+from intercalate.orchestration.annotations import COUNT, EXPOSURE, FURTHER_METADATA, device, for_queue, number
 from intercalate.orchestration.checking import (
     MAX_EXPOSURE_S,
-    MAX_FRAMES,
     check_exposure,
     require_role,
 )
@@ -20,9 +19,9 @@ from intercalate.orchestration.checking import (
 @for_queue(
     "Take frames of a sample at rest.",
     detector=device("Takes the frames.", "diffractometer"),
-    count=number("Number of frames.", 1, MAX_FRAMES, integer=True),
+    count=COUNT,
     exposure_s=number("Exposure of each, s.", 0.001, MAX_EXPOSURE_S),
-    md=mapping("Further metadata.", optional=True),
+    md=FURTHER_METADATA,
 )
 def count_frames(
     detector: TakesFrames, count: int = 1, exposure_s: float = 60.0, *, md: dict[str, Any] | None = None
@@ -67,8 +66,8 @@ def count_frames(
     y_start_mm=number("First row, mm.", -100, 100),
     y_stop_mm=number("Last row, mm.", -100, 100),
     y_points=number("Number of rows.", 1, 1000, integer=True),
-    exposure_s=number("Exposure of each frame, s.", 0.001, MAX_EXPOSURE_S),
-    md=mapping("Further metadata.", optional=True),
+    exposure_s=EXPOSURE,
+    md=FURTHER_METADATA,
 )
 def scan_sample(
     detector: TakesFrames,

@@ -9,10 +9,18 @@ from intercalate.cell import Cell
 from intercalate.contract import CYCLER_NAMES
 from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
 from intercalate.orchestration import Every, Measuring, OpenDetector
-from intercalate.orchestration.annotations import device, flag, for_queue, loss, mapping, number
+from intercalate.orchestration.annotations import (
+    EXPOSURE,
+    FURTHER_METADATA,
+    TAKE_UP,
+    device,
+    for_queue,
+    loss,
+    mapping,
+    number,
+)
 from intercalate.orchestration.cells import CyclingCell, collect_all, cycle_cells
 from intercalate.orchestration.checking import (
-    MAX_EXPOSURE_S,
     as_loss,
     bound,
     check_exposure,
@@ -32,12 +40,12 @@ from intercalate.protocol import Protocol
     cell=mapping("The cell."),
     protocol=mapping("What to do to it."),
     every=mapping("When a frame is due: time_s, voltage_V, soc."),
-    exposure_s=number("Exposure of each frame, s.", 0.001, MAX_EXPOSURE_S),
+    exposure_s=EXPOSURE,
     on_abort=loss("What becomes of the cell when this plan aborts."),
     on_client_lost=loss("What becomes of the cell when this session dies."),
     initial_soc=number("State of charge at the start, 0 to 1.", 0, 1, optional=True),
-    take_up=flag("Go on with what a session that is gone has left running."),
-    md=mapping("Further metadata.", optional=True),
+    take_up=TAKE_UP,
+    md=FURTHER_METADATA,
 )
 def operando(
     cycler: CyclesCells,

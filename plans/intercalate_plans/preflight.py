@@ -19,11 +19,19 @@ from intercalate.cell import Cell
 from intercalate.contract import CYCLER_NAMES, OnLoss
 from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
 from intercalate.orchestration import preflight as checks
-from intercalate.orchestration.annotations import device, devices, for_queue, mapping, number, place
+from intercalate.orchestration.annotations import (
+    EXPOSURE,
+    FURTHER_METADATA,
+    device,
+    devices,
+    for_queue,
+    mapping,
+    number,
+    place,
+)
 from intercalate.orchestration.calibrating import monitor_counts, take
 from intercalate.orchestration.cells import FAILURES, CyclingCell
 from intercalate.orchestration.checking import (
-    MAX_EXPOSURE_S,
     as_cell,
     bound,
     check_exposure,
@@ -52,11 +60,11 @@ _OF_PULSES = ("pulse", "resistance", "other channels")
     place=place(),
     cell=mapping("The cell."),
     protocol=mapping("What will be done to it."),
-    exposure_s=number("Exposure of each frame, s.", 0.001, MAX_EXPOSURE_S),
+    exposure_s=EXPOSURE,
     every_s=number("Time between two frames, s.", 0.001, MAX_EVERY_S, optional=True),
     overrides=mapping("Reason for each check whose red is accepted.", optional=True),
     initial_soc=number("State of charge at the start, 0 to 1.", 0, 1, optional=True),
-    md=mapping("Further metadata.", optional=True),
+    md=FURTHER_METADATA,
 )
 def preflight(
     cyclers: Sequence[CyclesCells],

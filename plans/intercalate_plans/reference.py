@@ -9,11 +9,17 @@ from intercalate.calibrations import Calibration, Kind, exposure_key
 from intercalate.contract import CYCLER_NAMES
 from intercalate.correction_chain import arrays_of, chain_of, transmitted
 from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
-from intercalate.orchestration.annotations import device, for_queue, mapping, number, place
+from intercalate.orchestration.annotations import (
+    COUNT,
+    EXPOSURE,
+    FURTHER_METADATA,
+    STATION,
+    device,
+    for_queue,
+    place,
+)
 from intercalate.orchestration.calibrating import Taken, calibration_run, keep, take
 from intercalate.orchestration.checking import (
-    MAX_EXPOSURE_S,
-    MAX_FRAMES,
     check_exposure,
     require_role,
 )
@@ -21,14 +27,13 @@ from intercalate.orchestration.waiting import in_thread
 from intercalate.reduction import Pattern
 from intercalate.reduction.chain import ReductionChain, mean_pattern
 
-_STATION = device("Detector, shutter, monitors, sample changer.", "xrd")
-_MD = mapping("Further metadata.", optional=True)
-_EXPOSURE = number("Exposure of each frame, s.", 0.001, MAX_EXPOSURE_S)
-_COUNT = number("Number of frames.", 1, MAX_FRAMES, integer=True)
-
 
 @for_queue(
-    "Measure the pattern of an empty cell.", station=_STATION, exposure_s=_EXPOSURE, count=_COUNT, md=_MD
+    "Measure the pattern of an empty cell.",
+    station=STATION,
+    exposure_s=EXPOSURE,
+    count=COUNT,
+    md=FURTHER_METADATA,
 )
 def take_background(
     station: MeasuresDiffraction,
@@ -81,12 +86,12 @@ def take_background(
 
 @for_queue(
     "Measure a pristine cell at open circuit.",
-    station=_STATION,
+    station=STATION,
     cycler=device("Channel the cell is on.", *CYCLER_NAMES),
     place=place(),
-    exposure_s=_EXPOSURE,
-    count=_COUNT,
-    md=_MD,
+    exposure_s=EXPOSURE,
+    count=COUNT,
+    md=FURTHER_METADATA,
 )
 def reference_scan(
     station: MeasuresDiffraction,

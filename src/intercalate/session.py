@@ -1,6 +1,5 @@
 """Assembles a session: devices, RunEngine and journal, as one configuration file says."""
 
-import itertools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -95,20 +94,12 @@ class Session:
         return operando(self.cycler, self.xrd, one.cell, one.protocol, every, experiment.exposure_s, **common)
 
     def _experiment_left_behind(self, experiment: "Experiment") -> dict[str, Any]:
-        """The experiment's uid and the runs that ended without a word, by the programs of its channels."""
-        from intercalate.catalog.journal import journals, read_documents
+        """What makes new runs part of the experiment whose programs its channels had last."""
+        from intercalate.catalog.journal import last_start_of
 
-        programs = {one.program_info().get("program_id") for one in self.channels(experiment)}
-        found = [
-            start
-            for path in journals(self.config.stored("journals"))
-            for _, start, _ in itertools.islice(read_documents(path), 1)
-            if start.get("program_id") in programs
-        ]
-        if not found:
-            return {}
-        uids = [start["uid"] for start in found]
-        return {"experiment_uid": found[-1]["experiment_uid"], "goes_on_from": uids}
+        last = (one.program_info().get("program_id") for one in self.channels(experiment))
+        start = last_start_of(self.config.stored("journals"), {one for one in last if one})
+        return {"experiment_uid": start["experiment_uid"]} if start else {}
 
     def preflights(self, experiment: "Experiment", overrides: dict[str, str] | None = None) -> list[Any]:
         """Plans that check every cell of an experiment before its start.

@@ -4,13 +4,9 @@ The plan runs as a user runs it, `intercalate run`, in a process of its own.
 """
 
 import json
-import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +16,9 @@ import pytest
 from click.testing import CliRunner
 
 from beamline import Beamline
-from intercalate.catalog.journal import journals, read_documents
 from intercalate.cell import Cell
 from intercalate.cli import main
-from intercalate.config import EXAMPLES, Config
+from intercalate.config import Config
 from intercalate.contract import RECORD_COLUMNS, ControlMode, CyclerState, Fault, StepType, Verb, code_of
 from intercalate.session import Session
 from intercalate_plans import operando
@@ -32,6 +27,7 @@ from intercalate_sims.state_file import StateFile
 from polling import wait_for
 
 from .conftest import Documents, assert_frames_are_their_own
+from .experiment_process import CHARGE_S, RATE_C, Run, Runs, protocol
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(120)]
 
@@ -42,95 +38,6 @@ SEQ, TIME, CURRENT = (RECORD_COLUMNS.index(c) for c in ("record_seq", "test_time
 LEASE_S = 2.0
 MARGIN_S = 3.0
 """Wall seconds beyond the lease, of a busy machine."""
-
-RATE_C = 0.05
-CHARGE_S = 9000.0
-
-
-def protocol(charge_s: float = CHARGE_S) -> dict[str, Any]:
-    return {
-        "record": {"time_s": 10.0},
-        "safety": {"max_voltage_V": 4.3, "min_voltage_V": 0.0, "delay_s": 5.0},
-        "method": [
-            {"step": "constant_current", "rate_C": RATE_C, "until_time_s": charge_s, "until_voltage_V": 4.2},
-            {"step": "open_circuit_voltage", "until_time_s": 300.0},
-        ],
-    }
-
-
-@dataclass
-class Run:
-    """`intercalate run` of one experiment."""
-
-    process: subprocess.Popen[str]
-    beamline: Beamline
-    known: set[Path]
-
-    @property
-    def journal(self) -> Path | None:
-        """Of the run this process has opened: the first since its start."""
-        found = journals(self.beamline.config.stored("journals"))
-        return next((path for path in found if path not in self.known), None)
-
-    def documents(self) -> Documents:
-        """What the journal holds now."""
-        path = self.journal
-        return Documents([] if path is None else [(name, doc) for name, doc, _ in read_documents(path)])
-
-    def wait_for_frames(self, count: int) -> None:
-        """Until so many frames are in the journal."""
-
-        def there() -> bool:
-            assert self.process.poll() is None, "\n".join(self.process.communicate())
-            return len(self.documents().events("xrd")) >= count
-
-        wait_for(there, 60, f"{count} frames")
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate(timeout=10)
-
-    def end(self, timeout_s: float = 60) -> tuple[int, str]:
-        """Exit code, and what a person reads on the terminal, in one line."""
-        out, err = self.process.communicate(timeout=timeout_s)
-        return self.process.returncode, " ".join((out + err).split())
-
-
-class Runs:
-    """Starts experiments on a beamline."""
-
-    def __init__(self, beamline: Beamline, folder: Path):
-        self._beamline = beamline
-        self._folder = folder
-        self.started: list[Run] = []
-
-    def start(
-        self,
-        *options: str,
-        on_abort: str = "rest",
-        on_client_lost: str,
-        charge_s: float = CHARGE_S,
-    ) -> Run:
-        (self._folder / "protocol.json").write_text(json.dumps(protocol(charge_s)))
-        experiment = self._folder / "experiment.toml"
-        experiment.write_text(
-            f'plan = "operando"\ncell = "{EXAMPLES}/cells/nmc811_graphite_operando.toml"\n'
-            f'protocol = "protocol.json"\non_abort = "{on_abort}"\non_client_lost = "{on_client_lost}"\n'
-            "[xrd]\nevery = { time_s = 200.0 }\nexposure_s = 50.0\n"
-        )
-        command = (sys.executable, "-m", "intercalate.cli", "-c", str(self._beamline.config_file), "run")
-        known = set(journals(self._beamline.config.stored("journals")))
-        process = subprocess.Popen(
-            [*command, *options, str(experiment)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "COLUMNS": "400"},
-        )
-        run = Run(process, self._beamline, known)
-        self.started.append(run)
-        return run
 
 
 @pytest.fixture(scope="module")
@@ -319,7 +226,7 @@ def test_what_a_killed_plan_left_running_is_taken_up(
     assert np.array_equal(documents.records(), program_records(beamline, info), equal_nan=True)
     (before,), (start,) = died.documents().of("start"), documents.of("start")
     assert start["experiment_uid"] == before["experiment_uid"]
-    assert start["goes_on_from"] == [before["uid"]]
+    assert start["program_id"] == before["program_id"] == program_id
     assert (before["taken_up"], start["taken_up"]) == (False, True)
     last_s = died.documents().events("xrd")[-1]["data"]["cycler_test_time_s"]
     times_s = [event["data"]["cycler_test_time_s"] for event in documents.events("xrd")]
@@ -330,6 +237,12 @@ def test_what_a_killed_plan_left_running_is_taken_up(
     reasons = {event["data"]["diffractometer_missed_reason"] for event in documents.events("missed")}
     assert reasons <= {OVERTAKEN}
     assert len(documents.events("missed")) < 20
+
+    late = runs.start("--take-up", on_client_lost="continue", charge_s=long_s)
+    code, words = late.end(90)
+    assert code == 0, words
+    assert np.array_equal(late.documents().records(), documents.records(), equal_nan=True)
+    assert session.cycler.program_info() == info
 
 
 def test_a_program_that_was_cut_off_is_not_taken_up(beamline: Beamline, session: Session, runs: Runs) -> None:

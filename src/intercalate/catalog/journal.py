@@ -12,12 +12,13 @@ anything is left.
 """
 
 import fcntl
+import itertools
 import json
 import logging
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -349,6 +350,21 @@ def read_documents(path: str | Path, offset: int = 0) -> Iterator[tuple[str, dic
 def journals(folder: str | Path) -> list[Path]:
     """Journals of a folder, oldest first."""
     return sorted(path for path in Path(folder).glob(f"*{SUFFIX}"))
+
+
+def last_start_of(folder: str | Path, program_ids: Container[str]) -> dict[str, Any] | None:
+    """Start document of the latest run that executed one of these programs, or None.
+
+    Raises
+    ------
+    JournalError
+        If a journal begins with a line that is no document.
+    """
+    for path in reversed(journals(folder)):
+        for _, start, _ in itertools.islice(read_documents(path), 1):
+            if start.get("program_id", "") in program_ids:
+                return start
+    return None
 
 
 def run_uid(path: Path) -> str:

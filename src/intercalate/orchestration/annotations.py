@@ -7,6 +7,7 @@ from bluesky.utils import MsgGenerator
 from bluesky_queueserver import parameter_annotation_decorator
 
 from intercalate.contract import OnLoss
+from intercalate.orchestration.checking import MAX_EXPOSURE_S, MAX_FRAMES
 
 Plan = Callable[..., MsgGenerator[Any]]
 
@@ -65,6 +66,13 @@ def loss(description: str) -> dict[str, Any]:
 def mapping(description: str, *, optional: bool = False) -> dict[str, Any]:
     """A JSON object, validated at the head of the plan."""
     return {"description": description, "annotation": "typing.Optional[dict]" if optional else "dict"}
+
+
+FURTHER_METADATA = mapping("Further metadata.", optional=True)
+EXPOSURE = number("Exposure of each frame, s.", 0.001, MAX_EXPOSURE_S)
+COUNT = number("Number of frames.", 1, MAX_FRAMES, integer=True)
+STATION = device("Detector, shutter, monitors, sample changer.", "xrd")
+TAKE_UP = flag("Go on with what a session that is gone has left running.")
 
 
 def for_queue(description: str, **parameters: dict[str, Any]) -> Callable[[Plan], Plan]:

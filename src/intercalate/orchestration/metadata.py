@@ -48,11 +48,7 @@ def experiment_metadata(
 
 
 class LiveMetadata(UserDict[str, Any]):
-    """Metadata of every run of a RunEngine, with the calibrations that are in use when the run opens.
-
-    No preprocessor does that: while a plan is aborted, one more generator around it lets a failing status
-    come before the plan's own cleaning up.
-    """
+    """Metadata of every run of a RunEngine, with the calibrations that are in use when the run opens."""
 
     def __init__(self, fixed: Mapping[str, Any], store: CalibrationStore):
         super().__init__({**fixed, CALIBRATIONS: None})

@@ -21,7 +21,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.making import Recorder, StampedDetector, declare, orphan, record, take
-from intercalate.catalog.journal import Journal, JournalError, encode, journals, read_documents, run_uid
+from intercalate.catalog.journal import (
+    Journal,
+    JournalError,
+    encode,
+    journals,
+    last_start_of,
+    read_documents,
+    run_uid,
+)
 from intercalate.catalog.lost_runs import LOST_REASON, close_lost_run, close_lost_runs, is_being_written
 
 START = {"uid": "a" * 36, "time": 1.8e9}
@@ -271,3 +279,20 @@ def test_only_a_run_whose_session_is_gone_is_closed(tmp_path: Path) -> None:
     assert names_of(path) == ["start", "descriptor", "event", "event", "event", "stop"]
     assert close_lost_run(path) is None
     assert names_of(path).count("stop") == 1
+
+
+def test_the_latest_run_of_a_program_is_found_among_others(journal: Journal) -> None:
+    runs = [
+        {"uid": "a", "time": 1.8e9, "program_id": "one"},
+        {"uid": "b", "time": 1.8e9 + 10, "program_id": "one"},
+        {"uid": "c", "time": 1.8e9 + 20, "program_id": "two"},
+        {"uid": "d", "time": 1.8e9 + 30},
+    ]
+    for start in runs:
+        journal("start", start)
+    folder = journal.folder
+    found = last_start_of(folder, {"one"})
+    assert found is not None
+    assert found["uid"] == "b"
+    assert last_start_of(folder, {"three"}) is None
+    assert last_start_of(folder, set()) is None
