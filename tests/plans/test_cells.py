@@ -15,6 +15,7 @@ from intercalate.cell import Cell
 from intercalate.contract import CyclerState, Verb
 from intercalate.devices.changer import ChangerError
 from intercalate.orchestration.cells import CellsFailedError
+from intercalate.orchestration.cycling import TakeUpError
 from intercalate.orchestration.tasks import TasksError
 from intercalate.session import Session
 from intercalate_plans import operando_cells
@@ -264,6 +265,48 @@ def test_an_abort_puts_all_cells_to_rest(session: Session, cell: Cell, documents
     assert session.xrd.shutter.state.get(use_monitor=False) == "closed"
     sizes = [doc["num_events"]["cycling"] for doc in documents.of("stop")]
     assert min(sizes) > 0
+
+
+def test_all_cells_that_an_abort_left_running_are_taken_up(
+    session: Session, cell: Cell, documents: Documents
+) -> None:
+    tasks = [task(cell, "H1", 8000.0), task(cell, "H2", 5000.0)]
+    cyclers, losses = list(session.cyclers.values()), {"on_abort": "continue", "on_client_lost": "continue"}
+
+    def pause() -> None:
+        wait_for(lambda: len(documents.events("xrd")) >= 2, 60, "two frames")
+        session.RE.request_pause(defer=False)
+
+    watching = threading.Thread(target=pause, daemon=True)
+    watching.start()
+    with pytest.raises(RunEngineInterrupted):
+        session.RE(operando_cells(cyclers, session.xrd, tasks, 20.0, **losses))
+    session.RE.abort()
+    watching.join(10)
+    begun = {doc["place"]: doc["program_id"] for doc in documents.of("start")}
+    assert all(cycler.is_busy for cycler in cyclers)
+    documents.all.clear()
+    session.RE(operando_cells(cyclers, session.xrd, tasks, 20.0, take_up=True, **losses))
+    runs = by_place(documents)
+    assert {place: run["start"]["program_id"] for place, run in runs.items()} == begun
+    for place, cycler in zip(("H1", "H2"), cyclers):
+        info = cycler.program_info()
+        assert (info["program_id"], info["status"]) == (begun[place], "complete")
+        descriptors = {
+            d["uid"] for d in documents.of("descriptor") if d["run_start"] == runs[place]["start"]["uid"]
+        }
+        pages = [d for d in documents.of("event_page") if d["descriptor"] in descriptors]
+        numbers = [n for d in pages for n in d["data"][f"{cycler.name}_record_seq"]]
+        assert numbers == list(range(info["first_record"], info["end_record"]))
+        assert runs[place]["xrd"]
+
+
+def test_without_a_program_there_is_nothing_to_take_up(session: Session, cell: Cell) -> None:
+    tasks = [task(cell, "H1", 1234.0)]
+    with pytest.raises(TakeUpError, match="CH1 has no program like this to take up"):
+        session.RE(
+            operando_cells(list(session.cyclers.values()), session.xrd, tasks, 20.0, take_up=True, **LOSSES)
+        )
 
 
 @pytest.mark.parametrize(
