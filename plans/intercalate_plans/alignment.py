@@ -6,6 +6,7 @@ import bluesky.plan_stubs as bps
 import numpy as np
 from bluesky.utils import MsgGenerator
 
+from intercalate.beam_quality import BeamQuality
 from intercalate.calibrations import Kind
 from intercalate.devices.roles import MeasuresDiffraction
 from intercalate.orchestration.annotations import FURTHER_METADATA, STATION, for_queue, number, place
@@ -100,7 +101,9 @@ def align_cell(
             i0, it, _ = yield from monitor_counts(station)
             yield from bps.read(changer)
             yield from bps.save()
-            found.append(it / i0 if i0 > 0 else np.nan)
+            # Without beam both monitors still count their own dark: a ratio of noise is no transmission.
+            has_beam = i0 > 0 and monitors.quality.get() != BeamQuality.NONE
+            found.append(it / i0 if has_beam else np.nan)
         return (yield from in_thread(lambda: find_window(centre_mm + offsets, np.array(found))))
 
     return (yield from calibration_run(station, "align_cell", body, md, takes_frames=False, place=place))
