@@ -235,13 +235,12 @@ def check(context: click.Context, experiment_file: Path) -> None:
 @click.pass_context
 def report(context: click.Context, run_id: str) -> None:
     """Say what became of an experiment: cells, frames, what was missed and why, use of the beam."""
-    from intercalate.catalog.client import find_run, run_status
-    from intercalate.catalog.report import beam_time, report_of, runs_of_experiment
+    from intercalate.catalog.client import find_run
     from intercalate.catalog_services import open_configured_catalog
+    from intercalate.report import beam_time, reports_of_experiment
 
     catalog = open_configured_catalog(_config(context))
-    runs = runs_of_experiment(catalog, find_run(catalog, run_id))
-    reports = [report_of(run, run_status(run.metadata)) for run in runs]
+    reports = reports_of_experiment(catalog, find_run(catalog, run_id))
     for one in reports:
         click.echo(one.describe())
     click.echo(beam_time(reports))

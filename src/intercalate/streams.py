@@ -16,7 +16,11 @@ MARKERS = "markers"
 """Markers of a program that were passed."""
 
 VISITS = "visits"
-"""One event per visit of a cell: since when it was due, how long it took to get there, frames taken."""
+"""One event per visit of a cell: when it was due and began, by the cycler's clock; how long the way and the
+whole took; frames taken."""
+
+AVAILABLE = "available"
+"""One event whenever measuring has become possible or impossible: when, by the cycler's clock; why not."""
 
 CALIBRATION = "calibration"
 """One event with what was found, and the hash of the calibration that was kept."""

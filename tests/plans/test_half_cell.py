@@ -22,10 +22,10 @@ from calibrating import calibrate
 from intercalate.calibrations import CalibrationError, CalibrationStore
 from intercalate.catalog.client import CatalogError, find_run
 from intercalate.catalog.client import records as records_of
-from intercalate.catalog.report import beam_time, report_of
 from intercalate.catalog_services import catalog_services, open_configured_catalog, start_catalog
 from intercalate.cell import Cell
 from intercalate.config import EXAMPLES, Config
+from intercalate.report import EXPOSING, beam_time, report_of
 from intercalate.results import ReductionWarning, reduce_run
 from intercalate.session import Session, open_session
 from intercalate_plans import charge_discharge, operando
@@ -259,10 +259,13 @@ def test_calibrations_that_the_run_does_not_name_are_used_with_a_warning(
 
 
 def test_the_report_accounts_for_the_frames_and_the_time(measured: Measured) -> None:
-    report = report_of(measured.run, "complete")
+    report = report_of([measured.run])
     count = measured.frames.sizes["frame"]
     assert sum(report.frames.values()) == count
-    assert report.exposing_s == 60.0 * count
+    assert report.time_s[EXPOSING] == pytest.approx(60.0 * count, rel=0.1)
+    assert sum(report.time_s.values()) == pytest.approx(report.duration_s)
+    assert report.occasions == report.measured + sum(report.missed.values())
+    assert report.measured == count
     assert report.duration_s == pytest.approx(float(measured.records["test_time_second"][-1]), abs=1.0)
     assert report.revisit_s == pytest.approx(1000.0, rel=0.2)
     assert f"{count} valid" in report.describe()

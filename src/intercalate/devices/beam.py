@@ -37,7 +37,9 @@ class Beam(Device):
     ring_state = Cpt(EpicsSignalRO, "RingState", string=True, auto_monitor=True, kind=Kind.normal)
     energy_kev = Cpt(EpicsSignalWithRBV, "Energy", kind=Kind.normal)
     attenuator = Cpt(EpicsSignalWithRBV, "Attenuator", kind=Kind.normal)
-    safety_shutter = Cpt(EpicsSignalWithRBV, "SafetyShutter", string=True, kind=Kind.normal)
+    safety_shutter = Cpt(
+        EpicsSignalWithRBV, "SafetyShutter", string=True, auto_monitor=True, kind=Kind.normal
+    )
     slit_h_mm = Cpt(EpicsMotor, "SlitH", kind=Kind.config)
     slit_v_mm = Cpt(EpicsMotor, "SlitV", kind=Kind.config)
 

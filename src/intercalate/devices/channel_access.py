@@ -19,6 +19,9 @@ CHANNEL_ACCESS_ERRORS = (
 )
 """What a signal raises where its server does not answer."""
 
+READING_TIMEOUT_S = 2.0
+"""Wall seconds within which a clock must have answered."""
+
 
 def _to_log(text: bytes) -> None:
     """Take one line; the library gives its format, without the values, to a handler like this."""

@@ -7,11 +7,8 @@ from ophyd import Component as Cpt
 from ophyd import Device, Kind, Signal
 from ophyd.status import DeviceStatus
 
-from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
+from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS, READING_TIMEOUT_S
 from intercalate.devices.statuses import end_in_thread
-
-READING_TIMEOUT_S = 2.0
-"""Wall seconds within which a clock must have answered."""
 
 
 class ClockComparison(Device):

@@ -2,6 +2,7 @@
 
 import atexit
 import json
+import math
 import random
 import threading
 import time
@@ -24,7 +25,7 @@ from intercalate.contract import (
     OnLoss,
     Verb,
 )
-from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS, put_and_wait
+from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS, READING_TIMEOUT_S, put_and_wait
 from intercalate.devices.statuses import NoAnswer, end, end_in_thread, end_when
 from intercalate.protocol import SiteLimits
 
@@ -292,6 +293,15 @@ class Cycler(Device):
     def channel(self) -> str:
         """Name of the channel: the last part of its prefix."""
         return self.prefix.rstrip(":").rsplit(":", 1)[-1]
+
+    def clock_s(self) -> float:
+        """The server's clock now, Unix time; NaN where it does not answer."""
+        try:
+            return float(
+                self.unix_time_s.get(timeout=READING_TIMEOUT_S, connection_timeout=READING_TIMEOUT_S)
+            )
+        except CHANNEL_ACCESS_ERRORS:
+            return math.nan
 
     @property
     def is_busy(self) -> bool:

@@ -65,6 +65,10 @@ class CyclesCells(Protocol):
         """The current or last program."""
         ...
 
+    def clock_s(self) -> float:
+        """Its clock now, Unix time; NaN where it does not answer."""
+        ...
+
     def take_lease(self) -> None:
         """Become the client that may command the channel."""
         ...

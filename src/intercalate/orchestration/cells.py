@@ -16,7 +16,7 @@ import bluesky.preprocessors as bpp
 from bluesky.protocols import Status
 from bluesky.utils import FailedStatus, MsgGenerator
 
-from intercalate.contract import OnLoss
+from intercalate.contract import RECORD_COLUMNS, OnLoss
 from intercalate.devices.roles import CyclesCells
 from intercalate.orchestration.cycling import (
     apply_on_abort,
@@ -30,6 +30,8 @@ from intercalate.orchestration.measuring import Measuring
 from intercalate.orchestration.waiting import wait_for_any
 from intercalate.orchestration.when import Occasions
 from intercalate.protocol import BoundProgram
+
+_UNIX = RECORD_COLUMNS.index("unix_time_second")
 
 log = logging.getLogger(__name__)
 
@@ -220,7 +222,8 @@ class CyclingCell:
         if self.occasions is not None:
             for record in records:
                 self.occasions.see(record)
-            if self.measuring is not None:
+            if self.measuring is not None and len(records):
+                yield from self.measuring.watch(float(records[-1][_UNIX]))
                 for _ in range(self.occasions.overrun - overrun):
                     yield from self.measuring.miss("the one before still waited for the beam")
         for status in (self._bell, self._end):

@@ -156,10 +156,27 @@ class Measuring:
         self._run_key = run_key
         self._precondition = precondition
         self._reason: Any = Signal(name=f"{detector.detector.name}_missed_reason", value="")
+        self._obstacle: str | None = None
+        self._change: Any = [
+            Signal(name="available_why_not", value=""),
+            Signal(name="available_unix_s", value=0.0),
+        ]
 
     def unavailable(self) -> str:
         """Why no frame can be taken now; empty if one can."""
         return self._detector.unavailable() or self._precondition()
+
+    def watch(self, unix_s: float) -> MsgGenerator[None]:
+        """Note in the run when measuring has become possible or impossible; the first time, which it is."""
+        obstacle = self.unavailable()
+        if obstacle == self._obstacle:
+            return
+        self._obstacle = obstacle
+        yield from bps.create(name=streams.AVAILABLE)
+        for signal, value in zip(self._change, (obstacle, unix_s)):
+            signal.put(value)
+            yield from bps.read(signal)
+        yield from bps.save()
 
     def measure(self) -> MsgGenerator[bool]:
         """Take a frame, or note why there is none.
@@ -169,10 +186,15 @@ class Measuring:
         bool
             Whether there is one.
         """
-        reason = self.unavailable()
+        reason = yield from self.expose()
         if reason:
             yield from self.miss(reason)
-            return False
+        return not reason
+
+    def expose(self) -> MsgGenerator[str]:
+        """Take a frame; returns why there is none, empty if there is one."""
+        if reason := self.unavailable():
+            return reason
         try:
             yield from self._detector.prepare()
             self._detector.detector.for_run(self._run_key)
@@ -186,10 +208,9 @@ class Measuring:
         except (FailedStatus, RuntimeError, TimeoutError, OSError) as error:
             cause = error.__cause__ or error
             yield from self._detector.end()
-            yield from self.miss(f"{type(cause).__name__}: {cause}")
-            return False
+            return f"{type(cause).__name__}: {cause}"
         self.taken += 1
-        return True
+        return ""
 
     def miss(self, reason: str) -> MsgGenerator[None]:
         """Count an occasion that gave no frame, in the run too."""

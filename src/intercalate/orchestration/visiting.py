@@ -1,6 +1,6 @@
 """Measuring several cells in turn: go there, expose, expose again where the beam was weak."""
 
-import time
+import logging
 from typing import Any
 
 import bluesky.plan_stubs as bps
@@ -12,6 +12,8 @@ from intercalate.beam_quality import BeamQuality
 from intercalate.devices.roles import MeasuresDiffraction
 from intercalate.orchestration.cells import CyclingCell
 from intercalate.orchestration.waiting import Meanwhile, wait_until_done
+
+log = logging.getLogger(__name__)
 
 
 class Visitor:
@@ -28,6 +30,7 @@ class Visitor:
         self._meanwhile = meanwhile
         columns = {
             "due_unix_s": 0.0,
+            "began_unix_s": 0.0,
             "moving_s": 0.0,
             "visiting_s": 0.0,
             "spot_x_mm": 0.0,
@@ -49,29 +52,30 @@ class Visitor:
         measuring = cell.measuring
         assert measuring is not None
         spot_mm = cell.next_spot_mm()
-        began = moved = time.monotonic()
+        began_s = moved_s = cell.cycler.clock_s()
         if cell.place is not None and not measuring.unavailable():
             try:
                 yield from self._go((cell.place, *spot_mm))
             except (FailedStatus, RuntimeError, TimeoutError) as error:
                 yield from measuring.miss(f"the sample changer did not get there: {error.__cause__ or error}")
                 return
-            moved = time.monotonic()
+            moved_s = cell.cycler.clock_s()
         before = measuring.taken
         is_taken = yield from measuring.measure()
-        if is_taken and self._is_weak() and not cell.is_due and not measuring.unavailable():
+        if is_taken and self._is_weak() and not cell.is_due:
             # Still in time for this occasion; the first frame stays, and says what it is.
-            yield from measuring.measure()
-        if cell.place is not None:
-            rate = float(cell.cycler.rate.get())
-            yield from self._note(
-                due_unix_s=due_unix_s,
-                moving_s=rate * (moved - began),
-                visiting_s=rate * (time.monotonic() - began),
-                spot_x_mm=spot_mm[0],
-                spot_y_mm=spot_mm[1],
-                frames=measuring.taken - before,
-            )
+            failed = yield from measuring.expose()
+            if failed:
+                log.warning("%s: a weak frame was not taken again: %s", cell.name, failed)
+        yield from self._note(
+            due_unix_s=due_unix_s,
+            began_unix_s=began_s,
+            moving_s=moved_s - began_s,
+            visiting_s=cell.cycler.clock_s() - began_s,
+            spot_x_mm=spot_mm[0],
+            spot_y_mm=spot_mm[1],
+            frames=measuring.taken - before,
+        )
 
     def _go(self, where: tuple[str, float, float]) -> MsgGenerator[None]:
         """Move the changer, unless it is there; as often as a pause has stopped it on its way."""

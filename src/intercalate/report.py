@@ -1,0 +1,323 @@
+"""What became of an experiment, from its runs: every occasion to measure and every minute of the beam."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from intercalate import streams
+from intercalate.catalog.client import CatalogError, records, run_status, stream_of
+from intercalate.contract import RECORD_COLUMNS
+from intercalate.orchestration.when import Every, Occasions
+
+EXPOSING, MOVING, DEAD = "exposing", "moving", "dead"
+IMPOSSIBLE, ABSENT, OTHERWISE = "impossible", "no session", "otherwise"
+KINDS = (EXPOSING, MOVING, DEAD, ABSENT, IMPOSSIBLE)
+"""Uses of time; where two overlap the first counts. What is left is `OTHERWISE`.
+
+Dead time is the part of a visit that is neither exposure nor motion: read-out, waiting for answers. In the
+time between two runs of one program no session was there to measure. Impossible is measuring without beam
+or detector.
+"""
+
+NO_SESSION = "no session was there to measure"
+ENDED_FIRST = "the program or its session ended first"
+
+_NO_SPANS = np.empty((0, 2))
+
+
+@dataclass(frozen=True)
+class CellReport:
+    """What one cell got, in one run or in several that took up its program one after the other.
+
+    Attributes
+    ----------
+    name, sample
+        Place, and cell.
+    statuses
+        How each of its runs ended.
+    whole_unix_s
+        Time of the first and of the last record.
+    frames
+        Number by quality of the beam.
+    occasions, measured
+        How often a measurement was due, by the records, and how many of these gave a frame.
+    missed
+        Number of the others, by reason.
+    revisit_s, longest_gap_s
+        Median and longest time from one exposure to the next; NaN with fewer than two.
+    spans_unix_s
+        For each of `KINDS`, start and end of its times, shape (n, 2).
+    """
+
+    name: str
+    sample: str
+    statuses: tuple[str, ...]
+    whole_unix_s: tuple[float, float]
+    frames: dict[str, int]
+    occasions: int
+    measured: int
+    missed: dict[str, int]
+    revisit_s: float
+    longest_gap_s: float
+    spans_unix_s: Mapping[str, np.ndarray]
+
+    @property
+    def duration_s(self) -> float:
+        """From the first record to the last."""
+        return self.whole_unix_s[1] - self.whole_unix_s[0]
+
+    @property
+    def time_s(self) -> dict[str, float]:
+        """The whole duration by use."""
+        return divide(self.spans_unix_s, self.whole_unix_s)
+
+    def describe(self) -> str:
+        """As a few lines."""
+        frames = ", ".join(f"{number} {quality}" for quality, number in self.frames.items()) or "none"
+        lines = [
+            f"{self.name}: {self.sample}, {' and then '.join(self.statuses)}, {self.duration_s / 3600:.2f} h",
+            f"  time      {in_hours(self.time_s)}",
+            f"  frames    {frames}",
+            f"  occasions {self.occasions}, measured {self.measured}, missed {sum(self.missed.values())}",
+        ]
+        lines += [f"  {number:6} missed: {reason}" for reason, number in self.missed.items()]
+        if np.isfinite(self.revisit_s):
+            lines.append(f"  every {self.revisit_s:.0f} s, at most {self.longest_gap_s:.0f} s apart")
+        return "\n".join(lines)
+
+
+def divide(spans: Mapping[str, np.ndarray], whole: tuple[float, float]) -> dict[str, float]:
+    """Divide a time into uses that together are all of it.
+
+    Parameters
+    ----------
+    spans
+        Start and end of the times of each use, shape (n, 2); where two uses overlap, the first named counts.
+    whole
+        Start and end.
+
+    Returns
+    -------
+    dict of str to float
+        Seconds of each use, and of `OTHERWISE`.
+    """
+    every = np.concatenate([np.array([whole]), *spans.values()])
+    edges = np.unique(np.clip(every, *whole))
+    widths, middles = np.diff(edges), (edges[1:] + edges[:-1]) / 2
+    is_free = np.ones(len(widths), bool)
+    found = {}
+    for name, one in spans.items():
+        begun, ended = (np.searchsorted(np.sort(side), middles) for side in one.T)
+        is_inside = begun > ended
+        found[name] = float(widths[is_free & is_inside].sum())
+        is_free &= ~is_inside
+    return {**found, OTHERWISE: float(widths[is_free].sum())}
+
+
+def in_hours(times_s: Mapping[str, float]) -> str:
+    """Uses of a time in words, those that there are."""
+    return ", ".join(f"{name} {seconds / 3600:.2f} h" for name, seconds in times_s.items() if seconds)
+
+
+def beam_time(reports: Sequence[CellReport]) -> str:
+    """How the time of the beam was spent, of all cells together."""
+    if not reports:
+        return "beam time 0 h"
+    whole = (
+        min(one.whole_unix_s[0] for one in reports),
+        max(one.whole_unix_s[1] for one in reports),
+    )
+    spans = {kind: np.concatenate([one.spans_unix_s[kind] for one in reports]) for kind in KINDS}
+    return f"beam time {(whole[1] - whole[0]) / 3600:.2f} h: {in_hours(divide(spans, whole))}"
+
+
+def reports_of_experiment(catalog: Any, run: Any) -> list[CellReport]:
+    """A report of every cell of the experiment that a run belongs to."""
+    return [report_of(group) for group in cells_of(runs_of_experiment(catalog, run))]
+
+
+def runs_of_experiment(catalog: Any, run: Any) -> list[Any]:
+    """All runs of the experiment that a run belongs to, in the order of their start."""
+    from tiled.queries import Key
+
+    uid = run.metadata["start"].get("experiment_uid")
+    if uid is None:
+        return [run]
+    found = list(catalog.search(Key("start.experiment_uid") == uid).values())
+    return sorted(
+        found, key=lambda one: (one.metadata["start"]["time"], one.metadata["start"].get("place", ""))
+    )
+
+
+def cells_of(runs: Iterable[Any]) -> list[list[Any]]:
+    """Runs of each cell; those that took up a program follow the run that started it."""
+    groups: dict[tuple[str, str], list[Any]] = {}
+    for run in runs:
+        start = run.metadata["start"]
+        groups.setdefault((start.get("place", ""), start.get("program_id", start["uid"])), []).append(run)
+    return list(groups.values())
+
+
+def report_of(runs: Sequence[Any]) -> CellReport:
+    """Report of one cell.
+
+    Parameters
+    ----------
+    runs
+        Of one program, in the order of their start.
+    """
+    parts = [_Part.of(run) for run in runs]
+    start = parts[0].start
+    rows = max((one.rows for one in parts), key=len)
+    absent = _absences(parts)
+    spans = {kind: np.concatenate([one.spans_unix_s[kind] for one in parts]) for kind in KINDS}
+    measured = sum(one.measured for one in parts)
+    missed = Counter(reason for one in parts for reason in one.missed)
+    due_unix_s = _occasions(start, rows)
+    if gone := sum(int(((due_unix_s >= a) & (due_unix_s < b)).sum()) for a, b in absent):
+        missed[NO_SESSION] += gone
+    if left := len(due_unix_s) - measured - missed.total():
+        missed[ENDED_FIRST] += left
+    starts_s = np.sort(np.concatenate([one.exposed_unix_s for one in parts]))
+    gaps_s = np.diff(starts_s)
+    return CellReport(
+        name=start.get("place", start["sample"]),
+        sample=start["sample"],
+        statuses=tuple(run_status(run.metadata) for run in runs),
+        whole_unix_s=(float(rows[0, _UNIX]), float(rows[-1, _UNIX])) if len(rows) else (0.0, 0.0),
+        frames=dict(Counter(quality for one in parts for quality in one.quality)),
+        occasions=len(due_unix_s),
+        measured=measured,
+        missed=dict(missed),
+        revisit_s=float(np.median(gaps_s)) if len(gaps_s) else float("nan"),
+        longest_gap_s=float(gaps_s.max()) if len(gaps_s) else float("nan"),
+        spans_unix_s={**spans, ABSENT: absent},
+    )
+
+
+_UNIX = RECORD_COLUMNS.index("unix_time_second")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one run tells.
+
+    Attributes
+    ----------
+    rows
+        Records, shape (n, len(RECORD_COLUMNS)).
+    looked_unix_s
+        When its session looked after the cell first; NaN if it never did.
+    """
+
+    start: Any
+    rows: np.ndarray
+    looked_unix_s: float
+    exposed_unix_s: np.ndarray
+    quality: list[str]
+    measured: int
+    missed: list[str]
+    spans_unix_s: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, run: Any) -> "_Part":
+        start = run.metadata["start"]
+        rows = _records(run)
+        frames, visits = _table(run, streams.XRD), _table(run, streams.VISITS)
+        missed, available = _table(run, streams.MISSED), _table(run, streams.AVAILABLE)
+        exposed_unix_s = _column(frames, "_hdf_frame_start_unix_s")
+        quality = ["valid"] * len(exposed_unix_s)
+        if frames is not None and "monitors_quality" in frames:
+            quality = [str(one) for one in frames["monitors_quality"]]
+        reasons = [] if missed is None else [str(one) for one in missed[_ending(missed, "_missed_reason")]]
+        changes_s = _column(available, "available_unix_s")
+        ends_s = np.append(changes_s[1:], rows[-1, _UNIX] if len(rows) else [])[: len(changes_s)]
+        is_blocked = np.zeros(0, bool)
+        if available is not None:
+            is_blocked = np.array([bool(str(why)) for why in available["available_why_not"]])
+        return cls(
+            start=start,
+            rows=rows,
+            looked_unix_s=float(changes_s[0]) if len(changes_s) else float("nan"),
+            exposed_unix_s=exposed_unix_s,
+            quality=quality,
+            measured=int((_column(visits, "visit_frames") > 0).sum()),
+            missed=reasons,
+            spans_unix_s={
+                **_visits(visits, start),
+                IMPOSSIBLE: np.column_stack([changes_s, ends_s])[is_blocked],
+                ABSENT: _NO_SPANS,
+            },
+        )
+
+
+def _records(run: Any) -> np.ndarray:
+    try:
+        stored = records(run)
+    except CatalogError:
+        return np.empty((0, len(RECORD_COLUMNS)))
+    return np.column_stack([np.asarray(stored[name], float) for name in RECORD_COLUMNS])
+
+
+def _visits(visits: Any, start: Any) -> dict[str, np.ndarray]:
+    """Ways, exposures and the rest of all visits: the way comes first, then the exposures."""
+    began, moving, visiting, frames = (
+        _column(visits, f"visit_{name}") for name in ("began_unix_s", "moving_s", "visiting_s", "frames")
+    )
+    is_known = np.isfinite(began + moving + visiting)
+    began, moving, visiting, frames = (one[is_known] for one in (began, moving, visiting, frames))
+    exposure_s = next((one["exposure_s"] for one in start.get("measurements", ())), 0.0)
+    end = began + visiting
+    arrived = began + moving
+    exposed = np.minimum(arrived + frames * exposure_s, end)
+    return {
+        EXPOSING: np.column_stack([arrived, exposed]),
+        MOVING: np.column_stack([began, arrived]),
+        DEAD: np.column_stack([exposed, end]),
+    }
+
+
+def _absences(parts: Sequence[_Part]) -> np.ndarray:
+    """Times between the last record of a run and the first look of the one that took its program up."""
+    found = [
+        (before.rows[-1, _UNIX], after.looked_unix_s)
+        for before, after in pairwise(parts)
+        if len(before.rows) and after.looked_unix_s > before.rows[-1, _UNIX]
+    ]
+    return np.array(found).reshape(-1, 2)
+
+
+def _occasions(start: Any, rows: np.ndarray) -> np.ndarray:
+    """When a measurement was due: the condition of the run, once more on its records."""
+    every = next((one["every"] for one in start.get("measurements", ())), None)
+    if every is None:
+        return np.empty(0)
+    occasions = Occasions(Every.model_validate(dict(every)))
+    due = []
+    for row in rows:
+        occasions.see(row)
+        if occasions.take():
+            due.append(row[_UNIX])
+    return np.array(due)
+
+
+def _table(run: Any, stream: str) -> Any:
+    """Events of a stream, or None where there is none."""
+    try:
+        return stream_of(run, stream).base["internal"].read()
+    except (CatalogError, KeyError):
+        return None
+
+
+def _ending(table: Any, ending: str) -> str:
+    return next(name for name in table if str(name).endswith(ending))
+
+
+def _column(table: Any, ending: str) -> np.ndarray:
+    if table is None or not any(str(name).endswith(ending) for name in table):
+        return np.zeros(0)
+    return table[_ending(table, ending)].to_numpy(float)

@@ -1,0 +1,116 @@
+"""The account of an experiment whose session died and whose program was taken up."""
+
+import functools
+from typing import Any
+
+import bluesky.plan_stubs as bps
+import bluesky.preprocessors as bpp
+import pytest
+from ophyd import Signal
+
+from catalog.conftest import Laboratory
+from catalog.making import declare, record, take
+from intercalate.catalog.client import find_run
+from intercalate.report import (
+    ABSENT,
+    DEAD,
+    ENDED_FIRST,
+    EXPOSING,
+    IMPOSSIBLE,
+    MOVING,
+    NO_SESSION,
+    OTHERWISE,
+    beam_time,
+    reports_of_experiment,
+)
+
+pytestmark = pytest.mark.service
+
+T0 = 1.8e9
+NO_BEAM = "no beam: the storage ring is empty"
+
+
+signal: Any = functools.cache(lambda name: Signal(name=name))
+"""A stream is of the same objects throughout a run."""
+
+
+def event(stream: str, **values: Any):
+    yield from bps.create(name=stream)
+    for name, value in values.items():
+        signal(name).put(value)
+        yield from bps.read(signal(name))
+    yield from bps.save()
+
+
+def available(at_s: float, why_not: str = ""):
+    yield from event("available", available_why_not=why_not, available_unix_s=T0 + at_s)
+
+
+def visit(laboratory: Laboratory, began_s: float, frames: int = 1):
+    yield from take(laboratory.detector, frames)
+    yield from event(
+        "visits",
+        visit_due_unix_s=T0 + began_s - 1,
+        visit_began_unix_s=T0 + began_s,
+        visit_moving_s=8.0,
+        visit_visiting_s=20.0,
+        visit_frames=frames,
+    )
+
+
+def a_run(laboratory: Laboratory, *parts: Any, **metadata: Any):
+    every = {"technique": "xrd", "every": {"time_s": 100.0}, "exposure_s": 10.0}
+    start = {"sample": "made", "place": "H1", "program_id": "p1", "measurements": [every], **metadata}
+
+    @bpp.run_decorator(md=start)
+    @bpp.stage_decorator([laboratory.detector])
+    def run():
+        yield from declare(laboratory.recorder)
+        for part in parts:
+            yield from part
+
+    laboratory.recorder.next = 0
+    return laboratory.run(run())
+
+
+def test_a_program_that_was_taken_up_has_one_account(
+    laboratory: Laboratory, catalog: Any, request: pytest.FixtureRequest
+) -> None:
+    recorder, experiment = laboratory.recorder, {"experiment_uid": request.node.name}
+    first = a_run(
+        laboratory,
+        available(1.0),
+        visit(laboratory, 1.0),
+        visit(laboratory, 101.0),
+        record(recorder, 250),
+        **experiment,
+    )
+    a_run(
+        laboratory,
+        record(recorder, 520),
+        available(519.0),
+        visit(laboratory, 601.0, frames=2),
+        available(690.0, NO_BEAM),
+        event("missed", det_missed_reason=NO_BEAM),
+        record(recorder, 280),
+        **experiment,
+    )
+    a_run(laboratory, record(recorder, 1000), place="H2", program_id="p2", measurements=[], **experiment)
+    laboratory.forward()
+    one, twin = reports_of_experiment(catalog, find_run(catalog, first))
+
+    # Due at 0, 100, ... 700 s; the one of 200 s was waiting when the first session ended.
+    assert (one.name, one.occasions, one.measured) == ("H1", 8, 3)
+    assert one.missed == {NO_BEAM: 1, NO_SESSION: 3, ENDED_FIRST: 1}
+    assert sum(one.frames.values()) == 4
+    assert one.statuses == ("complete", "complete")
+    expected_s = {EXPOSING: 32, MOVING: 24, DEAD: 4, ABSENT: 270, IMPOSSIBLE: 109, OTHERWISE: 360}
+    assert one.time_s == pytest.approx(expected_s)
+    assert sum(one.time_s.values()) == pytest.approx(one.duration_s) == pytest.approx(799.0)
+    assert (twin.name, twin.occasions, twin.frames, twin.missed) == ("H2", 0, {}, {})
+    assert twin.time_s[OTHERWISE] == twin.duration_s == 999.0
+    assert beam_time([one, twin]).startswith("beam time 0.28 h: ")
+
+
+def test_a_report_of_nothing_is_no_error() -> None:
+    assert beam_time([]) == "beam time 0 h"
