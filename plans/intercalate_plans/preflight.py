@@ -20,7 +20,6 @@ from intercalate.contract import CYCLER_NAMES, OnLoss
 from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
 from intercalate.orchestration import preflight as checks
 from intercalate.orchestration.annotations import (
-    EXPOSURE,
     FURTHER_METADATA,
     device,
     devices,
@@ -32,6 +31,7 @@ from intercalate.orchestration.annotations import (
 from intercalate.orchestration.calibrating import monitor_counts, take
 from intercalate.orchestration.cells import FAILURES, CyclingCell
 from intercalate.orchestration.checking import (
+    MAX_EXPOSURE_S,
     as_cell,
     bound,
     check_exposure,
@@ -51,6 +51,7 @@ CLOCK_READINGS = 5
 
 READ_TIMEOUT_S = 5.0
 _OF_PULSES = ("pulse", "resistance", "other channels")
+_OF_FRAMES = ("shutter", "I0", "test frame", "disk", "clocks", "calibrations")
 
 
 @for_queue(
@@ -60,7 +61,7 @@ _OF_PULSES = ("pulse", "resistance", "other channels")
     place=place(),
     cell=mapping("The cell."),
     protocol=mapping("What will be done to it."),
-    exposure_s=EXPOSURE,
+    exposure_s=number("Of each frame, s; without, none is taken.", 0.001, MAX_EXPOSURE_S, optional=True),
     every_s=number("Time between two frames, s.", 0.001, MAX_EVERY_S, optional=True),
     overrides=mapping("Reason for each check whose red is accepted.", optional=True),
     initial_soc=number("State of charge at the start, 0 to 1.", 0, 1, optional=True),
@@ -72,7 +73,7 @@ def preflight(
     place: str,
     cell: Cell | dict[str, Any],
     protocol: Protocol | dict[str, Any],
-    exposure_s: float = 60.0,
+    exposure_s: float | None = 60.0,
     every_s: float | None = None,
     overrides: dict[str, str] | None = None,
     *,
@@ -83,8 +84,9 @@ def preflight(
 
     The cell passes a charging and a discharging pulse of C/50, which leave its charge as it was, and meets
     the beam for one exposure; then it is at open circuit, behind a closed shutter. Outside its own window,
-    as a fresh cell is, it is only pulsed towards it. What cannot be checked because a device fails is red,
-    and the other checks are made nevertheless.
+    as a fresh cell is, it is only pulsed towards it. A twin that is never exposed does not meet the beam here
+    either, and the shutter opens for no other cell than this one. What cannot be checked because a device
+    fails is red, and the other checks are made nevertheless.
 
     A channel feeds and reads a cell by the same cable. So leads that are mixed between channels, and cells
     that touch, show in the pulse; two like cells whose whole cables are exchanged do not: each answers on the
@@ -101,7 +103,8 @@ def preflight(
     cell, protocol
         What it is, and what will be done to it.
     exposure_s, every_s
-        Of the frames, in cell seconds; one after the other where `every_s` is None.
+        Of the frames, in cell seconds; one after the other where `every_s` is None. Without an exposure the
+        cell is one that never meets the beam.
     overrides
         By name of a check, the reason for which its red is accepted, in words. It is recorded; where the
         check is not red, it is ignored, and the finding says so.
@@ -125,7 +128,8 @@ def preflight(
     require_role(station, MeasuresDiffraction, "station")
     for one in cyclers:
         require_role(one, CyclesCells, "cyclers")
-    check_exposure(exposure_s)
+    if exposure_s is not None:
+        check_exposure(exposure_s)
     if every_s is not None and not 0 < every_s <= MAX_EVERY_S:
         raise ValueError(f"every_s is {every_s}; it must be above 0 and at most {MAX_EVERY_S:g} s")
     reasons = dict(overrides or {})
@@ -175,14 +179,21 @@ def preflight(
         else:
             pulsing = bpp.contingency_wrapper(pulse(), except_plan=lambda _: pulsed.abort())
             yield from attempt("pulse", pulsing)
-        yield from attempt("shutter", beam())
-        if is_red("shutter"):
-            find(*checks.skipped({"I0", "test frame"} - set(findings), "the shutter is not in order"))
+        if exposure_s is None:
+            find(*checks.skipped(_OF_FRAMES, "no frame is taken of this cell"))
+            return
+        yield from attempt("test frame", _go(station.changer, place))
+        if is_red("test frame"):
+            find(*checks.skipped(("shutter", "I0"), "another cell may be where the beam is"))
         else:
-            yield from attempt("test frame", exposure())
-        yield from attempt("disk", room())
+            yield from attempt("shutter", beam())
+            if is_red("shutter"):
+                find(*checks.skipped({"I0", "test frame"} - set(findings), "the shutter is not in order"))
+            else:
+                yield from attempt("test frame", exposure(exposure_s))
+        yield from attempt("disk", room(exposure_s))
         yield from attempt("clocks", times())
-        yield from attempt("calibrations", calibrated())
+        yield from attempt("calibrations", calibrated(exposure_s))
 
     def at_rest() -> MsgGenerator[None]:
         voltage_v = yield from in_thread(lambda: _read(cycler.voltage_v))
@@ -232,8 +243,7 @@ def preflight(
         i0, _, live_s = yield from monitor_counts(station)
         return i0 / live_s if live_s > 0 else math.nan
 
-    def exposure() -> MsgGenerator[None]:
-        yield from _go(station.changer, place)
+    def exposure(exposure_s: float) -> MsgGenerator[None]:
         (taken,) = yield from bpp.stage_wrapper(take(station, 1, exposure_s), [station.detector])
         yield from shut("closed")
         store, saturation = station.calibrations.store, station.calibrations.on_paper.saturation_counts
@@ -241,7 +251,7 @@ def preflight(
         found = yield from in_thread(lambda: checks.exposed_frame(taken.frame, dark, flat, saturation))
         find(found)
 
-    def room() -> MsgGenerator[None]:
+    def room(exposure_s: float) -> MsgGenerator[None]:
         frames = math.ceil(planned.worst_case_s / max(exposure_s, every_s or 0.0))
         folder, size = Path(station.detector.frames_folder), station.detector.frame_bytes
         found = yield from in_thread(lambda: checks.disk(folder, frames, size))
@@ -261,7 +271,7 @@ def preflight(
         width_s, offset_s = min(pairs)
         find(checks.clocks(offset_s, width_s))
 
-    def calibrated() -> MsgGenerator[None]:
+    def calibrated(exposure_s: float) -> MsgGenerator[None]:
         kept = station.calibrations
         found = yield from in_thread(
             lambda: checks.calibrations(kept.store, exposure_s, place, kept.max_age_h)

@@ -121,7 +121,7 @@ class Session:
                     place,
                     one.cell,
                     one.protocol,
-                    experiment.exposure_s or 60.0,
+                    experiment.exposure_s if one.every else None,
                     one.every.time_s if one.every else None,
                     overrides,
                     initial_soc=one.initial_soc,

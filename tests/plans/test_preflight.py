@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import bluesky.plan_stubs as bps
 import epics
 import pytest
 from bluesky.utils import RunEngineInterrupted
@@ -117,6 +118,45 @@ def test_a_beamline_in_order_is_green_and_the_cell_is_left_at_rest(
     charge_ah = documents.records()[:, RECORD_COLUMNS.index("net_capacity_ah")]
     # The fresh cell is below its window and only charged, by C/50 for 200 s of cell time.
     assert 0 < charge_ah[-1] - charge_ah[0] < 0.002 * 7.5e-3
+
+
+def test_a_twin_that_is_never_exposed_does_not_meet_the_beam(
+    calibrated: Session, beamline: Beamline, cell: Cell, documents: Documents
+) -> None:
+    shots = len(beamline.truth())
+    opened: list[str] = []
+    shutter = calibrated.xrd.shutter.state
+    token = shutter.subscribe(lambda value, **_: opened.append(value), run=False)
+    calibrated.RE(check(calibrated, cell, "H2", exposure_s=None))
+    shutter.unsubscribe(token)
+    found = verdicts(documents)
+    assert {what for what, one in found.items() if one == "not checked"} == {
+        "shutter", "I0", "test frame", "disk", "clocks", "calibrations"
+    }  # fmt: skip
+    assert {found[what] for what in ("open-circuit voltage", "pulse", "resistance", "other channels")} == {
+        "green"
+    }
+    assert "open" not in opened
+    assert len(beamline.truth()) == shots
+    (stop,) = documents.of("stop")
+    assert stop["exit_status"] == "success"
+
+
+def test_the_shutter_opens_on_the_cell_that_is_checked(
+    calibrated: Session, cell: Cell, documents: Documents
+) -> None:
+    calibrated.RE(bps.mv(calibrated.xrd.changer, "H2"))
+    places: list[str] = []
+
+    def note(value: str, **_: Any) -> None:
+        if value == "open":
+            places.append(calibrated.xrd.changer.place.get())
+
+    token = calibrated.xrd.shutter.state.subscribe(note, run=False)
+    calibrated.RE(check(calibrated, cell, "H1"))
+    calibrated.xrd.shutter.state.unsubscribe(token)
+    assert places
+    assert set(places) == {"H1"}
 
 
 def test_without_a_background_there_is_a_warning_and_no_red(
