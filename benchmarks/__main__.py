@@ -1,16 +1,18 @@
 """Runs benchmarks by name and writes their tables into docs/benchmarks.md.
 
-Usage: python -m benchmarks [points records idle speed soak reduction visits chain cell] [--soak-minutes 30]
+Usage: python -m benchmarks [points records idle speed soak reduction visits chain cell rehearsal]
+                            [--soak-minutes 30] [--seed 1]
 """
 
 import argparse
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks import catalog_records, long_run, measuring_points, processes, rates, visits
+from benchmarks import catalog_records, long_run, measuring_points, processes, rates, rehearsal, visits
 from benchmarks.report import replace_section
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
@@ -22,7 +24,7 @@ def script(name: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def benchmarks(soak_minutes: float) -> dict[str, tuple[str, Callable[[], str]]]:
+def benchmarks(soak_minutes: float, seed: int) -> dict[str, tuple[str, Callable[[], str]]]:
     """Title and function of every section, in the order of the document."""
     return {
         "points": ("Time per measurement point", measuring_points.measure),
@@ -34,6 +36,7 @@ def benchmarks(soak_minutes: float) -> dict[str, tuple[str, Callable[[], str]]]:
         "visits": ("From cell to cell, and eight of them", visits.measure),
         "chain": ("The whole chain on instruments nobody was told of", partial(script, "bench_chain")),
         "cell": ("Cell model against PyBaMM", partial(script, "bench_cell_model")),
+        "rehearsal": ("A beamtime rehearsed blindly", partial(rehearsal.measure, seed)),
     }
 
 
@@ -42,8 +45,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", help="all where none is given")
     parser.add_argument("--soak-minutes", type=float, default=30.0)
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="of the rehearsal")
     arguments = parser.parse_args()
-    known = benchmarks(arguments.soak_minutes)
+    known = benchmarks(arguments.soak_minutes, arguments.seed)
     unknown = [name for name in arguments.names if name not in known]
     if unknown:
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}")

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import bluesky.plan_stubs as bps
 import numpy as np
 
+from benchmarks.cells_in_a_row import SPACING_MM, with_cells
 from benchmarks.report import spread, table, verdict
 from benchmarks.rig import CELL_FILE, beamline, resting
 from intercalate.cell import Cell
@@ -14,36 +16,10 @@ from intercalate.session import Session, open_session
 from intercalate_plans import operando_cells
 
 CELLS = 8
-SPACING_MM = 12.0
-ROW_MM = 20.0
-"""Where the row of cells is, beside calibrants and foils."""
-
 MOVING_RATE, MANY_RATE = 10.0, 500.0
 MOVES = 12
 MOTION_GOAL, PACE_GOAL = 1.1, 1 / 0.95
 EVERY_S, EXPOSURE_S, HOURS = 1800.0, 60.0, 8.0
-
-
-def eight_cells(name: str, text: str) -> str:
-    """Configuration files with eight cells in a row."""
-    numbers = range(1, CELLS + 1)
-    x_mm = {number: SPACING_MM * (number - (CELLS + 1) / 2) for number in numbers}
-    head, _, tail = text.partition("[changer.places.H1]" if name == "simulated.toml" else "[holders.H1]")
-    tail = tail[tail.index("[changer.places.LaB6]" if name == "simulated.toml" else "[holders.LaB6]") :]
-    where = "changer.places" if name == "simulated.toml" else "holders"
-    what = 'channel = "CH{}"' if name == "simulated.toml" else 'content = "K{}"'
-    rows = [
-        f"[{where}.H{number}]\nx_mm = {x_mm[number]}\ny_mm = {ROW_MM}\n{what.format(number)}\n"
-        for number in numbers
-    ]
-    text = head + "\n".join(rows) + "\n" + tail
-    if name == "simulated.toml":
-        channels = ", ".join(f'"CH{number}"' for number in numbers)
-        return text.replace('channels = ["CH1", "CH2"]', f"channels = [{channels}]")
-    cells = "".join(f'K{number} = "nmc811-graphite"\n' for number in numbers)
-    channels = "".join(f'CH{number} = "K{number}"\n' for number in numbers)
-    text = text.replace('A1 = "nmc811-graphite"\nB1 = "nmc811-graphite"\n', cells)
-    return text.replace('CH1 = "A1"\nCH2 = "B1"\n', channels)
 
 
 def tasks(count: int, hours: float, every_s: float) -> list[dict[str, Any]]:
@@ -94,7 +70,7 @@ def bare_moves(session: Session) -> np.ndarray:
 
 def at(rate: float, work: Callable[[Session], Any]) -> Any:
     """Do something with a session on a beamline with eight cells."""
-    with beamline(rate, edit=eight_cells) as config:
+    with beamline(rate, edit=partial(with_cells, count=CELLS)) as config:
         session = open_session(config)
         try:
             return work(session)

@@ -29,7 +29,7 @@ from intercalate.orchestration.annotations import (
     place,
 )
 from intercalate.orchestration.calibrating import monitor_counts, take
-from intercalate.orchestration.cells import FAILURES, CyclingCell
+from intercalate.orchestration.cells import CyclingCell
 from intercalate.orchestration.checking import (
     MAX_EXPOSURE_S,
     as_cell,
@@ -37,6 +37,7 @@ from intercalate.orchestration.checking import (
     check_exposure,
     require_role,
 )
+from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.tasks import cycler_of
 from intercalate.orchestration.waiting import in_thread, trigger_and_wait, wait_for_any, wait_until_done
 from intercalate.protocol import Protocol
@@ -234,7 +235,7 @@ def preflight(
         try:
             yield from _go(station.shutter, told)
         except FAILURES as error:
-            log.error("%s: %s", station.shutter.name, error.__cause__ or error)
+            log.info("%s: %s", station.shutter.name, cause_of(error))
             shown = yield from in_thread(lambda: _word(station.shutter.state))
             find(checks.stuck_shutter(told, shown))
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
+_HANDLERS = ("intercalate-file", "intercalate-terminal")
 COUNTED_FROM_THE_END = {"ignore_unknown_options": True}
 """-1 is the latest run, not an option."""
 
@@ -20,7 +21,28 @@ COUNTED_FROM_THE_END = {"ignore_unknown_options": True}
 def _config(context: click.Context) -> "Config":
     from intercalate.config import Config, find_config
 
-    return Config.from_file(find_config(context.obj["config"]))
+    config = Config.from_file(find_config(context.obj["config"]))
+    _log_into(config.stored("logs/intercalate.log"))
+    return config
+
+
+def _log_into(path: Path) -> None:
+    """Keep what the libraries report in a file: on the terminal it would bury what a person should read."""
+    import logging
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    root = logging.getLogger()
+    for old in [one for one in root.handlers if one.name in _HANDLERS]:
+        root.removeHandler(old)
+        old.close()
+    file = logging.FileHandler(path, delay=True)
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    terminal = logging.StreamHandler()
+    terminal.addFilter(lambda record: record.name.startswith("intercalate"))
+    for name, handler in zip(_HANDLERS, (file, terminal), strict=True):
+        handler.name = name
+        handler.setLevel(logging.WARNING)
+        root.addHandler(handler)
 
 
 @contextmanager

@@ -58,14 +58,19 @@ def _calibrations(config: Config) -> Iterator[Finding]:
         found = store.latest(kind)
         limit_h = config.calibration.max_age_h
         if found is None:
-            yield Finding(str(kind), False, f"none in {store.folder}", f"run the plan {PLANS[kind]}")
+            yield Finding(
+                str(kind),
+                False,
+                f"none in {store.folder}",
+                f"run `intercalate calibrate`, or the plan {PLANS[kind]}",
+            )
         else:
             fresh = found.age_h() <= limit_h
             yield Finding(
                 str(kind),
                 fresh,
                 f"made {found.age_h():.1f} h ago (limit {limit_h:g} h) by run {found.run[:8]}",
-                "" if fresh else f"run the plan {PLANS[kind]} again",
+                "" if fresh else f"run `intercalate calibrate`, or the plan {PLANS[kind]}",
             )
 
 

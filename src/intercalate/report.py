@@ -306,9 +306,9 @@ def _occasions(start: Any, rows: np.ndarray) -> np.ndarray:
 
 
 def _table(run: Any, stream: str) -> Any:
-    """Events of a stream, or None where there is none."""
+    """Events of a stream in their order, or None where there is none."""
     try:
-        return stream_of(run, stream).base["internal"].read()
+        return stream_of(run, stream).base["internal"].read().sort_values("seq_num", kind="stable")
     except (CatalogError, KeyError):
         return None
 

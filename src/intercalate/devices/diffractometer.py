@@ -97,6 +97,12 @@ class FrameWriter(HDF5Plugin, FileStoreHDF5):
         if not self.capture.get():
             raise ExposureError(f"{self.prefix}: no file was opened in {folder}: {self.write_message.get()}")
 
+    @property
+    def open_file(self) -> Path:
+        """File that this staging has opened, as the documents name it."""
+        assert self._fn is not None, "staged"
+        return Path(self._fn)
+
     def for_run(self, key: str) -> None:
         """Give the run of this key a reference to the open file of its own, which its frames then have.
 
@@ -204,7 +210,8 @@ class Diffractometer(DetectorBase):
             Fails with `ExposureError` where the exposure ended without a frame, or the IOC is gone.
         """
         self.hdf.forget_unused()
-        before = int(self.hdf.num_captured.get())
+        # A monitor may still show the count of the file before.
+        before = int(self.hdf.num_captured.get(use_monitor=False))
         exposure_s = float(self.cam.acquire_time.get())
         status = DeviceStatus(self, timeout=exposure_s / self._rate() + READOUT_MARGIN_S)
         done = self.cam.acquire
@@ -243,7 +250,7 @@ class Diffractometer(DetectorBase):
         ExposureError
             If the file cannot be read here.
         """
-        path = self.hdf.full_file_name.get(use_monitor=False)
+        path = self.hdf.open_file
         index = int(self.hdf.num_captured.get(use_monitor=False)) - 1
         try:
             with h5py.File(path, "r", swmr=True, locking=False) as file:

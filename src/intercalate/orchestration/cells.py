@@ -14,7 +14,7 @@ from typing import Any
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
 from bluesky.protocols import Status
-from bluesky.utils import FailedStatus, MsgGenerator
+from bluesky.utils import MsgGenerator
 
 from intercalate.contract import RECORD_COLUMNS, OnLoss
 from intercalate.devices.roles import CyclesCells
@@ -26,6 +26,7 @@ from intercalate.orchestration.cycling import (
     note_markers,
     start_program,
 )
+from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.measuring import Measuring
 from intercalate.orchestration.waiting import wait_for_any
 from intercalate.orchestration.when import Occasions
@@ -34,9 +35,6 @@ from intercalate.protocol import BoundProgram
 _UNIX = RECORD_COLUMNS.index("unix_time_second")
 
 log = logging.getLogger(__name__)
-
-FAILURES = (FailedStatus, RuntimeError, TimeoutError, OSError)
-"""What may go wrong with one cell, without the plan being wrong."""
 
 
 class CellsFailedError(RuntimeError):
@@ -141,7 +139,7 @@ class CyclingCell:
     @property
     def why_failed(self) -> str:
         """What went wrong, in words; empty where nothing did."""
-        return str((self.failure and (self.failure.__cause__ or self.failure)) or "")
+        return "" if self.failure is None else str(cause_of(self.failure))
 
     def next_spot_mm(self) -> tuple[float, float]:
         """Where on the sample the next frame is taken; asking begins a visit."""
@@ -199,7 +197,7 @@ class CyclingCell:
         try:
             yield from self.keyed(plan)
         except FAILURES as error:
-            log.error("%s: %s", self.name, error.__cause__ or error)
+            log.error("%s: %s", self.name, cause_of(error))
             yield from self.abort()
             self.failure = error
 

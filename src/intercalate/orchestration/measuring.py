@@ -5,11 +5,12 @@ from typing import Any
 
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
-from bluesky.utils import FailedStatus, MsgGenerator
+from bluesky.utils import MsgGenerator
 from ophyd import Signal
 
 from intercalate import streams
 from intercalate.devices.roles import TakesFrames
+from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.waiting import Meanwhile, trigger_and_wait
 
 
@@ -205,8 +206,8 @@ class Measuring:
                 stream=self._stream,
                 meanwhile=self._meanwhile,
             )
-        except (FailedStatus, RuntimeError, TimeoutError, OSError) as error:
-            cause = error.__cause__ or error
+        except FAILURES as error:
+            cause = cause_of(error)
             yield from self._detector.end()
             return f"{type(cause).__name__}: {cause}"
         self.taken += 1

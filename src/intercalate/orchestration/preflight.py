@@ -16,6 +16,7 @@ import numpy as np
 from intercalate.beam_quality import BeamLimits
 from intercalate.calibrations import PLANS, Calibration, CalibrationStore, Kind, exposure_key
 from intercalate.contract import RECORD_COLUMNS
+from intercalate.orchestration.failures import cause_of
 from intercalate.protocol import BoundProgram
 
 PULSE_RATE_C = 0.02
@@ -161,7 +162,7 @@ def completed(findings: Sequence[Finding]) -> list[Finding]:
 
 def failed(what: str, error: BaseException) -> Finding:
     """A check that could not be made, because something did not do what it was told."""
-    cause = error.__cause__ or error
+    cause = cause_of(error)
     return judged(what, False, f"{type(cause).__name__}: {cause}", "", "see whether its IOC runs; try again")
 
 

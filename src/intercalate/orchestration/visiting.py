@@ -4,13 +4,14 @@ import logging
 from typing import Any
 
 import bluesky.plan_stubs as bps
-from bluesky.utils import FailedStatus, MsgGenerator
+from bluesky.utils import MsgGenerator
 from ophyd import Signal
 
 from intercalate import streams
 from intercalate.beam_quality import BeamQuality
 from intercalate.devices.roles import MeasuresDiffraction
 from intercalate.orchestration.cells import CyclingCell
+from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.waiting import Meanwhile, wait_until_done
 
 log = logging.getLogger(__name__)
@@ -56,8 +57,8 @@ class Visitor:
         if cell.place is not None and not measuring.unavailable():
             try:
                 yield from self._go((cell.place, *spot_mm))
-            except (FailedStatus, RuntimeError, TimeoutError) as error:
-                yield from measuring.miss(f"the sample changer did not get there: {error.__cause__ or error}")
+            except FAILURES as error:
+                yield from measuring.miss(f"the sample changer did not get there: {cause_of(error)}")
                 return
             moved_s = cell.cycler.clock_s()
         before = measuring.taken

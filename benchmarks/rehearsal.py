@@ -1,0 +1,317 @@
+"""A beamtime rehearsed on an instrument that nobody was told of, by the commands that the README gives.
+
+Four cells share the beam for two days, one of them a twin that is never exposed. Geometry, energy, masses,
+thicknesses and displacements are drawn by the simulator from a seed. On the way a shutter sticks, the storage
+ring loses its beam twice, the session is killed and its programs are taken up, and a cell loses its contact.
+"""
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import epics
+
+from benchmarks.cells_in_a_row import with_cells
+from benchmarks.rehearsal_truth import compared, described
+from benchmarks.rig import on_free_ports, wait_for
+from intercalate.catalog.client import find_run, records
+from intercalate.catalog_services import catalog_services, open_configured_catalog
+from intercalate.config import EXAMPLES, Config
+from intercalate.contract import CyclerState
+from intercalate.report import CellReport, beam_time, cells_of, report_of, runs_of_experiment
+from intercalate.services import module_command, single_threaded
+from intercalate.simulation import simulation_services
+
+CELLS = ("H1", "H2", "H3", "H4")
+TWIN, UNLUCKY = "H4", "H3"
+RATE = 1000.0
+CURRENT_C = 1 / 11
+EVERY_S, EXPOSURE_S = 900.0, 60.0
+DUMPS_H = ((7.0, 2.0), (31.0, 1.0))
+"""Start and duration."""
+
+KILL_H, CONTACT_H = 20.0, 38.0
+LONGEST_S = 1800.0
+"""Wall seconds for the whole of it, on a slow machine."""
+
+RECOVERY_S = 120.0
+
+
+@dataclass
+class Beamline:
+    """A folder that `intercalate init` has written, and the commands given in it."""
+
+    folder: Path
+    config: Config
+
+    def command(self, *words: str) -> list[str]:
+        """A command of the package, as the process that it becomes."""
+        return module_command("intercalate.cli", "-c", str(self.folder / "simulated.toml"), *words)
+
+    def say(self, *words: str, refused: bool = False) -> str:
+        """Give a command and return its answer.
+
+        Raises
+        ------
+        RuntimeError
+            If it fails, or was to be refused and was not.
+        """
+        done = subprocess.run(
+            self.command(*words),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **single_threaded(), "COLUMNS": "300"},
+            timeout=LONGEST_S,
+        )
+        said = done.stdout + done.stderr
+        if (done.returncode != 0) is not refused:
+            raise RuntimeError(f"intercalate {' '.join(words)} ended with {done.returncode}: {said}")
+        return said
+
+    @contextmanager
+    def experiment(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+        """`intercalate run`, in a process of its own."""
+        log = self.folder / f"run{''.join(options)}.log"
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                self.command("run", *options, "experiments/rehearsal.toml"),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                env={**os.environ, **single_threaded()},
+            )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+    def channel(self, place: str) -> str:
+        """Prefix of the cycler channel of a cell."""
+        name = self.config.changer.places[place].channel
+        assert name is not None
+        return self.config.cycler.channel_prefix(name)
+
+    def turn(self, name: str, value: float) -> None:
+        """Turn a knob of the simulation, as fate does.
+
+        Raises
+        ------
+        RuntimeError
+            If it does not answer.
+        """
+        if epics.caput(name, value, wait=True, timeout=10) != 1:
+            raise RuntimeError(f"{name} does not answer")
+
+    def hours(self) -> float:
+        """Cell time since the start of the first cell's program; below 0 where there is no answer."""
+        found = epics.caget(f"{self.channel('H1')}TestTime", use_monitor=False, timeout=5)
+        return -1.0 if found is None else float(found) / 3600
+
+
+@contextmanager
+def beamline(seed: int) -> Iterator[Beamline]:
+    """Everything up, in a folder that is removed afterwards."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "beamtime"
+        subprocess.run(
+            module_command("intercalate.cli", "init", str(folder)), check=True, capture_output=True
+        )
+        for file in ("simulated.toml", "simulation.toml"):
+            text = with_cells(file, (EXAMPLES / "config" / file).read_text(), len(CELLS))
+            text = on_free_ports(text).replace("seed = 1\n", f"seed = {seed}\n")
+            (folder / file).write_text(text.replace("intercalate-simulated", "intercalate-rehearsal"))
+        write_experiment(folder)
+        config = Config.from_file(folder / "simulated.toml")
+        os.environ.update(config.channel_access_environment())
+        one = Beamline(folder, config)
+        try:
+            one.say("simulate", "up", "--rate", str(RATE))
+            one.say("catalog", "up")
+            yield one
+        finally:
+            catalog_services(config).stop()
+            simulation_services(config).stop()
+
+
+def write_experiment(folder: Path) -> None:
+    """Two formation cycles of every cell; three of the four are measured."""
+    method: list[dict[str, Any]] = []
+    for _ in range(2):
+        method += [
+            {"step": "constant_current", "rate_C": CURRENT_C, "until_voltage_V": 4.2, "until_time_s": 54000},
+            {"step": "open_circuit_voltage", "until_time_s": 600},
+            {"step": "constant_current", "rate_C": -CURRENT_C, "until_voltage_V": 3.0, "until_time_s": 54000},
+            {"step": "open_circuit_voltage", "until_time_s": 600},
+        ]
+    protocol = {
+        "record": {"time_s": 30.0, "voltage_V": 0.005},
+        "safety": {"min_voltage_V": 0.0, "max_voltage_V": 4.3, "delay_s": 5.0},
+        "method": method,
+    }
+    (folder / "protocols" / "two_cycles.json").write_text(json.dumps(protocol))
+    lines = [
+        'plan = "operando_cells"\non_abort = "continue"\non_client_lost = "continue"\npreflight = true\n',
+        f"[xrd]\nexposure_s = {EXPOSURE_S}\n",
+    ]
+    for place in CELLS:
+        lines.append(
+            f'[[cells]]\nplace = "{place}"\ncell = "../cells/nmc811_graphite_operando.toml"\n'
+            'protocol = "../protocols/two_cycles.json"\ninitial_soc = 0.0\n'
+        )
+        if place != TWIN:
+            lines.append(f"every = {{ time_s = {EVERY_S} }}\n")
+    (folder / "experiments" / "rehearsal.toml").write_text("\n".join(lines))
+
+
+@dataclass(frozen=True)
+class Cycled:
+    """What became of one cell's program.
+
+    Attributes
+    ----------
+    lost
+        Records that the server has and the run has not.
+    """
+
+    report: CellReport
+    program: dict[str, Any]
+    lost: int
+
+
+def measure(seed: int) -> str:
+    """Go through the beamtime and tell what came of it."""
+    with beamline(seed) as one:
+        told = prepared(one)
+        go_through(one)
+        catalog = open_configured_catalog(one.config)
+        try:
+            runs = runs_of_experiment(catalog, stored_run(one, catalog))
+            cells = [cycled(one, group) for group in cells_of(runs)]
+            said = one.say("report", runs[0].metadata["start"]["uid"][:8])
+            tables = [reduced(one, run) for run in runs if "xrd" in run]
+        finally:
+            catalog.context.close()
+        truth = [
+            json.loads(line) for line in one.config.stored("simulator/truth.jsonl").read_text().splitlines()
+        ]
+        found = compared(tables, truth)
+    reports = [cell.report for cell in cells]
+    minutes = max(abs(sum(cell.time_s.values()) - cell.duration_s) for cell in reports) / 60
+    lines = [
+        f"Seed {seed}, {RATE:g} x, {len(CELLS)} cells; {told}.",
+        f"\nEvery cell kept its protocol: {kept(cells)}.\n",
+        f"```\n{said.strip()}\n```\n",
+        f"Time without a use: {minutes:.3f} min; the sum over all uses is the whole. {beam_time(reports)}.\n",
+        described(found),
+    ]
+    return "\n".join(lines)
+
+
+def prepared(one: Beamline) -> str:
+    """Calibrate, and meet a shutter that sticks; returns what the preflight said of it."""
+    # Nothing is calibrated yet.
+    one.say("doctor", refused=True)
+    one.say("calibrate", *(place for place in CELLS if place != TWIN), "--exposure", str(EXPOSURE_S))
+    one.say("doctor")
+    one.say("check", "experiments/rehearsal.toml")
+    knob = f"{one.config.shutter.prefix}Knob:ShutterStuck"
+    one.turn(knob, 1)
+    answer = one.say("run", "experiments/rehearsal.toml", refused=True)
+    one.turn(knob, 0)
+    lines = [line.strip() for line in answer.splitlines()]
+    told = next((line for line in lines if line.startswith("shutter: told")), "")
+    if not told:
+        raise RuntimeError(f"the preflight does not name the shutter that sticks: {answer}")
+    return f"the preflight refused a shutter that stuck (`{told}`)"
+
+
+def go_through(one: Beamline) -> None:
+    """The experiment with all that befalls it."""
+    strokes: list[tuple[float, Callable[[], None]]] = [
+        (start, lambda duration=hours: one.turn(f"{one.config.beam.prefix}Knob:Dump", 3600 * duration))
+        for start, hours in DUMPS_H
+    ]
+    strokes.append((CONTACT_H, lambda: one.turn(f"{one.channel(UNLUCKY)}Knob:ContactLoss", 1)))
+    strokes.sort(key=lambda stroke: stroke[0])
+    with one.experiment() as first:
+        # A program that is over leaves its time standing.
+        wait_for(lambda: 0 < one.hours() < 1 and is_charging(one), LONGEST_S, "the programs start", 0.2)
+        for at_h, strike in [stroke for stroke in strokes if stroke[0] < KILL_H]:
+            wait_for(lambda: one.hours() >= at_h, LONGEST_S, f"{at_h:g} h", 0.05)  # noqa: B023
+            strike()
+        wait_for(lambda: one.hours() >= KILL_H, LONGEST_S, "the time to kill", 0.05)
+        if first.poll() is not None:
+            raise RuntimeError(f"the session ended too early: {(one.folder / 'run.log').read_text()}")
+        first.kill()
+        first.wait()
+    one.say("note", "the session was killed; its programs are taken up")
+    with one.experiment("--take-up") as second:
+        for at_h, strike in [stroke for stroke in strokes if stroke[0] >= KILL_H]:
+            wait_for(lambda: one.hours() >= at_h, LONGEST_S, f"{at_h:g} h", 0.05)  # noqa: B023
+            strike()
+        code = second.wait(LONGEST_S)
+        words = (one.folder / "run--take-up.log").read_text()
+        if code == 0 or "1 of 4 cells did not reach their end" not in " ".join(words.split()):
+            raise RuntimeError(f"one cell of four was to fail, but: {words}")
+
+
+def is_charging(one: Beamline) -> bool:
+    """Whether current flows through the first cell."""
+    return bool(epics.caget(f"{one.channel('H1')}Current", use_monitor=False, timeout=5))
+
+
+def stored_run(one: Beamline, catalog: Any) -> Any:
+    """The latest run, once the forwarder has brought all of it."""
+    deadline = time.monotonic() + RECOVERY_S
+    while not all(run.metadata.get("stop") for run in catalog.values()[-len(CELLS) :]):
+        if time.monotonic() > deadline:
+            raise RuntimeError("the catalog has not caught up")
+        time.sleep(0.5)
+    return find_run(catalog, -1)
+
+
+def cycled(one: Beamline, group: list[Any]) -> Cycled:
+    """A cell with the cycler's own account of its program."""
+    report = report_of(group)
+    program = json.loads(
+        epics.caget(f"{one.channel(report.name)}Program", as_string=True, use_monitor=False, timeout=10)
+    )
+    asked = program["end_record"] - program["first_record"]
+    return Cycled(report, program, asked - records(group[-1]).sizes["record"])
+
+
+def kept(cells: list[Cycled]) -> str:
+    """What each cell's cycler says of its program, in words.
+
+    Raises
+    ------
+    RuntimeError
+        If a cell ended elsewhere than its protocol says.
+    """
+    words = []
+    for cell in cells:
+        name, status, why = cell.report.name, cell.program["status"], cell.program["why"]
+        wanted = str(CyclerState.INTERRUPTED).lower() if name == UNLUCKY else "complete"
+        if status != wanted or cell.lost:
+            raise RuntimeError(f"{name} is {status} ({why}), {cell.lost} records lost; wanted {wanted}")
+        words.append(f"{name} {status}{f' ({why})' if why else ''}, {cell.lost} records lost")
+    return "; ".join(words)
+
+
+def reduced(one: Beamline, run: Any) -> Path:
+    """NetCDF file of a reduced run."""
+    uid = run.metadata["start"]["uid"]
+    folder = one.folder / f"{run.metadata['start']['place']}-{uid[:8]}"
+    one.say("plot", uid, "--folder", str(folder))
+    return folder / "operando.nc"

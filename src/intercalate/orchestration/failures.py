@@ -1,0 +1,11 @@
+"""What may go wrong without the plan being wrong."""
+
+from bluesky.utils import FailedStatus
+
+FAILURES = (FailedStatus, RuntimeError, TimeoutError, OSError)
+"""Raised where a device does not do what it was told."""
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """What a status failed with; any other error itself."""
+    return error.__cause__ or error if isinstance(error, FailedStatus) else error
