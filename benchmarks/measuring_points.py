@@ -13,6 +13,7 @@ from benchmarks.report import spread, table, verdict
 from benchmarks.rig import CELL_FILE, beamline, resting
 from intercalate.cell import Cell
 from intercalate.contract import OnLoss, Verb
+from intercalate.devices.roles import LEAVES_SHUTTER
 from intercalate.orchestration import drain, start_program, take_frame
 from intercalate.orchestration.cycling import declare_records
 from intercalate.protocol import Protocol, bind
@@ -126,6 +127,7 @@ class Comparison:
         with beamline(rate) as config:
             session = open_session(config)
             try:
+                session.xrd.detector.stage_sigs["cam.shutter_mode"] = LEAVES_SHUTTER
                 session.RE(bps.mv(session.xrd.detector.exposure_s, EXPOSURE_S, session.xrd.shutter, "closed"))
                 station = session.xrd
                 devices = [station.detector, station.clocks, session.cycler, ReadOnly(station.monitors)]

@@ -7,9 +7,10 @@ ring loses its beam twice, the session is killed and its programs are taken up, 
 
 import json
 import os
+import shutil
 import subprocess
+import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from benchmarks.cells_in_a_row import with_cells
 from benchmarks.rehearsal_truth import compared, described
 from benchmarks.rig import on_free_ports, wait_for
 from intercalate.catalog.client import find_run, records
+from intercalate.catalog.client import runs as latest_runs
 from intercalate.catalog_services import catalog_services, open_configured_catalog
 from intercalate.config import EXAMPLES, Config
 from intercalate.contract import CyclerState
@@ -121,27 +123,26 @@ class Beamline:
 
 @contextmanager
 def beamline(seed: int) -> Iterator[Beamline]:
-    """Everything up, in a folder that is removed afterwards."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "beamtime"
-        subprocess.run(
-            module_command("intercalate.cli", "init", str(folder)), check=True, capture_output=True
-        )
-        for file in ("simulated.toml", "simulation.toml"):
-            text = with_cells(file, (EXAMPLES / "config" / file).read_text(), len(CELLS))
-            text = on_free_ports(text).replace("seed = 1\n", f"seed = {seed}\n")
-            (folder / file).write_text(text.replace("intercalate-simulated", "intercalate-rehearsal"))
-        write_experiment(folder)
-        config = Config.from_file(folder / "simulated.toml")
-        os.environ.update(config.channel_access_environment())
-        one = Beamline(folder, config)
-        try:
-            one.say("simulate", "up", "--rate", str(RATE))
-            one.say("catalog", "up")
-            yield one
-        finally:
-            catalog_services(config).stop()
-            simulation_services(config).stop()
+    """Everything up, in a folder that stays where something goes wrong, and is removed otherwise."""
+    folder = Path(tempfile.mkdtemp(prefix="rehearsal-")) / "beamtime"
+    print(f"in {folder}", file=sys.stderr, flush=True)
+    subprocess.run(module_command("intercalate.cli", "init", str(folder)), check=True, capture_output=True)
+    for file in ("simulated.toml", "simulation.toml"):
+        text = with_cells(file, (EXAMPLES / "config" / file).read_text(), len(CELLS))
+        text = on_free_ports(text).replace("seed = 1\n", f"seed = {seed}\n")
+        (folder / file).write_text(text.replace("intercalate-simulated", "intercalate-rehearsal"))
+    write_experiment(folder)
+    config = Config.from_file(folder / "simulated.toml")
+    os.environ.update(config.channel_access_environment())
+    one = Beamline(folder, config)
+    try:
+        one.say("simulate", "up", "--rate", str(RATE))
+        one.say("catalog", "up")
+        yield one
+    finally:
+        catalog_services(config).stop()
+        simulation_services(config).stop()
+    shutil.rmtree(folder.parent)
 
 
 def write_experiment(folder: Path) -> None:
@@ -273,11 +274,11 @@ def is_charging(one: Beamline) -> bool:
 
 def stored_run(one: Beamline, catalog: Any) -> Any:
     """The latest run, once the forwarder has brought all of it."""
-    deadline = time.monotonic() + RECOVERY_S
-    while not all(run.metadata.get("stop") for run in catalog.values()[-len(CELLS) :]):
-        if time.monotonic() > deadline:
-            raise RuntimeError("the catalog has not caught up")
-        time.sleep(0.5)
+
+    def is_there() -> bool:
+        return all(row.status != "running" for row in latest_runs(catalog, len(CELLS)))
+
+    wait_for(is_there, RECOVERY_S, "the catalog catches up", 0.5)
     return find_run(catalog, -1)
 
 

@@ -25,6 +25,7 @@ from intercalate.orchestration.annotations import (
 from intercalate.orchestration.calibrating import (
     calibration_run,
     keep,
+    shut,
     take,
 )
 from intercalate.orchestration.checking import (
@@ -79,7 +80,7 @@ def take_darks(
         check_exposure(exposure_s, count)
 
     def body(run: str) -> MsgGenerator[None]:
-        yield from bps.mv(station.shutter, "closed")
+        yield from shut(station)
         for exposure_s in exposures_s:
             # What the frame before has left behind would count as dark.
             yield from take(station, 1, exposure_s, stream="discarded")
@@ -235,7 +236,7 @@ def take_flat(
         yield from bps.mv(station.changer, place)
         yield from bps.mv(station.shutter, "open")
         taken = yield from take(station, count, exposure_s)
-        yield from bps.mv(station.shutter, "closed")
+        yield from shut(station)
         (after,) = yield from take(station, 1, exposure_s, stream="after")
         flat = yield from in_thread(
             lambda: flat_field(

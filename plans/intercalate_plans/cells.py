@@ -107,7 +107,7 @@ def operando_cells(
         protocol, cell, program = bound(
             task.checked_protocol(), task.checked_cell(), cycler.site, task.initial_soc
         )
-        program_id = program_id_for(cycler, program, take_up)
+        program_id = yield from program_id_for(cycler, program, take_up)
         every = task.every
         measurements = []
         if every is not None:

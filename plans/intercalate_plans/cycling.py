@@ -76,7 +76,7 @@ def charge_discharge(
     require_role(cycler, CyclesCells, "cycler")
     abort, lost = as_loss(on_abort, "on_abort"), as_loss(on_client_lost, "on_client_lost")
     checked_protocol, checked_cell, program = bound(protocol, cell, cycler.site, initial_soc)
-    program_id = program_id_for(cycler, program, take_up)
+    program_id = yield from program_id_for(cycler, program, take_up)
     metadata = experiment_metadata(
         "charge_discharge",
         checked_cell,

@@ -106,7 +106,7 @@ def operando(
     condition = Every.model_validate(every)
     abort, lost = as_loss(on_abort, "on_abort"), as_loss(on_client_lost, "on_client_lost")
     checked_protocol, checked_cell, program = bound(protocol, cell, cycler.site, initial_soc)
-    program_id = program_id_for(cycler, program, take_up)
+    program_id = yield from program_id_for(cycler, program, take_up)
     measurement = {"technique": "xrd", "every": every, "exposure_s": exposure_s}
     metadata = experiment_metadata(
         "operando",
@@ -160,11 +160,13 @@ def measuring_of(
 def measure_cells(
     station: MeasuresDiffraction, detector: OpenDetector, cells: list[CyclingCell]
 ) -> MsgGenerator[list[str]]:
-    """Cycle the cells, and measure each when it is due; the shutter is open meanwhile."""
+    """Cycle the cells, and measure each when it is due; the detector opens the shutter for each frame."""
     visitor = Visitor(station, lambda: collect_all(cells))
 
     def before() -> MsgGenerator[None]:
-        yield from bps.mv(station.shutter, "open")
+        if not any(cell.taken_up for cell in cells):
+            # One that sticks now must not end programs that run already.
+            yield from bps.mv(station.shutter, "closed")
         yield from detector.prepare()
 
     def after() -> MsgGenerator[None]:

@@ -139,7 +139,6 @@ def reference_scan(
         if cycler.is_busy:
             raise ValueError(f"{cycler.name} runs a program; a reference is taken at open circuit")
         yield from bps.mv(station.changer, place)
-        yield from bps.mv(station.shutter, "open")
         pattern = yield from _mean_pattern(station, chain, used, exposure_s, count, cycler)
         values = {**_pattern_values(pattern, used, exposure_s, count), "place": place}
         yield from keep(station, Kind.REFERENCE, run, values, key=place, arrays=arrays_of(pattern))

@@ -20,6 +20,7 @@ from intercalate.cell import Cell
 from intercalate.cli import main
 from intercalate.config import Config
 from intercalate.contract import RECORD_COLUMNS, ControlMode, CyclerState, Fault, StepType, Verb, code_of
+from intercalate.devices.cycler import CyclerError
 from intercalate.session import Session
 from intercalate_plans import operando
 from intercalate_sims.cell import restore_cell
@@ -245,6 +246,25 @@ def test_what_a_killed_plan_left_running_is_taken_up(
     assert session.cycler.program_info() == info
 
 
+def test_the_lease_of_a_dead_session_is_waited_for_and_that_of_a_living_one_is_not_taken(
+    beamline: Beamline, session: Session, runs: Runs, cell: Cell, documents: Documents
+) -> None:
+    long_s = 20_000.0
+    other = runs.start(on_client_lost="continue", charge_s=long_s)
+    other.wait_for_frames(2)
+    with pytest.raises(CyclerError, match="the channel is leased to"):
+        session.RE(an_operando(session, cell, long_s, take_up=True))
+    assert not documents.all
+    assert other.process.poll() is None
+    other.kill()
+    assert session.cycler.lease_owner.get(use_monitor=False)
+    session.RE(an_operando(session, cell, long_s, take_up=True))
+    session.cycler.drop_lease()
+    info = session.cycler.program_info()
+    assert info["status"] == "complete"
+    assert documents.of("start")[0]["program_id"] == info["program_id"]
+
+
 def test_a_program_that_was_cut_off_is_not_taken_up(beamline: Beamline, session: Session, runs: Runs) -> None:
     died = runs.start(on_client_lost="rest")
     died.wait_for_frames(2)
@@ -383,7 +403,7 @@ def failing(plan: Any, hits: Callable[[Any], bool], error: Exception) -> Any:
             raise AssertionError(f"{message} failed") from thrown
 
 
-def an_operando(session: Session, cell: Cell, charge_s: float = CHARGE_S) -> Any:
+def an_operando(session: Session, cell: Cell, charge_s: float = CHARGE_S, **options: Any) -> Any:
     return operando(
         session.cycler,
         session.xrd,
@@ -393,6 +413,7 @@ def an_operando(session: Session, cell: Cell, charge_s: float = CHARGE_S) -> Any
         50.0,
         on_abort="rest",
         on_client_lost="continue",
+        **options,
     )
 
 

@@ -5,7 +5,6 @@ import time
 from typing import Any
 
 import bluesky.plan_stubs as bps
-import bluesky.preprocessors as bpp
 import numpy as np
 import pytest
 from bluesky.utils import RunEngineInterrupted
@@ -17,6 +16,7 @@ from intercalate.orchestration import charge, take_frames
 from intercalate.protocol import ProtocolError
 from intercalate.session import Session
 from intercalate_plans import charge_discharge, charge_scan_discharge, count_frames, operando
+from polling import wait_for
 
 from .conftest import Documents, assert_frames_are_their_own
 
@@ -156,7 +156,6 @@ def test_restaging_in_one_run_keeps_images_with_their_events(
     detector = session.xrd.detector
 
     def plan() -> Any:
-        yield from bps.mv(session.xrd.shutter, "open")
         yield from bps.open_run()
         for _ in range(3):
             yield from bps.stage(detector, wait=True)
@@ -219,17 +218,30 @@ def test_charge_discharge_alone_with_a_marker(session: Session, cell: Cell, docu
     assert last_of_charge[0, TIME] == marker["data"]["cycler_marker_test_time_s"]
 
 
+def test_the_shutter_is_open_during_exposures_and_closed_between_them(
+    session: Session, beamline: Beamline
+) -> None:
+    shutter = session.xrd.shutter.state
+    seen = ["closed"]
+
+    def note(value: str, **_: Any) -> None:
+        if value != seen[-1]:
+            seen.append(value)
+
+    token = shutter.subscribe(note, run=False)
+    session.RE(count_frames(session.xrd.detector, 3, 20.0))
+    wait_for(lambda: len(seen) == 7, 10, f"the shutter has moved three times: {seen}")
+    shutter.unsubscribe(token)
+    assert seen[1:] == ["open", "closed"] * 3
+    assert {entry["quality"] for entry in beamline.truth()[-3:]} == {"valid"}
+
+
 def test_count_frames_keeps_the_cell_alone(
     session: Session, beamline: Beamline, documents: Documents
 ) -> None:
     before = session.cycler.program_info()
 
-    @bpp.finalize_decorator(lambda: bps.mv(session.xrd.shutter, "closed"))
-    def plan() -> Any:
-        yield from bps.mv(session.xrd.shutter, "open")
-        yield from count_frames(session.xrd.detector, 3, 20.0)
-
-    session.RE(plan())
+    session.RE(count_frames(session.xrd.detector, 3, 20.0))
     assert session.cycler.program_info() == before
     assert_frames_are_their_own(documents, beamline, "primary")
 

@@ -7,7 +7,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -200,27 +200,42 @@ class SimulatedDiffractometer:
         images = 1 if self.camera["ImageMode"].value in (0, "Single") else self.camera["NumImages"].value
         exposure_s = float(self.camera["AcquireTime"].value)
         for number in range(images):
-            async with self._exposed(exposure_s) as (shot, message):
+            async with self._exposed(exposure_s, self._behind_shutter()) as (shot, message):
                 await self._take(shot, message)
             await self.camera.show(NumImagesCounter_RBV=number + 1, ArrayCounter=self._counter)
 
     async def _count(self, count_s: float) -> None:
-        async with self._exposed(count_s) as (shot, _):
+        async with self._exposed(count_s, nullcontext()) as (shot, _):
             await self.monitors.show(self._station.count(shot), count_s)
 
     @asynccontextmanager
-    async def _exposed(self, exposure_s: float) -> AsyncIterator[tuple[Shot, dict[str, Any]]]:
+    async def _exposed(
+        self, exposure_s: float, shutter: AbstractAsyncContextManager[None]
+    ) -> AsyncIterator[tuple[Shot, dict[str, Any]]]:
         """Expose what is in the beam; at the end of the context the world's clock goes on."""
         async with self._exposing:
             position_mm = self.stage.position_mm
             content = self._changer.content_near(*position_mm)
             cell = content if content in self._station.cells else None
             try:
-                message = await self.link.expose(cell, exposure_s)
+                async with shutter:
+                    message = await self.link.expose(cell, exposure_s)
                 in_beam = self._changer.in_beam(*position_mm, tuple(message["slit_mm"]))
                 yield self._shot(message, exposure_s, in_beam), message
             finally:
                 self.link.done()
+
+    @asynccontextmanager
+    async def _behind_shutter(self) -> AsyncIterator[None]:
+        """Open the shutter for an exposure, where the camera is set to do so."""
+        if self.camera["ShutterMode"].value not in (1, "EPICS PV"):
+            yield
+            return
+        await self.shutter.move("open")
+        try:
+            yield
+        finally:
+            await self.shutter.move("closed")
 
     def _shot(self, message: dict[str, Any], exposure_s: float, in_beam: InBeam) -> Shot:
         states = [ProbeState.from_dict(state) for state in message["states"]]

@@ -43,3 +43,7 @@ class ShutterPVs(PVGroup):
             await self.readback.write(value, verify_value=False)
             self._moved(value in (1, "open"))
         return value
+
+    async def move(self, word: str) -> None:
+        """As a camera does that opens the shutter for an exposure."""
+        await self.command.write(word)

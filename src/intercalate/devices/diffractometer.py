@@ -18,6 +18,7 @@ from ophyd.areadetector.plugins import HDF5Plugin
 from ophyd.signal import DerivedSignal
 from ophyd.status import DeviceStatus, Status
 
+from intercalate.devices.roles import OPENS_SHUTTER
 from intercalate.devices.statuses import end
 
 EPICS_EPOCH_UNIX_S = 631152000.0
@@ -129,6 +130,9 @@ class FrameWriter(HDF5Plugin, FileStoreHDF5):
 class Diffractometer(DetectorBase):
     """An area detector behind the cell; one trigger is one frame.
 
+    Staged, it opens the shutter for each exposure and closes it, so that nothing is irradiated between
+    frames, nor after the death of a session. Dark frames are taken with `shutter_mode` at `LEAVES_SHUTTER`.
+
     Parameters
     ----------
     frames_folder
@@ -156,10 +160,16 @@ class Diffractometer(DetectorBase):
         self._rate = rate
         self._exposure: DeviceStatus | None = None
         self.stage_sigs.update([("cam.acquire", 0), ("cam.image_mode", "Single"), ("cam.num_images", 1)])
+        self.stage_sigs["cam.shutter_mode"] = OPENS_SHUTTER
         self.cam.stage_sigs["array_callbacks"] = 1
         self.cam.configuration_attrs = ["acquire_time", "manufacturer", "model"]
         self.cam.read_attrs = ["acquire_time"]
         self.read_attrs = ["hdf", "cam"]
+
+    @property
+    def shutter_mode(self) -> EpicsSignalWithRBV:
+        """Whether an exposure opens the shutter."""
+        return self.cam.shutter_mode
 
     @property
     def exposure_s(self) -> EpicsSignalWithRBV:

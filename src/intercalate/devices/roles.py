@@ -30,6 +30,7 @@ class CyclesCells(Protocol):
     doorbell: Any
     verb: Any
     rate: Any
+    lease_remaining_s: Any
     voltage_v: Any
     current_a: Any
 
@@ -79,13 +80,24 @@ class CyclesCells(Protocol):
         ...
 
 
+OPENS_SHUTTER, LEAVES_SHUTTER = "EPICS PV", "None"
+"""Shutter modes of an areaDetector camera: the first moves the shutter that its records name."""
+
+
 @runtime_checkable
 class TakesFrames(Protocol):
-    """A detector that writes one frame into a file per trigger."""
+    """A detector that writes one frame into a file per trigger.
+
+    Attributes
+    ----------
+    shutter_mode
+        Whether an exposure opens the shutter and closes it: staged, it does, until this is `LEAVES_SHUTTER`.
+    """
 
     name: str
     parent: Any
     exposure_s: Any
+    shutter_mode: Any
     frames_folder: str
     frame_bytes: int
 

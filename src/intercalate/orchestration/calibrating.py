@@ -11,7 +11,7 @@ from bluesky.utils import MsgGenerator
 
 from intercalate import streams
 from intercalate.calibrations import Calibration, Kind
-from intercalate.devices.roles import MeasuresDiffraction
+from intercalate.devices.roles import LEAVES_SHUTTER, MeasuresDiffraction
 from intercalate.orchestration.measuring import take_frame
 from intercalate.orchestration.waiting import in_thread
 
@@ -47,6 +47,11 @@ def take(
         counts = yield from monitor_counts(station)
         taken.append(Taken(frame, *counts))
     return taken
+
+
+def shut(station: MeasuresDiffraction) -> MsgGenerator[None]:
+    """Close the shutter, and have the detector leave it so until it is staged again."""
+    yield from bps.mv(station.detector.shutter_mode, LEAVES_SHUTTER, station.shutter, "closed")
 
 
 def monitor_counts(station: MeasuresDiffraction) -> MsgGenerator[tuple[float, float, float]]:

@@ -73,6 +73,8 @@ class CyclingCell:
 
     Attributes
     ----------
+    taken_up
+        As given.
     uid
         Of its run, once that is open.
     failure
@@ -115,7 +117,7 @@ class CyclingCell:
         self._on_client_lost = on_client_lost
         self._spots_mm = list(spots_mm)
         self._watch = watch
-        self._taken_up = taken_up
+        self.taken_up = taken_up
         self._visits = 0
         self._is_running = False
         self._bell: Status | None = None
@@ -204,7 +206,7 @@ class CyclingCell:
     def _start(self) -> MsgGenerator[None]:
         yield from start_program(self.cycler, self._program, self._program_id, self._on_client_lost)
         self._is_running = True
-        if self._taken_up:
+        if self.taken_up:
             records = yield from drain(self.cycler)
             if self._watch is not None:
                 self._watch(records)
