@@ -178,7 +178,7 @@ def report_of(runs: Sequence[Any]) -> CellReport:
     measured = sum(one.measured for one in parts)
     missed = Counter(reason for one in parts for reason in one.missed)
     due_unix_s = _occasions(start, rows)
-    if gone := sum(int(((due_unix_s >= a) & (due_unix_s < b)).sum()) for a, b in absent):
+    if gone := sum(int(((due_unix_s > a) & (due_unix_s <= b)).sum()) for a, b in absent):
         missed[NO_SESSION] += gone
     if left := len(due_unix_s) - measured - missed.total():
         missed[ENDED_FIRST] += left
@@ -211,7 +211,7 @@ class _Part:
     rows
         Records, shape (n, len(RECORD_COLUMNS)).
     looked_unix_s
-        When its session looked after the cell first; NaN if it never did.
+        Time of the record from which on its session looked after the cell; NaN if it never did.
     """
 
     start: Any
@@ -282,7 +282,7 @@ def _visits(visits: Any, start: Any) -> dict[str, np.ndarray]:
 
 
 def _absences(parts: Sequence[_Part]) -> np.ndarray:
-    """Times between the last record of a run and the first look of the one that took its program up."""
+    """Times between the last record of a run and the first that the one which took its program up looked at."""
     found = [
         (before.rows[-1, _UNIX], after.looked_unix_s)
         for before, after in pairwise(parts)

@@ -212,6 +212,8 @@ class CyclingCell:
                 self._watch(records)
             if self.occasions is not None:
                 self.occasions.skip(records)
+            if self.measuring is not None and len(records):
+                yield from self.measuring.watch(float(records[-1][_UNIX]))
 
     def _collect(self) -> MsgGenerator[None]:
         is_busy = self.cycler.is_busy
