@@ -282,7 +282,7 @@ def _visits(visits: Any, start: Any) -> dict[str, np.ndarray]:
 
 
 def _absences(parts: Sequence[_Part]) -> np.ndarray:
-    """Times between the last record of a run and the first that the one which took its program up looked at."""
+    """Times between the last record of a run and the first that its successor looked at."""
     found = [
         (before.rows[-1, _UNIX], after.looked_unix_s)
         for before, after in pairwise(parts)
