@@ -27,7 +27,7 @@ from intercalate.catalog.client import runs as latest_runs
 from intercalate.catalog_services import catalog_services, open_configured_catalog
 from intercalate.config import EXAMPLES, Config
 from intercalate.contract import CyclerState
-from intercalate.report import CellReport, cells_of, report_of, runs_of_experiment
+from intercalate.report import ENDED_FIRST, IMPOSSIBLE, CellReport, cells_of, report_of, runs_of_experiment
 from intercalate.services import module_command, single_threaded
 from intercalate.simulation import simulation_services
 
@@ -208,12 +208,13 @@ def measure(seed: int) -> str:
         ]
         found = compared(tables, truth)
     reports = [cell.report for cell in cells]
-    minutes = max(abs(sum(cell.time_s.values()) - cell.duration_s) for cell in reports) / 60
+    dumped_h = sum(hours for _, hours in DUMPS_H)
+    seen_h = max(cell.time_s[IMPOSSIBLE] for cell in reports) / 3600
     lines = [
         f"Seed {seed}, {RATE:g} x, {len(CELLS)} cells; {told}.",
         f"\nEvery cell kept its protocol: {kept(cells)}.\n",
         f"```\n{said.strip()}\n```\n",
-        f"Between the sum over all uses and the whole: {minutes:.3f} min.\n",
+        f"The storage ring was empty for {dumped_h:.2f} h; by the report, it was for {seen_h:.2f} h.\n",
         described(found),
     ]
     return "\n".join(lines)
@@ -298,7 +299,8 @@ def kept(cells: list[Cycled]) -> str:
     Raises
     ------
     RuntimeError
-        If a cell ended elsewhere than its protocol says.
+        If a cell ended elsewhere than its protocol says, or an occasion has no account: one may be waiting
+        when a session ends.
     """
     words = []
     for cell in cells:
@@ -306,6 +308,9 @@ def kept(cells: list[Cycled]) -> str:
         wanted = str(CyclerState.INTERRUPTED).lower() if name == UNLUCKY else "complete"
         if status != wanted or cell.lost:
             raise RuntimeError(f"{name} is {status} ({why}), {cell.lost} records lost; wanted {wanted}")
+        left = cell.report.missed.get(ENDED_FIRST, 0)
+        if not 0 <= left <= len(cell.report.statuses):
+            raise RuntimeError(f"{name}: {left} occasions have no account")
         words.append(f"{name} {status}{f' ({why})' if why else ''}, {cell.lost} records lost")
     return "; ".join(words)
 
