@@ -19,13 +19,13 @@ RATE_C = 0.05
 CHARGE_S = 9000.0
 
 
-def protocol(charge_s: float = CHARGE_S) -> dict[str, Any]:
+def protocol(charge_s: float = CHARGE_S, rest_s: float = 300.0) -> dict[str, Any]:
     return {
         "record": {"time_s": 10.0},
         "safety": {"max_voltage_V": 4.3, "min_voltage_V": 0.0, "delay_s": 5.0},
         "method": [
             {"step": "constant_current", "rate_C": RATE_C, "until_time_s": charge_s, "until_voltage_V": 4.2},
-            {"step": "open_circuit_voltage", "until_time_s": 300.0},
+            {"step": "open_circuit_voltage", "until_time_s": rest_s},
         ],
     }
 
@@ -81,9 +81,10 @@ class Runs:
         *options: str,
         on_abort: str = "rest",
         on_client_lost: str,
-        charge_s: float = CHARGE_S,
+        **times: float,
     ) -> Run:
-        (self._folder / "protocol.json").write_text(json.dumps(protocol(charge_s)))
+        """Start `intercalate run`, with options and the times of `protocol`."""
+        (self._folder / "protocol.json").write_text(json.dumps(protocol(**times)))
         experiment = self._folder / "experiment.toml"
         experiment.write_text(
             f'plan = "operando"\ncell = "{EXAMPLES}/cells/nmc811_graphite_operando.toml"\n'

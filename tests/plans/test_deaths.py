@@ -22,7 +22,7 @@ from intercalate.config import Config
 from intercalate.contract import RECORD_COLUMNS, ControlMode, CyclerState, Fault, StepType, Verb, code_of
 from intercalate.devices.cycler import CyclerError
 from intercalate.session import Session
-from intercalate_plans import operando
+from intercalate_plans import count_frames, operando
 from intercalate_sims.cell import restore_cell
 from intercalate_sims.state_file import StateFile
 from polling import wait_for
@@ -207,18 +207,18 @@ def test_what_a_killed_plan_left_running_is_taken_up(
     beamline: Beamline, session: Session, runs: Runs
 ) -> None:
     """The second run has every record since the start, and goes on measuring; nothing is charged twice."""
-    long_s = 40_000.0
-    died = runs.start(on_client_lost="continue", charge_s=long_s)
+    times, others = ({"charge_s": charge_s, "rest_s": 39_000.0} for charge_s in (1000.0, 900.0))
+    died = runs.start(on_client_lost="continue", **times)
     died.wait_for_frames(3)
     died.kill()
     program_id = session.cycler.program_info()["program_id"]
 
-    refused, words = runs.start("--take-up", on_client_lost="continue", charge_s=long_s / 2).end()
+    refused, words = runs.start("--take-up", on_client_lost="continue", **others).end()
     assert refused != 0
     assert_says(words, "the experiment ended early", "CH1 has no program like this to take up", program_id)
     assert session.cycler.is_busy
 
-    run = runs.start("--take-up", on_client_lost="continue", charge_s=long_s)
+    run = runs.start("--take-up", on_client_lost="continue", **times)
     code, words = run.end(90)
     assert code == 0, words
     info = session.cycler.program_info()
@@ -239,7 +239,7 @@ def test_what_a_killed_plan_left_running_is_taken_up(
     assert reasons <= {OVERTAKEN}
     assert len(documents.events("missed")) < 20
 
-    late = runs.start("--take-up", on_client_lost="continue", charge_s=long_s)
+    late = runs.start("--take-up", on_client_lost="continue", **times)
     code, words = late.end(90)
     assert code == 0, words
     assert np.array_equal(late.documents().records(), documents.records(), equal_nan=True)
@@ -249,16 +249,17 @@ def test_what_a_killed_plan_left_running_is_taken_up(
 def test_the_lease_of_a_dead_session_is_waited_for_and_that_of_a_living_one_is_not_taken(
     beamline: Beamline, session: Session, runs: Runs, cell: Cell, documents: Documents
 ) -> None:
-    long_s = 20_000.0
-    other = runs.start(on_client_lost="continue", charge_s=long_s)
+    # The cell rests: the tests that follow need room to charge.
+    times = {"charge_s": 10.0, "rest_s": 20_000.0}
+    other = runs.start(on_client_lost="continue", **times)
     other.wait_for_frames(2)
     with pytest.raises(CyclerError, match="the channel is leased to"):
-        session.RE(an_operando(session, cell, long_s, take_up=True))
+        session.RE(an_operando(session, cell, protocol(**times), take_up=True))
     assert not documents.all
     assert other.process.poll() is None
     other.kill()
     assert session.cycler.lease_owner.get(use_monitor=False)
-    session.RE(an_operando(session, cell, long_s, take_up=True))
+    session.RE(an_operando(session, cell, protocol(**times), take_up=True))
     session.cycler.drop_lease()
     info = session.cycler.program_info()
     assert info["status"] == "complete"
@@ -312,6 +313,19 @@ def test_a_killed_instrument_costs_occasions_and_nothing_else(
     assert np.array_equal(documents.records(), own, equal_nan=True)
     step = np.diff(own[own[:, RECORD_COLUMNS.index("step_type")] == code_of(StepType.CONSTANT_CURRENT), TIME])
     assert step.max() <= 12.0, "the cell waited for no instrument"
+
+
+def test_a_session_takes_frames_again_after_its_instrument_was_killed(
+    beamline: Beamline, session: Session, documents: Documents
+) -> None:
+    session.RE(count_frames(session.xrd.detector, 2, 20.0))
+    beamline.kill("diffractometer")
+    wait_for(lambda: not session.xrd.detector.cam.acquire.connected, 30, "the loss is noticed")
+    beamline.restart("diffractometer")
+    wait_for(lambda: not session.xrd.detector.unavailable(), 30, "the instrument is back")
+    documents.all.clear()
+    session.RE(count_frames(session.xrd.detector, 2, 20.0))
+    assert_frames_are_their_own(documents, beamline, "primary")
 
 
 def test_a_killed_cycler_server_leaves_the_cell_at_open_circuit(
@@ -403,12 +417,12 @@ def failing(plan: Any, hits: Callable[[Any], bool], error: Exception) -> Any:
             raise AssertionError(f"{message} failed") from thrown
 
 
-def an_operando(session: Session, cell: Cell, charge_s: float = CHARGE_S, **options: Any) -> Any:
+def an_operando(session: Session, cell: Cell, steps: dict[str, Any], **options: Any) -> Any:
     return operando(
         session.cycler,
         session.xrd,
         cell,
-        protocol(charge_s),
+        steps,
         {"time_s": 200.0},
         50.0,
         on_abort="rest",
@@ -424,7 +438,9 @@ def test_a_plan_that_fails_rests_the_cell(
         return message.command == "save" and len(documents.events("xrd")) == 2
 
     with pytest.raises(KeyError, match="a mistake in the plan"):
-        session.RE(failing(an_operando(session, cell), is_third_frame, KeyError("a mistake in the plan")))
+        session.RE(
+            failing(an_operando(session, cell, protocol()), is_third_frame, KeyError("a mistake in the plan"))
+        )
     assert "a mistake in the plan" in documents.of("stop")[0]["reason"]
     assert session.cycler.state.get(use_monitor=False) == CyclerState.INTERRUPTED
     assert_at_open_circuit(session)
@@ -442,7 +458,7 @@ def test_a_plan_that_fails_before_the_program_says_why(
         return message.command == "stage"
 
     with pytest.raises(OSError, match="no such folder"):
-        session.RE(failing(an_operando(session, cell), is_staging, OSError("no such folder")))
+        session.RE(failing(an_operando(session, cell, protocol()), is_staging, OSError("no such folder")))
     assert "no such folder" in documents.of("stop")[0]["reason"]
     assert not documents.events("xrd")
 
@@ -454,7 +470,7 @@ def test_a_reading_that_fails_costs_its_occasion_alone(
         at_cycler = message.command == "read" and message.obj is session.cycler
         return at_cycler and len(documents.events("xrd")) == 2
 
-    plan = an_operando(session, cell, 2000.0)
+    plan = an_operando(session, cell, protocol(2000.0))
     session.RE(failing(plan, is_reading, TimeoutError("no answer to a reading")))
     assert documents.of("stop")[0]["exit_status"] == "success"
     reasons = [event["data"]["diffractometer_missed_reason"] for event in documents.events("missed")]

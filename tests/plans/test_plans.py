@@ -12,6 +12,7 @@ from bluesky.utils import RunEngineInterrupted
 from beamline import Beamline
 from intercalate.cell import Cell
 from intercalate.contract import RECORD_COLUMNS, CyclerState
+from intercalate.devices.diffractometer import ExposureError
 from intercalate.orchestration import charge, take_frames
 from intercalate.protocol import ProtocolError
 from intercalate.session import Session
@@ -234,6 +235,19 @@ def test_the_shutter_is_open_during_exposures_and_closed_between_them(
     shutter.unsubscribe(token)
     assert seen[1:] == ["open", "closed"] * 3
     assert {entry["quality"] for entry in beamline.truth()[-3:]} == {"valid"}
+
+
+def test_a_detector_that_opens_no_file_is_an_error_and_not_a_wait(
+    session: Session, documents: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = session.xrd.detector.hdf
+    monkeypatch.setitem(writer.stage_sigs, "file_template", "%sno-such-folder/%s_%6.6d.h5")
+    with pytest.raises(ExposureError, match=r"no file was opened in .*no-such-folder"):
+        session.RE(count_frames(session.xrd.detector, 1, 20.0))
+    monkeypatch.undo()
+    assert not documents.events("primary")
+    session.RE(count_frames(session.xrd.detector, 1, 20.0))
+    assert len(documents.events("primary")) == 1
 
 
 def test_count_frames_keeps_the_cell_alone(

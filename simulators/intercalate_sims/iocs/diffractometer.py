@@ -107,13 +107,16 @@ class SimulatedDiffractometer:
         await self._serve_constants()
         while True:
             if not self._world and self.link.up:
-                self._world = await self.link.status()
-                await self.clock.describe(self._describe())
-                self.stage.set_rate(self._world["rate"])
+                await self._meet_world()
             elif not self.link.up:
                 self._world = {}
             await self.clock.beat()
             await asyncio.sleep(LIVE_S)
+
+    async def _meet_world(self) -> None:
+        self._world = await self.link.status()
+        await self.clock.describe(self._describe())
+        self.stage.set_rate(self._world["rate"])
 
     def _describe(self) -> dict[str, Any]:
         return {**self.settings.description, "cells": self._world["cells"], "cell_seed": self._world["seed"]}
@@ -158,8 +161,10 @@ class SimulatedDiffractometer:
             number,
         )
         try:
+            if not self._world:
+                await self._meet_world()
             self._file = await asyncio.to_thread(FrameFile, Path(name), self._station.shape, self._describe())
-        except (OSError, KeyError) as error:
+        except (OSError, RuntimeError) as error:
             await self._write_error(f"{name}: {error}")
             return "Done"
         await self.plugin.show(

@@ -27,6 +27,9 @@ EPICS_EPOCH_UNIX_S = 631152000.0
 FRAMES_DATASET = "entry/data/data"
 """Where the HDF5 plugin keeps frames."""
 
+FILE_S = 10.0
+"""Wall seconds within which the IOC must have opened a file."""
+
 READOUT_MARGIN_S = 20.0
 """Wall seconds that a frame may take beyond its exposure."""
 
@@ -57,6 +60,8 @@ class FrameWriter(HDF5Plugin, FileStoreHDF5):
     swmr_mode = Cpt(EpicsSignalWithRBV, "SWMRMode", string=True, kind=Kind.config)
     swmr_active = Cpt(EpicsSignalRO, "SWMRActive_RBV", string=True, kind=Kind.omitted)
     create_directory = Cpt(EpicsSignalWithRBV, "CreateDirectory", kind=Kind.config)
+    # The stock plugin waits for ever where the IOC opens no file.
+    capture = Cpt(EpicsSignalWithRBV, "Capture", write_timeout=FILE_S, kind=Kind.omitted)
     frame_index = Cpt(FrameIndex, derived_from="num_captured", kind=Kind.normal)
     frame_start_unix_s = Cpt(UnixTime, derived_from="time_stamp", kind=Kind.normal)
 
@@ -84,7 +89,7 @@ class FrameWriter(HDF5Plugin, FileStoreHDF5):
         Raises
         ------
         ExposureError
-            If the IOC cannot write there.
+            If the IOC cannot write there, or opens no file.
         """
         _, _, folder = self.make_filename()
         self.file_path.set(folder).wait(timeout=READOUT_MARGIN_S)
@@ -94,9 +99,11 @@ class FrameWriter(HDF5Plugin, FileStoreHDF5):
                 "make the folder, or name another one in the configuration"
             )
         self._references: dict[str, tuple[Any, Any]] = {}
-        super().stage()
-        if not self.capture.get():
-            raise ExposureError(f"{self.prefix}: no file was opened in {folder}: {self.write_message.get()}")
+        try:
+            super().stage()
+        except TimeoutError as error:
+            why = self.write_message.get() or error
+            raise ExposureError(f"{self.prefix}: no file was opened in {folder}: {why}") from error
 
     @property
     def open_file(self) -> Path:
