@@ -1,6 +1,6 @@
 """Runs benchmarks by name and writes their tables into docs/benchmarks.md.
 
-Usage: python -m benchmarks [points records idle speed soak reduction visits chain cell rehearsal]
+Usage: python -m benchmarks [points records conditions idle speed soak reduction visits chain cell rehearsal]
                             [--soak-minutes 30] [--seed 1]
 """
 
@@ -12,7 +12,16 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmarks import catalog_records, long_run, measuring_points, processes, rates, rehearsal, visits
+from benchmarks import (
+    catalog_records,
+    conditions,
+    long_run,
+    measuring_points,
+    processes,
+    rates,
+    rehearsal,
+    visits,
+)
 from benchmarks.report import replace_section
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
@@ -29,6 +38,7 @@ def benchmarks(soak_minutes: float, seed: int) -> dict[str, tuple[str, Callable[
     return {
         "points": ("Time per measurement point", measuring_points.measure),
         "records": ("Cycler records to the catalog", catalog_records.measure),
+        "conditions": ("Asking conditions of a record", conditions.measure),
         "idle": ("Processor time at 1x", processes.measure),
         "speed": ("Highest speed", rates.measure),
         "soak": ("Long run at 1x", partial(long_run.measure, soak_minutes)),

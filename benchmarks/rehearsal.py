@@ -171,7 +171,7 @@ def write_experiment(folder: Path) -> None:
             'protocol = "../protocols/two_cycles.json"\ninitial_soc = 0.0\n'
         )
         if place != TWIN:
-            lines.append(f"every = {{ time_s = {EVERY_S} }}\n")
+            lines.append(f"when = {{ every = {{ time_s = {EVERY_S} }} }}\n")
     (folder / "experiments" / "rehearsal.toml").write_text("\n".join(lines))
 
 

@@ -94,7 +94,7 @@ def experiment(
     text = f'plan = "{plan}"\ncell = "{CELL_FILE}"\nprotocol = "protocol.json"\n'
     text += 'on_abort = "rest"\non_client_lost = "rest"\n'
     if every_s is not None:
-        text += f"[xrd]\nevery = {{ time_s = {every_s} }}\nexposure_s = {exposure_s}\n"
+        text += f"[xrd]\nwhen = {{ every = {{ time_s = {every_s} }} }}\nexposure_s = {exposure_s}\n"
     (folder / "experiment.toml").write_text(text)
     command = module_command("intercalate.cli", "-c", str(folder / "simulated.toml"), "run")
     with (folder / "run.log").open("wb") as log:

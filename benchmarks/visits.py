@@ -30,7 +30,7 @@ def tasks(count: int, hours: float, every_s: float) -> list[dict[str, Any]]:
             "place": f"H{number}",
             "cell": {**cell, "name": f"cell {number}"},
             "protocol": resting(3600 * hours, 60.0),
-            "every": {"time_s": every_s},
+            "when": {"every": {"time_s": every_s}},
         }
         for number in range(1, count + 1)
     ]

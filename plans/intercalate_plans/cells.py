@@ -28,8 +28,8 @@ from intercalate.orchestration.checking import (
 )
 from intercalate.orchestration.cycling import program_id_for
 from intercalate.orchestration.metadata import experiment_metadata
+from intercalate.orchestration.occasions import Occasions, check_when
 from intercalate.orchestration.tasks import CellTask, cycler_of
-from intercalate.orchestration.when import Occasions
 from intercalate_plans.operando import measure_cells, measuring_of
 
 
@@ -37,7 +37,7 @@ from intercalate_plans.operando import measure_cells, measuring_of
     "Run a protocol on each of several cells, and take diffraction frames of them in turn.",
     cyclers=devices("Channels the cells are on.", *CYCLER_NAMES),
     station=device("Takes the frames.", "xrd"),
-    cells=mappings("Of each: place, cell, protocol, every, spots_mm, priority, initial_soc."),
+    cells=mappings("Of each: place, cell, protocol, when, spots_mm, priority, initial_soc."),
     exposure_s=EXPOSURE,
     on_abort=loss("What becomes of the cells when this plan aborts."),
     on_client_lost=loss("What becomes of the cells when this session dies."),
@@ -68,7 +68,7 @@ def operando_cells(
         Its sample changer says which channel the cables of each place go to.
     cells
         Of each: `place`, `cell`, `protocol`, and when it is measured; see `CellTask`. A cell without
-        `every` is cycled and never exposed.
+        `when` is cycled and never exposed.
     exposure_s
         Exposure of each frame, in cell seconds.
     on_abort, on_client_lost
@@ -107,12 +107,12 @@ def operando_cells(
         protocol, cell, program = bound(
             task.checked_protocol(), task.checked_cell(), cycler.site, task.initial_soc
         )
-        program_id = yield from program_id_for(cycler, program, take_up)
-        every = task.every
+        when = task.when
         measurements = []
-        if every is not None:
-            times = every.model_dump(exclude_none=True)
-            measurements.append({"technique": "xrd", "every": times, "exposure_s": exposure_s})
+        if when is not None:
+            check_when(when, program, source=f"when of {task.place}")
+            measurements.append({"technique": "xrd", "when": when.given(), "exposure_s": exposure_s})
+        program_id = yield from program_id_for(cycler, program, take_up)
         metadata = experiment_metadata(
             "operando_cells",
             cell,
@@ -138,8 +138,8 @@ def operando_cells(
                 metadata,
                 abort,
                 lost,
-                occasions=every and Occasions(every),
-                measuring=every and measuring_of(station, cycler, detector, running, task.place),
+                occasions=when and Occasions(when),
+                measuring=when and measuring_of(station, cycler, detector, running, task.place),
                 place=task.place,
                 spots_mm=task.spots_mm,
                 priority=task.priority,

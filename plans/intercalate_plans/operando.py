@@ -8,7 +8,7 @@ from bluesky.utils import MsgGenerator
 from intercalate.cell import Cell
 from intercalate.contract import CYCLER_NAMES
 from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
-from intercalate.orchestration import Every, Measuring, OpenDetector
+from intercalate.orchestration import Measuring, OpenDetector, When
 from intercalate.orchestration.annotations import (
     EXPOSURE,
     FURTHER_METADATA,
@@ -28,8 +28,8 @@ from intercalate.orchestration.checking import (
 )
 from intercalate.orchestration.cycling import program_id_for
 from intercalate.orchestration.metadata import experiment_metadata
+from intercalate.orchestration.occasions import Occasions, check_when
 from intercalate.orchestration.visiting import Visitor
-from intercalate.orchestration.when import Occasions
 from intercalate.protocol import Protocol
 
 
@@ -39,7 +39,7 @@ from intercalate.protocol import Protocol
     station=device("Takes the frames.", "xrd"),
     cell=mapping("The cell."),
     protocol=mapping("What to do to it."),
-    every=mapping("When a frame is due: time_s, voltage_V, soc."),
+    when=mapping("When a frame is due: every, at, on, any, all."),
     exposure_s=EXPOSURE,
     on_abort=loss("What becomes of the cell when this plan aborts."),
     on_client_lost=loss("What becomes of the cell when this session dies."),
@@ -52,7 +52,7 @@ def operando(
     station: MeasuresDiffraction,
     cell: Cell | dict[str, Any],
     protocol: Protocol | dict[str, Any],
-    every: dict[str, Any],
+    when: When | dict[str, Any],
     exposure_s: float = 60.0,
     *,
     on_abort: str,
@@ -75,9 +75,8 @@ def operando(
         Takes the frames, lets the beam through for them, and compares clocks once per frame.
     cell, protocol
         Models, or their JSON forms.
-    every
-        When a frame is due: `time_s` (cell seconds), `voltage_V`, `soc`; whichever has changed by so
-        much since the last one.
+    when
+        When a frame is due, as `{"every": {"time_s": 300}}`; see `When`.
     exposure_s
         Exposure of each frame, in cell seconds.
     on_abort, on_client_lost
@@ -97,17 +96,18 @@ def operando(
 
     Raises
     ------
-    ProtocolError, CellError, ValidationError
+    ProtocolError, CellError, WhenError
         Before anything moves, if something asked for cannot be.
     """
     require_role(cycler, CyclesCells, "cycler")
     require_role(station, MeasuresDiffraction, "station")
     check_exposure(exposure_s)
-    condition = Every.model_validate(every)
+    condition = When.of(when)
     abort, lost = as_loss(on_abort, "on_abort"), as_loss(on_client_lost, "on_client_lost")
     checked_protocol, checked_cell, program = bound(protocol, cell, cycler.site, initial_soc)
+    check_when(condition, program)
     program_id = yield from program_id_for(cycler, program, take_up)
-    measurement = {"technique": "xrd", "every": every, "exposure_s": exposure_s}
+    measurement = {"technique": "xrd", "when": condition.given(), "exposure_s": exposure_s}
     metadata = experiment_metadata(
         "operando",
         checked_cell,

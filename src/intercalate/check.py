@@ -31,7 +31,7 @@ def _wanted(one: ExperimentCell, config: Config) -> Wanted:
     return Wanted(
         name=one.place or one.cell.name,
         position_mm=(at.x_mm, at.y_mm) if at else (0.0, 0.0),
-        every_s=one.every.time_s if one.every else None,
+        every_s=one.when.period_s if one.when else None,
         duration_s=expected_duration_s(one.bound(config.site)),
         priority=one.priority,
     )

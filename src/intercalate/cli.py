@@ -246,8 +246,8 @@ def check(context: click.Context, experiment_file: Path) -> None:
     for one in experiment.cells:
         click.echo(f"{one.place}: {one.cell.name}" if one.place else one.cell.name)
         click.echo(one.protocol.describe())
-        if one.every is not None:
-            click.echo(f"Frames {one.every.describe()}, {experiment.exposure_s:g} s each.")
+        if one.when is not None:
+            click.echo(f"Frames {one.when.describe()}; {experiment.exposure_s:g} s each.")
     if experiment.exposure_s is not None:
         click.echo(schedule_of(experiment, config).describe())
 

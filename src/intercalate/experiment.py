@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from intercalate.cell import Cell
 from intercalate.contract import OnLoss
 from intercalate.orchestration.tasks import SpotMm
-from intercalate.orchestration.when import Every
+from intercalate.orchestration.when import When
 from intercalate.problems import Problem, ProblemsError, problems_of
 from intercalate.protocol import BoundProgram, Protocol, SiteLimits, bind
 
@@ -31,7 +31,7 @@ class Diffraction(_Section):
     """Frames: for how long in cell seconds, and when, where that is the same for every cell."""
 
     exposure_s: Annotated[float, Field(gt=0, le=3600)]
-    every: Every | None = None
+    when: When | None = None
 
 
 class _FileCell(_Section):
@@ -40,7 +40,7 @@ class _FileCell(_Section):
     cell: Path
     protocol: Path
     place: str
-    every: Every | None = None
+    when: When | None = None
     spots_mm: tuple[SpotMm, ...] = ((0.0, 0.0),)
     priority: int = 0
     initial_soc: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -75,12 +75,12 @@ class _File(_Section):
         measures = self.plan != "charge_discharge"
         if measures and self.xrd is None:
             found.append(Problem("xrd", "(absent)", "the plan measures", "add [xrd] with exposure_s"))
-        if self.plan == "operando" and self.xrd is not None and self.xrd.every is None:
-            found.append(Problem("xrd.every", "(absent)", "says when to measure", "add every"))
-        if several and self.xrd is not None and self.xrd.every is not None:
+        if self.plan == "operando" and self.xrd is not None and self.xrd.when is None:
+            found.append(Problem("xrd.when", "(absent)", "says when to measure", "add when"))
+        if several and self.xrd is not None and self.xrd.when is not None:
             found.append(
                 Problem(
-                    "xrd.every",
+                    "xrd.when",
                     "given",
                     "each cell has its own",
                     "move it to those of [[cells]] that meet the beam",
@@ -101,7 +101,7 @@ class ExperimentCell(_Section):
     cell: Cell
     protocol: Protocol
     initial_soc: float | None
-    every: Every | None
+    when: When | None
     place: str | None = None
     spots_mm: tuple[SpotMm, ...] = ((0.0, 0.0),)
     priority: int = 0
@@ -160,8 +160,14 @@ class Experiment(_Section):
         if problems := file.problems() or _missing_files(file, path):
             raise ExperimentError(str(path), problems)
         cells = tuple(_read_cell(one, path) for one in _cells_of(file))
-        for one in cells:
-            one.bound(site)
+        problems = []
+        for number, one in enumerate(cells):
+            program = one.bound(site)
+            if one.when is not None:
+                where = f"cells[{number}].when" if file.cells else "xrd.when"
+                problems += [problem.under(where) for problem in one.when.problems_with(program)]
+        if problems:
+            raise ExperimentError(str(path), problems)
         return cls(
             plan=file.plan,
             on_abort=file.on_abort,
@@ -176,8 +182,8 @@ def _cells_of(file: _File) -> list[dict[str, Any]]:
     """Fields of every cell, with the paths of its files."""
     if file.cells:
         return [dict(one) for one in file.cells]
-    every = file.xrd.every if file.xrd else None
-    return [{"cell": file.cell, "protocol": file.protocol, "initial_soc": file.initial_soc, "every": every}]
+    when = file.xrd.when if file.xrd else None
+    return [{"cell": file.cell, "protocol": file.protocol, "initial_soc": file.initial_soc, "when": when}]
 
 
 def _missing_files(file: _File, path: Path) -> list[Problem]:

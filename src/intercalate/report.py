@@ -11,7 +11,8 @@ import numpy as np
 from intercalate import streams
 from intercalate.catalog.client import CatalogError, records, run_status, stream_of
 from intercalate.contract import RECORD_COLUMNS
-from intercalate.orchestration.when import Every, Occasions
+from intercalate.orchestration.occasions import Occasions, check_when
+from intercalate.orchestration.when import When, WhenError
 
 EXPOSING, MOVING, DEAD = "exposing", "moving", "dead"
 IMPOSSIBLE, ABSENT, OTHERWISE = "impossible", "no session", "otherwise"
@@ -178,6 +179,8 @@ def report_of(runs: Sequence[Any]) -> CellReport:
     measured = sum(one.measured for one in parts)
     missed = Counter(reason for one in parts for reason in one.missed)
     due_unix_s = _occasions(start, rows)
+    if due_unix_s is None:
+        due_unix_s = np.full(measured + missed.total(), np.nan)
     if gone := sum(int(((due_unix_s > a) & (due_unix_s <= b)).sum()) for a, b in absent):
         missed[NO_SESSION] += gone
     if left := len(due_unix_s) - measured - missed.total():
@@ -291,12 +294,18 @@ def _absences(parts: Sequence[_Part]) -> np.ndarray:
     return np.array(found).reshape(-1, 2)
 
 
-def _occasions(start: Any, rows: np.ndarray) -> np.ndarray:
-    """When a measurement was due: the condition of the run, once more on its records."""
-    every = next((one["every"] for one in start.get("measurements", ())), None)
-    if every is None:
-        return np.empty(0)
-    occasions = Occasions(Every.model_validate(dict(every)))
+def _occasions(start: Any, rows: np.ndarray) -> np.ndarray | None:
+    """When a measurement was due, by the condition of the run and its records; None if nobody can say."""
+    found = next((one.get("when") for one in start.get("measurements", ())), None)
+    if found is None:
+        return None
+    when = When.of(dict(found))
+    try:
+        check_when(when)
+    except WhenError:
+        # A function of a plan file that is not loaded here.
+        return None
+    occasions = Occasions(when)
     due = []
     for row in rows:
         occasions.see(row)

@@ -88,10 +88,10 @@ class Session:
             return operando_cells(cyclers, self.xrd, tasks, experiment.exposure_s, **losses, **again)
         (one,) = experiment.cells
         common: dict[str, Any] = {**losses, **again, "initial_soc": one.initial_soc}
-        if one.every is None or experiment.exposure_s is None:
+        if one.when is None or experiment.exposure_s is None:
             return charge_discharge(self.cycler, one.cell, one.protocol, **common)
-        every = one.every.model_dump(exclude_none=True)
-        return operando(self.cycler, self.xrd, one.cell, one.protocol, every, experiment.exposure_s, **common)
+        when = one.when.given()
+        return operando(self.cycler, self.xrd, one.cell, one.protocol, when, experiment.exposure_s, **common)
 
     def _experiment_left_behind(self, experiment: "Experiment") -> dict[str, Any]:
         """What makes new runs part of the experiment whose programs its channels had last."""
@@ -121,8 +121,8 @@ class Session:
                     place,
                     one.cell,
                     one.protocol,
-                    experiment.exposure_s if one.every else None,
-                    one.every.time_s if one.every else None,
+                    experiment.exposure_s if one.when else None,
+                    one.when.period_s if one.when else None,
                     overrides,
                     initial_soc=one.initial_soc,
                 )

@@ -59,7 +59,7 @@ def visit(laboratory: Laboratory, began_s: float, frames: int = 1):
 
 
 def a_run(laboratory: Laboratory, *parts: Any, **metadata: Any):
-    every = {"technique": "xrd", "every": {"time_s": 100.0}, "exposure_s": 10.0}
+    every = {"technique": "xrd", "when": {"every": {"time_s": 100.0}}, "exposure_s": 10.0}
     start = {"sample": "made", "place": "H1", "program_id": "p1", "measurements": [every], **metadata}
 
     @bpp.run_decorator(md=start)

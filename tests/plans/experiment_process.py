@@ -89,7 +89,7 @@ class Runs:
         experiment.write_text(
             f'plan = "operando"\ncell = "{EXAMPLES}/cells/nmc811_graphite_operando.toml"\n'
             f'protocol = "protocol.json"\non_abort = "{on_abort}"\non_client_lost = "{on_client_lost}"\n'
-            "[xrd]\nevery = { time_s = 200.0 }\nexposure_s = 50.0\n"
+            "[xrd]\nwhen = { every = { time_s = 200.0 } }\nexposure_s = 50.0\n"
         )
         command = (sys.executable, "-m", "intercalate.cli", "-c", str(self._beamline.config_file), "run")
         known = set(journals(self._beamline.config.stored("journals")))

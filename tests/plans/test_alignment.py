@@ -43,7 +43,7 @@ def test_aligned_voltages_are_right_within_their_uncertainty(
             session.xrd,
             cell,
             PROTOCOL,
-            {"time_s": 120.0},
+            {"every": {"time_s": 120.0}},
             20.0,
             on_abort="rest",
             on_client_lost="rest",

@@ -65,7 +65,7 @@ def task(cell: Cell, place: str, charge_s: float = 3000.0, **more: Any) -> dict[
         "place": place,
         "cell": described,
         "protocol": protocol(charge_s),
-        "every": {"time_s": EVERY_S},
+        "when": {"every": {"time_s": EVERY_S}},
         **more,
     }
 
@@ -119,7 +119,7 @@ def test_every_cell_has_its_own_run_records_and_frames(
 def test_a_twin_without_times_is_cycled_and_never_exposed(
     session: Session, beamline: Beamline, cell: Cell, documents: Documents
 ) -> None:
-    session.RE(plan(session, task(cell, "H1", 1200.0), task(cell, "H2", 2400.0, every=None)))
+    session.RE(plan(session, task(cell, "H1", 1200.0), task(cell, "H2", 2400.0, when=None)))
     runs = by_place(documents)
     assert "xrd" not in runs["H2"]
     assert runs["H2"]["start"]["measurements"] == []
@@ -315,7 +315,7 @@ def test_without_a_program_there_is_nothing_to_take_up(session: Session, cell: C
         ({"place": "LaB6"}, r"LaB6.*is no place for a cell.*H1, H2"),
         ({"place": "H9"}, r"H9.*is no place for a cell"),
         ({"spots_mm": [[0.0, 99.0]]}, "spots_mm"),
-        ({"every": {"times": 1}}, "did you mean time_s"),
+        ({"when": {"every": {"times": 1}}}, "did you mean time_s"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_moves(

@@ -423,7 +423,7 @@ def an_operando(session: Session, cell: Cell, steps: dict[str, Any], **options: 
         session.xrd,
         cell,
         steps,
-        {"time_s": 200.0},
+        {"every": {"time_s": 200.0}},
         50.0,
         on_abort="rest",
         on_client_lost="continue",

@@ -76,7 +76,9 @@ def lithiate(session: Session, cell: Cell) -> str:
     session.RE(charge_discharge(session.cycler, cell, FORMATION, **last_words))
     session.RE(bps.mv(session.xrd.changer, "H1"))
     (uid,) = session.RE(
-        operando(session.cycler, session.xrd, cell, LITHIATION, {"time_s": 1000.0}, 60.0, **last_words)
+        operando(
+            session.cycler, session.xrd, cell, LITHIATION, {"every": {"time_s": 1000.0}}, 60.0, **last_words
+        )
     )
     return uid
 

@@ -55,7 +55,7 @@ def an_operando(session: Session, cell: Cell, hours: float = 1.0, **changes: Any
         session.xrd,
         cell,
         short_protocol(hours),
-        {"time_s": 120.0},
+        {"every": {"time_s": 120.0}},
         **options,
     )
 
@@ -217,6 +217,37 @@ def test_charge_discharge_alone_with_a_marker(session: Session, cell: Cell, docu
     assert marker["data"]["cycler_marker_test_time_s"] == pytest.approx(900.0, abs=2.0)
     last_of_charge = records[records[:, SEQ] == marker["data"]["cycler_marker_record_seq"] - 1]
     assert last_of_charge[0, TIME] == marker["data"]["cycler_marker_test_time_s"]
+
+
+def test_frames_are_taken_where_the_voltage_passes_a_level_and_where_a_step_begins(
+    session: Session, cell: Cell, documents: Documents
+) -> None:
+    protocol = {
+        "record": {"time_s": 20.0},
+        "safety": {"max_voltage_V": 4.3, "min_voltage_V": 0.0, "delay_s": 5.0},
+        "method": [
+            {"step": "constant_current", "rate_C": 0.2, "until_voltage_V": 3.6, "until_time_s": 20000},
+            {"step": "open_circuit_voltage", "until_time_s": 1000},
+        ],
+    }
+    levels = [3.3, 3.5]
+    when = {"any": [{"at": {"voltage_V": levels, "direction": "up"}}, {"at": {"step": [2]}}]}
+    session.RE(
+        operando(
+            session.cycler, session.xrd, cell, protocol, when, 20.0, on_abort="rest", on_client_lost="rest"
+        )
+    )
+    (start,) = documents.of("start")
+    assert start["measurements"][0]["when"] == when
+    records = documents.records()
+    voltage_v, step = (records[:, RECORD_COLUMNS.index(one)] for one in ("voltage_volt", "step_id"))
+    passed = [int(np.argmax(voltage_v >= level)) for level in levels] + [int(np.argmax(step == 2))]
+    due_s = records[passed, RECORD_COLUMNS.index("unix_time_second")]
+    visits = [event["data"] for event in documents.events("visits")]
+    assert [one["visit_due_unix_s"] for one in visits] == pytest.approx(due_s)
+    assert len(documents.events("xrd")) == 3
+    # It began before the next record but one.
+    assert all(0 <= one["visit_began_unix_s"] - one["visit_due_unix_s"] < 100.0 for one in visits)
 
 
 def test_the_shutter_is_open_during_exposures_and_closed_between_them(

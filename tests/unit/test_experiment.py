@@ -40,7 +40,7 @@ def test_the_shipped_experiments_can_run_on_the_simulated_site(path: Path, site:
         (("exposure_s = 60.0", "exposure_s = -1.0"), ("xrd.exposure_s", "-1")),
         (("exposure_s = 60.0", "exposure_s = nan"), ("xrd.exposure_s",)),
         (("time_s = 300.0", "times = 300.0"), ("times", "did you mean time_s")),
-        (("time_s = 300.0", ""), ("xrd.every",)),
+        (("time_s = 300.0", ""), ("xrd.when",)),
         (('plan = "operando"', 'plan = "opperando"'), ("plan", "opperando")),
         (("initial_soc = 0.0", "initial_soc = 3.0"), ("initial_soc", "3")),
     ],
@@ -58,7 +58,7 @@ def test_a_mistake_is_named_with_file_and_field(
 
 
 def test_operando_without_a_measurement_is_refused(tmp_path: Path, site: SiteLimits) -> None:
-    path = changed(tmp_path, ("[xrd]\nevery = { time_s = 300.0 }\nexposure_s = 60.0\n", ""))
+    path = changed(tmp_path, ("[xrd]\nwhen = { every = { time_s = 300.0 } }\nexposure_s = 60.0\n", ""))
     with pytest.raises(ExperimentError, match="xrd"):
         Experiment.from_file(path, site)
 
@@ -72,7 +72,18 @@ TWO_CELLS = EXAMPLES / "experiments" / "two_cells.toml"
         (('place = "H2"', ""), ("cells[1].place", "(absent)")),
         (("spots_mm = [[0.0, 0.0]", "spots_mm = [[0.0, 99.0]"), ("cells[1].spots_mm", "99")),
         (("priority = 1", "priorities = 1"), ("priorities", "did you mean priority")),
-        (("exposure_s = 60.0", "exposure_s = 60.0\nevery = { time_s = 10 }"), ("xrd.every", "[[cells]]")),
+        (
+            ("exposure_s = 60.0", "exposure_s = 60.0\nwhen = { every = { time_s = 10 } }"),
+            ("xrd.when", "[[cells]]"),
+        ),
+        (
+            ("every = { time_s = 600.0 } }\npriority", "at = { voltage_V = [9.0] } }\npriority"),
+            ("cells[0].when.at.voltage_V", "9.0", "the program stays within 0 to 4.3 V"),
+        ),
+        (
+            ("every = { time_s = 600.0 } }\npriority", "at = { stp = [1] } }\npriority"),
+            ("cells[0].when.at.stp", "did you mean step"),
+        ),
         (('plan = "operando_cells"', 'plan = "operando"'), ("takes one cell", "use operando_cells")),
         (("nmc811_graphite_twin", "no_such_twin"), ("no such file as", "no_such_twin")),
         (("preflight = true", 'preflight = true\ncell = "x.toml"'), ("cell", "belongs to one of [[cells]]")),

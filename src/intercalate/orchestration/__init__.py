@@ -11,13 +11,17 @@ from intercalate.orchestration.cycling import (
     start_program,
 )
 from intercalate.orchestration.measuring import Measuring, OpenDetector, take_frame, take_frames
-from intercalate.orchestration.when import Every
+from intercalate.orchestration.occasions import Occasions, condition
+from intercalate.orchestration.when import When, WhenError
 
 __all__ = [
-    "Every",
     "Measuring",
+    "Occasions",
     "OpenDetector",
+    "When",
+    "WhenError",
     "charge",
+    "condition",
     "cycling_records",
     "discharge",
     "drain",

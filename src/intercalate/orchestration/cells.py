@@ -28,8 +28,8 @@ from intercalate.orchestration.cycling import (
 )
 from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.measuring import Measuring
+from intercalate.orchestration.occasions import Occasions
 from intercalate.orchestration.waiting import wait_for_any
-from intercalate.orchestration.when import Occasions
 from intercalate.protocol import BoundProgram
 
 _UNIX = RECORD_COLUMNS.index("unix_time_second")

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from intercalate.cell import Cell
 from intercalate.devices.roles import ChangesSamples, CyclesCells
-from intercalate.orchestration.when import Every
+from intercalate.orchestration.when import When
 from intercalate.problems import Problem, ProblemsError, problems_of
 from intercalate.protocol import Protocol
 
@@ -27,7 +27,7 @@ class CellTask(BaseModel):
         Of the cell on the sample changer, whose cables go to one channel of the cycler.
     cell, protocol
         What it is, and what to do to it.
-    every
+    when
         When it is measured; None for a twin that the beam never meets.
     spots_mm
         On the sample from the centre of its window, visited one after the other.
@@ -43,7 +43,7 @@ class CellTask(BaseModel):
     place: Annotated[str, Field(min_length=1)]
     cell: dict[str, Any]
     protocol: dict[str, Any]
-    every: Every | None = None
+    when: When | None = None
     spots_mm: Annotated[tuple[SpotMm, ...], Field(min_length=1)] = ((0.0, 0.0),)
     priority: int = 0
     initial_soc: Annotated[float, Field(ge=0, le=1)] | None = None

@@ -1,18 +1,34 @@
-"""When to measure: conditions on the records of the cycler."""
+"""When to measure: conditions on the records of a cycler, as validated models, JSON in and out.
 
-import math
-from typing import Any, Self
+`{"every": {"time_s": 600}}`, `{"at": {"voltage_V": [3.6, 3.9]}}`, `{"on": {"dqdv_peak": {"width_mV": 10}}}`,
+and `{"any": [...]}` or `{"all": [...]}` of these, each with a `limit` and a `cooldown_s` if wanted.
+"""
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Self
 
-from intercalate.contract import RECORD_COLUMNS
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-_TIME, _VOLTAGE, _SOC, _UNIX = (
-    RECORD_COLUMNS.index(c) for c in ("test_time_second", "voltage_volt", "soc", "unix_time_second")
-)
+from intercalate.problems import Problem, ProblemsError, problems_of
+from intercalate.protocol import BoundProgram
+
+Positive = Annotated[float, Field(gt=0)]
+Levels = Annotated[tuple[float, ...], Field(min_length=1, max_length=1000)]
 
 
-class Every(BaseModel):
+class WhenError(ProblemsError):
+    """A condition was refused; `problems` lists everything wrong with it."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def given(self) -> dict[str, Any]:
+        """Fields that were given, as JSON has them."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class Every(_Model):
     """Due at the start, then whenever one of the given quantities has changed by its step.
 
     Attributes
@@ -21,85 +37,257 @@ class Every(BaseModel):
         Cell time.
     voltage_V
         Change of the voltage in either direction since the last occasion.
+    capacity_mAh
+        Likewise of the charge passed, net.
     soc
         Likewise of the state of charge, 0 to 1.
+    cycles
+        Number of cycles.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    time_s: float | None = Field(default=None, gt=0)
-    voltage_V: float | None = Field(default=None, gt=0, le=5)
-    soc: float | None = Field(default=None, gt=0, le=1)
+    time_s: Positive | None = None
+    voltage_V: Annotated[float, Field(gt=0, le=5)] | None = None
+    capacity_mAh: Positive | None = None
+    soc: Annotated[float, Field(gt=0, le=1)] | None = None
+    cycles: Annotated[int, Field(gt=0)] | None = None
 
     @model_validator(mode="after")
     def _check_any(self) -> Self:
-        if self.time_s is None and self.voltage_V is None and self.soc is None:
-            raise ValueError("give at least one of time_s, voltage_V, soc")
+        if not self.given():
+            raise ValueError(f"give at least one of {', '.join(type(self).model_fields)}")
         return self
 
     def describe(self) -> str:
         """As a person would say it."""
-        parts = [
-            text
-            for value, text in (
-                (self.time_s, f"{self.time_s or 0:g} s"),
-                (self.voltage_V, f"{1000 * (self.voltage_V or 0):g} mV"),
-                (self.soc, f"{100 * (self.soc or 0):g} % state of charge"),
-            )
-            if value is not None
-        ]
-        return "every " + " or ".join(parts)
+        words = {
+            "time_s": "{:g} s",
+            "voltage_V": "{:g} V",
+            "capacity_mAh": "{:g} mAh",
+            "soc": "{:g} of state of charge",
+            "cycles": "{:g} cycles",
+        }
+        return "every " + " or ".join(words[name].format(value) for name, value in self.given().items())
 
 
-class Occasions:
-    """Says of each record whether a condition is due; sees every record once, in order.
+class At(_Model):
+    """Due where a level is passed, or a step begins.
 
     Attributes
     ----------
-    due, due_since_unix_s
-        Whether a measurement is due, and since which record.
-    overrun
-        Number of occasions that came while the one before still waited.
+    voltage_V, soc, capacity_mAh
+        Levels; the charge passed is net, from the start of the program, + is charge.
+    direction
+        `up` or `down` where only one way of passing counts.
+    step
+        Positions of steps in the protocol, from 1, due at the first record of each; a step that ends is due
+        at the first record of the one that follows.
     """
 
-    def __init__(self, every: Every):
-        self.every = every
-        self.due = False
-        self.due_since_unix_s = 0.0
-        self.overrun = 0
-        self._last: tuple[float, float, float] | None = None
+    voltage_V: Levels | None = None
+    soc: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_length=1)] | None = None
+    capacity_mAh: Levels | None = None
+    step: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] | None = None
+    direction: Literal["up", "down"] | None = None
 
-    def see(self, record: Any) -> None:
-        """Take in one record, a row in the order of `RECORD_COLUMNS`."""
-        now = (float(record[_TIME]), float(record[_VOLTAGE]), float(record[_SOC]))
-        if self._last is None or self._passed(now, self._last):
-            if self.due:
-                self.overrun += 1
-            else:
-                self.due, self.due_since_unix_s = True, float(record[_UNIX])
-            self._last = self._next_from(now)
+    @model_validator(mode="after")
+    def _check_any(self) -> Self:
+        given = set(self.given()) - {"direction"}
+        if not given:
+            raise ValueError("give at least one of voltage_V, soc, capacity_mAh, step")
+        if self.direction and given == {"step"}:
+            raise ValueError("a step has no direction; leave it out, or add a level")
+        return self
 
-    def _passed(self, now: tuple[float, float, float], last: tuple[float, float, float]) -> bool:
-        steps = (self.every.time_s, self.every.voltage_V, self.every.soc)
-        return any(
-            step is not None and math.isfinite(value) and abs(value - before) >= step - 1e-9
-            for step, value, before in zip(steps, now, last, strict=True)
+    def describe(self) -> str:
+        """As a person would say it."""
+        way = f" going {self.direction}" if self.direction else ""
+        words = {
+            "voltage_V": "{} V",
+            "soc": "state of charge {}",
+            "capacity_mAh": "{} mAh",
+            "step": "step {}",
+        }
+        given = {name: value for name, value in self.given().items() if name != "direction"}
+        parts = [
+            words[name].format(", ".join(f"{one:g}" for one in values)) for name, values in given.items()
+        ]
+        return "at " + " or ".join(parts) + way
+
+
+class Plateau(_Model):
+    """The voltage has become flat while current flows.
+
+    Attributes
+    ----------
+    below_mV_per_h
+        Magnitude of the slope, over `window_s`.
+    window_s
+        Cell time over which the slope is taken; entered once it is flat that long.
+    """
+
+    below_mV_per_h: Positive
+    window_s: Positive = 600.0
+
+
+class Peak(_Model):
+    """The differential capacity dQ/dV has passed a maximum.
+
+    Attributes
+    ----------
+    width_mV
+        Of the steps of voltage over which dQ/dV is taken.
+    prominence
+        Share of the maximum by which dQ/dV must have risen before and fallen after it.
+    """
+
+    width_mV: Positive = 10.0
+    prominence: Annotated[float, Field(gt=0, lt=1)] = 0.2
+
+
+class On(_Model):
+    """Due when the course of the cell shows something.
+
+    Attributes
+    ----------
+    plateau, dqdv_peak
+        Exactly one of these, or `function`.
+    function
+        Name of a function that a loaded plan file has registered with `condition`.
+    """
+
+    plateau: Plateau | None = None
+    dqdv_peak: Peak | None = None
+    function: Annotated[str, Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _check_one(self) -> Self:
+        if len(self.given()) != 1:
+            raise ValueError("give exactly one of plateau, dqdv_peak, function")
+        return self
+
+    def describe(self) -> str:
+        """As a person would say it."""
+        if self.plateau is not None:
+            return f"on a plateau flatter than {self.plateau.below_mV_per_h:g} mV/h"
+        if self.dqdv_peak is not None:
+            return f"on a peak of dQ/dV in steps of {self.dqdv_peak.width_mV:g} mV"
+        return f"on {self.function}"
+
+
+class When(_Model):
+    """A condition: one of `every`, `at`, `on`, `any`, `all`.
+
+    Attributes
+    ----------
+    any
+        Due when one of these is.
+    all
+        Due when each of these has been since it was due last.
+    limit
+        Number of occasions at most.
+    cooldown_s
+        Cell time after an occasion in which there is no other.
+    """
+
+    every: Every | None = None
+    at: At | None = None
+    on: On | None = None
+    any: Annotated[tuple["When", ...], Field(min_length=1)] | None = None
+    all: Annotated[tuple["When", ...], Field(min_length=1)] | None = None
+    limit: Annotated[int, Field(gt=0)] | None = None
+    cooldown_s: Positive | None = None
+
+    @model_validator(mode="after")
+    def _check_one(self) -> Self:
+        if len(set(self.given()) - {"limit", "cooldown_s"}) != 1:
+            raise ValueError("give exactly one of every, at, on, any, all")
+        return self
+
+    @classmethod
+    def of(cls, value: "When | dict[str, Any]", *, source: str = "when") -> Self:
+        """Validate a condition.
+
+        Raises
+        ------
+        WhenError
+            Naming field, value and remedy of everything that is wrong.
+        """
+        if isinstance(value, cls):
+            return value
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            raise WhenError(source, problems_of(error, cls)) from None
+
+    @property
+    def parts(self) -> tuple["When", ...]:
+        """What it is composed of."""
+        return self.any or self.all or ()
+
+    @property
+    def period_s(self) -> float | None:
+        """Cell time between occasions, where that can be foreseen."""
+        if self.every is None or set(self.given()) != {"every"} or set(self.every.given()) != {"time_s"}:
+            return None
+        return self.every.time_s
+
+    def describe(self) -> str:
+        """As a person would say it."""
+        if self.parts:
+            joined = (" or " if self.any else " and ").join(
+                f"({one.describe()})" if one.parts else one.describe() for one in self.parts
+            )
+        else:
+            one = self.every or self.at or self.on
+            assert one is not None
+            joined = one.describe()
+        if self.cooldown_s is not None:
+            joined += f", {self.cooldown_s:g} s apart at least"
+        if self.limit is not None:
+            joined += f", {self.limit} times at most"
+        return joined
+
+    def leaves(self, path: str = "") -> Iterator[tuple[str, "When"]]:
+        """Every condition in it that is composed of no others, with its path."""
+        if not self.parts:
+            yield path, self
+        kind = "any" if self.any else "all"
+        for number, one in enumerate(self.parts):
+            yield from one.leaves(f"{path}{'.' if path else ''}{kind}[{number}]")
+
+    def problems_with(self, program: BoundProgram) -> list[Problem]:
+        """Why some of it can never be due while a program runs."""
+        found = []
+        for path, one in self.leaves():
+            if one.at is None:
+                continue
+            where = f"{path}.at" if path else "at"
+            found += _unreachable(one.at, program, where)
+        return found
+
+
+def _unreachable(at: At, program: BoundProgram, where: str) -> list[Problem]:
+    low_v, high_v = program.limits.min_voltage_v, program.limits.max_voltage_v
+    range_v = f"the program stays within {low_v:g} to {high_v:g} V"
+    found = [
+        Problem(f"{where}.voltage_V", level, range_v, "mend the level")
+        for level in at.voltage_V or ()
+        if not low_v <= level <= high_v
+    ]
+    steps = program.step_ids
+    range_steps = f"the protocol has the steps {steps[0]} to {steps[-1]}"
+    found += [
+        Problem(f"{where}.step", step, range_steps, "name one of them")
+        for step in at.step or ()
+        if step not in steps
+    ]
+    if at.soc is not None and program.initial_soc is None:
+        found.append(
+            Problem(
+                f"{where}.soc", at.soc[0], "nobody said the state of charge at the start", "give initial_soc"
+            )
         )
+    return found
 
-    def _next_from(self, now: tuple[float, float, float]) -> tuple[float, float, float]:
-        """Reference of the next occasion: times stay on their grid, so that they do not drift."""
-        step = self.every.time_s
-        if self._last is None or step is None:
-            return now
-        return (self._last[0] + step * math.floor((now[0] - self._last[0] + 1e-9) / step), now[1], now[2])
 
-    def skip(self, records: Any) -> None:
-        """Take in records of a time when nobody was here to measure: none of their occasions is due."""
-        for record in records:
-            self.see(record)
-        self.due, self.overrun = False, 0
-
-    def take(self) -> bool:
-        """Whether a measurement is due; asking takes the occasion."""
-        due, self.due = self.due, False
-        return due
+When.model_rebuild()

@@ -131,6 +131,12 @@ class BoundProgram(_Frozen):
                 bodies.append((block.to, index))
         return self
 
+    @property
+    def step_ids(self) -> tuple[int, ...]:
+        """Positions in the protocol of the steps that have segments, from 1."""
+        runs = [block for block in self.blocks if isinstance(block, Run)]
+        return tuple(sorted({part.step_id for run in runs for part in (*run.parts, *run.last)}))
+
     @classmethod
     def from_json(cls, text: str, *, source: str = "program") -> Self:
         """Read what `to_json` wrote.

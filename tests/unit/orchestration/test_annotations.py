@@ -38,7 +38,7 @@ def operando_request(**changes: Any) -> dict[str, Any]:
         "station": "xrd",
         "cell": {},
         "protocol": {},
-        "every": {"time_s": 60},
+        "when": {"every": {"time_s": 60}},
         "exposure_s": 30.0,
         "on_abort": "rest",
         "on_client_lost": "continue",

@@ -1,92 +1,145 @@
-import numpy as np
+"""Conditions: what they accept, how they read, what can never be due."""
+
+import json
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
-from intercalate.contract import RECORD_COLUMNS
-from intercalate.orchestration.when import Every, Occasions
+from intercalate.cell import Cell
+from intercalate.config import EXAMPLES, Config
+from intercalate.orchestration.occasions import Occasions, check_when, condition
+from intercalate.orchestration.when import When, WhenError
+from intercalate.protocol import BoundProgram, Protocol, bind
 
+TIMES = {"every": {"time_s": 60.0}}
 
-def record(time_s: float, voltage_v: float = 3.7, soc: float = np.nan) -> list[float]:
-    row = [0.0] * len(RECORD_COLUMNS)
-    for name, value in (("test_time_second", time_s), ("voltage_volt", voltage_v), ("soc", soc)):
-        row[RECORD_COLUMNS.index(name)] = value
-    return row
-
-
-def due_at(every: Every, records: list[list[float]]) -> list[int]:
-    occasions = Occasions(every)
-    found = []
-    for number, one in enumerate(records):
-        occasions.see(one)
-        if occasions.take():
-            found.append(number)
-    return found
-
-
-def test_the_first_record_is_always_an_occasion():
-    assert due_at(Every(time_s=1e6), [record(0.0), record(10.0)]) == [0]
-
-
-def test_times_stay_on_their_grid_however_late_a_record_comes():
-    times = [0, 95, 101, 195, 210, 290, 300]
-    assert due_at(Every(time_s=100), [record(t) for t in times]) == [0, 2, 4, 6]
-
-
-def test_voltage_counts_in_both_directions_from_the_last_occasion():
-    voltages = [3.70, 3.74, 3.76, 3.72, 3.70]
-    assert due_at(Every(voltage_V=0.05), [record(0, v) for v in voltages]) == [0, 2, 4]
-
-
-def test_an_unknown_state_of_charge_is_never_due():
-    assert due_at(Every(soc=0.1), [record(t) for t in range(5)]) == [0]
-
-
-def test_any_of_several_quantities_is_enough():
-    rows = [record(0, 3.7, 0.1), record(10, 3.7, 0.25), record(200, 3.7, 0.26)]
-    assert due_at(Every(time_s=100, soc=0.1), rows) == [0, 1, 2]
-
-
-def test_what_came_while_nobody_was_here_is_past_and_the_grid_goes_on():
-    occasions = Occasions(Every(time_s=100))
-    occasions.skip([record(t) for t in (0, 100, 205, 310, 350)])
-    assert (occasions.due, occasions.overrun) == (False, 0)
-    occasions.see(record(390))
-    assert not occasions.due
-    occasions.see(record(400))
-    assert occasions.due
-
-
-def test_an_occasion_that_nobody_took_stays_one():
-    occasions = Occasions(Every(time_s=10))
-    for time_s in range(0, 100, 5):
-        occasions.see(record(time_s))
-    assert occasions.take()
-    assert not occasions.take()
-
-
-@given(
-    step=st.floats(1.0, 500.0),
-    gaps=st.lists(st.floats(0.1, 60.0), min_size=1, max_size=200),
+LEAVES = st.one_of(
+    st.builds(lambda s: {"every": {"time_s": s}}, st.floats(1, 1e5)),
+    st.builds(lambda v: {"at": {"voltage_V": v}}, st.lists(st.floats(2.5, 4.2), min_size=1, max_size=3)),
+    st.builds(lambda s: {"on": {"plateau": {"below_mV_per_h": s}}}, st.floats(0.1, 100)),
+    st.builds(lambda w: {"on": {"dqdv_peak": {"width_mV": w}}}, st.floats(1, 50)),
 )
-def test_occasions_are_never_nearer_than_the_step_less_one_gap(step: float, gaps: list[float]):
-    times = np.concatenate([[0.0], np.cumsum(gaps)])
-    taken = times[due_at(Every(time_s=step), [record(t) for t in times])]
-    assert taken[0] == 0.0
-    assert np.all(np.diff(taken) > step - max(gaps) - 1e-6)
-    assert len(taken) <= times[-1] / step + 1 + 1e-6
+LIMITED = st.builds(
+    lambda one, more: {**one, **more},
+    LEAVES,
+    st.fixed_dictionaries({}, optional={"limit": st.integers(1, 9), "cooldown_s": st.floats(1, 1e4)}),
+)
+CONDITIONS = st.recursive(
+    LIMITED,
+    lambda parts: st.builds(
+        lambda kind, some: {kind: some},
+        st.sampled_from(["any", "all"]),
+        st.lists(parts, min_size=1, max_size=3),
+    ),
+    max_leaves=6,
+)
+
+
+@pytest.fixture
+def program() -> BoundProgram:
+    site = Config.from_file(EXAMPLES / "config" / "simulated.toml").site
+    cell = Cell.from_file(EXAMPLES / "cells" / "nmc811_graphite_operando.toml")
+    return bind(Protocol.from_file(EXAMPLES / "protocols" / "formation_c10.json"), cell, site)
+
+
+@given(CONDITIONS)
+def test_conditions_survive_json(content: dict[str, Any]) -> None:
+    when = When.of(content)
+    assert When.of(json.loads(json.dumps(when.given()))) == when
+    assert when.describe()
+    Occasions(when)
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{}, {"time_s": 0}, {"time_s": -1}, {"time_s": float("nan")}, {"voltage_V": 9}, {"soc": 2}, {"times": 1}],
+    ("wrong", "words"),
+    [
+        ({}, "give exactly one of every, at, on, any, all"),
+        ({**TIMES, "at": {"voltage_V": [3.9]}}, "give exactly one of"),
+        ({"evry": {"time_s": 60}}, "did you mean every"),
+        ({"every": {}}, "give at least one of time_s, voltage_V, capacity_mAh, soc, cycles"),
+        ({"every": {"time_s": 0}}, "every.time_s"),
+        ({"every": {"time_s": float("nan")}}, "every.time_s"),
+        ({"every": {"time": 60}}, "did you mean time_s"),
+        ({"every": {"voltage_V": 9}}, "every.voltage_V"),
+        ({"every": {"soc": 2}}, "every.soc"),
+        ({"every": {"cycles": 0.5}}, "every.cycles"),
+        ({"at": {}}, "give at least one of voltage_V, soc, capacity_mAh, step"),
+        ({"at": {"voltage_V": []}}, "at.voltage_V"),
+        ({"at": {"soc": [1.5]}}, "at.soc"),
+        ({"at": {"step": [0]}}, "at.step"),
+        ({"at": {"step": [1], "direction": "up"}}, "a step has no direction"),
+        ({"at": {"voltage_V": [3.9], "direction": "charge"}}, "at.direction"),
+        ({"on": {}}, "give exactly one of plateau, dqdv_peak, function"),
+        ({"on": {"plateau": {"below_mV_per_h": -1}}}, "on.plateau.below_mV_per_h"),
+        ({"on": {"dqdv_peak": {"prominence": 1.0}}}, "on.dqdv_peak.prominence"),
+        ({"any": []}, "any"),
+        ({"any": [{"every": {"time_s": 60}}, {"at": {"volt": [3]}}]}, "did you mean voltage_V"),
+        ({**TIMES, "limit": 0}, "limit"),
+        ({**TIMES, "cooldown_s": -5}, "cooldown_s"),
+    ],
 )
-def test_what_cannot_be_is_refused(wrong: dict):
-    with pytest.raises(ValidationError):
-        Every.model_validate(wrong)
+def test_what_cannot_be_is_refused_with_field_and_remedy(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(WhenError) as refused:
+        When.of(wrong)
+    assert words in str(refused.value)
 
 
-def test_it_says_what_it_does():
-    text = Every(time_s=300, voltage_V=0.01, soc=0.05).describe()
-    assert text == "every 300 s or 10 mV or 5 % state of charge"
+@pytest.mark.parametrize(
+    ("when", "words"),
+    [
+        ({"at": {"voltage_V": [3.9, 4.5]}}, ("at.voltage_V", "4.5", "within 0 to 4.3 V")),
+        ({"at": {"step": [1, 9]}}, ("at.step", "9", "steps 1 to 5")),
+        ({"at": {"soc": [0.5]}}, ("at.soc", "give initial_soc")),
+        ({"any": [TIMES, {"all": [{"at": {"step": [7]}}]}]}, ("any[1].all[0].at.step", "7")),
+    ],
+)
+def test_what_can_never_be_due_is_refused(
+    program: BoundProgram, when: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    with pytest.raises(WhenError) as refused:
+        check_when(When.of(when), program)
+    assert all(word in str(refused.value) for word in words), str(refused.value)
+
+
+def test_a_function_that_nobody_has_registered_is_named_with_those_that_are() -> None:
+    @condition
+    def hot(record: dict[str, float], kept: dict[str, Any]) -> bool:
+        return record["surface_temperature_celsius"] > 40
+
+    when = When.of({"any": [TIMES, {"on": {"function": "hto"}}]})
+    with pytest.raises(WhenError, match=r"(?s)any\[1\]\.on\.function.*hto.*registered are: .*hot"):
+        check_when(when)
+    check_when(When.of({"on": {"function": "hot"}}))
+
+
+@pytest.mark.parametrize(
+    ("when", "words"),
+    [
+        ({"every": {"time_s": 300, "voltage_V": 0.01}}, "every 300 s or 0.01 V"),
+        ({"at": {"voltage_V": [3.6, 3.9], "direction": "up"}}, "at 3.6, 3.9 V going up"),
+        ({"at": {"step": [2]}, "limit": 3}, "at step 2, 3 times at most"),
+        (
+            {"any": [TIMES, {"on": {"plateau": {"below_mV_per_h": 20}}}], "cooldown_s": 120},
+            "every 60 s or on a plateau flatter than 20 mV/h, 120 s apart at least",
+        ),
+        (
+            {"all": [{"any": [TIMES, {"on": {"function": "hot"}}]}, {"at": {"soc": [0.5]}}]},
+            "(every 60 s or on hot) and at state of charge 0.5",
+        ),
+    ],
+)
+def test_it_says_what_it_does(when: dict[str, Any], words: str) -> None:
+    assert When.of(when).describe() == words
+
+
+def test_only_plain_times_can_be_foreseen() -> None:
+    assert When.of(TIMES).period_s == 60.0
+    for one in (
+        {"every": {"soc": 0.1}},
+        {"every": {"time_s": 60, "soc": 0.1}},
+        {**TIMES, "limit": 2},
+        {"any": [TIMES]},
+    ):
+        assert When.of(one).period_s is None
