@@ -222,15 +222,17 @@ def test_charge_discharge_alone_with_a_marker(session: Session, cell: Cell, docu
 def test_frames_are_taken_where_the_voltage_passes_a_level_and_where_a_step_begins(
     session: Session, cell: Cell, documents: Documents
 ) -> None:
+    rested_v = round(float(session.cycler.voltage_v.get(use_monitor=False)), 3)
+    top_v = rested_v + 0.15
     protocol = {
         "record": {"time_s": 20.0},
         "safety": {"max_voltage_V": 4.3, "min_voltage_V": 0.0, "delay_s": 5.0},
         "method": [
-            {"step": "constant_current", "rate_C": 0.2, "until_voltage_V": 3.6, "until_time_s": 20000},
+            {"step": "constant_current", "rate_C": 0.2, "until_voltage_V": top_v, "until_time_s": 20000},
             {"step": "open_circuit_voltage", "until_time_s": 1000},
         ],
     }
-    levels = [3.3, 3.5]
+    levels = [rested_v + 0.05, rested_v + 0.1]
     when = {"any": [{"at": {"voltage_V": levels, "direction": "up"}}, {"at": {"step": [2]}}]}
     session.RE(
         operando(
