@@ -73,33 +73,26 @@ class Session:
         Parameters
         ----------
         take_up
-            Go on with what a session that is gone has left running, as part of the same experiment.
+            Go on with what a session that is gone has left running.
         """
         from intercalate_plans import charge_discharge, operando, operando_cells
 
-        losses = {"on_abort": str(experiment.on_abort), "on_client_lost": str(experiment.on_client_lost)}
-        again: dict[str, Any] = {"take_up": take_up}
-        if take_up:
-            again["md"] = self._experiment_left_behind(experiment)
+        asked: dict[str, Any] = {
+            "on_abort": str(experiment.on_abort),
+            "on_client_lost": str(experiment.on_client_lost),
+            "take_up": take_up,
+        }
         if experiment.plan == "operando_cells":
             assert experiment.exposure_s is not None
             tasks = [one.task() for one in experiment.cells]
             cyclers = list(self.cyclers.values())
-            return operando_cells(cyclers, self.xrd, tasks, experiment.exposure_s, **losses, **again)
+            return operando_cells(cyclers, self.xrd, tasks, experiment.exposure_s, **asked)
         (one,) = experiment.cells
-        common: dict[str, Any] = {**losses, **again, "initial_soc": one.initial_soc}
+        asked["initial_soc"] = one.initial_soc
         if one.when is None or experiment.exposure_s is None:
-            return charge_discharge(self.cycler, one.cell, one.protocol, **common)
+            return charge_discharge(self.cycler, one.cell, one.protocol, **asked)
         when = one.when.given()
-        return operando(self.cycler, self.xrd, one.cell, one.protocol, when, experiment.exposure_s, **common)
-
-    def _experiment_left_behind(self, experiment: "Experiment") -> dict[str, Any]:
-        """What makes new runs part of the experiment whose programs its channels had last."""
-        from intercalate.catalog.journal import last_start_of
-
-        last = (one.program_info().get("program_id") for one in self.channels(experiment))
-        start = last_start_of(self.config.stored("journals"), {one for one in last if one})
-        return {"experiment_uid": start["experiment_uid"]} if start else {}
+        return operando(self.cycler, self.xrd, one.cell, one.protocol, when, experiment.exposure_s, **asked)
 
     def preflights(self, experiment: "Experiment", overrides: dict[str, str] | None = None) -> list[Any]:
         """Plans that check every cell of an experiment before its start.
@@ -171,9 +164,10 @@ def open_session(
     import ophyd
     from bluesky import RunEngine
 
-    from intercalate.catalog.journal import Journal
+    from intercalate.catalog.journal import Journal, last_start_of
     from intercalate.devices.channel_access import print_to_log
     from intercalate.devices.logbook import Logbook
+    from intercalate.orchestration.continuing import linked_to_what_they_continue
     from intercalate.orchestration.metadata import LiveMetadata
 
     ophyd.set_cl("pyepics")
@@ -185,6 +179,9 @@ def open_session(
     live: Any = LiveMetadata(metadata, station.calibrations.store)
     engine = RunEngine(live)
     journal = Journal(settings.journals_folder)
+    engine.preprocessors.append(
+        linked_to_what_they_continue(lambda program_id: last_start_of(journal.folder, program_id))
+    )
     logbook = Logbook(name="logbook", shift_log=ShiftLog.of(settings))
     engine.subscribe(journal)
     if on_document is not None:

@@ -284,11 +284,15 @@ def test_all_cells_that_an_abort_left_running_are_taken_up(
     session.RE.abort()
     watching.join(10)
     begun = {doc["place"]: doc["program_id"] for doc in documents.of("start")}
+    before = {doc["place"]: doc["uid"] for doc in documents.of("start")}
+    experiment = documents.of("start")[0]["experiment_uid"]
     assert all(cycler.is_busy for cycler in cyclers)
     documents.all.clear()
     session.RE(operando_cells(cyclers, session.xrd, tasks, 20.0, take_up=True, **losses))
     runs = by_place(documents)
     assert {place: run["start"]["program_id"] for place, run in runs.items()} == begun
+    assert {place: run["start"]["continues"] for place, run in runs.items()} == before
+    assert {run["start"]["experiment_uid"] for run in runs.values()} == {experiment}
     for place, cycler in zip(("H1", "H2"), cyclers):
         info = cycler.program_info()
         assert (info["program_id"], info["status"]) == (begun[place], "complete")

@@ -227,6 +227,8 @@ def test_what_a_killed_plan_left_running_is_taken_up(
     assert np.array_equal(documents.records(), program_records(beamline, info), equal_nan=True)
     (before,), (start,) = died.documents().of("start"), documents.of("start")
     assert start["experiment_uid"] == before["experiment_uid"]
+    assert start["continues"] == before["uid"]
+    assert "continues" not in before
     assert start["program_id"] == before["program_id"] == program_id
     assert (before["taken_up"], start["taken_up"]) == (False, True)
     last_s = died.documents().events("xrd")[-1]["data"]["cycler_test_time_s"]

@@ -18,7 +18,7 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -352,8 +352,8 @@ def journals(folder: str | Path) -> list[Path]:
     return sorted(path for path in Path(folder).glob(f"*{SUFFIX}"))
 
 
-def last_start_of(folder: str | Path, program_ids: Container[str]) -> dict[str, Any] | None:
-    """Start document of the latest run that executed one of these programs, or None.
+def last_start_of(folder: str | Path, program_id: str) -> dict[str, Any] | None:
+    """Start document of the latest run that executed a program, or None.
 
     Raises
     ------
@@ -362,7 +362,7 @@ def last_start_of(folder: str | Path, program_ids: Container[str]) -> dict[str, 
     """
     for path in reversed(journals(folder)):
         for _, start, _ in itertools.islice(read_documents(path), 1):
-            if start.get("program_id", "") in program_ids:
+            if start.get("program_id") == program_id:
                 return start
     return None
 

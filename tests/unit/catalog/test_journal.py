@@ -291,8 +291,8 @@ def test_the_latest_run_of_a_program_is_found_among_others(journal: Journal) -> 
     for start in runs:
         journal("start", start)
     folder = journal.folder
-    found = last_start_of(folder, {"one"})
+    found = last_start_of(folder, "one")
     assert found is not None
     assert found["uid"] == "b"
-    assert last_start_of(folder, {"three"}) is None
-    assert last_start_of(folder, set()) is None
+    assert last_start_of(folder, "three") is None
+    assert last_start_of(folder, "") is None

@@ -1,0 +1,28 @@
+"""Runs that go on with the program of a run whose session is gone."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import bluesky.preprocessors as bpp
+from bluesky.utils import Msg, MsgGenerator
+
+StartOf = Callable[[str], Mapping[str, Any] | None]
+"""Start document of the latest run that executed a program, by the program's id; None where there is none."""
+
+
+def linked_to_what_they_continue(start_of: StartOf) -> Callable[[MsgGenerator[Any]], MsgGenerator[Any]]:
+    """Preprocessor that makes a run which takes up a program part of its experiment.
+
+    Such a run has the `experiment_uid` of the run before, which it names in `continues`.
+    """
+
+    def link(msg: Msg) -> Msg:
+        if msg.command != "open_run" or not msg.kwargs.get("taken_up"):
+            return msg
+        before = start_of(msg.kwargs["program_id"])
+        if before is None:
+            return msg
+        linked = {"experiment_uid": before["experiment_uid"], "continues": before["uid"]}
+        return msg._replace(kwargs={**msg.kwargs, **linked})
+
+    return lambda plan: bpp.msg_mutator(plan, link)
