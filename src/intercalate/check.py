@@ -23,6 +23,15 @@ def schedule_of(experiment: Experiment, config: Config) -> Schedule:
     return plan_visits(wanted, experiment.exposure_s, overheads)
 
 
+def unforeseen(experiment: Experiment) -> list[str]:
+    """What the schedule leaves out, in words: occasions that depend on the course of a cell."""
+    return [
+        f"{one.place or one.cell.name}: frames depend on the course of the cell; the schedule has none of them"
+        for one in experiment.cells
+        if one.when is not None and one.when.period_s is None
+    ]
+
+
 def _wanted(one: ExperimentCell, config: Config) -> Wanted:
     places = config.changer.places
     if one.place is not None and one.place not in places:

@@ -238,7 +238,7 @@ def _summary(values: dict[str, Any]) -> str:
 @click.pass_context
 def check(context: click.Context, experiment_file: Path) -> None:
     """Say what an experiment file would do, without any hardware."""
-    from intercalate.check import schedule_of
+    from intercalate.check import schedule_of, unforeseen
     from intercalate.experiment import Experiment
 
     config = _config(context)
@@ -250,6 +250,8 @@ def check(context: click.Context, experiment_file: Path) -> None:
             click.echo(f"Frames {one.when.describe()}; {experiment.exposure_s:g} s each.")
     if experiment.exposure_s is not None:
         click.echo(schedule_of(experiment, config).describe())
+    for line in unforeseen(experiment):
+        click.echo(line)
 
 
 @main.command(context_settings=COUNTED_FROM_THE_END)
