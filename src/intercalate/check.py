@@ -26,7 +26,7 @@ def schedule_of(experiment: Experiment, config: Config) -> Schedule:
 def unforeseen(experiment: Experiment) -> list[str]:
     """What the schedule leaves out, in words: occasions that depend on the course of a cell."""
     return [
-        f"{one.place or one.cell.name}: frames depend on the course of the cell; the schedule has none of them"
+        f"{one.place or one.cell.name}: frames depend on the course of the cell; none of them is scheduled"
         for one in experiment.cells
         if one.when is not None and one.when.period_s is None
     ]

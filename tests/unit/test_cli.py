@@ -94,7 +94,7 @@ def test_check_says_which_visits_it_cannot_foresee(command) -> None:
     answer = command("check", str(EXAMPLES / "experiments" / "right_moment.toml"))
     assert answer.exit_code == 0, answer.output
     assert "Frames every 3600 s or at 3.6, 3.8, 4 V going up or on a peak of dQ/dV" in answer.output
-    assert "frames depend on the course of the cell; the schedule has none of them" in answer.output
+    assert "frames depend on the course of the cell; none of them is scheduled" in answer.output
 
 
 def test_check_names_a_place_that_is_not_there(command, tmp_path: Path) -> None:
