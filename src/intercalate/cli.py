@@ -27,15 +27,22 @@ def _config(context: click.Context) -> "Config":
 
 
 def _log_into(path: Path) -> None:
-    """Keep what the libraries report in a file: on the terminal it would bury what a person should read."""
-    import logging
+    """Keep what the libraries report in a file: on the terminal it would bury what a person should read.
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    Where there is no storage folder yet, or none that can be written, nothing is kept and nothing is made.
+    """
+    import logging
+    import os
+
     root = logging.getLogger()
     for old in [one for one in root.handlers if one.name in _HANDLERS]:
         root.removeHandler(old)
         old.close()
-    file = logging.FileHandler(path, delay=True)
+    storage = path.parent.parent
+    file: logging.Handler = logging.NullHandler()
+    if storage.is_dir() and os.access(storage, os.W_OK):
+        path.parent.mkdir(exist_ok=True)
+        file = logging.FileHandler(path, delay=True)
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     terminal = logging.StreamHandler()
     terminal.addFilter(lambda record: record.name.startswith("intercalate"))

@@ -90,6 +90,14 @@ def test_check_plans_the_visits_without_hardware(command) -> None:
     assert "depend on the course" not in answer.output
 
 
+def test_a_command_without_hardware_makes_no_storage_folder(command, tmp_path: Path) -> None:
+    assert command("init", "mine").exit_code == 0
+    config, experiment = tmp_path / "mine/simulated.toml", tmp_path / "mine/experiments/two_cells.toml"
+    answer = command("-c", str(config), "check", str(experiment))
+    assert answer.exit_code == 0, answer.output
+    assert not (tmp_path / "mine/.intercalate").exists()
+
+
 def test_check_says_which_visits_it_cannot_foresee(command) -> None:
     answer = command("check", str(EXAMPLES / "experiments" / "right_moment.toml"))
     assert answer.exit_code == 0, answer.output
