@@ -21,7 +21,7 @@ import epics
 
 from benchmarks.cells_in_a_row import with_cells
 from benchmarks.rehearsal_truth import compared, described
-from benchmarks.rig import on_free_ports, wait_for
+from benchmarks.rig import on_free_ports, running, wait_for
 from intercalate.catalog.client import find_run, records
 from intercalate.catalog.client import runs as latest_runs
 from intercalate.catalog_services import catalog_services, open_configured_catalog
@@ -81,22 +81,9 @@ class Beamline:
     @contextmanager
     def experiment(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
         """`intercalate run`, in a process of its own."""
-        log = self.folder / f"run{''.join(options)}.log"
-        with log.open("wb") as file:
-            process = subprocess.Popen(
-                self.command("run", *options, "experiments/rehearsal.toml"),
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-                env={**os.environ, **single_threaded()},
-            )
-        try:
+        command = self.command("run", *options, "experiments/rehearsal.toml")
+        with running(command, self.folder, self.folder / f"run{''.join(options)}.log") as process:
             yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
 
     def channel(self, place: str) -> str:
         """Prefix of the cycler channel of a cell."""

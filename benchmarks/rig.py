@@ -97,12 +97,20 @@ def experiment(
         text += f"[xrd]\nwhen = {{ every = {{ time_s = {every_s} }} }}\nexposure_s = {exposure_s}\n"
     (folder / "experiment.toml").write_text(text)
     command = module_command("intercalate.cli", "-c", str(folder / "simulated.toml"), "run")
-    with (folder / "run.log").open("wb") as log:
+    with running([*command, str(folder / "experiment.toml")], folder, folder / "run.log") as process:
+        yield process
+
+
+@contextmanager
+def running(command: list[str], folder: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A command in a folder, in a process of its own that is killed at the end if it still runs."""
+    with log.open("wb") as file:
         process = subprocess.Popen(
-            [*command, str(folder / "experiment.toml")],
+            command,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=file,
+            stderr=file,
             env={**os.environ, **single_threaded()},
         )
     try:
