@@ -1,0 +1,5 @@
+"""`python -m intercalate.cli`."""
+
+from intercalate.cli import main
+
+main()

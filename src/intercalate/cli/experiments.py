@@ -1,0 +1,152 @@
+"""Commands for an experiment: before, during and after it."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from intercalate.cli.base import COUNTED_FROM_THE_END, FILE, configuration, main
+
+
+@main.command()
+@click.argument("experiment_file", type=FILE)
+@click.pass_context
+def check(context: click.Context, experiment_file: Path) -> None:
+    """Say what an experiment file would do, without any hardware."""
+    from intercalate.check import schedule_of, unforeseen
+    from intercalate.experiment import Experiment
+
+    config = configuration(context)
+    experiment = Experiment.from_file(experiment_file, config.site)
+    for one in experiment.cells:
+        click.echo(f"{one.place}: {one.cell.name}" if one.place else one.cell.name)
+        click.echo(one.protocol.describe())
+        if one.when is not None:
+            click.echo(f"Frames {one.when.describe()}; {experiment.exposure_s:g} s each.")
+    if experiment.exposure_s is not None:
+        click.echo(schedule_of(experiment, config).describe())
+    for line in unforeseen(experiment):
+        click.echo(line)
+
+
+@main.command()
+@click.argument("places", nargs=-1)
+@click.option("--exposure", "exposure_s", default=60.0, show_default=True, help="Of the frames to come, s.")
+@click.option("--calibrant", default="LaB6", show_default=True, help="LaB6 or Si.")
+@click.pass_context
+def calibrate(context: click.Context, places: tuple[str, ...], exposure_s: float, calibrant: str) -> None:
+    """Take darks, geometry, flat field and background, and align the cells at PLACES of the changer."""
+    from rich.console import Console
+
+    from intercalate.calibrations import CalibrationStore
+    from intercalate.execute import calibration_plans, into_the_beam, prepare
+
+    config = configuration(context)
+    wanted = places or [name for name, one in config.changer.places.items() if one.channel is not None]
+    plans = [*calibration_plans(exposure_s, wanted, calibrant), into_the_beam(wanted[0])]
+    prepare(config, plans, Console(stderr=True))
+    for name, one in CalibrationStore(config.stored(config.calibration.folder)).in_use().items():
+        click.echo(f"{name:16} {one.made:%Y-%m-%d %H:%M} UTC  {one.sha256[:12]}  {_summary(one.values)}")
+
+
+def _summary(values: dict[str, Any]) -> str:
+    """The numbers of a calibration that a person looks at first."""
+    shown = ("energy_kev", "distance_mm", "masked_pixels", "median_counts", "frames", "x_mm", "y_mm")
+    found = []
+    for name in shown:
+        if name in values:
+            sigma = values.get(f"{name}_sigma")
+            error = "" if sigma is None else f" ± {sigma:.2g}"
+            found.append(f"{name} {values[name]:.7g}{error}")
+    return ", ".join(found)
+
+
+@main.command()
+@click.argument("experiment_file", type=FILE)
+@click.option(
+    "--override",
+    "overrides",
+    metavar="CHECK=REASON",
+    multiple=True,
+    help="Accept a red item of the preflight; the reason is recorded.",
+)
+@click.option(
+    "--take-up", is_flag=True, help="Go on with what a run that died has left running; without preflight."
+)
+@click.pass_context
+def run(context: click.Context, experiment_file: Path, overrides: tuple[str, ...], take_up: bool) -> None:
+    """Run an experiment file."""
+    from rich.console import Console
+
+    from intercalate.execute import execute
+    from intercalate.experiment import Experiment
+
+    config = configuration(context)
+    experiment = Experiment.from_file(experiment_file, config.site)
+    for one in experiment.cells:
+        click.echo(f"{one.place}: {one.cell.name}" if one.place else one.cell.name)
+        click.echo(one.protocol.describe())
+    screen, accepted = Console(stderr=True), _overrides(overrides)
+    outcome = execute(config, experiment, screen, overrides=accepted, take_up=take_up)
+    for uid, program in zip(outcome.uids, outcome.programs):
+        click.echo(f"run {uid}: program {program.get('status')}")
+    click.echo(f"{outcome.documents.get('datum', 0)} frames")
+
+
+def _overrides(words: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for one in words:
+        what, _, reason = one.partition("=")
+        if not reason.strip():
+            raise click.BadParameter(f"{one!r} gives no reason; write --override 'disk=we empty it at noon'")
+        found[what.strip()] = reason.strip()
+    return found
+
+
+@main.command(context_settings=COUNTED_FROM_THE_END)
+@click.argument("run_id", metavar="RUN", default="-1")
+@click.pass_context
+def report(context: click.Context, run_id: str) -> None:
+    """Say what became of an experiment: cells, frames, what was missed and why, use of the beam."""
+    from intercalate.catalog.client import find_run
+    from intercalate.catalog_services import open_configured_catalog
+    from intercalate.report import beam_time, reports_of_experiment
+
+    catalog = open_configured_catalog(configuration(context))
+    reports = reports_of_experiment(catalog, find_run(catalog, run_id))
+    for one in reports:
+        click.echo(one.describe())
+    click.echo(beam_time(reports))
+
+
+@main.command()
+@click.pass_context
+def acknowledge(context: click.Context) -> None:
+    """Say to the cycler that you know why a program ended, so that it takes the next one."""
+    from intercalate.session import acknowledge as acknowledge_cycler
+
+    found = acknowledge_cycler(configuration(context))
+    click.echo("\n".join(found) if found else "the cycler has nothing to acknowledge")
+
+
+@main.command()
+@click.argument("comment")
+@click.option("--who", help="Your name (default: the login name).")
+@click.pass_context
+def note(context: click.Context, comment: str, who: str | None) -> None:
+    """Write COMMENT into the shift log, also while an experiment runs."""
+    from intercalate.shift_log import ShiftLog
+
+    click.echo(ShiftLog.of(configuration(context)).add(comment, who, source="command line"))
+
+
+@main.command()
+@click.option("-n", "--number", default=20, show_default=True, help="How many of the latest.")
+@click.option("--run", "run_id", help="Only what was said during this run: the beginning of its id.")
+@click.pass_context
+def log(context: click.Context, number: int, run_id: str | None) -> None:
+    """Show the shift log."""
+    from intercalate.shift_log import ShiftLog
+
+    for entry in ShiftLog.of(configuration(context)).entries(run_id)[-number:]:
+        click.echo(entry)
