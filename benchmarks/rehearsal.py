@@ -149,16 +149,16 @@ def write_experiment(folder: Path) -> None:
     }
     (folder / "protocols" / "two_cycles.json").write_text(json.dumps(protocol))
     lines = [
-        'plan = "operando_cells"\non_abort = "continue"\non_client_lost = "continue"\npreflight = true\n',
-        f"[xrd]\nexposure_s = {EXPOSURE_S}\n",
+        'mode = "operando"\non_abort = "continue"\non_client_lost = "continue"\npreflight = true\n',
+        f"[measurements.xrd]\nwhen = {{ every = {{ time_s = {EVERY_S} }} }}\nexposure_s = {EXPOSURE_S}\n",
     ]
     for place in CELLS:
         lines.append(
             f'[[cells]]\nplace = "{place}"\ncell = "../cells/nmc811_graphite_operando.toml"\n'
             'protocol = "../protocols/two_cycles.json"\ninitial_soc = 0.0\n'
         )
-        if place != TWIN:
-            lines.append(f"when = {{ every = {{ time_s = {EVERY_S} }} }}\n")
+        if place == TWIN:
+            lines.append("exposed = false\n")
     (folder / "experiments" / "rehearsal.toml").write_text("\n".join(lines))
 
 
@@ -295,7 +295,7 @@ def kept(cells: list[Cycled]) -> str:
         wanted = str(CyclerState.INTERRUPTED).lower() if name == UNLUCKY else "complete"
         if status != wanted or cell.lost:
             raise RuntimeError(f"{name} is {status} ({why}), {cell.lost} records lost; wanted {wanted}")
-        left = cell.report.missed.get(ENDED_FIRST, 0)
+        left = sum(one.missed.get(ENDED_FIRST, 0) for one in cell.report.measurements.values())
         if not 0 <= left <= len(cell.report.statuses):
             raise RuntimeError(f"{name}: {left} occasions have no account")
         words.append(f"{name} {status}{f' ({why})' if why else ''}, {cell.lost} records lost")

@@ -90,11 +90,12 @@ def experiment(
     """`intercalate run` in a process of its own, with frames where `every_s` is given."""
     folder = config.storage.folder.parent
     (folder / "protocol.json").write_text(json.dumps(protocol))
-    plan = "charge_discharge" if every_s is None else "operando"
-    text = f'plan = "{plan}"\ncell = "{CELL_FILE}"\nprotocol = "protocol.json"\n'
+    mode = "cycling" if every_s is None else "operando"
+    text = f'mode = "{mode}"\ncell = "{CELL_FILE}"\nprotocol = "protocol.json"\n'
     text += 'on_abort = "rest"\non_client_lost = "rest"\n'
     if every_s is not None:
-        text += f"[xrd]\nwhen = {{ every = {{ time_s = {every_s} }} }}\nexposure_s = {exposure_s}\n"
+        text += "[measurements.xrd]\n"
+        text += f"when = {{ every = {{ time_s = {every_s} }} }}\nexposure_s = {exposure_s}\n"
     (folder / "experiment.toml").write_text(text)
     command = module_command("intercalate.cli", "-c", str(folder / "simulated.toml"), "run")
     with running([*command, str(folder / "experiment.toml")], folder, folder / "run.log") as process:

@@ -30,7 +30,7 @@ def tasks(count: int, hours: float, every_s: float) -> list[dict[str, Any]]:
             "place": f"H{number}",
             "cell": {**cell, "name": f"cell {number}"},
             "protocol": resting(3600 * hours, 60.0),
-            "when": {"every": {"time_s": every_s}},
+            "measurements": [{"when": {"every": {"time_s": every_s}}, "exposure_s": EXPOSURE_S}],
         }
         for number in range(1, count + 1)
     ]
@@ -52,7 +52,7 @@ def visits(session: Session, asked: list[dict[str, Any]]) -> tuple[list[dict[str
             missed += 1
 
     cyclers = list(session.cyclers.values())
-    plan = operando_cells(cyclers, session.xrd, asked, EXPOSURE_S, on_abort="rest", on_client_lost="rest")
+    plan = operando_cells(cyclers, [session.xrd], asked, on_abort="rest", on_client_lost="rest")
     began = time.monotonic()
     session.RE(plan, note)
     return found, missed, time.monotonic() - began

@@ -16,10 +16,9 @@ from intercalate.orchestration.annotations import (
     mapping,
     number,
 )
-from intercalate.orchestration.cells import CyclingCell, cycle_cells
-from intercalate.orchestration.checking import as_loss, bound, require_role
-from intercalate.orchestration.cycling import program_id_for
-from intercalate.orchestration.metadata import experiment_metadata
+from intercalate.orchestration.assembling import Experimenting
+from intercalate.orchestration.checking import as_loss, require_role
+from intercalate.orchestration.tasks import CellTask
 from intercalate.protocol import Protocol
 
 
@@ -75,20 +74,9 @@ def charge_discharge(
     """
     require_role(cycler, CyclesCells, "cycler")
     abort, lost = as_loss(on_abort, "on_abort"), as_loss(on_client_lost, "on_client_lost")
-    checked_protocol, checked_cell, program = bound(protocol, cell, cycler.site, initial_soc)
-    program_id = yield from program_id_for(cycler, program, take_up)
-    metadata = experiment_metadata(
-        "charge_discharge",
-        checked_cell,
-        checked_protocol,
-        program,
-        program_id,
-        abort,
-        lost,
-        md,
-        taken_up=take_up,
+    experiment = Experimenting(
+        "charge_discharge", "cycling", [cycler], [], abort, lost, taken_up=take_up, md=md
     )
-
-    one = CyclingCell(cycler, program, program_id, metadata, abort, lost, taken_up=take_up)
-    (uid,) = yield from cycle_cells([one])
+    yield from experiment.add(CellTask.of(cell, protocol, initial_soc=initial_soc))
+    (uid,) = yield from experiment.run()
     return uid

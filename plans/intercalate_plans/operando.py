@@ -2,13 +2,12 @@
 
 from typing import Any
 
-import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator
 
 from intercalate.cell import Cell
 from intercalate.contract import CYCLER_NAMES
 from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
-from intercalate.orchestration import Measuring, OpenDetector, When
+from intercalate.orchestration import When
 from intercalate.orchestration.annotations import (
     EXPOSURE,
     FURTHER_METADATA,
@@ -19,17 +18,13 @@ from intercalate.orchestration.annotations import (
     mapping,
     number,
 )
-from intercalate.orchestration.cells import CyclingCell, collect_all, cycle_cells
+from intercalate.orchestration.assembling import Experimenting
 from intercalate.orchestration.checking import (
     as_loss,
-    bound,
     check_exposure,
     require_role,
 )
-from intercalate.orchestration.cycling import program_id_for
-from intercalate.orchestration.metadata import experiment_metadata
-from intercalate.orchestration.occasions import Occasions, check_when
-from intercalate.orchestration.visiting import Visitor
+from intercalate.orchestration.tasks import CellTask, MeasurementTask
 from intercalate.protocol import Protocol
 
 
@@ -102,76 +97,11 @@ def operando(
     require_role(cycler, CyclesCells, "cycler")
     require_role(station, MeasuresDiffraction, "station")
     check_exposure(exposure_s)
-    condition = When.of(when)
     abort, lost = as_loss(on_abort, "on_abort"), as_loss(on_client_lost, "on_client_lost")
-    checked_protocol, checked_cell, program = bound(protocol, cell, cycler.site, initial_soc)
-    check_when(condition, program)
-    program_id = yield from program_id_for(cycler, program, take_up)
-    measurement = {"technique": "xrd", "when": condition.given(), "exposure_s": exposure_s}
-    metadata = experiment_metadata(
-        "operando",
-        checked_cell,
-        checked_protocol,
-        program,
-        program_id,
-        abort,
-        lost,
-        md,
-        mode="operando",
-        measurements=[measurement],
-        taken_up=take_up,
+    measurement = MeasurementTask(instrument=station.name, when=When.of(when), exposure_s=exposure_s)
+    experiment = Experimenting(
+        "operando", "operando", [cycler], [station], abort, lost, taken_up=take_up, md=md
     )
-    detector = OpenDetector(station.detector, exposure_s)
-    cells: list[CyclingCell] = []
-    one = CyclingCell(
-        cycler,
-        program,
-        program_id,
-        metadata,
-        abort,
-        lost,
-        occasions=Occasions(condition),
-        measuring=measuring_of(station, cycler, detector, cells),
-        taken_up=take_up,
-    )
-    cells.append(one)
-    (uid,) = yield from measure_cells(station, detector, cells)
+    yield from experiment.add(CellTask.of(cell, protocol, measurement, initial_soc=initial_soc))
+    (uid,) = yield from experiment.run()
     return uid
-
-
-def measuring_of(
-    station: MeasuresDiffraction,
-    cycler: CyclesCells,
-    detector: OpenDetector,
-    cells: list[CyclingCell],
-    run_key: str = "",
-) -> Measuring:
-    """Frames of the cell on `cycler`; during exposures, all of `cells` are collected."""
-    return Measuring(
-        detector,
-        (station.clocks, cycler),
-        lambda: collect_all(cells),
-        read_only=(station.monitors,),
-        run_key=run_key,
-        precondition=station.beam.unavailable,
-    )
-
-
-def measure_cells(
-    station: MeasuresDiffraction, detector: OpenDetector, cells: list[CyclingCell]
-) -> MsgGenerator[list[str]]:
-    """Cycle the cells, and measure each when it is due; the detector opens the shutter for each frame."""
-    visitor = Visitor(station, lambda: collect_all(cells))
-
-    def before() -> MsgGenerator[None]:
-        if not any(cell.taken_up for cell in cells):
-            # One that sticks now must not end programs that run already.
-            yield from bps.mv(station.shutter, "closed")
-        yield from detector.prepare()
-
-    def after() -> MsgGenerator[None]:
-        yield from detector.end()
-        yield from bps.abs_set(station.shutter, "closed", group="shutter")
-        yield from bps.wait(group="shutter", timeout=30, error_on_timeout=False)
-
-    return (yield from cycle_cells(cells, visitor.visit, before=before, after=after))

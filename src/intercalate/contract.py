@@ -124,6 +124,9 @@ class Verb(StrEnum):
 CYCLER_NAMES = ("cycler", *(f"cycler_{number}" for number in range(2, 17)))
 """By which a session, and the queue, know the devices of the channels, in the order of the configuration."""
 
+STATION_NAMES = ("xrd", "laboratory_xrd")
+"""By which a session, the queue and measurements know the instruments."""
+
 RECORD_COLUMNS: tuple[str, ...] = (
     "record_seq",
     "test_time_second",

@@ -84,7 +84,7 @@ def run_demo(folder: Path, *, rate: float, cell_model: str, console: Console) ->
         # What reduces the frames takes seconds to import; the cell cycles meanwhile.
         threading.Thread(target=import_module, args=("intercalate.results",), daemon=True).start()
         places = [one.place or FIRST_PLACE for one in experiment.cells]
-        before = [*calibration_plans(experiment.exposure_s or 60.0, places), into_the_beam(places[0])]
+        before = [*calibration_plans(experiment.exposures_s, places), into_the_beam(places[0])]
         outcome = execute(config, experiment, console, before)
         stored = [_stored_run(config, uid) for uid in outcome.uids]
         seconds["running"] = round(time.monotonic() - began - seconds["starting"], 1)

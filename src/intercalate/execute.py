@@ -53,21 +53,23 @@ FLAT_S = 300.0
 """Exposure of the flat field, in cell seconds: even light is faint."""
 
 
-def calibration_plans(exposure_s: float, places: Sequence[str], calibrant: str = "LaB6") -> list[Preparation]:
+def calibration_plans(
+    exposures_s: Sequence[float], places: Sequence[str], calibrant: str = "LaB6"
+) -> list[Preparation]:
     """What a beamtime begins with, in this order.
 
     Parameters
     ----------
-    exposure_s
-        Of the frames to come.
+    exposures_s
+        Of the frames to come; geometry and background are taken with the longest.
     places
         Of the cells on the sample changer, which are aligned.
     """
     from intercalate_plans import align_cell, calibrate_geometry, take_background, take_darks, take_flat
 
-    exposures_s = sorted({exposure_s, FLAT_S})
+    exposure_s, all_s = max(exposures_s), sorted({*exposures_s, FLAT_S})
     plans: list[Preparation] = [
-        ("dark frames", lambda session: take_darks(session.xrd, exposures_s)),
+        ("dark frames", lambda session: take_darks(session.xrd, all_s)),
         (f"rings of {calibrant}", lambda session: calibrate_geometry(session.xrd, calibrant, exposure_s)),
         ("flat field", lambda session: take_flat(session.xrd, FLAT_S)),
         ("empty cell", lambda session: take_background(session.xrd, exposure_s)),
@@ -159,7 +161,7 @@ def execute(
             with task(progress, "preflight", 1.0):
                 for plan in session.preflights(experiment, overrides):
                     session.RE(plan)
-        with task(progress, experiment.plan, duration_s) as update:
+        with task(progress, str(experiment.mode), duration_s) as update:
             session.RE.subscribe(count)
             session.RE.subscribe(RunProgress(update))
             session.RE(session.plan(experiment, take_up=take_up))

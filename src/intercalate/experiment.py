@@ -1,15 +1,16 @@
 """An experiment as one file: cells, protocols, measurements, and what happens when something dies."""
 
+import re
 import tomllib
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from intercalate.cell import Cell
 from intercalate.contract import OnLoss
-from intercalate.orchestration.tasks import SpotMm
-from intercalate.orchestration.when import When
+from intercalate.orchestration.tasks import MeasurementTask
 from intercalate.problems import Problem, ProblemsError, problems_of
 from intercalate.protocol import BoundProgram, Protocol, SiteLimits, bind
 
@@ -24,14 +25,13 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-PlanName = Literal["operando", "charge_discharge", "operando_cells"]
+class Mode(StrEnum):
+    """What the cells do while they are measured."""
 
-
-class Diffraction(_Section):
-    """Frames: for how long in cell seconds, and when, where that is the same for every cell."""
-
-    exposure_s: Annotated[float, Field(gt=0, le=3600)]
-    when: When | None = None
+    CYCLING = "cycling"
+    """They are cycled, and not measured."""
+    OPERANDO = "operando"
+    """They are measured while they are cycled, and never wait."""
 
 
 class _FileCell(_Section):
@@ -39,58 +39,92 @@ class _FileCell(_Section):
 
     cell: Path
     protocol: Path
-    place: str
-    when: When | None = None
-    spots_mm: tuple[SpotMm, ...] = ((0.0, 0.0),)
-    priority: int = 0
+    place: Annotated[str, Field(min_length=1)] | None = None
     initial_soc: Annotated[float, Field(ge=0, le=1)] | None = None
+    exposed: bool = True
+    measurements: dict[str, dict[str, Any]] = {}
 
 
 class _File(_Section):
-    plan: PlanName
+    mode: Mode
     on_abort: OnLoss
     on_client_lost: OnLoss
     preflight: bool = False
     cell: Path | None = None
     protocol: Path | None = None
     initial_soc: Annotated[float, Field(ge=0, le=1)] | None = None
-    xrd: Diffraction | None = None
+    measurements: dict[str, dict[str, Any]] = {}
     cells: tuple[_FileCell, ...] = ()
 
     def problems(self) -> list[Problem]:
         """What does not fit together."""
-        several = self.plan == "operando_cells"
         found = []
         for name, value in (("cell", self.cell), ("protocol", self.protocol)):
-            if several and value is not None:
+            if self.cells and value is not None:
                 found.append(Problem(name, str(value), "belongs to one of [[cells]]", "move it there"))
-            if not several and value is None:
-                found.append(Problem(name, "(absent)", f"the plan {self.plan} needs it", "name a file"))
-        if several and not self.cells:
-            found.append(Problem("cells", "(absent)", "the plan has no cell", "add [[cells]]"))
-        if not several and self.cells:
-            found.append(
-                Problem("cells", f"{len(self.cells)}", f"{self.plan} takes one cell", "use operando_cells")
-            )
-        measures = self.plan != "charge_discharge"
-        if measures and self.xrd is None:
-            found.append(Problem("xrd", "(absent)", "the plan measures", "add [xrd] with exposure_s"))
-        if self.plan == "operando" and self.xrd is not None and self.xrd.when is None:
-            found.append(Problem("xrd.when", "(absent)", "says when to measure", "add when"))
-        if several and self.xrd is not None and self.xrd.when is not None:
+            if not self.cells and value is None:
+                found.append(Problem(name, "(absent)", "nothing is to be cycled", "name a file"))
+        for number, one in enumerate(self.cells):
+            if len(self.cells) > 1 and one.place is None:
+                where = f"cells[{number}].place"
+                found.append(Problem(where, "(absent)", "there are other cells", "say where it is"))
+        measures = bool(self.measurements) or any(one.measurements for one in self.cells)
+        if self.mode is Mode.CYCLING and measures:
             found.append(
                 Problem(
-                    "xrd.when",
+                    "measurements",
                     "given",
-                    "each cell has its own",
-                    "move it to those of [[cells]] that meet the beam",
+                    "the mode is cycling alone",
+                    'drop them, or say mode = "operando"',
+                )
+            )
+        if self.mode is not Mode.CYCLING and not measures:
+            found.append(
+                Problem(
+                    "measurements",
+                    "(absent)",
+                    "the mode measures",
+                    "add [measurements.xrd] with when, exposure_s",
                 )
             )
         return found
 
+    def all_cells(self) -> list[_FileCell]:
+        """Every cell; one that the file names without a list is one of them."""
+        if self.cells:
+            return list(self.cells)
+        assert self.cell is not None
+        assert self.protocol is not None
+        return [_FileCell(cell=self.cell, protocol=self.protocol, initial_soc=self.initial_soc)]
+
+    def measurements_of(self, number: int) -> tuple[MeasurementTask, ...]:
+        """What is done with one cell: what is said of all, and what is said of it.
+
+        Raises
+        ------
+        ExperimentError
+            Naming everything that is wrong with it.
+        """
+        one = self.all_cells()[number]
+        if not one.exposed:
+            return ()
+        found, problems = [], []
+        for name in {**self.measurements, **one.measurements}:
+            common, own = self.measurements.get(name, {}), one.measurements.get(name, {})
+            try:
+                found.append(MeasurementTask.model_validate({"name": name, **common, **own}))
+            except ValidationError as error:
+                for problem in problems_of(error, MeasurementTask):
+                    is_own = re.split(r"[.\[]", problem.where)[0] in own or (own and not common)
+                    where = f"cells[{number}].measurements.{name}" if is_own else f"measurements.{name}"
+                    problems.append(problem.under(where))
+        if problems:
+            raise ExperimentError("", problems)
+        return tuple(found)
+
 
 class ExperimentCell(_Section):
-    """One cell of an experiment: what it is, what is done to it, when it is measured.
+    """One cell of an experiment: what it is, what is done to it, how it is measured.
 
     Attributes
     ----------
@@ -101,23 +135,21 @@ class ExperimentCell(_Section):
     cell: Cell
     protocol: Protocol
     initial_soc: float | None
-    when: When | None
+    measurements: tuple[MeasurementTask, ...]
     place: str | None = None
-    spots_mm: tuple[SpotMm, ...] = ((0.0, 0.0),)
-    priority: int = 0
+
+    @property
+    def label(self) -> str:
+        """As people call it."""
+        return self.place or self.cell.name
 
     def bound(self, site: SiteLimits) -> BoundProgram:
         """The program of this cell on this site."""
         return bind(self.protocol, self.cell, site, initial_soc=self.initial_soc)
 
     def task(self) -> dict[str, Any]:
-        """As the plan `operando_cells` takes it."""
-        given = self.model_dump(mode="json", exclude_none=True, exclude={"cell", "protocol"})
-        return {
-            **given,
-            "cell": self.cell.model_dump(mode="json", exclude_none=True),
-            "protocol": self.protocol.model_dump(mode="json", exclude_none=True),
-        }
+        """As plans take it."""
+        return self.model_dump(mode="json", exclude_none=True)
 
 
 class Experiment(_Section):
@@ -127,16 +159,18 @@ class Experiment(_Section):
     ----------
     preflight
         Whether every cell is checked before the start.
-    exposure_s
-        Of frames, in cell seconds; None where there are none.
     """
 
-    plan: PlanName
+    mode: Mode
     on_abort: OnLoss
     on_client_lost: OnLoss
     preflight: bool
-    exposure_s: float | None
     cells: Annotated[tuple[ExperimentCell, ...], Field(min_length=1)]
+
+    @property
+    def exposures_s(self) -> list[float]:
+        """Exposures of all measurements, from the shortest."""
+        return sorted({one.exposure_s for cell in self.cells for one in cell.measurements})
 
     @classmethod
     def from_file(cls, path: str | Path, site: SiteLimits) -> Self:
@@ -159,44 +193,44 @@ class Experiment(_Section):
             raise ExperimentError(str(path), problems_of(error, _File)) from None
         if problems := file.problems() or _missing_files(file, path):
             raise ExperimentError(str(path), problems)
-        cells = tuple(_read_cell(one, path) for one in _cells_of(file))
+        cells = tuple(_read_cell(file, number, path) for number in range(len(file.all_cells())))
         problems = []
-        for number, one in enumerate(cells):
-            program = one.bound(site)
-            if one.when is not None:
-                where = f"cells[{number}].when" if file.cells else "xrd.when"
-                problems += [problem.under(where) for problem in one.when.problems_with(program)]
+        for number, cell in enumerate(cells):
+            program = cell.bound(site)
+            for one in cell.measurements:
+                where = f"cells[{number}].measurements" if file.cells else "measurements"
+                found = one.when.problems_with(program)
+                problems += [problem.under(f"{where}.{one.name}.when") for problem in found]
         if problems:
             raise ExperimentError(str(path), problems)
         return cls(
-            plan=file.plan,
+            mode=file.mode,
             on_abort=file.on_abort,
             on_client_lost=file.on_client_lost,
             preflight=file.preflight,
-            exposure_s=file.xrd.exposure_s if file.xrd else None,
             cells=cells,
         )
 
 
-def _cells_of(file: _File) -> list[dict[str, Any]]:
-    """Fields of every cell, with the paths of its files."""
-    if file.cells:
-        return [dict(one) for one in file.cells]
-    when = file.xrd.when if file.xrd else None
-    return [{"cell": file.cell, "protocol": file.protocol, "initial_soc": file.initial_soc, "when": when}]
-
-
 def _missing_files(file: _File, path: Path) -> list[Problem]:
+    named = [(name, getattr(one, name)) for one in file.all_cells() for name in ("cell", "protocol")]
     return [
-        Problem(name, one[name].name, f"there is no such file as {path.parent / one[name]}", _MEND_PATH)
-        for one in _cells_of(file)
-        for name in ("cell", "protocol")
-        if not (path.parent / one[name]).is_file()
+        Problem(name, value.name, f"there is no such file as {path.parent / value}", _MEND_PATH)
+        for name, value in named
+        if not (path.parent / value).is_file()
     ]
 
 
-def _read_cell(fields: dict[str, Any], path: Path) -> ExperimentCell:
-    cell, protocol = (path.parent / fields[name] for name in ("cell", "protocol"))
+def _read_cell(file: _File, number: int, path: Path) -> ExperimentCell:
+    one = file.all_cells()[number]
+    try:
+        measurements = file.measurements_of(number)
+    except ExperimentError as error:
+        raise ExperimentError(str(path), error.problems) from None
     return ExperimentCell(
-        **{**fields, "cell": Cell.from_file(cell), "protocol": Protocol.from_file(protocol)}
+        cell=Cell.from_file(path.parent / one.cell),
+        protocol=Protocol.from_file(path.parent / one.protocol),
+        initial_soc=one.initial_soc,
+        measurements=measurements,
+        place=one.place,
     )

@@ -31,6 +31,42 @@ _NO_SPANS = np.empty((0, 2))
 
 
 @dataclass(frozen=True)
+class MeasurementReport:
+    """What one measurement of a cell got.
+
+    Attributes
+    ----------
+    frames
+        Number by quality of the beam.
+    occasions, measured
+        How often a frame was due, by the records, and how many of these gave one.
+    missed
+        Number of the others, by reason.
+    revisit_s, longest_gap_s
+        Median and longest time from one exposure to the next; NaN with fewer than two.
+    """
+
+    frames: dict[str, int]
+    occasions: int
+    measured: int
+    missed: dict[str, int]
+    revisit_s: float
+    longest_gap_s: float
+
+    def lines(self) -> list[str]:
+        """As a few lines."""
+        frames = ", ".join(f"{number} {quality}" for quality, number in self.frames.items()) or "none"
+        found = [
+            f"frames    {frames}",
+            f"occasions {self.occasions}, measured {self.measured}, missed {sum(self.missed.values())}",
+        ]
+        found += [f"{number:6} missed: {reason}" for reason, number in self.missed.items()]
+        if np.isfinite(self.revisit_s):
+            found.append(f"every {self.revisit_s:.0f} s, at most {self.longest_gap_s:.0f} s apart")
+        return found
+
+
+@dataclass(frozen=True)
 class CellReport:
     """What one cell got, in one run or in several that took up its program one after the other.
 
@@ -42,14 +78,8 @@ class CellReport:
         How each of its runs ended.
     whole_unix_s
         Time of the first and of the last record.
-    frames
-        Number by quality of the beam.
-    occasions, measured
-        How often a measurement was due, by the records, and how many of these gave a frame.
-    missed
-        Number of the others, by reason.
-    revisit_s, longest_gap_s
-        Median and longest time from one exposure to the next; NaN with fewer than two.
+    measurements
+        By name.
     spans_unix_s
         For each of `KINDS`, start and end of its times, shape (n, 2).
     """
@@ -58,12 +88,7 @@ class CellReport:
     sample: str
     statuses: tuple[str, ...]
     whole_unix_s: tuple[float, float]
-    frames: dict[str, int]
-    occasions: int
-    measured: int
-    missed: dict[str, int]
-    revisit_s: float
-    longest_gap_s: float
+    measurements: Mapping[str, MeasurementReport]
     spans_unix_s: Mapping[str, np.ndarray]
 
     @property
@@ -78,16 +103,13 @@ class CellReport:
 
     def describe(self) -> str:
         """As a few lines."""
-        frames = ", ".join(f"{number} {quality}" for quality, number in self.frames.items()) or "none"
         lines = [
             f"{self.name}: {self.sample}, {' and then '.join(self.statuses)}, {self.duration_s / 3600:.2f} h",
             f"  time      {in_hours(self.time_s)}",
-            f"  frames    {frames}",
-            f"  occasions {self.occasions}, measured {self.measured}, missed {sum(self.missed.values())}",
         ]
-        lines += [f"  {number:6} missed: {reason}" for reason, number in self.missed.items()]
-        if np.isfinite(self.revisit_s):
-            lines.append(f"  every {self.revisit_s:.0f} s, at most {self.longest_gap_s:.0f} s apart")
+        for name, one in self.measurements.items():
+            lines += [f"  {name}"] if len(self.measurements) > 1 else []
+            lines += [f"  {line}" for line in one.lines()]
         return "\n".join(lines)
 
 
@@ -176,33 +198,68 @@ def report_of(runs: Sequence[Any]) -> CellReport:
     rows = max((one.rows for one in parts), key=len)
     absent = _absences(parts)
     spans = {kind: np.concatenate([one.spans_unix_s[kind] for one in parts]) for kind in KINDS}
+    return CellReport(
+        name=start.get("place", start["sample"]),
+        sample=start["sample"],
+        statuses=tuple(run_status(run.metadata) for run in runs),
+        whole_unix_s=(float(rows[0, _UNIX]), float(rows[-1, _UNIX])) if len(rows) else (0.0, 0.0),
+        measurements={
+            one["name"]: _measurement(one, [part.measurements[one["name"]] for part in parts], rows, absent)
+            for one in start.get("measurements", ())
+        },
+        spans_unix_s={**spans, ABSENT: absent},
+    )
+
+
+def _measurement(
+    asked: Any, parts: Sequence["_Measured"], rows: np.ndarray, absent: np.ndarray
+) -> MeasurementReport:
     measured = sum(one.measured for one in parts)
     missed = Counter(reason for one in parts for reason in one.missed)
-    due_unix_s = _occasions(start, rows)
+    due_unix_s = _occasions(asked, rows)
     if due_unix_s is None:
         due_unix_s = np.full(measured + missed.total(), np.nan)
     if gone := sum(int(((due_unix_s > a) & (due_unix_s <= b)).sum()) for a, b in absent):
         missed[NO_SESSION] += gone
     if left := len(due_unix_s) - measured - missed.total():
         missed[ENDED_FIRST] += left
-    starts_s = np.sort(np.concatenate([one.exposed_unix_s for one in parts]))
-    gaps_s = np.diff(starts_s)
-    return CellReport(
-        name=start.get("place", start["sample"]),
-        sample=start["sample"],
-        statuses=tuple(run_status(run.metadata) for run in runs),
-        whole_unix_s=(float(rows[0, _UNIX]), float(rows[-1, _UNIX])) if len(rows) else (0.0, 0.0),
+    gaps_s = np.diff(np.sort(np.concatenate([one.exposed_unix_s for one in parts])))
+    return MeasurementReport(
         frames=dict(Counter(quality for one in parts for quality in one.quality)),
         occasions=len(due_unix_s),
         measured=measured,
         missed=dict(missed),
         revisit_s=float(np.median(gaps_s)) if len(gaps_s) else float("nan"),
         longest_gap_s=float(gaps_s.max()) if len(gaps_s) else float("nan"),
-        spans_unix_s={**spans, ABSENT: absent},
     )
 
 
 _UNIX = RECORD_COLUMNS.index("unix_time_second")
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What one run tells of one measurement."""
+
+    exposed_unix_s: np.ndarray
+    quality: list[str]
+    measured: int
+    missed: list[str]
+
+    @classmethod
+    def of(cls, run: Any, name: str, visits: Any, missed: Any) -> "_Measured":
+        frames = _table(run, name)
+        exposed_unix_s = _column(frames, "_hdf_frame_start_unix_s")
+        quality = ["valid"] * len(exposed_unix_s)
+        if frames is not None and "monitors_quality" in frames:
+            quality = [str(one) for one in frames["monitors_quality"]]
+        mine = _of(missed, "missed_measurement", name)
+        return cls(
+            exposed_unix_s=exposed_unix_s,
+            quality=quality,
+            measured=int((_column(_of(visits, "visit_measurement", name), "visit_frames") > 0).sum()),
+            missed=[] if mine is None else [str(one) for one in mine["missed_reason"]],
+        )
 
 
 @dataclass(frozen=True)
@@ -220,42 +277,44 @@ class _Part:
     start: Any
     rows: np.ndarray
     looked_unix_s: float
-    exposed_unix_s: np.ndarray
-    quality: list[str]
-    measured: int
-    missed: list[str]
+    measurements: dict[str, _Measured]
     spans_unix_s: dict[str, np.ndarray]
 
     @classmethod
     def of(cls, run: Any) -> "_Part":
         start = run.metadata["start"]
         rows = _records(run)
-        frames, visits = _table(run, streams.XRD), _table(run, streams.VISITS)
-        missed, available = _table(run, streams.MISSED), _table(run, streams.AVAILABLE)
-        exposed_unix_s = _column(frames, "_hdf_frame_start_unix_s")
-        quality = ["valid"] * len(exposed_unix_s)
-        if frames is not None and "monitors_quality" in frames:
-            quality = [str(one) for one in frames["monitors_quality"]]
-        reasons = [] if missed is None else [str(one) for one in missed[_ending(missed, "_missed_reason")]]
+        visits, missed = _table(run, streams.VISITS), _table(run, streams.MISSED)
+        available = _table(run, streams.AVAILABLE)
         changes_s = _column(available, "available_unix_s")
-        ends_s = np.append(changes_s[1:], rows[-1, _UNIX] if len(rows) else [])[: len(changes_s)]
-        is_blocked = np.zeros(0, bool)
-        if available is not None:
-            is_blocked = np.array([bool(str(why)) for why in available["available_why_not"]])
         return cls(
             start=start,
             rows=rows,
             looked_unix_s=float(changes_s[0]) if len(changes_s) else float("nan"),
-            exposed_unix_s=exposed_unix_s,
-            quality=quality,
-            measured=int((_column(visits, "visit_frames") > 0).sum()),
-            missed=reasons,
+            measurements={
+                one["name"]: _Measured.of(run, one["name"], visits, missed)
+                for one in start.get("measurements", ())
+            },
             spans_unix_s={
                 **_visits(visits, start),
-                IMPOSSIBLE: np.column_stack([changes_s, ends_s])[is_blocked],
+                IMPOSSIBLE: _impossible(available, rows),
                 ABSENT: _NO_SPANS,
             },
         )
+
+
+def _impossible(available: Any, rows: np.ndarray) -> np.ndarray:
+    """Start and end of the times in which an instrument could not measure, shape (n, 2)."""
+    if available is None:
+        return _NO_SPANS
+    last_s = rows[-1, _UNIX] if len(rows) else np.nan
+    found = [_NO_SPANS]
+    for _, one in available.groupby("available_instrument", sort=False):
+        changes_s = _column(one, "available_unix_s")
+        ends_s = np.append(changes_s[1:], last_s)
+        is_blocked = np.array([bool(str(why)) for why in one["available_why_not"]])
+        found.append(np.column_stack([changes_s, ends_s])[is_blocked])
+    return np.concatenate(found)
 
 
 def _records(run: Any) -> np.ndarray:
@@ -271,9 +330,13 @@ def _visits(visits: Any, start: Any) -> dict[str, np.ndarray]:
     began, moving, visiting, frames = (
         _column(visits, f"visit_{name}") for name in ("began_unix_s", "moving_s", "visiting_s", "frames")
     )
+    exposures_s = {one["name"]: one["exposure_s"] for one in start.get("measurements", ())}
+    names = [] if visits is None else visits["visit_measurement"]
+    exposure_s = np.array([exposures_s.get(str(name), 0.0) for name in names])
     is_known = np.isfinite(began + moving + visiting)
-    began, moving, visiting, frames = (one[is_known] for one in (began, moving, visiting, frames))
-    exposure_s = next((one["exposure_s"] for one in start.get("measurements", ())), 0.0)
+    began, moving, visiting, frames, exposure_s = (
+        one[is_known] for one in (began, moving, visiting, frames, exposure_s)
+    )
     end = began + visiting
     arrived = began + moving
     exposed = np.minimum(arrived + frames * exposure_s, end)
@@ -294,12 +357,9 @@ def _absences(parts: Sequence[_Part]) -> np.ndarray:
     return np.array(found).reshape(-1, 2)
 
 
-def _occasions(start: Any, rows: np.ndarray) -> np.ndarray | None:
-    """When a measurement was due, by the condition of the run and its records; None if nobody can say."""
-    found = next((one.get("when") for one in start.get("measurements", ())), None)
-    if found is None:
-        return None
-    when = When.of(dict(found))
+def _occasions(asked: Any, rows: np.ndarray) -> np.ndarray | None:
+    """When a measurement was due, by its condition and the records; None if nobody can say."""
+    when = When.of(dict(asked["when"]))
     try:
         check_when(when)
     except WhenError:
@@ -320,6 +380,11 @@ def _table(run: Any, stream: str) -> Any:
         return stream_of(run, stream).base["internal"].read().sort_values("seq_num", kind="stable")
     except (CatalogError, KeyError):
         return None
+
+
+def _of(table: Any, column: str, name: str) -> Any:
+    """Rows of one measurement."""
+    return None if table is None else table[table[column] == name]
 
 
 def _ending(table: Any, ending: str) -> str:

@@ -53,6 +53,11 @@ class Session:
         return next(iter(self.cyclers.values()))
 
     @property
+    def stations(self) -> "dict[str, DiffractionStation]":
+        """Instruments by the names under which measurements know them."""
+        return {self.xrd.name: self.xrd}
+
+    @property
     def devices(self) -> dict[str, Any]:
         """All devices by the names under which plans and people know them."""
         station = self.xrd
@@ -75,24 +80,16 @@ class Session:
         take_up
             Go on with what a session that is gone has left running.
         """
-        from intercalate_plans import charge_discharge, operando, operando_cells
+        from intercalate_plans import operando_cells
 
-        asked: dict[str, Any] = {
-            "on_abort": str(experiment.on_abort),
-            "on_client_lost": str(experiment.on_client_lost),
-            "take_up": take_up,
-        }
-        if experiment.plan == "operando_cells":
-            assert experiment.exposure_s is not None
-            tasks = [one.task() for one in experiment.cells]
-            cyclers = list(self.cyclers.values())
-            return operando_cells(cyclers, self.xrd, tasks, experiment.exposure_s, **asked)
-        (one,) = experiment.cells
-        asked["initial_soc"] = one.initial_soc
-        if one.when is None or experiment.exposure_s is None:
-            return charge_discharge(self.cycler, one.cell, one.protocol, **asked)
-        when = one.when.given()
-        return operando(self.cycler, self.xrd, one.cell, one.protocol, when, experiment.exposure_s, **asked)
+        return operando_cells(
+            list(self.cyclers.values()),
+            list(self.stations.values()),
+            [one.task() for one in experiment.cells],
+            on_abort=str(experiment.on_abort),
+            on_client_lost=str(experiment.on_client_lost),
+            take_up=take_up,
+        )
 
     def preflights(self, experiment: "Experiment", overrides: dict[str, str] | None = None) -> list[Any]:
         """Plans that check every cell of an experiment before its start.
@@ -106,6 +103,8 @@ class Session:
 
         plans = []
         for one in experiment.cells:
+            mine = [task for task in one.measurements if task.instrument == self.xrd.name]
+            periods_s = [task.when.period_s for task in mine if task.when.period_s is not None]
             place = one.place or self.xrd.changer.find(channel=self.cycler.channel)
             plans.append(
                 preflight(
@@ -114,8 +113,8 @@ class Session:
                     place,
                     one.cell,
                     one.protocol,
-                    experiment.exposure_s if one.when else None,
-                    one.when.period_s if one.when else None,
+                    max((task.exposure_s for task in mine), default=None),
+                    min(periods_s, default=None),
                     overrides,
                     initial_soc=one.initial_soc,
                 )

@@ -43,13 +43,16 @@ def event(stream: str, **values: Any):
 
 
 def available(at_s: float, why_not: str = ""):
-    yield from event("available", available_why_not=why_not, available_unix_s=T0 + at_s)
+    yield from event(
+        "available", available_instrument="xrd", available_why_not=why_not, available_unix_s=T0 + at_s
+    )
 
 
 def visit(laboratory: Laboratory, began_s: float, frames: int = 1):
     yield from take(laboratory.detector, frames)
     yield from event(
         "visits",
+        visit_measurement="xrd",
         visit_due_unix_s=T0 + began_s - 1,
         visit_began_unix_s=T0 + began_s,
         visit_moving_s=8.0,
@@ -59,7 +62,7 @@ def visit(laboratory: Laboratory, began_s: float, frames: int = 1):
 
 
 def a_run(laboratory: Laboratory, *parts: Any, **metadata: Any):
-    every = {"technique": "xrd", "when": {"every": {"time_s": 100.0}}, "exposure_s": 10.0}
+    every = {"name": "xrd", "when": {"every": {"time_s": 100.0}}, "exposure_s": 10.0}
     start = {"sample": "made", "place": "H1", "program_id": "p1", "measurements": [every], **metadata}
 
     @bpp.run_decorator(md=start)
@@ -91,7 +94,7 @@ def test_a_program_that_was_taken_up_has_one_account(
         available(519.0),
         visit(laboratory, 601.0, frames=2),
         available(690.0, NO_BEAM),
-        event("missed", det_missed_reason=NO_BEAM),
+        event("missed", missed_measurement="xrd", missed_reason=NO_BEAM),
         record(recorder, 280),
         **experiment,
     )
@@ -100,14 +103,15 @@ def test_a_program_that_was_taken_up_has_one_account(
     one, twin = reports_of_experiment(catalog, find_run(catalog, first))
 
     # Due at 0, 100, ... 700 s; the one of 200 s was waiting when the first session ended.
-    assert (one.name, one.occasions, one.measured) == ("H1", 8, 3)
-    assert one.missed == {NO_BEAM: 1, NO_SESSION: 3, ENDED_FIRST: 1}
-    assert sum(one.frames.values()) == 4
+    frames = one.measurements["xrd"]
+    assert (one.name, frames.occasions, frames.measured) == ("H1", 8, 3)
+    assert frames.missed == {NO_BEAM: 1, NO_SESSION: 3, ENDED_FIRST: 1}
+    assert sum(frames.frames.values()) == 4
     assert one.statuses == ("complete", "complete")
     expected_s = {EXPOSING: 32, MOVING: 24, DEAD: 4, ABSENT: 270, IMPOSSIBLE: 109, OTHERWISE: 360}
     assert one.time_s == pytest.approx(expected_s)
     assert sum(one.time_s.values()) == pytest.approx(one.duration_s) == pytest.approx(799.0)
-    assert (twin.name, twin.occasions, twin.frames, twin.missed) == ("H2", 0, {}, {})
+    assert (twin.name, twin.measurements) == ("H2", {})
     assert twin.time_s[OTHERWISE] == twin.duration_s == 999.0
     assert beam_time([one, twin]).startswith("beam time 0.28 h: ")
 

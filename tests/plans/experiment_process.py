@@ -87,9 +87,9 @@ class Runs:
         (self._folder / "protocol.json").write_text(json.dumps(protocol(**times)))
         experiment = self._folder / "experiment.toml"
         experiment.write_text(
-            f'plan = "operando"\ncell = "{EXAMPLES}/cells/nmc811_graphite_operando.toml"\n'
+            f'mode = "operando"\ncell = "{EXAMPLES}/cells/nmc811_graphite_operando.toml"\n'
             f'protocol = "protocol.json"\non_abort = "{on_abort}"\non_client_lost = "{on_client_lost}"\n'
-            "[xrd]\nwhen = { every = { time_s = 200.0 } }\nexposure_s = 50.0\n"
+            "[measurements.xrd]\nwhen = { every = { time_s = 200.0 } }\nexposure_s = 50.0\n"
         )
         command = (sys.executable, "-m", "intercalate.cli", "-c", str(self._beamline.config_file), "run")
         known = set(journals(self._beamline.config.stored("journals")))

@@ -59,19 +59,22 @@ def protocol(charge_s: float) -> dict[str, Any]:
     }
 
 
+def measurement(**changes: Any) -> dict[str, Any]:
+    return {"when": {"every": {"time_s": EVERY_S}}, "exposure_s": 20.0, **changes}
+
+
 def task(cell: Cell, place: str, charge_s: float = 3000.0, **more: Any) -> dict[str, Any]:
     described = {**cell.model_dump(mode="json", exclude_none=True), "name": f"cell in {place}"}
     return {
         "place": place,
         "cell": described,
         "protocol": protocol(charge_s),
-        "when": {"every": {"time_s": EVERY_S}},
-        **more,
+        "measurements": [measurement(**more)],
     }
 
 
 def plan(session: Session, *tasks: dict[str, Any]) -> Any:
-    return operando_cells(list(session.cyclers.values()), session.xrd, list(tasks), 20.0, **LOSSES)
+    return operando_cells(list(session.cyclers.values()), [session.xrd], list(tasks), **LOSSES)
 
 
 def by_place(documents: Documents) -> dict[str, dict[str, Any]]:
@@ -119,7 +122,7 @@ def test_every_cell_has_its_own_run_records_and_frames(
 def test_a_twin_without_times_is_cycled_and_never_exposed(
     session: Session, beamline: Beamline, cell: Cell, documents: Documents
 ) -> None:
-    session.RE(plan(session, task(cell, "H1", 1200.0), task(cell, "H2", 2400.0, when=None)))
+    session.RE(plan(session, task(cell, "H1", 1200.0), {**task(cell, "H2", 2400.0), "measurements": []}))
     runs = by_place(documents)
     assert "xrd" not in runs["H2"]
     assert runs["H2"]["start"]["measurements"] == []
@@ -177,7 +180,7 @@ def test_a_dump_pauses_the_measuring_and_not_the_cells(
     info = session.cycler.program_info()
     assert info["status"] == "complete"
     assert run["stop"]["num_events"]["cycling"] == info["end_record"] - info["first_record"]
-    reasons = [one["diffractometer_missed_reason"] for one in run["missed"]]
+    reasons = [one["missed_reason"] for one in run["missed"]]
     assert reasons.count("no beam: the storage ring is empty") >= 2
     quality = [event["monitors_quality"] for event in run["xrd"]]
     assert quality.count("valid") >= 3
@@ -280,7 +283,7 @@ def test_all_cells_that_an_abort_left_running_are_taken_up(
     watching = threading.Thread(target=pause, daemon=True)
     watching.start()
     with pytest.raises(RunEngineInterrupted):
-        session.RE(operando_cells(cyclers, session.xrd, tasks, 20.0, **losses))
+        session.RE(operando_cells(cyclers, [session.xrd], tasks, **losses))
     session.RE.abort()
     watching.join(10)
     begun = {doc["place"]: doc["program_id"] for doc in documents.of("start")}
@@ -288,7 +291,7 @@ def test_all_cells_that_an_abort_left_running_are_taken_up(
     experiment = documents.of("start")[0]["experiment_uid"]
     assert all(cycler.is_busy for cycler in cyclers)
     documents.all.clear()
-    session.RE(operando_cells(cyclers, session.xrd, tasks, 20.0, take_up=True, **losses))
+    session.RE(operando_cells(cyclers, [session.xrd], tasks, take_up=True, **losses))
     runs = by_place(documents)
     assert {place: run["start"]["program_id"] for place, run in runs.items()} == begun
     assert {place: run["start"]["continues"] for place, run in runs.items()} == before
@@ -309,7 +312,7 @@ def test_without_a_program_there_is_nothing_to_take_up(session: Session, cell: C
     tasks = [task(cell, "H1", 1234.0)]
     with pytest.raises(TakeUpError, match="CH1 has no program like this to take up"):
         session.RE(
-            operando_cells(list(session.cyclers.values()), session.xrd, tasks, 20.0, take_up=True, **LOSSES)
+            operando_cells(list(session.cyclers.values()), [session.xrd], tasks, take_up=True, **LOSSES)
         )
 
 
@@ -318,8 +321,11 @@ def test_without_a_program_there_is_nothing_to_take_up(session: Session, cell: C
     [
         ({"place": "LaB6"}, r"LaB6.*is no place for a cell.*H1, H2"),
         ({"place": "H9"}, r"H9.*is no place for a cell"),
-        ({"spots_mm": [[0.0, 99.0]]}, "spots_mm"),
-        ({"when": {"every": {"times": 1}}}, "did you mean time_s"),
+        ({"measurements": [measurement(spots_mm=[[0.0, 99.0]])]}, "spots_mm"),
+        ({"measurements": [measurement(when={"every": {"times": 1}})]}, "did you mean time_s"),
+        ({"measurements": [measurement(instrument="raman")]}, "raman.*the instruments are xrd"),
+        ({"measurements": [measurement(), measurement()]}, "two measurements are called 'xrd'"),
+        ({"measurements": [measurement(name="cycling")]}, "is the stream of something else"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_moves(
@@ -333,4 +339,4 @@ def test_what_cannot_be_is_refused_before_anything_moves(
 
 def test_a_place_whose_channel_is_not_there_is_named(session: Session, cell: Cell) -> None:
     with pytest.raises(TasksError, match="the cables of H2 go to CH2, which is not among them"):
-        session.RE(operando_cells([session.cycler], session.xrd, [task(cell, "H2")], **LOSSES))
+        session.RE(operando_cells([session.cycler], [session.xrd], [task(cell, "H2")], **LOSSES))

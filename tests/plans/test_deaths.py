@@ -237,7 +237,7 @@ def test_what_a_killed_plan_left_running_is_taken_up(
     assert times_s[0] > last_s
     assert_frames_are_their_own(documents, beamline, "xrd")
     # Occasions of the time in between are not counted as missed by a run that did not exist.
-    reasons = {event["data"]["diffractometer_missed_reason"] for event in documents.events("missed")}
+    reasons = {event["data"]["missed_reason"] for event in documents.events("missed")}
     assert reasons <= {OVERTAKEN}
     assert len(documents.events("missed")) < 20
 
@@ -299,7 +299,7 @@ def test_a_killed_instrument_costs_occasions_and_nothing_else(
 
     assert_journal_is_whole(run)
     documents = run.documents()
-    reasons = [event["data"]["diffractometer_missed_reason"] for event in documents.events("missed")]
+    reasons = [event["data"]["missed_reason"] for event in documents.events("missed")]
     reasons = [reason for reason in reasons if reason != OVERTAKEN]
     prefix = beamline.config.diffractometer.prefix
     assert all(prefix in reason for reason in reasons), reasons
@@ -475,7 +475,7 @@ def test_a_reading_that_fails_costs_its_occasion_alone(
     plan = an_operando(session, cell, protocol(2000.0))
     session.RE(failing(plan, is_reading, TimeoutError("no answer to a reading")))
     assert documents.of("stop")[0]["exit_status"] == "success"
-    reasons = [event["data"]["diffractometer_missed_reason"] for event in documents.events("missed")]
+    reasons = [event["data"]["missed_reason"] for event in documents.events("missed")]
     (reason,) = [reason for reason in reasons if reason != OVERTAKEN]
     assert "no answer to a reading" in reason
     assert len(documents.events("xrd")) >= 5

@@ -263,12 +263,13 @@ def test_calibrations_that_the_run_does_not_name_are_used_with_a_warning(
 def test_the_report_accounts_for_the_frames_and_the_time(measured: Measured) -> None:
     report = report_of([measured.run])
     count = measured.frames.sizes["frame"]
-    assert sum(report.frames.values()) == count
+    one = report.measurements["xrd"]
+    assert sum(one.frames.values()) == count
     assert report.time_s[EXPOSING] == pytest.approx(60.0 * count, rel=0.1)
     assert sum(report.time_s.values()) == pytest.approx(report.duration_s)
-    assert report.occasions == report.measured + sum(report.missed.values())
-    assert report.measured == count
+    assert one.occasions == one.measured + sum(one.missed.values())
+    assert one.measured == count
     assert report.duration_s == pytest.approx(float(measured.records["test_time_second"][-1]), abs=1.0)
-    assert report.revisit_s == pytest.approx(1000.0, rel=0.2)
+    assert one.revisit_s == pytest.approx(1000.0, rel=0.2)
     assert f"{count} valid" in report.describe()
     assert f"beam time {report.duration_s / 3600:.2f} h" in beam_time([report])

@@ -99,7 +99,7 @@ def test_operando_collects_every_record_and_frame(
     assert 2100 < records[-1, TIME] <= 2 * 1800 + 306
     events = documents.events("xrd")
     assert 5 <= len(events) <= 40
-    reasons = {event["data"]["diffractometer_missed_reason"] for event in documents.events("missed")}
+    reasons = {event["data"]["missed_reason"] for event in documents.events("missed")}
     assert reasons <= {"the one before still waited for the beam"}
     assert_frames_are_their_own(documents, beamline, "xrd")
     start, stop = documents.of("start")[0], documents.of("stop")[0]

@@ -37,7 +37,7 @@ def test_init_overwrites_nothing(command, tmp_path: Path) -> None:
 
 def test_a_mistake_in_an_experiment_is_a_message_and_no_traceback(command, tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
-    path.write_text('plan = "operando"\ncel = "x"\n')
+    path.write_text('mode = "operando"\ncel = "x"\n')
     result = command("run", str(path))
     assert result.exit_code == 1
     assert "did you mean cell?" in result.output
@@ -101,7 +101,7 @@ def test_a_command_without_hardware_makes_no_storage_folder(command, tmp_path: P
 def test_check_says_which_visits_it_cannot_foresee(command) -> None:
     answer = command("check", str(EXAMPLES / "experiments" / "right_moment.toml"))
     assert answer.exit_code == 0, answer.output
-    assert "Frames every 3600 s or at 3.6, 3.8, 4 V going up or on a peak of dQ/dV" in answer.output
+    assert "xrd: frames every 3600 s or at 3.6, 3.8, 4 V going up or on a peak of dQ/dV" in answer.output
     assert "frames depend on the course of the cell; none of them is scheduled" in answer.output
 
 

@@ -37,11 +37,11 @@ def test_the_shipped_experiments_can_run_on_the_simulated_site(path: Path, site:
         (('on_abort = "rest"\n', ""), ("on_abort", "(absent)")),
         (('on_client_lost = "rest"\n', ""), ("on_client_lost", "(absent)")),
         (('on_abort = "rest"', 'on_abort = "stop"'), ("on_abort", "stop")),
-        (("exposure_s = 60.0", "exposure_s = -1.0"), ("xrd.exposure_s", "-1")),
-        (("exposure_s = 60.0", "exposure_s = nan"), ("xrd.exposure_s",)),
+        (("exposure_s = 60.0", "exposure_s = -1.0"), ("measurements.xrd.exposure_s", "-1")),
+        (("exposure_s = 60.0", "exposure_s = nan"), ("measurements.xrd.exposure_s",)),
         (("time_s = 300.0", "times = 300.0"), ("times", "did you mean time_s")),
-        (("time_s = 300.0", ""), ("xrd.when",)),
-        (('plan = "operando"', 'plan = "opperando"'), ("plan", "opperando")),
+        (("time_s = 300.0", ""), ("measurements.xrd.when",)),
+        (('mode = "operando"', 'mode = "opperando"'), ("mode", "opperando")),
         (("initial_soc = 0.0", "initial_soc = 3.0"), ("initial_soc", "3")),
     ],
 )
@@ -58,8 +58,10 @@ def test_a_mistake_is_named_with_file_and_field(
 
 
 def test_operando_without_a_measurement_is_refused(tmp_path: Path, site: SiteLimits) -> None:
-    path = changed(tmp_path, ("[xrd]\nwhen = { every = { time_s = 300.0 } }\nexposure_s = 60.0\n", ""))
-    with pytest.raises(ExperimentError, match="xrd"):
+    path = changed(
+        tmp_path, ("[measurements.xrd]\nwhen = { every = { time_s = 300.0 } }\nexposure_s = 60.0\n", "")
+    )
+    with pytest.raises(ExperimentError, match="the mode measures"):
         Experiment.from_file(path, site)
 
 
@@ -69,22 +71,21 @@ TWO_CELLS = EXAMPLES / "experiments" / "two_cells.toml"
 @pytest.mark.parametrize(
     ("pair", "words"),
     [
-        (('place = "H2"', ""), ("cells[1].place", "(absent)")),
-        (("spots_mm = [[0.0, 0.0]", "spots_mm = [[0.0, 99.0]"), ("cells[1].spots_mm", "99")),
-        (("priority = 1", "priorities = 1"), ("priorities", "did you mean priority")),
+        (('place = "H2"', ""), ("cells[1].place", "(absent)", "there are other cells")),
+        (("spots_mm = [[0.0, 0.0]", "spots_mm = [[0.0, 99.0]"), ("cells[1].measurements.xrd.spots_mm", "99")),
         (
-            ("exposure_s = 60.0", "exposure_s = 60.0\nwhen = { every = { time_s = 10 } }"),
-            ("xrd.when", "[[cells]]"),
+            ("priority = 1", "priorities = 1"),
+            ("cells[0].measurements.xrd.priorities", "did you mean priority"),
         ),
         (
-            ("every = { time_s = 600.0 } }\npriority", "at = { voltage_V = [9.0] } }\npriority"),
-            ("cells[0].when.at.voltage_V", "9.0", "the program stays within 0 to 4.3 V"),
+            ("every = { time_s = 600.0 }", "at = { voltage_V = [9.0] }"),
+            ("cells[0].measurements.xrd.when.at.voltage_V", "9.0", "the program stays within 0 to 4.3 V"),
         ),
         (
-            ("every = { time_s = 600.0 } }\npriority", "at = { stp = [1] } }\npriority"),
-            ("cells[0].when.at.stp", "did you mean step"),
+            ("every = { time_s = 600.0 }", "at = { stp = [1] }"),
+            ("measurements.xrd.when.at.stp", "did you mean step"),
         ),
-        (('plan = "operando_cells"', 'plan = "operando"'), ("takes one cell", "use operando_cells")),
+        (('mode = "operando"', 'mode = "cycling"'), ("measurements", "the mode is cycling alone")),
         (("nmc811_graphite_twin", "no_such_twin"), ("no such file as", "no_such_twin")),
         (("preflight = true", 'preflight = true\ncell = "x.toml"'), ("cell", "belongs to one of [[cells]]")),
     ],
@@ -105,7 +106,7 @@ def test_a_mistake_in_several_cells_is_named(
 def test_several_cells_are_read_with_their_own_times_and_spots(site: SiteLimits) -> None:
     experiment = Experiment.from_file(TWO_CELLS, site)
     assert [one.place for one in experiment.cells] == ["H1", "H2"]
-    assert [len(one.spots_mm) for one in experiment.cells] == [1, 3]
+    assert [len(one.measurements[0].spots_mm) for one in experiment.cells] == [1, 3]
     assert experiment.preflight
     tasks = CellTask.all_of([one.task() for one in experiment.cells])
     assert [task.checked_cell() for task in tasks] == [one.cell for one in experiment.cells]

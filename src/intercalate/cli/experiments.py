@@ -13,7 +13,7 @@ from intercalate.cli.base import COUNTED_FROM_THE_END, FILE, configuration, main
 @click.pass_context
 def check(context: click.Context, experiment_file: Path) -> None:
     """Say what an experiment file would do, without any hardware."""
-    from intercalate.check import schedule_of, unforeseen
+    from intercalate.check import schedules_of, unforeseen
     from intercalate.experiment import Experiment
 
     config = configuration(context)
@@ -21,10 +21,10 @@ def check(context: click.Context, experiment_file: Path) -> None:
     for one in experiment.cells:
         click.echo(f"{one.place}: {one.cell.name}" if one.place else one.cell.name)
         click.echo(one.protocol.describe())
-        if one.when is not None:
-            click.echo(f"Frames {one.when.describe()}; {experiment.exposure_s:g} s each.")
-    if experiment.exposure_s is not None:
-        click.echo(schedule_of(experiment, config).describe())
+        for task in one.measurements:
+            click.echo(f"{task.name}: frames {task.when.describe()}; {task.exposure_s:g} s each.")
+    for instrument, schedule in schedules_of(experiment, config).items():
+        click.echo(f"Visits of {instrument}:\n{schedule.describe()}")
     for line in unforeseen(experiment):
         click.echo(line)
 
@@ -43,7 +43,7 @@ def calibrate(context: click.Context, places: tuple[str, ...], exposure_s: float
 
     config = configuration(context)
     wanted = places or [name for name, one in config.changer.places.items() if one.channel is not None]
-    plans = [*calibration_plans(exposure_s, wanted, calibrant), into_the_beam(wanted[0])]
+    plans = [*calibration_plans([exposure_s], wanted, calibrant), into_the_beam(wanted[0])]
     prepare(config, plans, Console(stderr=True))
     for name, one in CalibrationStore(config.stored(config.calibration.folder)).in_use().items():
         click.echo(f"{name:16} {one.made:%Y-%m-%d %H:%M} UTC  {one.sha256[:12]}  {_summary(one.values)}")

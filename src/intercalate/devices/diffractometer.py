@@ -169,7 +169,7 @@ class Diffractometer(DetectorBase):
         self.stage_sigs.update([("cam.acquire", 0), ("cam.image_mode", "Single"), ("cam.num_images", 1)])
         self.stage_sigs["cam.shutter_mode"] = OPENS_SHUTTER
         self.cam.stage_sigs["array_callbacks"] = 1
-        self.cam.configuration_attrs = ["acquire_time", "manufacturer", "model"]
+        self.cam.configuration_attrs = ["manufacturer", "model"]
         self.cam.read_attrs = ["acquire_time"]
         self.read_attrs = ["hdf", "cam"]
 

@@ -28,6 +28,7 @@ from intercalate.orchestration.cycling import (
 )
 from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.measuring import Measuring
+from intercalate.orchestration.notes import Notes
 from intercalate.orchestration.occasions import Occasions
 from intercalate.orchestration.waiting import wait_for_any
 from intercalate.protocol import BoundProgram
@@ -39,6 +40,61 @@ log = logging.getLogger(__name__)
 
 class CellsFailedError(RuntimeError):
     """Some of several cells did not reach the end of their programs."""
+
+
+class CellMeasurement:
+    """What one instrument does with one cell.
+
+    Parameters
+    ----------
+    name
+        Of its stream.
+    instrument
+        Who takes the frames.
+    occasions
+        When one is due.
+    measuring
+        Takes them.
+    visit
+        Plan that takes the one that is due: goes there, exposes, notes.
+    spots_mm
+        On the sample, from the centre of its window; one after the other.
+    priority
+        Of those that are due, the one with the higher priority is taken first.
+
+    Attributes
+    ----------
+    last_visit_s
+        When it was taken last, by a clock of its own; minus infinity before the first time.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        instrument: str,
+        occasions: Occasions,
+        measuring: Measuring,
+        visit: "Visit",
+        *,
+        spots_mm: Sequence[tuple[float, float]] = ((0.0, 0.0),),
+        priority: int = 0,
+    ):
+        self.name = name
+        self.instrument = instrument
+        self.occasions = occasions
+        self.measuring = measuring
+        self.visit = visit
+        self.priority = priority
+        self.last_visit_s = -math.inf
+        self._spots_mm = list(spots_mm)
+        self._visits = 0
+
+    def next_spot_mm(self) -> tuple[float, float]:
+        """Where on the sample the next frame is taken; asking begins a visit."""
+        self.last_visit_s = time.monotonic()
+        spot = self._spots_mm[self._visits % len(self._spots_mm)]
+        self._visits += 1
+        return spot
 
 
 class CyclingCell:
@@ -54,16 +110,10 @@ class CyclingCell:
         Of its run.
     on_abort, on_client_lost
         What becomes of it.
-    occasions
-        When it is measured; None never.
-    measuring
-        Takes its frames.
+    measurements
+        What is done with it.
     place
         On the sample changer; None where nothing has to move.
-    spots_mm
-        On the sample, from the centre of its window; one after the other.
-    priority
-        Of two cells that are due, the one with the higher priority is measured first.
     run_key
         Of its run among several; None where it is the only one.
     watch
@@ -77,10 +127,10 @@ class CyclingCell:
         As given.
     uid
         Of its run, once that is open.
+    notes
+        What its run says of the measurements.
     failure
         What went wrong with it, if anything.
-    last_visit_s
-        When it was visited last, by a clock of its own; minus infinity before the first visit.
     """
 
     def __init__(
@@ -92,33 +142,26 @@ class CyclingCell:
         on_abort: OnLoss,
         on_client_lost: OnLoss,
         *,
-        occasions: Occasions | None = None,
-        measuring: Measuring | None = None,
+        measurements: Sequence[CellMeasurement] = (),
         place: str | None = None,
-        spots_mm: Sequence[tuple[float, float]] = ((0.0, 0.0),),
-        priority: int = 0,
         run_key: str | None = None,
         watch: Callable[[Any], None] | None = None,
         taken_up: bool = False,
     ):
         self.cycler = cycler
         self.place = place
-        self.priority = priority
         self.run_key = run_key
-        self.occasions = occasions
-        self.measuring = measuring
+        self.measurements = tuple(measurements)
+        self.notes = Notes()
         self.uid = ""
         self.failure: Exception | None = None
-        self.last_visit_s = -math.inf
         self._program = program
         self._program_id = program_id
         self._metadata = dict(metadata)
         self._on_abort = on_abort
         self._on_client_lost = on_client_lost
-        self._spots_mm = list(spots_mm)
         self._watch = watch
         self.taken_up = taken_up
-        self._visits = 0
         self._is_running = False
         self._bell: Status | None = None
         self._end: Status | None = None
@@ -134,21 +177,14 @@ class CyclingCell:
         return self._is_running
 
     @property
-    def is_due(self) -> bool:
-        """Whether it waits for a measurement."""
-        return self._is_running and self.occasions is not None and self.occasions.due
+    def due(self) -> list[CellMeasurement]:
+        """Measurements that wait to be taken."""
+        return [one for one in self.measurements if one.occasions.due] if self._is_running else []
 
     @property
     def why_failed(self) -> str:
         """What went wrong, in words; empty where nothing did."""
         return "" if self.failure is None else str(cause_of(self.failure))
-
-    def next_spot_mm(self) -> tuple[float, float]:
-        """Where on the sample the next frame is taken; asking begins a visit."""
-        self.last_visit_s = time.monotonic()
-        spot = self._spots_mm[self._visits % len(self._spots_mm)]
-        self._visits += 1
-        return spot
 
     def keyed(self, plan: MsgGenerator[Any]) -> MsgGenerator[Any]:
         """The plan, with its messages in this cell's run."""
@@ -210,24 +246,22 @@ class CyclingCell:
             records = yield from drain(self.cycler)
             if self._watch is not None:
                 self._watch(records)
-            if self.occasions is not None:
-                self.occasions.skip(records)
-            if self.measuring is not None and len(records):
-                yield from self.measuring.watch(float(records[-1][_UNIX]))
+            for one in self.measurements:
+                one.occasions.skip(records)
+            yield from self._note_availability(records)
 
     def _collect(self) -> MsgGenerator[None]:
         is_busy = self.cycler.is_busy
-        overrun = 0 if self.occasions is None else self.occasions.overrun
         records = yield from drain(self.cycler)
         if self._watch is not None:
             self._watch(records)
-        if self.occasions is not None:
+        yield from self._note_availability(records)
+        for one in self.measurements:
+            overrun = one.occasions.overrun
             for record in records:
-                self.occasions.see(record)
-            if self.measuring is not None and len(records):
-                yield from self.measuring.watch(float(records[-1][_UNIX]))
-                for _ in range(self.occasions.overrun - overrun):
-                    yield from self.measuring.miss("the one before still waited for the beam")
+                one.occasions.see(record)
+            for _ in range(one.occasions.overrun - overrun):
+                yield from self.notes.miss(one.name, "the one before still waited for the beam")
         for status in (self._bell, self._end):
             if status is not None and status.done and (error := status.exception()) is not None:
                 raise error
@@ -240,13 +274,18 @@ class CyclingCell:
             # A server that does not answer may come back: only the program's own end is the end.
             self._end = self.cycler.complete()
 
+    def _note_availability(self, records: Any) -> MsgGenerator[None]:
+        if not len(records):
+            return
+        for instrument, measuring in {one.instrument: one.measuring for one in self.measurements}.items():
+            yield from self.notes.watch(instrument, measuring.unavailable(), float(records[-1][_UNIX]))
 
-Visit = Callable[[CyclingCell], MsgGenerator[None]]
+
+Visit = Callable[[CyclingCell, CellMeasurement], MsgGenerator[None]]
 
 
 def cycle_cells(
     cells: Sequence[CyclingCell],
-    visit: Visit | None = None,
     *,
     before: Callable[[], MsgGenerator[Any]] | None = None,
     after: Callable[[], MsgGenerator[Any]] | None = None,
@@ -255,8 +294,6 @@ def cycle_cells(
 
     Parameters
     ----------
-    visit
-        Measures one cell.
     before, after
         Plans before the first program starts, and when all is over, for a finalizer.
 
@@ -288,8 +325,9 @@ def cycle_cells(
         yield from collect_all(cells)
         while running := [cell for cell in cells if cell.is_running]:
             due = next_due(running)
-            if due is not None and visit is not None:
-                yield from visit(due)
+            if due is not None:
+                cell, measurement = due
+                yield from measurement.visit(cell, measurement)
             else:
                 yield from wait_for_any([cell.bell() for cell in running])
             yield from collect_all(running)
@@ -313,10 +351,10 @@ def collect_all(cells: Sequence[CyclingCell]) -> MsgGenerator[None]:
         yield from cell.collect()
 
 
-def next_due(cells: Sequence[CyclingCell]) -> CyclingCell | None:
-    """The one to be measured next: of the highest priority, the one whose last visit is longest ago."""
-    due = [cell for cell in cells if cell.is_due]
-    return min(due, key=lambda cell: (-cell.priority, cell.last_visit_s), default=None)
+def next_due(cells: Sequence[CyclingCell]) -> tuple[CyclingCell, CellMeasurement] | None:
+    """What is measured next: of the highest priority, what was measured longest ago."""
+    due = [(cell, one) for cell in cells for one in cell.due]
+    return min(due, key=lambda found: (-found[1].priority, found[1].last_visit_s), default=None)
 
 
 def _raise_failures(cells: Sequence[CyclingCell]) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
 from bluesky.utils import MsgGenerator
-from ophyd import Signal
 
 from intercalate import streams
 from intercalate.devices.roles import TakesFrames
@@ -73,7 +72,7 @@ def take_frames(
 
 
 class OpenDetector:
-    """A detector that several cells use in turn: staged when the first frame is due, and after a failure.
+    """A detector that several measurements use in turn: staged before the first, and after a failure.
 
     Attributes
     ----------
@@ -81,9 +80,9 @@ class OpenDetector:
         What takes the frames.
     """
 
-    def __init__(self, detector: TakesFrames, exposure_s: float):
+    def __init__(self, detector: TakesFrames):
         self.detector = detector
-        self._exposure_s = exposure_s
+        self._exposure_s: float | None = None
         self._staged = self._went_away = False
 
     def unavailable(self) -> str:
@@ -92,7 +91,7 @@ class OpenDetector:
         self._went_away |= bool(reason)
         return reason
 
-    def prepare(self) -> MsgGenerator[None]:
+    def prepare(self, exposure_s: float) -> MsgGenerator[None]:
         """Open a file, unless one is open; before the cell starts, it costs the cell no time."""
         if self._went_away:
             # Nothing of the staging is left in an IOC that was away, but the device still counts as staged.
@@ -100,7 +99,10 @@ class OpenDetector:
         if not self._staged:
             yield from bps.stage(self.detector, wait=True)
             self._staged = True
-            yield from bps.abs_set(self.detector.exposure_s, self._exposure_s, wait=True)
+            self._exposure_s = None
+        if exposure_s != self._exposure_s:
+            yield from bps.abs_set(self.detector.exposure_s, exposure_s, wait=True)
+            self._exposure_s = exposure_s
 
     def end(self) -> MsgGenerator[None]:
         """Close the file; a detector that does not answer is left alone."""
@@ -113,16 +115,20 @@ class OpenDetector:
 
 
 class Measuring:
-    """Frames of a cell that does not wait: what cannot be measured is missed, and counted.
+    """Frames of a cell that does not wait.
 
     Parameters
     ----------
     detector
-        Shared by the cells that are measured in turn.
+        Shared by the measurements that are taken in turn.
     beside, read_only
         Read into the same event, as of `take_frame`.
     meanwhile
         Stub executed during exposures, as of `take_frame`: the cell goes on, and so must who watches it.
+    exposure_s
+        In cell seconds.
+    stream
+        Of the run.
     run_key
         By which the detector tells the runs of several cells apart.
     precondition
@@ -131,9 +137,7 @@ class Measuring:
     Attributes
     ----------
     taken
-        Number of frames in the run.
-    missed
-        Reasons of the occasions that gave no frame.
+        Number of frames.
     """
 
     def __init__(
@@ -141,6 +145,7 @@ class Measuring:
         detector: OpenDetector,
         beside: Sequence[Any],
         meanwhile: Meanwhile,
+        exposure_s: float,
         *,
         read_only: Sequence[Any] = (),
         stream: str = streams.XRD,
@@ -148,57 +153,30 @@ class Measuring:
         precondition: Callable[[], str] = lambda: "",
     ):
         self.taken = 0
-        self.missed: list[str] = []
+        self.exposure_s = exposure_s
         self._detector = detector
         self._beside = tuple(beside)
         self._read_only = tuple(read_only)
         self._meanwhile = meanwhile
         self._stream = stream
-        self._run_key = run_key
+        self._file_key = f"{run_key}/{stream}"
         self._precondition = precondition
-        self._reason: Any = Signal(name=f"{detector.detector.name}_missed_reason", value="")
-        self._obstacle: str | None = None
-        self._change: Any = [
-            Signal(name="available_why_not", value=""),
-            Signal(name="available_unix_s", value=0.0),
-        ]
 
     def unavailable(self) -> str:
         """Why no frame can be taken now; empty if one can."""
         return self._detector.unavailable() or self._precondition()
 
-    def watch(self, unix_s: float) -> MsgGenerator[None]:
-        """Note in the run when measuring has become possible or impossible; the first time, which it is."""
-        obstacle = self.unavailable()
-        if obstacle == self._obstacle:
-            return
-        self._obstacle = obstacle
-        yield from bps.create(name=streams.AVAILABLE)
-        for signal, value in zip(self._change, (obstacle, unix_s)):
-            signal.put(value)
-            yield from bps.read(signal)
-        yield from bps.save()
-
-    def measure(self) -> MsgGenerator[bool]:
-        """Take a frame, or note why there is none.
-
-        Returns
-        -------
-        bool
-            Whether there is one.
-        """
-        reason = yield from self.expose()
-        if reason:
-            yield from self.miss(reason)
-        return not reason
+    def prepare(self) -> MsgGenerator[None]:
+        """Do what can be done before a frame is due."""
+        yield from self._detector.prepare(self.exposure_s)
 
     def expose(self) -> MsgGenerator[str]:
         """Take a frame; returns why there is none, empty if there is one."""
         if reason := self.unavailable():
             return reason
         try:
-            yield from self._detector.prepare()
-            self._detector.detector.for_run(self._run_key)
+            yield from self.prepare()
+            self._detector.detector.for_run(self._file_key)
             yield from take_frame(
                 self._detector.detector,
                 *self._beside,
@@ -212,11 +190,3 @@ class Measuring:
             return f"{type(cause).__name__}: {cause}"
         self.taken += 1
         return ""
-
-    def miss(self, reason: str) -> MsgGenerator[None]:
-        """Count an occasion that gave no frame, in the run too."""
-        self.missed.append(reason)
-        self._reason.put(reason)
-        yield from bps.create(name=streams.MISSED)
-        yield from bps.read(self._reason)
-        yield from bps.save()

@@ -1,6 +1,5 @@
 """What a run's start document says of the experiment."""
 
-import uuid
 from collections import UserDict
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -23,13 +22,12 @@ def experiment_metadata(
     program_id: str,
     on_abort: OnLoss,
     on_client_lost: OnLoss,
-    md: dict[str, Any] | None,
+    md: Mapping[str, Any],
     **more: Any,
 ) -> dict[str, Any]:
-    """Start metadata of a run in which a program is executed; `md` of the caller goes over it."""
+    """Start metadata of a run in which a program is executed; `md` names the experiment, and goes over it."""
     return {
         "plan_name": plan_name,
-        "experiment_uid": uuid.uuid4().hex,
         "sample": cell.name,
         "cell": cell.model_dump(mode="json", exclude_none=True),
         "protocol": protocol.model_dump(mode="json", exclude_none=True),
@@ -43,7 +41,7 @@ def experiment_metadata(
         "on_client_lost": str(on_client_lost),
         "software": {name: version(name) for name in _SOFTWARE},
         **more,
-        **(md or {}),
+        **md,
     }
 
 

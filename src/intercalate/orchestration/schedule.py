@@ -46,12 +46,15 @@ class Wanted:
         Time between two measurements; None where it cannot be foreseen, or there are none.
     duration_s
         Of its program.
+    exposure_s
+        Of each frame.
     """
 
     name: str
     position_mm: tuple[float, float]
     every_s: float | None
     duration_s: float
+    exposure_s: float
     priority: int = 0
 
 
@@ -125,14 +128,8 @@ class Schedule:
         return "\n".join(lines)
 
 
-def plan_visits(cells: Sequence[Wanted], exposure_s: float, overheads: Overheads) -> Schedule:
-    """Go through a whole experiment, visit by visit.
-
-    Parameters
-    ----------
-    exposure_s
-        Of each frame.
-    """
+def plan_visits(cells: Sequence[Wanted], overheads: Overheads) -> Schedule:
+    """Go through a whole experiment on one instrument, visit by visit."""
     found = {cell.name: Visits() for cell in cells}
     measured = [cell for cell in cells if cell.every_s is not None]
     due_s = {cell.name: 0.0 for cell in measured}
@@ -150,7 +147,7 @@ def plan_visits(cells: Sequence[Wanted], exposure_s: float, overheads: Overheads
         start_s = now_s + moving_s
         visits.visits += 1
         visits.moving_s += moving_s
-        visits.exposing_s += exposure_s
+        visits.exposing_s += cell.exposure_s
         visits.longest_wait_s = max(visits.longest_wait_s, start_s - due_s[cell.name])
         visits.starts_s.append(start_s)
         last_s[cell.name] = start_s
@@ -158,5 +155,5 @@ def plan_visits(cells: Sequence[Wanted], exposure_s: float, overheads: Overheads
         overtaken = max(0, math.floor((now_s - due_s[cell.name]) / every_s))
         visits.missed += overtaken
         due_s[cell.name] += every_s * (1 + overtaken)
-        now_s, at_mm = start_s + exposure_s + overheads.readout_s, cell.position_mm
+        now_s, at_mm = start_s + cell.exposure_s + overheads.readout_s, cell.position_mm
     return Schedule(found, max((cell.duration_s for cell in cells), default=0.0))

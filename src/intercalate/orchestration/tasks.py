@@ -1,12 +1,14 @@
-"""What is to be done with each of several cells: validated models, JSON in and out."""
+"""What is to be done with each cell, and how it is measured: validated models, JSON in and out."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from intercalate import streams
 from intercalate.cell import Cell
 from intercalate.devices.roles import ChangesSamples, CyclesCells
+from intercalate.orchestration.checking import MAX_EXPOSURE_S
 from intercalate.orchestration.when import When
 from intercalate.problems import Problem, ProblemsError, problems_of
 from intercalate.protocol import Protocol
@@ -14,39 +16,116 @@ from intercalate.protocol import Protocol
 SpotMm = tuple[Annotated[float, Field(ge=-20, le=20)], Annotated[float, Field(ge=-20, le=20)]]
 
 
+OTHER_STREAMS = frozenset(
+    value
+    for name, value in vars(streams).items()
+    if name.isupper() and value not in (streams.XRD, streams.PRIMARY)
+)
+
+
 class TasksError(ProblemsError):
     """The list of cells was refused; `problems` lists everything wrong with it."""
 
 
-class CellTask(BaseModel):
-    """One cell of several.
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class MeasurementTask(_Model):
+    """What one instrument does with a cell.
+
+    Attributes
+    ----------
+    name
+        Of the stream of its frames in the run of the cell; two measurements of a cell have two names.
+    instrument
+        Which station takes the frames.
+    when
+        When one is due.
+    exposure_s
+        Of each frame, in cell seconds.
+    spots_mm
+        On the sample from the centre of its window, visited one after the other.
+    priority
+        Of measurements that are due at once, the one with the higher priority is taken first; among equals
+        the one whose last is longest ago.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = streams.XRD
+    instrument: Annotated[str, Field(min_length=1)] = "xrd"
+    when: When
+    exposure_s: Annotated[float, Field(gt=0, le=MAX_EXPOSURE_S)]
+    spots_mm: Annotated[tuple[SpotMm, ...], Field(min_length=1)] = ((0.0, 0.0),)
+    priority: int = 0
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if name in OTHER_STREAMS:
+            raise ValueError(f"{name!r} is the stream of something else in a run; give it another name")
+        return name
+
+    def given(self) -> dict[str, Any]:
+        """As JSON has it, for the start document of a run."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class CellTask(_Model):
+    """One cell: what it is, what is done to it, and how it is measured.
 
     Attributes
     ----------
     place
-        Of the cell on the sample changer, whose cables go to one channel of the cycler.
+        On the sample changer, whose cables go to one channel of the cycler; None for the cell that is in the
+        beam, where there is no other.
     cell, protocol
         What it is, and what to do to it.
-    when
-        When it is measured; None for a twin that the beam never meets.
-    spots_mm
-        On the sample from the centre of its window, visited one after the other.
-    priority
-        Of cells that are due at once, the one with the higher priority is measured first; among equals
-        the one whose last visit is longest ago.
+    measurements
+        None for a twin that no beam ever meets.
     initial_soc
         State of charge at the start, 0 to 1.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    place: Annotated[str, Field(min_length=1)]
+    place: Annotated[str, Field(min_length=1)] | None = None
     cell: dict[str, Any]
     protocol: dict[str, Any]
-    when: When | None = None
-    spots_mm: Annotated[tuple[SpotMm, ...], Field(min_length=1)] = ((0.0, 0.0),)
-    priority: int = 0
+    measurements: tuple[MeasurementTask, ...] = ()
     initial_soc: Annotated[float, Field(ge=0, le=1)] | None = None
+
+    @field_validator("measurements")
+    @classmethod
+    def _check_names(cls, measurements: tuple[MeasurementTask, ...]) -> tuple[MeasurementTask, ...]:
+        names = [one.name for one in measurements]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two measurements are called {name!r}; give each its own name")
+        return measurements
+
+    @property
+    def label(self) -> str:
+        """As people call it."""
+        return self.place or str(self.cell.get("name", "the cell"))
+
+    @classmethod
+    def of(
+        cls,
+        cell: Cell | dict[str, Any],
+        protocol: Protocol | dict[str, Any],
+        *measurements: MeasurementTask,
+        initial_soc: float | None = None,
+    ) -> Self:
+        """The only cell of an experiment, from models or their JSON forms.
+
+        Raises
+        ------
+        TasksError
+            Naming everything that is wrong.
+        """
+        fields = {"cell": _json(cell), "protocol": _json(protocol), "initial_soc": initial_soc}
+        try:
+            return cls(**fields, measurements=measurements)
+        except ValidationError as error:
+            raise TasksError("the cell", problems_of(error, cls)) from None
 
     @classmethod
     def all_of(cls, tasks: Sequence[Self | dict[str, Any]]) -> list[Self]:
@@ -65,8 +144,11 @@ class CellTask(BaseModel):
             except ValidationError as error:
                 problems += [one.under(f"cells[{number}]") for one in problems_of(error, cls)]
         places = [task.place for task in found]
-        for place in sorted({place for place in places if places.count(place) > 1}):
+        for place in sorted({place for place in places if place and places.count(place) > 1}):
             problems.append(Problem("cells", place, "is the place of two cells", "give each its own place"))
+        if len(found) > 1 and None in places:
+            number = places.index(None)
+            problems.append(Problem(f"cells[{number}].place", "(absent)", "there are other cells", "say it"))
         if not tasks:
             problems.append(Problem("cells", "[]", "there is no cell", "name at least one"))
         if problems:
@@ -75,11 +157,15 @@ class CellTask(BaseModel):
 
     def checked_cell(self) -> Cell:
         """The cell, validated."""
-        return Cell.from_dict(self.cell, source=f"cell in {self.place}")
+        return Cell.from_dict(self.cell, source=f"cell of {self.label}")
 
     def checked_protocol(self) -> Protocol:
         """The protocol, validated."""
-        return Protocol.from_dict(self.protocol, source=f"protocol of {self.place}")
+        return Protocol.from_dict(self.protocol, source=f"protocol of {self.label}")
+
+
+def _json(model: Any) -> dict[str, Any]:
+    return model.model_dump(mode="json", exclude_none=True) if isinstance(model, BaseModel) else model
 
 
 def cycler_of(place: str, changer: ChangesSamples, cyclers: Sequence[CyclesCells]) -> CyclesCells:

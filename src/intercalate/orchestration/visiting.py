@@ -1,16 +1,13 @@
 """Measuring several cells in turn: go there, expose, expose again where the beam was weak."""
 
 import logging
-from typing import Any
 
 import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator
-from ophyd import Signal
 
-from intercalate import streams
 from intercalate.beam_quality import BeamQuality
 from intercalate.devices.roles import MeasuresDiffraction
-from intercalate.orchestration.cells import CyclingCell
+from intercalate.orchestration.cells import CellMeasurement, CyclingCell
 from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.waiting import Meanwhile, wait_until_done
 
@@ -29,53 +26,42 @@ class Visitor:
     def __init__(self, station: MeasuresDiffraction, meanwhile: Meanwhile):
         self._station = station
         self._meanwhile = meanwhile
-        columns = {
-            "due_unix_s": 0.0,
-            "began_unix_s": 0.0,
-            "moving_s": 0.0,
-            "visiting_s": 0.0,
-            "spot_x_mm": 0.0,
-            "spot_y_mm": 0.0,
-            "frames": 0,
-        }
-        self._signals: dict[str, Any] = {
-            name: Signal(name=f"visit_{name}", value=value) for name, value in columns.items()
-        }
 
-    def visit(self, cell: CyclingCell) -> MsgGenerator[None]:
+    def visit(self, cell: CyclingCell, one: CellMeasurement) -> MsgGenerator[None]:
         """Take the frame that is due for a cell, or note why there is none."""
-        assert cell.occasions is not None
-        due_unix_s = cell.occasions.due_since_unix_s
-        cell.occasions.take()
-        yield from cell.keyed(self._visit(cell, due_unix_s))
+        due_unix_s = one.occasions.due_since_unix_s
+        one.occasions.take()
+        yield from cell.keyed(self._visit(cell, one, due_unix_s))
 
-    def _visit(self, cell: CyclingCell, due_unix_s: float) -> MsgGenerator[None]:
-        measuring = cell.measuring
-        assert measuring is not None
-        spot_mm = cell.next_spot_mm()
+    def _visit(self, cell: CyclingCell, one: CellMeasurement, due_unix_s: float) -> MsgGenerator[None]:
+        measuring = one.measuring
+        spot_mm = one.next_spot_mm()
         began_s = moved_s = cell.cycler.clock_s()
         if cell.place is not None and not measuring.unavailable():
             try:
                 yield from self._go((cell.place, *spot_mm))
             except FAILURES as error:
-                yield from measuring.miss(f"the sample changer did not get there: {cause_of(error)}")
+                why = f"the sample changer did not get there: {cause_of(error)}"
+                yield from cell.notes.miss(one.name, why)
                 return
             moved_s = cell.cycler.clock_s()
         before = measuring.taken
-        is_taken = yield from measuring.measure()
-        if is_taken and self._is_weak() and not cell.is_due:
+        failed = yield from measuring.expose()
+        if failed:
+            yield from cell.notes.miss(one.name, failed)
+        elif self._is_weak() and not one.occasions.due:
             # Still in time for this occasion; the first frame stays, and says what it is.
             failed = yield from measuring.expose()
             if failed:
                 log.warning("%s: a weak frame was not taken again: %s", cell.name, failed)
-        yield from self._note(
-            due_unix_s=due_unix_s,
-            began_unix_s=began_s,
-            moving_s=moved_s - began_s,
-            visiting_s=cell.cycler.clock_s() - began_s,
-            spot_x_mm=spot_mm[0],
-            spot_y_mm=spot_mm[1],
-            frames=measuring.taken - before,
+        yield from cell.notes.visit(
+            one.name,
+            due_unix_s,
+            began_s,
+            moved_s - began_s,
+            cell.cycler.clock_s() - began_s,
+            spot_mm,
+            measuring.taken - before,
         )
 
     def _go(self, where: tuple[str, float, float]) -> MsgGenerator[None]:
@@ -87,10 +73,3 @@ class Visitor:
 
     def _is_weak(self) -> bool:
         return self._station.monitors.quality.get() in (BeamQuality.WEAK, BeamQuality.NONE)
-
-    def _note(self, **values: float) -> MsgGenerator[None]:
-        yield from bps.create(name=streams.VISITS)
-        for name, value in values.items():
-            self._signals[name].put(value)
-            yield from bps.read(self._signals[name])
-        yield from bps.save()

@@ -2,13 +2,18 @@ import pytest
 
 from intercalate.orchestration.tasks import CellTask, TasksError, raster_mm
 
-TASK = {"place": "H1", "cell": {}, "protocol": {}, "when": {"every": {"time_s": 60.0}}}
+MEASUREMENT = {"when": {"every": {"time_s": 60.0}}, "exposure_s": 10.0}
+TASK = {"place": "H1", "cell": {}, "protocol": {}, "measurements": [MEASUREMENT]}
+
+
+def measured(**changes):
+    return {**TASK, "measurements": [{**MEASUREMENT, **changes}]}
 
 
 def test_a_task_goes_to_json_and_back():
-    (task,) = CellTask.all_of([{**TASK, "spots_mm": [[0.0, 0.0], [0.4, -0.4]], "priority": 2}])
+    (task,) = CellTask.all_of([measured(spots_mm=[[0.0, 0.0], [0.4, -0.4]], priority=2)])
     assert CellTask.all_of([task.model_dump(mode="json")]) == [task]
-    assert CellTask.all_of([{**TASK, "when": None}])[0].when is None
+    assert CellTask.all_of([{**TASK, "measurements": []}])[0].measurements == ()
 
 
 @pytest.mark.parametrize(
@@ -17,9 +22,9 @@ def test_a_task_goes_to_json_and_back():
         ([], ("no cell", "name at least one")),
         ([TASK, TASK], ("H1", "the place of two cells")),
         ([TASK, {**TASK, "place": ""}], ("cells[1].place",)),
-        ([{**TASK, "when": {"every": {"times": 3}}}], ("cells[0]", "did you mean time_s")),
-        ([{**TASK, "spots_mm": []}], ("spots_mm",)),
-        ([{**TASK, "spots_mm": [[0.0, 99.0]]}], ("spots_mm", "99")),
+        ([measured(when={"every": {"times": 3}})], ("cells[0]", "did you mean time_s")),
+        ([measured(spots_mm=[])], ("spots_mm",)),
+        ([measured(spots_mm=[[0.0, 99.0]])], ("spots_mm", "99")),
         ([{**TASK, "initial_soc": 1.5}], ("initial_soc", "1.5")),
     ],
 )

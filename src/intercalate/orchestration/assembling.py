@@ -1,0 +1,200 @@
+"""Cells with their measurements, made of what an experiment asks for."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import bluesky.plan_stubs as bps
+from bluesky.utils import MsgGenerator
+
+from intercalate.contract import OnLoss
+from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
+from intercalate.orchestration.cells import CellMeasurement, CyclingCell, collect_all, cycle_cells
+from intercalate.orchestration.checking import bound
+from intercalate.orchestration.cycling import program_id_for
+from intercalate.orchestration.measuring import Measuring, OpenDetector
+from intercalate.orchestration.metadata import experiment_metadata
+from intercalate.orchestration.occasions import Occasions, check_when
+from intercalate.orchestration.tasks import CellTask, MeasurementTask, TasksError, cycler_of
+from intercalate.orchestration.visiting import Visitor
+from intercalate.problems import Problem
+
+SHUTTER_S = 30.0
+"""Wall seconds that a finalizer waits for a shutter at most."""
+
+
+class Experimenting:
+    """Cells that are cycled at the same time, and the instruments that measure them.
+
+    Parameters
+    ----------
+    plan_name, mode
+        For the start documents.
+    cyclers
+        Channels the cells are on.
+    stations
+        Instruments, which measurements name.
+    on_abort, on_client_lost
+        What becomes of the cells.
+    taken_up
+        Whether sessions that are gone have started the programs.
+    md
+        Added to the start document of every run.
+    """
+
+    def __init__(
+        self,
+        plan_name: str,
+        mode: str,
+        cyclers: Sequence[CyclesCells],
+        stations: Sequence[MeasuresDiffraction],
+        on_abort: OnLoss,
+        on_client_lost: OnLoss,
+        *,
+        taken_up: bool = False,
+        md: dict[str, Any] | None = None,
+    ):
+        self._names = (plan_name, mode)
+        self._cyclers = tuple(cyclers)
+        self._losses = (on_abort, on_client_lost)
+        self._taken_up = taken_up
+        self._md = {"experiment_uid": uuid.uuid4().hex, **(md or {})}
+        self._cells: list[CyclingCell] = []
+        self._stations = {one.name: one for one in stations}
+        self._detectors = {one.name: OpenDetector(one.detector) for one in stations}
+        self._visitors = {one.name: Visitor(one, self._collect) for one in stations}
+
+    def check(self, task: CellTask) -> None:
+        """Refuse measurements of instruments that are not there, and spots beyond their travel.
+
+        Raises
+        ------
+        TasksError, ValueError
+            Before anything moves.
+        """
+        for number, one in enumerate(task.measurements):
+            station = self._stations.get(one.instrument)
+            if station is None:
+                known = ", ".join(self._stations) or "none"
+                where = f"measurements[{number}].instrument"
+                problem = Problem(where, one.instrument, f"the instruments are {known}", "name one of them")
+                raise TasksError(f"cell {task.label}", [problem])
+            if task.place is not None:
+                for spot_mm in one.spots_mm:
+                    station.changer.position_mm((task.place, *spot_mm))
+
+    def add(self, task: CellTask, **more: Any) -> MsgGenerator[None]:
+        """Make a cell ready to be started.
+
+        Parameters
+        ----------
+        more
+            Further start metadata of its run.
+
+        Raises
+        ------
+        TasksError, ProtocolError, CellError, WhenError, TakeUpError
+            Before anything moves, if something asked for cannot be.
+        """
+        self.check(task)
+        cycler = self._cycler_of(task)
+        protocol, cell, program = bound(
+            task.checked_protocol(), task.checked_cell(), cycler.site, task.initial_soc
+        )
+        for one in task.measurements:
+            check_when(one.when, program, source=f"{one.name}.when of {task.label}")
+        program_id = yield from program_id_for(cycler, program, self._taken_up)
+        plan_name, mode = self._names
+        placed = {} if task.place is None else {"place": task.place, "channel": cycler.channel}
+        metadata = experiment_metadata(
+            plan_name,
+            cell,
+            protocol,
+            program,
+            program_id,
+            *self._losses,
+            self._md,
+            mode=mode,
+            measurements=[one.given() for one in task.measurements],
+            taken_up=self._taken_up,
+            **placed,
+            **more,
+        )
+        self._cells.append(
+            CyclingCell(
+                cycler,
+                program,
+                program_id,
+                metadata,
+                *self._losses,
+                measurements=[self._measurement(one, cycler, task.place) for one in task.measurements],
+                place=task.place,
+                run_key=task.place,
+                taken_up=self._taken_up,
+            )
+        )
+
+    def run(self) -> MsgGenerator[list[str]]:
+        """Cycle the cells, and measure each when it is due; detectors open the shutter for each frame.
+
+        Returns
+        -------
+        list of str
+            Unique ids of the runs, in the order in which the cells were added.
+        """
+        return (yield from cycle_cells(self._cells, before=self._before, after=self._after))
+
+    def _cycler_of(self, task: CellTask) -> CyclesCells:
+        if task.place is None:
+            return self._cyclers[0]
+        changers = [self._stations[one.instrument].changer for one in task.measurements]
+        changers += [one.changer for one in self._stations.values()]
+        if not changers:
+            raise TasksError("cells", [Problem("place", task.place, "there is no sample changer", "drop it")])
+        return cycler_of(task.place, changers[0], self._cyclers)
+
+    def _measurement(self, one: MeasurementTask, cycler: CyclesCells, place: str | None) -> CellMeasurement:
+        station = self._stations[one.instrument]
+        measuring = Measuring(
+            self._detectors[one.instrument],
+            (station.clocks, cycler),
+            self._collect,
+            one.exposure_s,
+            read_only=(station.monitors,),
+            stream=one.name,
+            run_key=place or "",
+            precondition=station.beam.unavailable,
+        )
+        return CellMeasurement(
+            one.name,
+            one.instrument,
+            Occasions(one.when),
+            measuring,
+            self._visitors[one.instrument].visit,
+            spots_mm=one.spots_mm,
+            priority=one.priority,
+        )
+
+    def _collect(self) -> MsgGenerator[None]:
+        yield from collect_all(self._cells)
+
+    def _used(self) -> dict[str, Measuring]:
+        """The first measurement of every instrument that has one."""
+        found: dict[str, Measuring] = {}
+        for cell in self._cells:
+            for one in cell.measurements:
+                found.setdefault(one.instrument, one.measuring)
+        return found
+
+    def _before(self) -> MsgGenerator[None]:
+        for name, measuring in self._used().items():
+            if not self._taken_up:
+                # One that sticks now must not end programs that run already.
+                yield from bps.mv(self._stations[name].shutter, "closed")
+            yield from measuring.prepare()
+
+    def _after(self) -> MsgGenerator[None]:
+        for name in self._used():
+            yield from self._detectors[name].end()
+            yield from bps.abs_set(self._stations[name].shutter, "closed", group="shutter")
+        yield from bps.wait(group="shutter", timeout=SHUTTER_S, error_on_timeout=False)
