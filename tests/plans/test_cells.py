@@ -323,7 +323,7 @@ def test_without_a_program_there_is_nothing_to_take_up(session: Session, cell: C
         ({"place": "H9"}, r"H9.*is no place for a cell"),
         ({"measurements": [measurement(spots_mm=[[0.0, 99.0]])]}, "spots_mm"),
         ({"measurements": [measurement(when={"every": {"times": 1}})]}, "did you mean time_s"),
-        ({"measurements": [measurement(instrument="raman")]}, "raman.*the instruments are xrd"),
+        ({"measurements": [measurement(instrument="raman")]}, "raman.*there are xrd"),
         ({"measurements": [measurement(), measurement()]}, "two measurements are called 'xrd'"),
         ({"measurements": [measurement(name="cycling")]}, "is the stream of something else"),
     ],

@@ -64,25 +64,6 @@ class Experimenting:
         self._detectors = {one.name: OpenDetector(one.detector) for one in stations}
         self._visitors = {one.name: Visitor(one, self._collect) for one in stations}
 
-    def check(self, task: CellTask) -> None:
-        """Refuse measurements of instruments that are not there, and spots beyond their travel.
-
-        Raises
-        ------
-        TasksError, ValueError
-            Before anything moves.
-        """
-        for number, one in enumerate(task.measurements):
-            station = self._stations.get(one.instrument)
-            if station is None:
-                known = ", ".join(self._stations) or "none"
-                where = f"measurements[{number}].instrument"
-                problem = Problem(where, one.instrument, f"the instruments are {known}", "name one of them")
-                raise TasksError(f"cell {task.label}", [problem])
-            if task.place is not None:
-                for spot_mm in one.spots_mm:
-                    station.changer.position_mm((task.place, *spot_mm))
-
     def add(self, task: CellTask, **more: Any) -> MsgGenerator[None]:
         """Make a cell ready to be started.
 
@@ -96,7 +77,6 @@ class Experimenting:
         TasksError, ProtocolError, CellError, WhenError, TakeUpError
             Before anything moves, if something asked for cannot be.
         """
-        self.check(task)
         cycler = self._cycler_of(task)
         protocol, cell, program = bound(
             task.checked_protocol(), task.checked_cell(), cycler.site, task.initial_soc
@@ -144,14 +124,31 @@ class Experimenting:
         """
         return (yield from cycle_cells(self._cells, before=self._before, after=self._after))
 
+    def _stations_of(self, task: CellTask) -> list[MeasuresDiffraction]:
+        """Instruments of the measurements of a cell."""
+        known = ", ".join(self._stations) or "none"
+        problems = [
+            Problem(f"measurements[{number}].instrument", one.instrument, f"there are {known}", "name one")
+            for number, one in enumerate(task.measurements)
+            if one.instrument not in self._stations
+        ]
+        if problems:
+            raise TasksError(f"cell {task.label}", problems)
+        return [self._stations[one.instrument] for one in task.measurements]
+
     def _cycler_of(self, task: CellTask) -> CyclesCells:
+        """Channel of a cell whose instruments and spots are there."""
+        stations = self._stations_of(task)
         if task.place is None:
             return self._cyclers[0]
-        changers = [self._stations[one.instrument].changer for one in task.measurements]
-        changers += [one.changer for one in self._stations.values()]
+        changers = [one.changer for one in (*stations, *self._stations.values())]
         if not changers:
             raise TasksError("cells", [Problem("place", task.place, "there is no sample changer", "drop it")])
-        return cycler_of(task.place, changers[0], self._cyclers)
+        cycler = cycler_of(task.place, changers[0], self._cyclers)
+        for one, station in zip(task.measurements, stations, strict=True):
+            for spot_mm in one.spots_mm:
+                station.changer.position_mm((task.place, *spot_mm))
+        return cycler
 
     def _measurement(self, one: MeasurementTask, cycler: CyclesCells, place: str | None) -> CellMeasurement:
         station = self._stations[one.instrument]
