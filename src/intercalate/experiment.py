@@ -12,7 +12,7 @@ from intercalate.cell import Cell
 from intercalate.contract import OnLoss
 from intercalate.orchestration.tasks import MeasurementTask
 from intercalate.problems import Problem, ProblemsError, problems_of
-from intercalate.protocol import BoundProgram, Protocol, SiteLimits, bind
+from intercalate.protocol import BoundProgram, Hold, Protocol, ProtocolError, SiteLimits, bind, with_holds
 
 _MEND_PATH = "mend the path, relative to this file"
 
@@ -32,6 +32,8 @@ class Mode(StrEnum):
     """They are cycled, and not measured."""
     OPERANDO = "operando"
     """They are measured while they are cycled, and never wait."""
+    IN_SITU = "in_situ"
+    """They are held at chosen points, and measured there."""
 
 
 class _FileCell(_Section):
@@ -42,6 +44,7 @@ class _FileCell(_Section):
     place: Annotated[str, Field(min_length=1)] | None = None
     initial_soc: Annotated[float, Field(ge=0, le=1)] | None = None
     exposed: bool = True
+    hold: Hold | None = None
     measurements: dict[str, dict[str, Any]] = {}
 
 
@@ -53,6 +56,7 @@ class _File(_Section):
     cell: Path | None = None
     protocol: Path | None = None
     initial_soc: Annotated[float, Field(ge=0, le=1)] | None = None
+    hold: Hold | None = None
     measurements: dict[str, dict[str, Any]] = {}
     cells: tuple[_FileCell, ...] = ()
 
@@ -68,6 +72,10 @@ class _File(_Section):
             if len(self.cells) > 1 and one.place is None:
                 where = f"cells[{number}].place"
                 found.append(Problem(where, "(absent)", "there are other cells", "say where it is"))
+        if self.mode is not Mode.IN_SITU and (self.hold or any(one.hold for one in self.cells)):
+            found.append(
+                Problem("hold", "given", f"no cell is held in the mode {self.mode}", 'say "in_situ"')
+            )
         measures = bool(self.measurements) or any(one.measurements for one in self.cells)
         if self.mode is Mode.CYCLING and measures:
             found.append(
@@ -96,6 +104,10 @@ class _File(_Section):
         assert self.cell is not None
         assert self.protocol is not None
         return [_FileCell(cell=self.cell, protocol=self.protocol, initial_soc=self.initial_soc)]
+
+    def hold_of(self, number: int) -> Hold | None:
+        """Where one cell is held: as is said of it, or of all."""
+        return self.all_cells()[number].hold or self.hold
 
     def measurements_of(self, number: int) -> tuple[MeasurementTask, ...]:
         """What is done with one cell: what is said of all, and what is said of it.
@@ -136,6 +148,7 @@ class ExperimentCell(_Section):
     protocol: Protocol
     initial_soc: float | None
     measurements: tuple[MeasurementTask, ...]
+    hold: Hold | None = None
     place: str | None = None
 
     @property
@@ -145,7 +158,12 @@ class ExperimentCell(_Section):
 
     def bound(self, site: SiteLimits) -> BoundProgram:
         """The program of this cell on this site."""
-        return bind(self.protocol, self.cell, site, initial_soc=self.initial_soc)
+        return bind(self.executed, self.cell, site, initial_soc=self.initial_soc)
+
+    @property
+    def executed(self) -> Protocol:
+        """The protocol, with the holds in it."""
+        return self.protocol if self.hold is None else with_holds(self.protocol, self.hold)
 
     def task(self) -> dict[str, Any]:
         """As plans take it."""
@@ -227,10 +245,18 @@ def _read_cell(file: _File, number: int, path: Path) -> ExperimentCell:
         measurements = file.measurements_of(number)
     except ExperimentError as error:
         raise ExperimentError(str(path), error.problems) from None
-    return ExperimentCell(
+    read = ExperimentCell(
         cell=Cell.from_file(path.parent / one.cell),
         protocol=Protocol.from_file(path.parent / one.protocol),
         initial_soc=one.initial_soc,
         measurements=measurements,
+        hold=file.hold_of(number),
         place=one.place,
     )
+    if read.hold is not None:
+        try:
+            with_holds(read.protocol, read.hold)
+        except ProtocolError as error:
+            where = f"cells[{number}].hold" if one.hold is not None and file.cells else "hold"
+            raise ExperimentError(str(path), [one.under(where) for one in error.problems]) from None
+    return read

@@ -13,6 +13,7 @@ from intercalate.catalog.client import CatalogError, records, run_status, stream
 from intercalate.contract import RECORD_COLUMNS
 from intercalate.orchestration.occasions import Occasions, check_when
 from intercalate.orchestration.when import When, WhenError
+from intercalate.protocol import Protocol
 
 EXPOSING, MOVING, DEAD = "exposing", "moving", "dead"
 IMPOSSIBLE, ABSENT, OTHERWISE = "impossible", "no session", "otherwise"
@@ -198,13 +199,16 @@ def report_of(runs: Sequence[Any]) -> CellReport:
     rows = max((one.rows for one in parts), key=len)
     absent = _absences(parts)
     spans = {kind: np.concatenate([one.spans_unix_s[kind] for one in parts]) for kind in KINDS}
+    protocol = Protocol.from_dict(dict(start["protocol"])) if "protocol" in start else None
     return CellReport(
         name=start.get("place", start["sample"]),
         sample=start["sample"],
         statuses=tuple(run_status(run.metadata) for run in runs),
         whole_unix_s=(float(rows[0, _UNIX]), float(rows[-1, _UNIX])) if len(rows) else (0.0, 0.0),
         measurements={
-            one["name"]: _measurement(one, [part.measurements[one["name"]] for part in parts], rows, absent)
+            one["name"]: _measurement(
+                one, protocol, [part.measurements[one["name"]] for part in parts], rows, absent
+            )
             for one in start.get("measurements", ())
         },
         spans_unix_s={**spans, ABSENT: absent},
@@ -212,16 +216,20 @@ def report_of(runs: Sequence[Any]) -> CellReport:
 
 
 def _measurement(
-    asked: Any, parts: Sequence["_Measured"], rows: np.ndarray, absent: np.ndarray
+    asked: Any,
+    protocol: Protocol | None,
+    parts: Sequence["_Measured"],
+    rows: np.ndarray,
+    absent: np.ndarray,
 ) -> MeasurementReport:
     measured = sum(one.measured for one in parts)
     missed = Counter(reason for one in parts for reason in one.missed)
-    due_unix_s = _occasions(asked, rows)
+    due_unix_s = _occasions(asked, protocol, rows)
     if due_unix_s is None:
         due_unix_s = np.full(measured + missed.total(), np.nan)
     if gone := sum(int(((due_unix_s > a) & (due_unix_s <= b)).sum()) for a, b in absent):
         missed[NO_SESSION] += gone
-    if left := len(due_unix_s) - measured - missed.total():
+    if (left := len(due_unix_s) - measured - missed.total()) > 0:
         missed[ENDED_FIRST] += left
     gaps_s = np.diff(np.sort(np.concatenate([one.exposed_unix_s for one in parts])))
     return MeasurementReport(
@@ -357,7 +365,7 @@ def _absences(parts: Sequence[_Part]) -> np.ndarray:
     return np.array(found).reshape(-1, 2)
 
 
-def _occasions(asked: Any, rows: np.ndarray) -> np.ndarray | None:
+def _occasions(asked: Any, protocol: Protocol | None, rows: np.ndarray) -> np.ndarray | None:
     """When a measurement was due, by its condition and the records; None if nobody can say."""
     when = When.of(dict(asked["when"]))
     try:
@@ -365,7 +373,7 @@ def _occasions(asked: Any, rows: np.ndarray) -> np.ndarray | None:
     except WhenError:
         # A function of a plan file that is not loaded here.
         return None
-    occasions = Occasions(when)
+    occasions = Occasions(when, protocol)
     due = []
     for row in rows:
         occasions.see(row)

@@ -80,9 +80,10 @@ class Session:
         take_up
             Go on with what a session that is gone has left running.
         """
-        from intercalate_plans import operando_cells
+        from intercalate_plans import in_situ, operando_cells
 
-        return operando_cells(
+        plan = in_situ if experiment.mode == "in_situ" else operando_cells
+        return plan(
             list(self.cyclers.values()),
             list(self.stations.values()),
             [one.task() for one in experiment.cells],
@@ -112,7 +113,7 @@ class Session:
                     self.xrd,
                     place,
                     one.cell,
-                    one.protocol,
+                    one.executed,
                     max((task.exposure_s for task in mine), default=None),
                     min(periods_s, default=None),
                     overrides,

@@ -122,3 +122,31 @@ def test_a_site_that_allows_less_refuses_the_protocol(tmp_path: Path, site: Site
     narrow = site.model_copy(update={"max_current_mA": 0.1})
     with pytest.raises(ProtocolError, match=r"0\.1"):
         Experiment.from_file(changed(tmp_path), narrow)
+
+
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [
+        (("[3.6, 3.8, 4.0]", "[3.6, 4.9]"), ("hold.voltage_V", "4.9", "no step of the protocol passes it")),
+        (("max_s = 900.0", "max = 900.0"), ("hold.max", "did you mean max_s")),
+        (('mode = "in_situ"', 'mode = "operando"'), ("hold", "no cell is held in the mode operando")),
+        (("relax_time_s = 1800.0\n", ""), ("hold.relax_time_s", "(absent)")),
+    ],
+)
+def test_a_mistake_in_a_hold_is_named(
+    tmp_path: Path, site: SiteLimits, pair: tuple[str, str], words: tuple[str, ...]
+) -> None:
+    text = (EXAMPLES / "experiments" / "held_points.toml").read_text().replace('"../', f'"{EXAMPLES}/')
+    assert pair[0] in text
+    path = tmp_path / "experiment.toml"
+    path.write_text(text.replace(*pair))
+    with pytest.raises(ExperimentError) as refused:
+        Experiment.from_file(path, site)
+    for word in (*words, str(path)):
+        assert word in str(refused.value)
+
+
+def test_without_holds_there_is_nothing_to_measure_at_them(tmp_path: Path, site: SiteLimits) -> None:
+    path = changed(tmp_path, ("when = { every = { time_s = 300.0 } }\n", ""))
+    with pytest.raises(ExperimentError, match=r"measurements\.xrd\.when\.at\.hold.*nothing holds the cell"):
+        Experiment.from_file(path, site)

@@ -21,6 +21,8 @@ def check(context: click.Context, experiment_file: Path) -> None:
     for one in experiment.cells:
         click.echo(f"{one.place}: {one.cell.name}" if one.place else one.cell.name)
         click.echo(one.protocol.describe())
+        if one.hold is not None:
+            click.echo(one.hold.describe())
         for task in one.measurements:
             click.echo(f"{task.name}: frames {task.when.describe()}; {task.exposure_s:g} s each.")
     for instrument, schedule in schedules_of(experiment, config).items():

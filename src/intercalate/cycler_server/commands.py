@@ -28,7 +28,8 @@ class CommandDesk:
         ----------
         text
             JSON object with `request_id`, `verb`, `owner` and what the verb needs: `program_id`,
-            `program` (a bound program), `on_client_lost`, `duration_s`, `why`. One whose `request_id`
+            `program` (a bound program), `on_client_lost`, `duration_s`, `step_count`, `why`.
+            One whose `request_id`
             was answered before is not obeyed again.
 
         Returns
@@ -88,7 +89,13 @@ class CommandDesk:
             case Verb.ACKNOWLEDGE:
                 lease.require(owner)
                 executor.acknowledge(_text(command, "program_id"))
-            case Verb.HOLD | Verb.RESUME | Verb.RELEASE | Verb.CLEAR_FAULT:
+            case Verb.RELEASE:
+                lease.require(owner)
+                if "program_id" in command:
+                    executor.release(_text(command, "program_id"), int(_number(command, "step_count")))
+                else:
+                    executor.release()
+            case Verb.HOLD | Verb.RESUME | Verb.CLEAR_FAULT:
                 lease.require(owner)
                 getattr(executor, verb)()
         return None

@@ -241,9 +241,19 @@ class ChannelExecutor:
             self._drive(run)
         self._changed()
 
-    def release(self) -> None:
-        """End a `wait_for_release` step."""
+    def release(self, program_id: str | None = None, step_count: int | None = None) -> None:
+        """End a `wait_for_release` step.
+
+        Parameters
+        ----------
+        program_id, step_count
+            Which one: where it is over, nothing is released. None is the present one.
+        """
+        if program_id is not None and (self.run is None or self.run.program_id != program_id):
+            return
         run = self._require_run("release")
+        if step_count is not None and run.step_count != step_count:
+            return
         if run.held:
             raise CommandRefused(f"program {run.program_id!r} is held; resume it first")
         if run.segment.step_type is not StepType.WAIT_FOR_RELEASE:

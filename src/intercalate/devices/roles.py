@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from bluesky.protocols import Status
 
-from intercalate.contract import OnLoss
+from intercalate.contract import OnLoss, Verb
 from intercalate.protocol import SiteLimits
 
 
@@ -68,6 +68,10 @@ class CyclesCells(Protocol):
 
     def clock_s(self) -> float:
         """Its clock now, Unix time; NaN where it does not answer."""
+        ...
+
+    def send(self, verb: Verb, **arguments: Any) -> Any:
+        """Send a command and wait for its answer; blocks."""
         ...
 
     def take_lease(self) -> None:

@@ -9,7 +9,8 @@ from bluesky.utils import MsgGenerator
 
 from intercalate.contract import OnLoss
 from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
-from intercalate.orchestration.cells import CellMeasurement, CyclingCell, collect_all, cycle_cells
+from intercalate.orchestration.cell_measurement import CellMeasurement
+from intercalate.orchestration.cells import CyclingCell, collect_all, cycle_cells
 from intercalate.orchestration.checking import bound
 from intercalate.orchestration.cycling import program_id_for
 from intercalate.orchestration.measuring import Measuring, OpenDetector
@@ -18,6 +19,7 @@ from intercalate.orchestration.occasions import Occasions, check_when
 from intercalate.orchestration.tasks import CellTask, MeasurementTask, TasksError, cycler_of
 from intercalate.orchestration.visiting import Visitor
 from intercalate.problems import Problem
+from intercalate.protocol import Protocol
 
 SHUTTER_S = 30.0
 """Wall seconds that a finalizer waits for a shutter at most."""
@@ -96,6 +98,7 @@ class Experimenting:
             self._md,
             mode=mode,
             measurements=[one.given() for one in task.measurements],
+            hold=None if task.hold is None else task.hold.model_dump(mode="json", exclude_none=True),
             taken_up=self._taken_up,
             **placed,
             **more,
@@ -107,7 +110,9 @@ class Experimenting:
                 program_id,
                 metadata,
                 *self._losses,
-                measurements=[self._measurement(one, cycler, task.place) for one in task.measurements],
+                measurements=[
+                    self._measurement(one, cycler, protocol, task.place) for one in task.measurements
+                ],
                 place=task.place,
                 run_key=task.place,
                 taken_up=self._taken_up,
@@ -150,7 +155,9 @@ class Experimenting:
                 station.changer.position_mm((task.place, *spot_mm))
         return cycler
 
-    def _measurement(self, one: MeasurementTask, cycler: CyclesCells, place: str | None) -> CellMeasurement:
+    def _measurement(
+        self, one: MeasurementTask, cycler: CyclesCells, protocol: Protocol, place: str | None
+    ) -> CellMeasurement:
         station = self._stations[one.instrument]
         measuring = Measuring(
             self._detectors[one.instrument],
@@ -165,7 +172,7 @@ class Experimenting:
         return CellMeasurement(
             one.name,
             one.instrument,
-            Occasions(one.when),
+            Occasions(one.when, protocol),
             measuring,
             self._visitors[one.instrument].visit,
             spots_mm=one.spots_mm,

@@ -6,8 +6,6 @@ into whatever the plan does at that moment.
 """
 
 import logging
-import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,8 +14,9 @@ import bluesky.preprocessors as bpp
 from bluesky.protocols import Status
 from bluesky.utils import MsgGenerator
 
-from intercalate.contract import RECORD_COLUMNS, OnLoss
+from intercalate.contract import RECORD_COLUMNS, OnLoss, StepType, Verb, code_of
 from intercalate.devices.roles import CyclesCells
+from intercalate.orchestration.cell_measurement import CellMeasurement
 from intercalate.orchestration.cycling import (
     apply_on_abort,
     declare_records,
@@ -27,74 +26,20 @@ from intercalate.orchestration.cycling import (
     start_program,
 )
 from intercalate.orchestration.failures import FAILURES, cause_of
-from intercalate.orchestration.measuring import Measuring
 from intercalate.orchestration.notes import Notes
-from intercalate.orchestration.occasions import Occasions
-from intercalate.orchestration.waiting import wait_for_any
+from intercalate.orchestration.waiting import in_thread, wait_for_any
 from intercalate.protocol import BoundProgram
 
-_UNIX = RECORD_COLUMNS.index("unix_time_second")
+_UNIX, _STEP_COUNT, _STEP_TYPE = (
+    RECORD_COLUMNS.index(name) for name in ("unix_time_second", "step_count", "step_type")
+)
+_HELD = code_of(StepType.WAIT_FOR_RELEASE)
 
 log = logging.getLogger(__name__)
 
 
 class CellsFailedError(RuntimeError):
     """Some of several cells did not reach the end of their programs."""
-
-
-class CellMeasurement:
-    """What one instrument does with one cell.
-
-    Parameters
-    ----------
-    name
-        Of its stream.
-    instrument
-        Who takes the frames.
-    occasions
-        When one is due.
-    measuring
-        Takes them.
-    visit
-        Plan that takes the one that is due: goes there, exposes, notes.
-    spots_mm
-        On the sample, from the centre of its window; one after the other.
-    priority
-        Of those that are due, the one with the higher priority is taken first.
-
-    Attributes
-    ----------
-    last_visit_s
-        When it was taken last, by a clock of its own; minus infinity before the first time.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        instrument: str,
-        occasions: Occasions,
-        measuring: Measuring,
-        visit: "Visit",
-        *,
-        spots_mm: Sequence[tuple[float, float]] = ((0.0, 0.0),),
-        priority: int = 0,
-    ):
-        self.name = name
-        self.instrument = instrument
-        self.occasions = occasions
-        self.measuring = measuring
-        self.visit = visit
-        self.priority = priority
-        self.last_visit_s = -math.inf
-        self._spots_mm = list(spots_mm)
-        self._visits = 0
-
-    def next_spot_mm(self) -> tuple[float, float]:
-        """Where on the sample the next frame is taken; asking begins a visit."""
-        self.last_visit_s = time.monotonic()
-        spot = self._spots_mm[self._visits % len(self._spots_mm)]
-        self._visits += 1
-        return spot
 
 
 class CyclingCell:
@@ -163,6 +108,7 @@ class CyclingCell:
         self._watch = watch
         self.taken_up = taken_up
         self._is_running = False
+        self._held: int | None = None
         self._bell: Status | None = None
         self._end: Status | None = None
 
@@ -178,8 +124,15 @@ class CyclingCell:
 
     @property
     def due(self) -> list[CellMeasurement]:
-        """Measurements that wait to be taken."""
-        return [one for one in self.measurements if one.occasions.due] if self._is_running else []
+        """Measurements that wait to be taken; a cell that is held waits for the beam too."""
+        if not self._is_running:
+            return []
+        return [
+            one
+            for one in self.measurements
+            if one.occasions.due
+            and not (one.is_of_hold and self._held is not None and one.measuring.unavailable())
+        ]
 
     @property
     def why_failed(self) -> str:
@@ -203,6 +156,19 @@ class CyclingCell:
         """Collect its new records, and see whether it has ended."""
         if self._is_running:
             yield from self._guarded(self._collect())
+
+    def release(self) -> MsgGenerator[None]:
+        """End a hold for which nothing waits any more."""
+        held, wanted = self._held, [one for one in self.measurements if one.is_of_hold]
+        if held is None or not wanted or any(one.occasions.due for one in wanted):
+            return
+        self._held = None
+        try:
+            yield from in_thread(
+                lambda: self.cycler.send(Verb.RELEASE, program_id=self._program_id, step_count=held)
+            )
+        except RuntimeError as error:
+            log.error("%s is not released, its program goes on by itself in the end: %s", self.name, error)
 
     def bell(self) -> Status:
         """Rings when there are records to collect, or the program has ended."""
@@ -248,6 +214,10 @@ class CyclingCell:
                 self._watch(records)
             for one in self.measurements:
                 one.occasions.skip(records)
+            yield from self._see_hold(records)
+            for one in self.measurements if self._held is not None else ():
+                # Nobody knows whether it was measured before; twice is better than not at all.
+                one.occasions.due |= one.is_of_hold
             yield from self._note_availability(records)
 
     def _collect(self) -> MsgGenerator[None]:
@@ -262,6 +232,7 @@ class CyclingCell:
                 one.occasions.see(record)
             for _ in range(one.occasions.overrun - overrun):
                 yield from self.notes.miss(one.name, "the one before still waited for the beam")
+        yield from self._see_hold(records)
         for status in (self._bell, self._end):
             if status is not None and status.done and (error := status.exception()) is not None:
                 raise error
@@ -274,14 +245,24 @@ class CyclingCell:
             # A server that does not answer may come back: only the program's own end is the end.
             self._end = self.cycler.complete()
 
+    def _see_hold(self, records: Any) -> MsgGenerator[None]:
+        """Know whether the cell is held; what a hold that is over was for is missed."""
+        if not len(records):
+            return
+        last = records[-1]
+        self._held = int(last[_STEP_COUNT]) if last[_STEP_TYPE] == _HELD else None
+        if self._held is not None:
+            return
+        for one in self.measurements:
+            if one.is_of_hold and one.occasions.take():
+                why = one.measuring.unavailable() or "the instrument was busy"
+                yield from self.notes.miss(one.name, f"the hold ended before it could be measured: {why}")
+
     def _note_availability(self, records: Any) -> MsgGenerator[None]:
         if not len(records):
             return
         for instrument, measuring in {one.instrument: one.measuring for one in self.measurements}.items():
             yield from self.notes.watch(instrument, measuring.unavailable(), float(records[-1][_UNIX]))
-
-
-Visit = Callable[[CyclingCell, CellMeasurement], MsgGenerator[None]]
 
 
 def cycle_cells(
@@ -331,6 +312,8 @@ def cycle_cells(
             else:
                 yield from wait_for_any([cell.bell() for cell in running])
             yield from collect_all(running)
+            for cell in running:
+                yield from cell.release()
 
     def abort_all() -> MsgGenerator[None]:
         for cell in cells:

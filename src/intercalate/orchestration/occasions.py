@@ -7,12 +7,14 @@ be found again from the records alone.
 import math
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
+from typing import Protocol as Ability
 
 from intercalate.contract import RECORD_COLUMNS, StepType, code_of
 from intercalate.orchestration.when import At, Every, On, Peak, Plateau, When, WhenError
 from intercalate.problems import Problem
-from intercalate.protocol import BoundProgram
+from intercalate.protocol import BoundProgram, Protocol
+from intercalate.protocol.way import Way
 
 TIME, UNIX, VOLTAGE, CURRENT, CAPACITY, SOC, CYCLE, STEP_COUNT, STEP, STEP_TYPE = (
     RECORD_COLUMNS.index(name)
@@ -71,7 +73,7 @@ def check_when(when: When, program: BoundProgram | None = None, *, source: str =
         raise WhenError(source, found)
 
 
-class _Watch(Protocol):
+class _Watch(Ability):
     """Sees records, and says of each whether something happens there."""
 
     def see(self, record: Any) -> bool: ...
@@ -109,20 +111,37 @@ class _Every:
         return True
 
 
+_HELD = code_of(StepType.WAIT_FOR_RELEASE)
+
+
 class _At:
-    def __init__(self, at: At):
+    def __init__(self, at: At, protocol: Protocol | None):
         mah = None if at.capacity_mAh is None else tuple(1e-3 * one for one in at.capacity_mAh)
         levels = {VOLTAGE: at.voltage_V, SOC: at.soc, CAPACITY: mah}
         self._levels = {column: values for column, values in levels.items() if values is not None}
         self._ways = {"up": (1,), "down": (-1,)}.get(at.direction or "", (1, -1))
-        self._steps = frozenset(at.step or ())
+        self._steps, self._step_ends = frozenset(at.step or ()), frozenset(at.step_end or ())
+        self._markers = frozenset(at.marker or ())
+        self._holds = bool(at.hold)
+        self._way = Way(() if protocol is None else protocol.method)
         self._last: Any = None
+
+    def _begins(self, last: Any, record: Any) -> bool:
+        """Whether what begins with a record is asked for."""
+        step, before = int(record[STEP]), 0 if last is None else int(last[STEP])
+        if step in self._steps or (self._holds and record[STEP_TYPE] == _HELD):
+            return True
+        if before in self._step_ends and self._way.leaves(before, step):
+            return True
+        return bool(self._markers and self._markers & self._way.markers(before, step))
 
     def see(self, record: Any) -> bool:
         last, self._last = self._last, record
-        begins = last is None or record[STEP_COUNT] != last[STEP_COUNT]
-        if begins and int(record[STEP]) in self._steps:
-            return True
+        if last is None or record[STEP_COUNT] != last[STEP_COUNT]:
+            return self._begins(last, record) or self._passes(last, record)
+        return self._passes(last, record)
+
+    def _passes(self, last: Any, record: Any) -> bool:
         return last is not None and any(
             _passed(float(last[column]), float(record[column]), level) in self._ways
             for column, levels in self._levels.items()
@@ -261,15 +280,15 @@ class _Limited:
         return True
 
 
-def _watch(when: When) -> _Watch:
+def _watch(when: When, protocol: Protocol | None) -> _Watch:
     if when.every is not None:
         watch: _Watch = _Every(when.every)
     elif when.at is not None:
-        watch = _At(when.at)
+        watch = _At(when.at, protocol)
     elif when.on is not None:
         watch = _watch_course(when.on)
     else:
-        watch = _Composed([_watch(part) for part in when.parts], needs_all=when.all is not None)
+        watch = _Composed([_watch(part, protocol) for part in when.parts], needs_all=when.all is not None)
     if when.limit is None and when.cooldown_s is None:
         return watch
     return _Limited(watch, when.limit, when.cooldown_s)
@@ -287,6 +306,13 @@ def _watch_course(on: On) -> _Watch:
 class Occasions:
     """Says of each record whether a condition is due; sees every record once, in order.
 
+    Parameters
+    ----------
+    when
+        The condition.
+    protocol
+        That is executed: says where markers are.
+
     Attributes
     ----------
     due, due_since_unix_s
@@ -295,12 +321,12 @@ class Occasions:
         Number of occasions that came while the one before still waited.
     """
 
-    def __init__(self, when: When):
+    def __init__(self, when: When, protocol: Protocol | None = None):
         self.when = when
         self.due = False
         self.due_since_unix_s = 0.0
         self.overrun = 0
-        self._watch = _watch(when)
+        self._watch = _watch(when, protocol)
 
     def see(self, record: Any) -> None:
         """Take in one record, a row in the order of `RECORD_COLUMNS`."""

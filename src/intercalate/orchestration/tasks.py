@@ -9,9 +9,9 @@ from intercalate import streams
 from intercalate.cell import Cell
 from intercalate.devices.roles import ChangesSamples, CyclesCells
 from intercalate.orchestration.checking import MAX_EXPOSURE_S
-from intercalate.orchestration.when import When
+from intercalate.orchestration.when import At, When
 from intercalate.problems import Problem, ProblemsError, problems_of
-from intercalate.protocol import Protocol
+from intercalate.protocol import Hold, Protocol, with_holds
 
 SpotMm = tuple[Annotated[float, Field(ge=-20, le=20)], Annotated[float, Field(ge=-20, le=20)]]
 
@@ -25,6 +25,9 @@ OTHER_STREAMS = frozenset(
 
 class TasksError(ProblemsError):
     """The list of cells was refused; `problems` lists everything wrong with it."""
+
+
+AT_EACH_HOLD = When(at=At(hold=True))
 
 
 class _Model(BaseModel):
@@ -41,7 +44,7 @@ class MeasurementTask(_Model):
     instrument
         Which station takes the frames.
     when
-        When one is due.
+        When one is due; None whenever the cell is held.
     exposure_s
         Of each frame, in cell seconds.
     spots_mm
@@ -53,7 +56,7 @@ class MeasurementTask(_Model):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = streams.XRD
     instrument: Annotated[str, Field(min_length=1)] = "xrd"
-    when: When
+    when: When = AT_EACH_HOLD
     exposure_s: Annotated[float, Field(gt=0, le=MAX_EXPOSURE_S)]
     spots_mm: Annotated[tuple[SpotMm, ...], Field(min_length=1)] = ((0.0, 0.0),)
     priority: int = 0
@@ -82,6 +85,8 @@ class CellTask(_Model):
         What it is, and what to do to it.
     measurements
         None for a twin that no beam ever meets.
+    hold
+        Where it is held to be measured; None nowhere but where the protocol says so.
     initial_soc
         State of charge at the start, 0 to 1.
     """
@@ -90,6 +95,7 @@ class CellTask(_Model):
     cell: dict[str, Any]
     protocol: dict[str, Any]
     measurements: tuple[MeasurementTask, ...] = ()
+    hold: Hold | None = None
     initial_soc: Annotated[float, Field(ge=0, le=1)] | None = None
 
     @field_validator("measurements")
@@ -160,8 +166,9 @@ class CellTask(_Model):
         return Cell.from_dict(self.cell, source=f"cell of {self.label}")
 
     def checked_protocol(self) -> Protocol:
-        """The protocol, validated."""
-        return Protocol.from_dict(self.protocol, source=f"protocol of {self.label}")
+        """The protocol, validated, with the holds in it."""
+        protocol = Protocol.from_dict(self.protocol, source=f"protocol of {self.label}")
+        return protocol if self.hold is None else with_holds(protocol, self.hold)
 
 
 def _json(model: Any) -> dict[str, Any]:

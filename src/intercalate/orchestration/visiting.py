@@ -7,7 +7,8 @@ from bluesky.utils import MsgGenerator
 
 from intercalate.beam_quality import BeamQuality
 from intercalate.devices.roles import MeasuresDiffraction
-from intercalate.orchestration.cells import CellMeasurement, CyclingCell
+from intercalate.orchestration.cell_measurement import CellMeasurement
+from intercalate.orchestration.cells import CyclingCell
 from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.waiting import Meanwhile, wait_until_done
 

@@ -9,10 +9,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from intercalate.contract import StepType
 from intercalate.problems import Problem, ProblemsError, problems_of
 from intercalate.protocol import BoundProgram
+from intercalate.protocol.program import Run
 
 Positive = Annotated[float, Field(gt=0)]
+Positions = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
 Levels = Annotated[tuple[float, ...], Field(min_length=1, max_length=1000)]
 
 
@@ -70,7 +73,7 @@ class Every(_Model):
 
 
 class At(_Model):
-    """Due where a level is passed, or a step begins.
+    """Due where a level is passed, a step begins or ends, a marker is passed, or the cell is held.
 
     Attributes
     ----------
@@ -78,24 +81,32 @@ class At(_Model):
         Levels; the charge passed is net, from the start of the program, + is charge.
     direction
         `up` or `down` where only one way of passing counts.
-    step
-        Positions of steps in the protocol, from 1, due at the first record of each; a step that ends is due
-        at the first record of the one that follows.
+    step, step_end
+        Positions of steps in the protocol, from 1, due at the first record of each; at the end of one, at the
+        first record of what follows.
+    marker
+        Names, due at the first record after the marker.
+    hold
+        True: due whenever the cell begins to be held for a measurement (`wait_for_release`).
     """
 
     voltage_V: Levels | None = None
     soc: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_length=1)] | None = None
     capacity_mAh: Levels | None = None
-    step: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] | None = None
+    step: Positions | None = None
+    step_end: Positions | None = None
+    marker: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)] | None = None
+    hold: Literal[True] | None = None
     direction: Literal["up", "down"] | None = None
 
     @model_validator(mode="after")
     def _check_any(self) -> Self:
         given = set(self.given()) - {"direction"}
         if not given:
-            raise ValueError("give at least one of voltage_V, soc, capacity_mAh, step")
-        if self.direction and given == {"step"}:
-            raise ValueError("a step has no direction; leave it out, or add a level")
+            names = ", ".join(name for name in type(self).model_fields if name != "direction")
+            raise ValueError(f"give at least one of {names}")
+        if self.direction and not given & {"voltage_V", "soc", "capacity_mAh"}:
+            raise ValueError("only a level has a direction; leave it out, or add a level")
         return self
 
     def describe(self) -> str:
@@ -106,11 +117,16 @@ class At(_Model):
             "soc": "state of charge {}",
             "capacity_mAh": "{} mAh",
             "step": "step {}",
+            "step_end": "the end of step {}",
+            "marker": "marker {}",
         }
-        given = {name: value for name, value in self.given().items() if name != "direction"}
         parts = [
-            words[name].format(", ".join(f"{one:g}" for one in values)) for name, values in given.items()
+            words[name].format(", ".join(one if isinstance(one, str) else f"{one:g}" for one in values))
+            for name, values in self.given().items()
+            if name in words
         ]
+        if self.hold:
+            parts.append("each hold")
         return "at " + " or ".join(parts) + way
 
 
@@ -262,8 +278,32 @@ class When(_Model):
             if one.at is None:
                 continue
             where = f"{path}.at" if path else "at"
-            found += _unreachable(one.at, program, where)
+            found += [*_unreachable(one.at, program, where), *_not_in_it(one.at, program, where)]
         return found
+
+
+def _not_in_it(at: At, program: BoundProgram, where: str) -> list[Problem]:
+    """Steps, markers and holds that a program has not."""
+    steps = program.step_ids
+    range_steps = f"the protocol has the steps {steps[0]} to {steps[-1]}"
+    found = [
+        Problem(f"{where}.{name}", step, range_steps, "name one of them")
+        for name, wanted in (("step", at.step), ("step_end", at.step_end))
+        for step in wanted or ()
+        if step not in steps
+    ]
+    parts = [part for block in program.blocks if isinstance(block, Run) for part in block.parts]
+    markers = [part.marker for part in parts if part.marker is not None]
+    found += [
+        Problem(f"{where}.marker", name, f"the protocol has {', '.join(markers) or 'no marker'}", "name one")
+        for name in at.marker or ()
+        if name not in markers
+    ]
+    if at.hold and all(part.step_type is not StepType.WAIT_FOR_RELEASE for part in parts):
+        found.append(
+            Problem(f"{where}.hold", True, "nothing holds the cell", "say where to hold it, or mend the time")
+        )
+    return found
 
 
 def _unreachable(at: At, program: BoundProgram, where: str) -> list[Problem]:
@@ -273,13 +313,6 @@ def _unreachable(at: At, program: BoundProgram, where: str) -> list[Problem]:
         Problem(f"{where}.voltage_V", level, range_v, "mend the level")
         for level in at.voltage_V or ()
         if not low_v <= level <= high_v
-    ]
-    steps = program.step_ids
-    range_steps = f"the protocol has the steps {steps[0]} to {steps[-1]}"
-    found += [
-        Problem(f"{where}.step", step, range_steps, "name one of them")
-        for step in at.step or ()
-        if step not in steps
     ]
     if at.soc is not None and program.initial_soc is None:
         found.append(

@@ -1,6 +1,7 @@
 """What to do to a cell: protocols, their feasibility, and the programs a cycler executes."""
 
 from intercalate.protocol.binding import FeasibilityError, bind
+from intercalate.protocol.holds import Hold, with_holds
 from intercalate.protocol.program import BoundProgram, Limits, ProgramCursor, ProgramPosition
 from intercalate.protocol.protocol import Protocol
 from intercalate.protocol.segment import CutOff, Quantity, RecordCriteria, Segment, SegmentProgress
@@ -34,6 +35,7 @@ __all__ = [
     "CutOff",
     "FeasibilityError",
     "Gitt",
+    "Hold",
     "ImpedanceSpectroscopy",
     "Limits",
     "Loop",
@@ -56,4 +58,5 @@ __all__ = [
     "VoltageScan",
     "WaitForRelease",
     "bind",
+    "with_holds",
 ]

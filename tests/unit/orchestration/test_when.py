@@ -69,7 +69,7 @@ def test_conditions_survive_json(content: dict[str, Any]) -> None:
         ({"at": {"voltage_V": []}}, "at.voltage_V"),
         ({"at": {"soc": [1.5]}}, "at.soc"),
         ({"at": {"step": [0]}}, "at.step"),
-        ({"at": {"step": [1], "direction": "up"}}, "a step has no direction"),
+        ({"at": {"step": [1], "direction": "up"}}, "only a level has a direction"),
         ({"at": {"voltage_V": [3.9], "direction": "charge"}}, "at.direction"),
         ({"on": {}}, "give exactly one of plateau, dqdv_peak, function"),
         ({"on": {"plateau": {"below_mV_per_h": -1}}}, "on.plateau.below_mV_per_h"),

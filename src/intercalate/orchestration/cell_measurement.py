@@ -1,0 +1,78 @@
+"""What one instrument does with one cell while that is cycled."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from bluesky.utils import MsgGenerator
+
+from intercalate.orchestration.measuring import Measuring
+from intercalate.orchestration.occasions import Occasions
+
+if TYPE_CHECKING:
+    from intercalate.orchestration.cells import CyclingCell
+
+Visit = Callable[["CyclingCell", "CellMeasurement"], MsgGenerator[None]]
+"""Plan that takes what is due: goes there, exposes, notes."""
+
+
+class CellMeasurement:
+    """What one instrument does with one cell.
+
+    Parameters
+    ----------
+    name
+        Of its stream.
+    instrument
+        Who takes the frames.
+    occasions
+        When one is due.
+    measuring
+        Takes them.
+    visit
+        Takes the one that is due.
+    spots_mm
+        On the sample, from the centre of its window; one after the other.
+    priority
+        Of those that are due, the one with the higher priority is taken first.
+
+    Attributes
+    ----------
+    last_visit_s
+        When it was taken last, by a clock of its own; minus infinity before the first time.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        instrument: str,
+        occasions: Occasions,
+        measuring: Measuring,
+        visit: Visit,
+        *,
+        spots_mm: Sequence[tuple[float, float]] = ((0.0, 0.0),),
+        priority: int = 0,
+    ):
+        self.name = name
+        self.instrument = instrument
+        self.occasions = occasions
+        self.measuring = measuring
+        self.visit = visit
+        self.priority = priority
+        self.last_visit_s = -math.inf
+        self._spots_mm = list(spots_mm)
+        self._visits = 0
+
+    @property
+    def is_of_hold(self) -> bool:
+        """Whether it is taken while the cell is held for it."""
+        at = self.occasions.when.at
+        return at is not None and bool(at.hold)
+
+    def next_spot_mm(self) -> tuple[float, float]:
+        """Where on the sample the next frame is taken; asking begins a visit."""
+        self.last_visit_s = time.monotonic()
+        spot = self._spots_mm[self._visits % len(self._spots_mm)]
+        self._visits += 1
+        return spot
