@@ -211,3 +211,18 @@ def test_nothing_starts_on_a_channel_that_does_not_answer(bench: Bench) -> None:
     bench.pass_time(1)
     bench.executor.start("p1")
     assert bench.executor.state is CyclerState.RUNNING
+
+
+def test_a_release_that_comes_too_late_releases_nothing_else(bench: Bench) -> None:
+    wait = {"step": "wait_for_release", "max_s": 100}
+    bench.run(make_program(wait, wait, rest(10)))
+    run = bench.executor.run
+    assert run is not None
+    first = run.step_count
+    bench.pass_time(110)
+    assert run.segment.step_id == 2
+    bench.executor.release(run.program_id, first)
+    bench.executor.release("another program", run.step_count)
+    assert run.segment.step_id == 2
+    bench.executor.release(run.program_id, run.step_count)
+    assert run.segment.step_id == 3

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from intercalate.contract import RECORD_COLUMNS, StepType, code_of
 from intercalate.orchestration.occasions import Occasions, condition
 from intercalate.orchestration.when import When
+from intercalate.protocol import Protocol
 
 SHORT = {
     "time_s": "test_time_second",
@@ -34,8 +35,8 @@ def record(time_s: float = 0.0, **values: float) -> list[float]:
     return row
 
 
-def due_at(when: dict[str, Any], records: list[list[float]]) -> list[int]:
-    occasions = Occasions(When.of(when))
+def due_at(when: dict[str, Any], records: list[list[float]], protocol: Protocol | None = None) -> list[int]:
+    occasions = Occasions(When.of(when), protocol)
     found = []
     for number, one in enumerate(records):
         occasions.see(one)
@@ -128,6 +129,25 @@ def test_a_step_is_due_where_it_begins_each_time_it_is_executed() -> None:
     steps = [(1, 1), (1, 1), (2, 2), (1, 3), (2, 4), (2, 4), (3, 5)]
     rows = [record(step=step, count=count) for step, count in steps]
     assert due_at({"at": {"step": [1, 3]}}, rows) == [0, 3, 6]
+
+
+def test_markers_ends_of_steps_and_holds_are_due_at_the_record_that_follows() -> None:
+    rest = {"step": "open_circuit_voltage", "until_time_s": 10}
+    method = [
+        rest,
+        {"step": "marker", "marker": "top"},
+        rest,
+        {"step": "wait_for_release", "max_s": 10},
+        {"step": "loop", "loop_to": 1, "cycle_count": 2},
+    ]
+    protocol = Protocol.from_dict({"record": {"time_s": 1}, "method": method})
+    held = code_of(StepType.WAIT_FOR_RELEASE)
+    steps = [(1, 1), (1, 1), (3, 2), (4, 3), (4, 3), (1, 4), (3, 5), (4, 6)]
+    rows = [record(step=step, count=count, **({"kind": held} if step == 4 else {})) for step, count in steps]
+    assert due_at({"at": {"marker": ["top"]}}, rows, protocol) == [2, 6]
+    assert due_at({"at": {"step_end": [1]}}, rows, protocol) == [2, 6]
+    assert due_at({"at": {"step_end": [4], "step": [3]}}, rows, protocol) == [2, 5, 6]
+    assert due_at({"at": {"hold": True}}, rows, protocol) == [3, 7]
 
 
 @given(
