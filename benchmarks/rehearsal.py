@@ -151,6 +151,7 @@ def write_experiment(folder: Path) -> None:
     lines = [
         'mode = "operando"\non_abort = "continue"\non_client_lost = "continue"\npreflight = true\n',
         f"[measurements.xrd]\nwhen = {{ every = {{ time_s = {EVERY_S} }} }}\nexposure_s = {EXPOSURE_S}\n",
+        'budget_MGy = "unlimited"\n',
     ]
     for place in CELLS:
         lines.append(

@@ -96,6 +96,7 @@ def experiment(
     if every_s is not None:
         text += "[measurements.xrd]\n"
         text += f"when = {{ every = {{ time_s = {every_s} }} }}\nexposure_s = {exposure_s}\n"
+        text += 'budget_MGy = "unlimited"\n'
     (folder / "experiment.toml").write_text(text)
     command = module_command("intercalate.cli", "-c", str(folder / "simulated.toml"), "run")
     with running([*command, str(folder / "experiment.toml")], folder, folder / "run.log") as process:

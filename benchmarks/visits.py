@@ -30,7 +30,9 @@ def tasks(count: int, hours: float, every_s: float) -> list[dict[str, Any]]:
             "place": f"H{number}",
             "cell": {**cell, "name": f"cell {number}"},
             "protocol": resting(3600 * hours, 60.0),
-            "measurements": [{"when": {"every": {"time_s": every_s}}, "exposure_s": EXPOSURE_S}],
+            "measurements": [
+                {"when": {"every": {"time_s": every_s}}, "exposure_s": EXPOSURE_S, "budget_MGy": "unlimited"}
+            ],
         }
         for number in range(1, count + 1)
     ]

@@ -39,6 +39,7 @@ from intercalate.protocol import Protocol
     on_abort=loss("What becomes of the cell when this plan aborts."),
     on_client_lost=loss("What becomes of the cell when this session dies."),
     initial_soc=number("State of charge at the start, 0 to 1.", 0, 1, optional=True),
+    budget_MGy=number("Most that the spot may get in the life of the cell, MGy.", 0, 1e6, optional=True),
     take_up=TAKE_UP,
     md=FURTHER_METADATA,
 )
@@ -53,6 +54,7 @@ def operando(
     on_abort: str,
     on_client_lost: str,
     initial_soc: float | None = None,
+    budget_MGy: float | None = None,
     take_up: bool = False,
     md: dict[str, Any] | None = None,
 ) -> MsgGenerator[str]:
@@ -78,6 +80,8 @@ def operando(
         `continue` or `rest`: what becomes of the cell when the plan aborts, or the session dies.
     initial_soc
         State of charge at the start, 0 to 1.
+    budget_MGy
+        Most that the spot may get in the life of the cell; without it, there is no end.
     take_up
         Go on with the program that a session which is gone has left running; the run has all records from
         the first, and frames from now.
@@ -98,7 +102,12 @@ def operando(
     require_role(station, MeasuresDiffraction, "station")
     check_exposure(exposure_s)
     abort, lost = as_loss(on_abort, "on_abort"), as_loss(on_client_lost, "on_client_lost")
-    measurement = MeasurementTask(instrument=station.name, when=When.of(when), exposure_s=exposure_s)
+    measurement = MeasurementTask(
+        instrument=station.name,
+        when=When.of(when),
+        exposure_s=exposure_s,
+        budget_MGy="unlimited" if budget_MGy is None else budget_MGy,
+    )
     experiment = Experimenting(
         "operando", "operando", [cycler], [station], abort, lost, taken_up=take_up, md=md
     )

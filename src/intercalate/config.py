@@ -78,6 +78,7 @@ class MonitorsSection(_Section):
 
     prefix: Prefix
     full_i0_per_s: Positive
+    photons_per_count: Positive
     weak_below: Share
     none_below: Share
 

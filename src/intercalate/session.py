@@ -10,6 +10,7 @@ from intercalate.beam_quality import BeamLimits
 from intercalate.calibrations import CalibrationStore
 from intercalate.config import Config, find_config
 from intercalate.contract import CYCLER_NAMES
+from intercalate.dose_ledger import DoseLedger
 from intercalate.shift_log import ShiftLog
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from intercalate.devices.logbook import Logbook
     from intercalate.devices.station import DiffractionStation
     from intercalate.experiment import Experiment
+
+
+DOSE_LEDGER = "dose.sqlite"
+"""In the storage folder."""
 
 
 class SessionError(RuntimeError):
@@ -69,6 +74,7 @@ class Session:
             station.changer,
             station.clocks,
             station.calibrations,
+            station.dose,
         )
         return {one.name: one for one in (*self.cyclers.values(), station, *parts, self.logbook)}
 
@@ -168,12 +174,13 @@ def open_session(
     from intercalate.devices.channel_access import print_to_log
     from intercalate.devices.logbook import Logbook
     from intercalate.orchestration.continuing import linked_to_what_they_continue
+    from intercalate.orchestration.dosing import with_dose_accounts
     from intercalate.orchestration.metadata import LiveMetadata
 
     ophyd.set_cl("pyepics")
     print_to_log()
     cyclers = {channel: _cycler(settings, channel) for channel in settings.cycler.channels}
-    station = _station(settings, next(iter(cyclers.values())))
+    station: Any = _station(settings, next(iter(cyclers.values())))
     parts = (station.detector, station.shutter, station.monitors, station.beam, station.changer)
     _connect([*cyclers.values(), *parts], settings.channel_access.connect_timeout_s)
     live: Any = LiveMetadata(metadata, station.calibrations.store)
@@ -182,6 +189,7 @@ def open_session(
     engine.preprocessors.append(
         linked_to_what_they_continue(lambda program_id: last_start_of(journal.folder, program_id))
     )
+    engine.preprocessors.append(with_dose_accounts([station]))
     logbook = Logbook(name="logbook", shift_log=ShiftLog.of(settings))
     engine.subscribe(journal)
     if on_document is not None:
@@ -257,6 +265,7 @@ def _station(config: Config, cycler: "Cycler") -> "DiffractionStation":
     from intercalate.devices.changer import Place, SampleChanger
     from intercalate.devices.clocks import ClockComparison
     from intercalate.devices.diffractometer import Diffractometer, Shutter
+    from intercalate.devices.dose import DoseMeter
     from intercalate.devices.station import DiffractionStation
 
     def rate() -> float:
@@ -273,24 +282,36 @@ def _station(config: Config, cycler: "Cycler") -> "DiffractionStation":
         max_age_h=config.calibration.max_age_h,
     )
     places = {name: Place(**dict(place)) for name, place in config.changer.places.items()}
+    beam = Beam(config.beam.prefix, name="beam")
+    changer = SampleChanger(
+        config.changer.prefix, name="changer", places=places, measured=calibrations.centre_mm
+    )
+    counting = BeamMonitors(
+        monitors.prefix,
+        name="monitors",
+        rate=rate,
+        limits=BeamLimits(monitors.full_i0_per_s, monitors.weak_below, monitors.none_below),
+    )
     return DiffractionStation(
         name="xrd",
         detector=detector,
         shutter=Shutter(config.shutter.prefix, name="shutter"),
-        monitors=BeamMonitors(
-            monitors.prefix,
-            name="monitors",
-            rate=rate,
-            limits=BeamLimits(monitors.full_i0_per_s, monitors.weak_below, monitors.none_below),
-        ),
-        beam=Beam(config.beam.prefix, name="beam"),
-        changer=SampleChanger(
-            config.changer.prefix, name="changer", places=places, measured=calibrations.centre_mm
-        ),
+        monitors=counting,
+        beam=beam,
+        changer=changer,
         clocks=ClockComparison(
             name="clocks", cycler_clock=cycler.unix_time_s, instrument_clock=detector.clock_unix_s
         ),
         calibrations=calibrations,
+        dose=DoseMeter(
+            name="dose",
+            ledger=DoseLedger(config.stored(DOSE_LEDGER)),
+            technique="xrd",
+            beam=beam,
+            monitors=counting,
+            changer=changer,
+            photons_per_count=monitors.photons_per_count,
+        ),
     )
 
 

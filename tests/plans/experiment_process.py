@@ -90,6 +90,7 @@ class Runs:
             f'mode = "operando"\ncell = "{EXAMPLES}/cells/nmc811_graphite_operando.toml"\n'
             f'protocol = "protocol.json"\non_abort = "{on_abort}"\non_client_lost = "{on_client_lost}"\n'
             "[measurements.xrd]\nwhen = { every = { time_s = 200.0 } }\nexposure_s = 50.0\n"
+            'budget_MGy = "unlimited"\n'
         )
         command = (sys.executable, "-m", "intercalate.cli", "-c", str(self._beamline.config_file), "run")
         known = set(journals(self._beamline.config.stored("journals")))

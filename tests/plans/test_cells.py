@@ -60,7 +60,8 @@ def protocol(charge_s: float) -> dict[str, Any]:
 
 
 def measurement(**changes: Any) -> dict[str, Any]:
-    return {"when": {"every": {"time_s": EVERY_S}}, "exposure_s": 20.0, **changes}
+    asked = {"when": {"every": {"time_s": EVERY_S}}, "exposure_s": 20.0, "budget_MGy": "unlimited"}
+    return {**asked, **changes}
 
 
 def task(cell: Cell, place: str, charge_s: float = 3000.0, **more: Any) -> dict[str, Any]:

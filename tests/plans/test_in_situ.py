@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.service, pytest.mark.timeout(120)]
 
 HELD = code_of(StepType.WAIT_FOR_RELEASE)
 MAX_S = 1500.0
+FREE = {"budget_MGy": "unlimited"}
 TIME, STEP_TYPE, CURRENT, CAPACITY, UNIX = (
     RECORD_COLUMNS.index(name)
     for name in ("test_time_second", "step_type", "current_ampere", "net_capacity_ah", "unix_time_second")
@@ -46,8 +47,8 @@ def task(cell: Cell, **changes: Any) -> dict[str, Any]:
         },
         "hold": {"after_step": [1, 2], "relax_time_s": 120.0, "max_s": MAX_S},
         "measurements": [
-            {"name": "held", "exposure_s": 40.0, "priority": 1},
-            {"name": "moving", "exposure_s": 15.0, "when": {"every": {"time_s": 200.0}}},
+            {"name": "held", "exposure_s": 40.0, "priority": 1, **FREE},
+            {"name": "moving", "exposure_s": 15.0, "when": {"every": {"time_s": 200.0}}, **FREE},
         ],
         **changes,
     }
@@ -109,7 +110,7 @@ def test_a_held_cell_waits_for_the_beam(
     session: Session, beamline: Beamline, cell: Cell, documents: Documents
 ) -> None:
     lose_the_beam(session, 1800.0)
-    session.RE(plan(session, task(cell, measurements=[{"name": "held", "exposure_s": 40.0}])))
+    session.RE(plan(session, task(cell, measurements=[{"name": "held", "exposure_s": 40.0, **FREE}])))
     spans = held_spans(documents.records())
     # The first hold began without beam, about 720 s after the start, and lasted until there was some.
     assert spans[0][-1, TIME] - spans[0][0, TIME] > 300.0
@@ -124,7 +125,9 @@ def test_a_hold_that_is_not_measured_ends_by_itself_and_is_missed(
     lose_the_beam(session, 40000.0)
     hold = {"after_step": [1], "relax_time_s": 120.0, "max_s": 300.0}
     try:
-        session.RE(plan(session, task(cell, hold=hold, measurements=[{"name": "held", "exposure_s": 40.0}])))
+        session.RE(
+            plan(session, task(cell, hold=hold, measurements=[{"name": "held", "exposure_s": 40.0, **FREE}]))
+        )
     finally:
         lose_the_beam(session, 0.0)
     (span,) = held_spans(documents.records())

@@ -39,6 +39,9 @@ def test_the_shipped_experiments_can_run_on_the_simulated_site(path: Path, site:
         (('on_abort = "rest"', 'on_abort = "stop"'), ("on_abort", "stop")),
         (("exposure_s = 60.0", "exposure_s = -1.0"), ("measurements.xrd.exposure_s", "-1")),
         (("exposure_s = 60.0", "exposure_s = nan"), ("measurements.xrd.exposure_s",)),
+        (('budget_MGy = "unlimited"', ""), ("measurements.xrd.budget_MGy", "(absent)")),
+        (('budget_MGy = "unlimited"', "budget_MGy = 0"), ("measurements.xrd.budget_MGy", "0")),
+        (('budget_MGy = "unlimited"', 'budget_MGy = "lots"'), ("measurements.xrd.budget_MGy", "lots")),
         (("time_s = 300.0", "times = 300.0"), ("times", "did you mean time_s")),
         (("time_s = 300.0", ""), ("measurements.xrd.when",)),
         (('mode = "operando"', 'mode = "opperando"'), ("mode", "opperando")),
@@ -58,9 +61,9 @@ def test_a_mistake_is_named_with_file_and_field(
 
 
 def test_operando_without_a_measurement_is_refused(tmp_path: Path, site: SiteLimits) -> None:
-    path = changed(
-        tmp_path, ("[measurements.xrd]\nwhen = { every = { time_s = 300.0 } }\nexposure_s = 60.0\n", "")
-    )
+    text = FIRST_LIGHT.read_text().replace('"../', f'"{EXAMPLES}/')
+    path = tmp_path / "experiment.toml"
+    path.write_text(text[: text.index("[measurements.xrd]")])
     with pytest.raises(ExperimentError, match="the mode measures"):
         Experiment.from_file(path, site)
 

@@ -221,6 +221,49 @@ class KeepsCalibrations(Protocol):
 
 
 @runtime_checkable
+class KeepsDoses(Protocol):
+    """The account of what the beam does to the cells.
+
+    Attributes
+    ----------
+    technique
+        Whose account it is.
+    """
+
+    name: str
+    technique: str
+    ledger: Any
+
+    def begin(self, exposure_s: float, run: str = "") -> None:
+        """Reserve the dose of an exposure."""
+        ...
+
+    def end(self) -> None:
+        """Commit it."""
+        ...
+
+    def spot_at(self, x_mm: float, y_mm: float) -> Any:
+        """A spot on a cell."""
+        ...
+
+    def expected_gy(self, formula: str, exposure_s: float) -> float:
+        """Dose of an exposure with all the beam there should be."""
+        ...
+
+    def account_gy(self, cell: str, formula: str, spot: Any = None) -> float:
+        """Dose of a spot, or of the one that got most."""
+        ...
+
+    def read(self) -> Any:
+        """Dose of the last exposure, and of its spot."""
+        ...
+
+    def describe(self) -> Any:
+        """Data keys of `read`."""
+        ...
+
+
+@runtime_checkable
 class MeasuresDiffraction(Protocol):
     """All that a diffraction measurement takes.
 
@@ -238,6 +281,7 @@ class MeasuresDiffraction(Protocol):
     changer: ChangesSamples
     clocks: Any
     calibrations: KeepsCalibrations
+    dose: KeepsDoses
 
 
 @runtime_checkable

@@ -7,10 +7,11 @@ from intercalate.devices.calibrations import Calibrations
 from intercalate.devices.changer import SampleChanger
 from intercalate.devices.clocks import ClockComparison
 from intercalate.devices.diffractometer import Diffractometer, Shutter
+from intercalate.devices.dose import DoseMeter
 
 
 class DiffractionStation:
-    """Detector, shutter, monitors, beam, sample changer, clocks and calibrations.
+    """Detector, shutter, monitors, beam, sample changer, clocks, calibrations and doses.
 
     Reading it gives beam and sample changer: a baseline.
     """
@@ -28,6 +29,7 @@ class DiffractionStation:
         changer: SampleChanger,
         clocks: ClockComparison,
         calibrations: Calibrations,
+        dose: DoseMeter,
     ):
         self.name = name
         self.detector = detector
@@ -37,6 +39,7 @@ class DiffractionStation:
         self.changer = changer
         self.clocks = clocks
         self.calibrations = calibrations
+        self.dose = dose
 
     def __repr__(self) -> str:
         return f"DiffractionStation({self.name!r}: {self.detector.prefix})"

@@ -1,5 +1,6 @@
 """Cells with their measurements, made of what an experiment asks for."""
 
+import math
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -7,19 +8,25 @@ from typing import Any
 import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator
 
+from intercalate.cell import Cell
 from intercalate.contract import OnLoss
 from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
+from intercalate.dose import formula_of
 from intercalate.orchestration.cell_measurement import CellMeasurement
 from intercalate.orchestration.cells import CyclingCell, collect_all, cycle_cells
 from intercalate.orchestration.checking import bound
 from intercalate.orchestration.cycling import program_id_for
+from intercalate.orchestration.dosing import MGY, SpotBudget
 from intercalate.orchestration.measuring import Measuring, OpenDetector
 from intercalate.orchestration.metadata import experiment_metadata
 from intercalate.orchestration.occasions import Occasions, check_when
 from intercalate.orchestration.tasks import CellTask, MeasurementTask, TasksError, cycler_of
 from intercalate.orchestration.visiting import Visitor
+from intercalate.orchestration.waiting import in_thread
 from intercalate.problems import Problem
 from intercalate.protocol import Protocol
+
+FORMULA_FIX = "give the formula of the working electrode in the cell's file, with numbers"
 
 SHUTTER_S = 30.0
 """Wall seconds that a finalizer waits for a shutter at most."""
@@ -85,6 +92,10 @@ class Experimenting:
         )
         for one in task.measurements:
             check_when(one.when, program, source=f"{one.name}.when of {task.label}")
+        measurements = [
+            self._measurement(one, cycler, protocol, cell, task.place) for one in task.measurements
+        ]
+        doses = yield from in_thread(lambda: self._doses(cell, cycler, task.place))
         program_id = yield from program_id_for(cycler, program, self._taken_up)
         plan_name, mode = self._names
         placed = {} if task.place is None else {"place": task.place, "channel": cycler.channel}
@@ -100,6 +111,7 @@ class Experimenting:
             measurements=[one.given() for one in task.measurements],
             hold=None if task.hold is None else task.hold.model_dump(mode="json", exclude_none=True),
             taken_up=self._taken_up,
+            doses=doses,
             **placed,
             **more,
         )
@@ -110,9 +122,7 @@ class Experimenting:
                 program_id,
                 metadata,
                 *self._losses,
-                measurements=[
-                    self._measurement(one, cycler, protocol, task.place) for one in task.measurements
-                ],
+                measurements=measurements,
                 place=task.place,
                 run_key=task.place,
                 taken_up=self._taken_up,
@@ -156,7 +166,7 @@ class Experimenting:
         return cycler
 
     def _measurement(
-        self, one: MeasurementTask, cycler: CyclesCells, protocol: Protocol, place: str | None
+        self, one: MeasurementTask, cycler: CyclesCells, protocol: Protocol, cell: Cell, place: str | None
     ) -> CellMeasurement:
         station = self._stations[one.instrument]
         measuring = Measuring(
@@ -177,7 +187,45 @@ class Experimenting:
             self._visitors[one.instrument].visit,
             spots_mm=one.spots_mm,
             priority=one.priority,
+            budget=self._budget(one, cell),
         )
+
+    def _budget(self, one: MeasurementTask, cell: Cell) -> SpotBudget | None:
+        """Of the spots of a measurement; None where it is unlimited.
+
+        Raises
+        ------
+        TasksError
+            If nobody said of what the electrode is made, or the budget is less than one frame.
+        """
+        if math.isinf(one.budget_gy):
+            return None
+        where = f"{one.name}.budget_MGy"
+        formula = formula_of(cell)
+        if not formula:
+            problem = Problem(where, one.budget_MGy, "nobody said of what the electrode is made", FORMULA_FIX)
+            raise TasksError(f"cell {cell.name}", [problem])
+        goes_on = one.at_budget == "next_spot"
+        meter = self._stations[one.instrument].dose
+        budget = SpotBudget(meter, cell.name, formula, one.exposure_s, one.budget_gy, goes_on=goes_on)
+        expected_gy = budget.expected_gy()
+        if expected_gy > one.budget_gy:
+            limit = f"a single frame of {one.exposure_s:g} s gives {expected_gy / MGY:.4g} MGy"
+            fix = "expose for a shorter time, close the attenuator, or give more"
+            raise TasksError(f"cell {cell.name}", [Problem(where, one.budget_MGy, limit, fix)])
+        return budget
+
+    def _doses(self, cell: Cell, cycler: CyclesCells, place: str | None) -> list[dict[str, Any]]:
+        """What each beam has done to a cell so far; from now on its ledgers know where the cell is."""
+        formula, found = formula_of(cell), []
+        for station in self._stations.values():
+            at = place or station.changer.find(channel=cycler.channel)
+            station.dose.ledger.put(at, cell.name, formula)
+            dose_gy = station.dose.account_gy(cell.name, formula)
+            found.append(
+                {"technique": station.dose.technique, "most_of_a_spot_gy": dose_gy if formula else None}
+            )
+        return found
 
     def _collect(self) -> MsgGenerator[None]:
         yield from collect_all(self._cells)

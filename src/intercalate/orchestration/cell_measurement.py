@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from bluesky.utils import MsgGenerator
 
+from intercalate.orchestration.dosing import SpotBudget
 from intercalate.orchestration.measuring import Measuring
 from intercalate.orchestration.occasions import Occasions
+from intercalate.orchestration.waiting import in_thread
 
 if TYPE_CHECKING:
     from intercalate.orchestration.cells import CyclingCell
@@ -36,6 +38,8 @@ class CellMeasurement:
         On the sample, from the centre of its window; one after the other.
     priority
         Of those that are due, the one with the higher priority is taken first.
+    budget
+        Of the dose of a spot; None has no end.
 
     Attributes
     ----------
@@ -53,6 +57,7 @@ class CellMeasurement:
         *,
         spots_mm: Sequence[tuple[float, float]] = ((0.0, 0.0),),
         priority: int = 0,
+        budget: SpotBudget | None = None,
     ):
         self.name = name
         self.instrument = instrument
@@ -62,6 +67,7 @@ class CellMeasurement:
         self.priority = priority
         self.last_visit_s = -math.inf
         self._spots_mm = list(spots_mm)
+        self._budget = budget
         self._visits = 0
 
     @property
@@ -70,9 +76,12 @@ class CellMeasurement:
         at = self.occasions.when.at
         return at is not None and bool(at.hold)
 
-    def next_spot_mm(self) -> tuple[float, float]:
-        """Where on the sample the next frame is taken; asking begins a visit."""
+    def next_spot_mm(self) -> MsgGenerator[tuple[tuple[float, float], str]]:
+        """Where on the sample the next frame is taken, and why not, if so; asking begins a visit."""
         self.last_visit_s = time.monotonic()
-        spot = self._spots_mm[self._visits % len(self._spots_mm)]
+        turn = self._spots_mm[self._visits % len(self._spots_mm)]
         self._visits += 1
-        return spot
+        budget = self._budget
+        if budget is None:
+            return turn, ""
+        return (yield from in_thread(lambda: budget.choose(turn, self._spots_mm)))

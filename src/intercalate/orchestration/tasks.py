@@ -1,7 +1,8 @@
 """What is to be done with each cell, and how it is measured: validated models, JSON in and out."""
 
+import math
 from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -52,6 +53,11 @@ class MeasurementTask(_Model):
     priority
         Of measurements that are due at once, the one with the higher priority is taken first; among equals
         the one whose last is longest ago.
+    budget_MGy
+        Most that a spot may get in the cell's life, in the material that it declares as working electrode; or
+        `unlimited`. No value is known to be safe: it is the experimenter's to say.
+    at_budget
+        `refuse` further frames of a spot at its end, or keep to one spot and move on to the `next_spot` then.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = streams.XRD
@@ -60,6 +66,8 @@ class MeasurementTask(_Model):
     exposure_s: Annotated[float, Field(gt=0, le=MAX_EXPOSURE_S)]
     spots_mm: Annotated[tuple[SpotMm, ...], Field(min_length=1)] = ((0.0, 0.0),)
     priority: int = 0
+    budget_MGy: Annotated[float, Field(gt=0)] | Literal["unlimited"]
+    at_budget: Literal["refuse", "next_spot"] = "refuse"
 
     @field_validator("name")
     @classmethod
@@ -67,6 +75,11 @@ class MeasurementTask(_Model):
         if name in OTHER_STREAMS:
             raise ValueError(f"{name!r} is the stream of something else in a run; give it another name")
         return name
+
+    @property
+    def budget_gy(self) -> float:
+        """Most that a spot may get; infinite where it is unlimited."""
+        return math.inf if self.budget_MGy == "unlimited" else 1e6 * float(self.budget_MGy)
 
     def given(self) -> dict[str, Any]:
         """As JSON has it, for the start document of a run."""

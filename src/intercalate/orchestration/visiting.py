@@ -36,7 +36,10 @@ class Visitor:
 
     def _visit(self, cell: CyclingCell, one: CellMeasurement, due_unix_s: float) -> MsgGenerator[None]:
         measuring = one.measuring
-        spot_mm = one.next_spot_mm()
+        spot_mm, spent = yield from one.next_spot_mm()
+        if spent:
+            yield from cell.notes.miss(one.name, spent)
+            return
         began_s = moved_s = cell.cycler.clock_s()
         if cell.place is not None and not measuring.unavailable():
             try:

@@ -2,7 +2,7 @@ import pytest
 
 from intercalate.orchestration.tasks import CellTask, TasksError, raster_mm
 
-MEASUREMENT = {"when": {"every": {"time_s": 60.0}}, "exposure_s": 10.0}
+MEASUREMENT = {"when": {"every": {"time_s": 60.0}}, "exposure_s": 10.0, "budget_MGy": "unlimited"}
 TASK = {"place": "H1", "cell": {}, "protocol": {}, "measurements": [MEASUREMENT]}
 
 

@@ -1,0 +1,145 @@
+"""The dose of every exposure, whatever plan it belongs to, and budgets that end measuring at a spot."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from bluesky.utils import Msg, MsgGenerator
+
+from intercalate.devices.roles import LEAVES_SHUTTER, KeepsDoses, MeasuresDiffraction
+from intercalate.orchestration.waiting import in_thread
+
+MGY = 1e6
+
+SpotMm = tuple[float, float]
+
+
+class SpotBudget:
+    """Most that a spot of one cell may get of one measurement's beam.
+
+    Parameters
+    ----------
+    meter
+        Keeps the account.
+    cell, formula
+        Its name, and the material whose dose counts.
+    exposure_s
+        Of a frame.
+    budget_gy
+        For the life of the cell.
+    goes_on
+        To the next spot of a list at the end of the budget of one; otherwise spots are taken in turn, and one
+        whose budget is spent gets no further frame.
+    """
+
+    def __init__(
+        self,
+        meter: KeepsDoses,
+        cell: str,
+        formula: str,
+        exposure_s: float,
+        budget_gy: float,
+        *,
+        goes_on: bool,
+    ):
+        self._meter = meter
+        self._cell = cell
+        self._formula = formula
+        self._exposure_s = exposure_s
+        self._budget_gy = budget_gy
+        self._goes_on = goes_on
+
+    def expected_gy(self) -> float:
+        """Dose of one frame with all the beam there should be."""
+        return self._meter.expected_gy(self._formula, self._exposure_s)
+
+    def choose(self, turn: SpotMm, spots_mm: Sequence[SpotMm]) -> tuple[SpotMm, str]:
+        """A spot with room for one more frame, and why there is none, if so.
+
+        Parameters
+        ----------
+        turn
+            The one whose turn it is.
+        spots_mm
+            All of them, in the order in which they are used up.
+        """
+        expected_gy = self.expected_gy()
+        spent_gy = {}
+        for spot_mm in spots_mm if self._goes_on else (turn,):
+            here = self._meter.spot_at(*spot_mm)
+            spent_gy[spot_mm] = self._meter.account_gy(self._cell, self._formula, here)
+            if spent_gy[spot_mm] + expected_gy <= self._budget_gy:
+                return spot_mm, ""
+        words = ", ".join(f"{x:g}, {y:g} mm got {gy / MGY:.4g} MGy" for (x, y), gy in spent_gy.items())
+        return turn, (
+            f"no dose left: {words}, one more frame gives {expected_gy / MGY:.4g}, "
+            f"the budget is {self._budget_gy / MGY:.4g}"
+        )
+
+
+Preprocessor = Callable[[MsgGenerator[Any]], MsgGenerator[Any]]
+
+
+def with_dose_accounts(stations: Iterable[MeasuresDiffraction]) -> Preprocessor:
+    """Preprocessor that reserves the dose of each exposure, commits it afterwards and puts it into its event.
+
+    Parameters
+    ----------
+    stations
+        Whose detectors are watched.
+    """
+    by_detector = {id(one.detector): one for one in stations}
+
+    def account(plan: MsgGenerator[Any]) -> MsgGenerator[Any]:
+        return _Accounting(by_detector).watch(plan)
+
+    return account
+
+
+def _begin(station: MeasuresDiffraction, run: str) -> None:
+    if station.detector.shutter_mode.get(as_string=True) != LEAVES_SHUTTER:
+        station.dose.begin(float(station.detector.exposure_s.get()), run)
+
+
+class _Accounting:
+    """Of one plan: which runs are open, and which events hold a frame."""
+
+    def __init__(self, by_detector: Mapping[int, MeasuresDiffraction]):
+        self._by_detector = by_detector
+        self._runs: dict[Any, str] = {}
+        self._event: dict[Any, list[MeasuresDiffraction]] = {}
+
+    def watch(self, plan: MsgGenerator[Any]) -> MsgGenerator[Any]:
+        answer: Any = None
+        failure: BaseException | None = None
+        while True:
+            try:
+                msg = plan.send(answer) if failure is None else plan.throw(failure)
+            except StopIteration as end:
+                return end.value
+            answer, failure = None, None
+            try:
+                yield from self._before(msg)
+                answer = yield msg
+                self._after(msg, answer)
+            except GeneratorExit:
+                plan.close()
+                raise
+            except BaseException as error:  # noqa: BLE001 - it is the plan's to deal with
+                failure = error
+
+    def _before(self, msg: Msg) -> MsgGenerator[None]:
+        station = self._by_detector.get(id(msg.obj))
+        if msg.command == "trigger" and station is not None:
+            yield from in_thread(lambda: _begin(station, self._runs.get(msg.run, "")))
+        elif msg.command == "save":
+            for one in self._event.pop(msg.run, ()):
+                yield from in_thread(one.dose.end)
+                yield Msg("read", one.dose, run=msg.run)
+
+    def _after(self, msg: Msg, answer: Any) -> None:
+        if msg.command == "open_run":
+            self._runs[msg.run] = str(answer)
+        elif msg.command == "read" and (station := self._by_detector.get(id(msg.obj))) is not None:
+            self._event.setdefault(msg.run, []).append(station)
+        elif msg.command in ("create", "drop"):
+            self._event.pop(msg.run, None)
