@@ -27,7 +27,15 @@ def free_ports(count: int) -> list[int]:
 
 
 # Channel Access reads its addresses once per process: all beamlines of a test process share them.
-CYCLER_PORT, DIFFRACTOMETER_PORT, REPEATER_PORT, CATALOG_PORT, BEAM_PORT = free_ports(5)
+(
+    CYCLER_PORT,
+    DIFFRACTOMETER_PORT,
+    REPEATER_PORT,
+    CATALOG_PORT,
+    BEAM_PORT,
+    LABORATORY_PORT,
+    VESSEL_PORT,
+) = free_ports(7)
 
 
 @dataclass
@@ -70,20 +78,29 @@ class Beamline:
         """Start a process again that was killed."""
         self.services.restart(name)
 
-    def truth(self) -> list[dict]:
+    def truth(self, of: str = "truth") -> list[dict]:
         """The simulator's sidecar: what was really in the beam, one entry per frame."""
-        path = self.config.stored("simulator/truth.jsonl")
+        path = self.config.stored(f"simulator/{of}.jsonl")
         return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def start_beamline(folder: Path, *, rate: float = 1000.0, cell_model: str | None = None) -> Beamline:
-    """Start world, cycler, beam and diffractometer."""
+EX_SITU = "\n# Ex situ: "
+"""Begins the last part of both files: transfer vessel and laboratory."""
+
+
+def start_beamline(
+    folder: Path, *, rate: float = 1000.0, cell_model: str | None = None, ex_situ: bool = False
+) -> Beamline:
+    """Start world, cycler, beam and diffractometer; with `ex_situ`, transfer vessel and laboratory too."""
     prefix = f"T{next(_numbers)}:"
     for name in ("simulated.toml", "simulation.toml"):
         text = (EXAMPLES / "config" / name).read_text()
+        assert text.count(EX_SITU) == 1, name
+        text = text if ex_situ else text.split(EX_SITU)[0]
         text = text.replace("SIM:", prefix)
         text = text.replace("15064", str(CYCLER_PORT)).replace("15065", str(DIFFRACTOMETER_PORT))
         text = text.replace("15066", str(REPEATER_PORT)).replace("15067", str(BEAM_PORT))
+        text = text.replace("15068", str(LABORATORY_PORT)).replace("15069", str(VESSEL_PORT))
         text = text.replace("8410", str(CATALOG_PORT)).replace(
             "intercalate-simulated", f"test-{CATALOG_PORT}"
         )

@@ -10,7 +10,9 @@ from beamline import (
     BEAM_PORT,
     CYCLER_PORT,
     DIFFRACTOMETER_PORT,
+    LABORATORY_PORT,
     REPEATER_PORT,
+    VESSEL_PORT,
     Beamline,
     start_beamline,
 )
@@ -19,7 +21,8 @@ REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 os.environ.update(
     EPICS_CA_ADDR_LIST=" ".join(
-        f"127.0.0.1:{port}" for port in (CYCLER_PORT, DIFFRACTOMETER_PORT, BEAM_PORT)
+        f"127.0.0.1:{port}"
+        for port in (CYCLER_PORT, DIFFRACTOMETER_PORT, BEAM_PORT, LABORATORY_PORT, VESSEL_PORT)
     ),
     EPICS_CA_AUTO_ADDR_LIST="NO",
     EPICS_CA_MAX_ARRAY_BYTES="16000000",

@@ -5,6 +5,7 @@ from intercalate_plans.calibration import calibrate_geometry, take_darks, take_f
 from intercalate_plans.cells import in_situ, operando_cells
 from intercalate_plans.cycling import charge_discharge
 from intercalate_plans.diffraction import count_frames, scan_sample
+from intercalate_plans.ex_situ import bring_back, ex_situ
 from intercalate_plans.example import charge_scan_discharge
 from intercalate_plans.log import note
 from intercalate_plans.operando import operando
@@ -13,10 +14,12 @@ from intercalate_plans.reference import reference_scan, take_background
 
 __all__ = [
     "align_cell",
+    "bring_back",
     "calibrate_geometry",
     "charge_discharge",
     "charge_scan_discharge",
     "count_frames",
+    "ex_situ",
     "in_situ",
     "note",
     "operando",

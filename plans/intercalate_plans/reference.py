@@ -156,6 +156,7 @@ def _chain(station: MeasuresDiffraction, exposure_s: float) -> tuple[ReductionCh
         calibrations.store.in_use(),
         exposure_s,
         calibrations.on_paper.saturation_counts,
+        polarisation=calibrations.on_paper.polarisation,
         background=False,
     )
 

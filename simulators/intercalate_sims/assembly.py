@@ -1,5 +1,7 @@
 """The processes of the simulated beamline, made from its settings."""
 
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,11 +10,18 @@ from intercalate_sims.beam import Beam, Optics
 from intercalate_sims.changer import Changer, Holder
 from intercalate_sims.hidden import Hidden
 from intercalate_sims.ring import Ring
-from intercalate_sims.settings import SimulationSettings
+from intercalate_sims.settings import (
+    LABORATORY,
+    DiffractometerServer,
+    HolderSettings,
+    SimulationSettings,
+)
+from intercalate_sims.vessel import Vessel
 
 if TYPE_CHECKING:
     from intercalate_sims.iocs.beam import SimulatedBeam
     from intercalate_sims.iocs.diffractometer import SimulatedDiffractometer
+    from intercalate_sims.iocs.transfer_vessel import SimulatedTransferVessel
     from intercalate_sims.world import World
 
 
@@ -54,10 +63,28 @@ def make_beam(settings: SimulationSettings) -> Beam:
     return Beam(ring, found.flux_photons_s, optics)
 
 
-def make_changer(settings: SimulationSettings, hidden: Hidden) -> Changer:
+def make_tube(settings: SimulationSettings) -> dict[str, Beam]:
+    """The beam of the laboratory, if there is one, by the name of its instrument; steady."""
+    found = settings.laboratory_xrd
+    if found is None:
+        return {}
+    optics = Optics(found.energy_kev, found.slit_h_mm, found.slit_v_mm)
+    return {LABORATORY: Beam(Ring(found.tube_current_ma, None), found.flux_photons_s, optics)}
+
+
+def make_vessel(settings: SimulationSettings) -> Vessel | None:
+    """The transfer vessel, which takes any holder with a cell."""
+    found = settings.transfer_vessel
+    if found is None:
+        return None
+    cells = {name: one.content for name, one in settings.holders.items() if one.content in settings.cells}
+    return Vessel(cells, found.transfer_s, found.glovebox_o2_ppm, found.glovebox_h2o_ppm)
+
+
+def make_changer(named: Mapping[str, HolderSettings], hidden: Hidden) -> Changer:
     """The holders where they really are."""
     holders = []
-    for name, holder in settings.holders.items():
+    for name, holder in named.items():
         x_mm, y_mm = hidden.holder_mm(name)
         holders.append(Holder(name, holder.content, holder.x_mm + x_mm, holder.y_mm + y_mm))
     return Changer(holders)
@@ -75,6 +102,8 @@ def make_world(settings: SimulationSettings, layout: Layout) -> "World":
         dt_s=settings.dt_s,
         state_path=layout.state,
         beam=make_beam(settings),
+        other_beams=make_tube(settings),
+        vessel=make_vessel(settings),
         active_mass={name: hidden.cell(name).active_mass for name in settings.cells},
     )
 
@@ -88,34 +117,91 @@ def make_beam_ioc(settings: SimulationSettings, folder: Path) -> "SimulatedBeam"
     return SimulatedBeam(settings.beam.prefix, InstrumentLink(Layout(folder).address), description)
 
 
+def make_vessel_ioc(settings: SimulationSettings, folder: Path) -> "SimulatedTransferVessel":
+    """The PVs of the transfer vessel and its glovebox."""
+    from intercalate_sims.iocs.transfer_vessel import SimulatedTransferVessel
+    from intercalate_sims.link import InstrumentLink
+
+    assert settings.transfer_vessel is not None
+    description = {"simulated": True, "seed": settings.seed}
+    return SimulatedTransferVessel(
+        settings.transfer_vessel.prefix, InstrumentLink(Layout(folder).address), description
+    )
+
+
+def make_tube_ioc(settings: SimulationSettings, folder: Path) -> "SimulatedBeam":
+    """The PVs of the laboratory's tube."""
+    from intercalate_sims.iocs.beam import SimulatedBeam, TubePVs
+    from intercalate_sims.link import InstrumentLink
+
+    assert settings.laboratory_xrd is not None
+    description = {"simulated": True, "seed": settings.seed}
+    link = InstrumentLink(Layout(folder).address, LABORATORY)
+    return SimulatedBeam(settings.laboratory_xrd.beam_prefix, link, description, TubePVs)
+
+
 def make_diffractometer(settings: SimulationSettings, folder: Path) -> "SimulatedDiffractometer":
-    """The diffractometer; what is hidden of it goes to a file beside the truth about its frames."""
+    """The diffractometer at the beamline."""
+    hidden = hidden_of(settings)
+    changer = make_changer(settings.holders, hidden)
+    return _diffractometer(
+        settings, settings.diffractometer, settings.beam.energy_kev, changer, hidden, folder
+    )
+
+
+def make_laboratory(settings: SimulationSettings, folder: Path) -> "SimulatedDiffractometer":
+    """The diffractometer to which cells are carried."""
+    found = settings.laboratory_xrd
+    assert found is not None
+    hidden = Hidden.of_laboratory(settings.seed, found.holders, settings.cells, LABORATORY)
+    changer = make_changer(found.holders, hidden)
+    return _diffractometer(settings, found, found.energy_kev, changer, hidden, folder, at=LABORATORY)
+
+
+def _diffractometer(
+    settings: SimulationSettings,
+    found: DiffractometerServer,
+    energy_kev: float,
+    changer: Changer,
+    hidden: Hidden,
+    folder: Path,
+    at: str | None = None,
+) -> "SimulatedDiffractometer":
+    """A diffractometer; what is hidden of it goes to a file beside the truth about its frames.
+
+    Parameters
+    ----------
+    at
+        Its name, where cells are carried to it: its tube is not polarised, and it has its own noise.
+    """
     from intercalate_sims.iocs.diffractometer import DiffractometerSettings, SimulatedDiffractometer
     from intercalate_sims.link import InstrumentLink
     from intercalate_sims.probes.detector import DetectorGeometry
     from intercalate_sims.probes.powder import makeup_of
     from intercalate_sims.probes.station import HC_KEV_ANGSTROM, DiffractionStation
 
-    found, hidden = settings.diffractometer, hidden_of(settings)
     nominal = DetectorGeometry(
-        wavelength_angstrom=HC_KEV_ANGSTROM / settings.beam.energy_kev,
+        wavelength_angstrom=HC_KEV_ANGSTROM / energy_kev,
         distance_mm=found.distance_mm,
         pixel_mm=found.pixel_mm,
         shape=found.shape,
         beam_mm=found.beam_mm,
         beamstop_radius_mm=found.beamstop_radius_mm,
+        **({} if at is None else {"polarisation": 0.0}),
     )
     makeups = {name: makeup_of(model) for name, model in settings.cells.items()}
-    station = DiffractionStation(nominal, hidden, makeups, settings.seed)
-    hidden.write(folder / "hidden.json", station.geometry.poni())
+    seed = settings.seed if at is None else settings.seed ^ zlib.crc32(at.encode())
+    station = DiffractionStation(nominal, hidden, makeups, seed)
+    suffix = "" if at is None else f"_{at}"
+    hidden.write(folder / f"hidden{suffix}.json", station.geometry.poni())
     return SimulatedDiffractometer(
         found.prefix,
-        InstrumentLink(Layout(folder).address),
+        InstrumentLink(Layout(folder).address, at),
         station,
-        make_changer(settings, hidden),
+        changer,
         DiffractometerSettings(
             description={"simulated": True, "seed": settings.seed},
-            truth_path=folder / "truth.jsonl",
+            truth_path=folder / f"truth{suffix}.jsonl",
             clock_offset_s=found.clock_offset_s,
             clock_drift_ppm=found.clock_drift_ppm,
         ),

@@ -25,11 +25,12 @@ class Holder:
     x_mm, y_mm
         Stage position at which the window's centre is really in the beam.
     content
-        Name of a cell of the world, `LaB6`, `Si`, `empty` or `fluorescence`.
+        Name of a cell of the world, `LaB6`, `Si`, `empty`, `fluorescence`, or `vessel` for the cell in the
+        transfer vessel; None where a cell was carried away.
     """
 
     name: str
-    content: str
+    content: str | None
     x_mm: float
     y_mm: float
 

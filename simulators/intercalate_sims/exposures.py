@@ -31,6 +31,7 @@ class Exposure:
     parts: int
     energy_kev: float
     slit_mm: tuple[float, float]
+    beam: Beam
     states: list[dict[str, Any]] = field(default_factory=list)
     photons: list[float] = field(default_factory=list)
     full_photons: float = 0.0
@@ -53,6 +54,7 @@ class Exposure:
             parts=parts,
             energy_kev=optics.energy_kev,
             slit_mm=(optics.slit_h_mm, optics.slit_v_mm),
+            beam=beam,
             photons=[0.0] * parts,
         )
 
@@ -63,7 +65,6 @@ class Exposure:
         self,
         start_s: float,
         end_s: float,
-        beam: Beam,
         is_open: bool,
         state: Callable[[], dict[str, Any]] | None,
     ) -> None:
@@ -72,6 +73,7 @@ class Exposure:
             if self._part_s(len(self.states) + 0.5) > end_s:
                 break
             self.states.append(state())
+        beam = self.beam
         low, high = max(start_s, self.start_s), min(end_s, self.end_s)
         if not high > low:
             return
@@ -87,14 +89,16 @@ class Exposure:
     def answer(self, t0_unix_s: float) -> dict[str, Any]:
         """What the instrument is told at the end.
 
-        `weights` are the shares of the photons that met each of `states`; `full_photons_s` is what the
-        full, undisturbed ring would have given through open shutters.
+        `cell` is what was in the beam of the world's cells, if any. `weights` are the shares of the photons
+        that met each of `states`; `full_photons_s` is what the full, undisturbed source would have given
+        through open shutters.
         """
         exposure_s = self.end_s - self.start_s
         total = sum(self.photons)
         return {
             "op": "exposed",
             "key": self.key,
+            "cell": self.slot,
             "start_unix_s": t0_unix_s + self.start_s,
             "end_unix_s": t0_unix_s + self.end_s,
             "states": self.states,

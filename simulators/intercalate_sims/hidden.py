@@ -3,7 +3,7 @@
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -77,6 +77,21 @@ class Hidden:
             holders_mm={name: _holder(seed, name) for name in holders},
             cells={name: _cell(seed, name) for name in cells},
         )
+
+    @classmethod
+    def of_laboratory(cls, seed: int, holders: Iterable[str], cells: Iterable[str], instrument: str) -> Self:
+        """Draw those of an instrument to which the cells are carried.
+
+        The cells are the same; how they sit in the vessel, and the instrument, are not. A characteristic
+        line has the energy that it has.
+        """
+        own = cls.draw(seed ^ zlib.crc32(instrument.encode()), holders, cells)
+        same = cls.draw(seed, (), cells)
+        carried = {
+            name: replace(cell, displacement_um=own.cell(name).displacement_um)
+            for name, cell in same.cells.items()
+        }
+        return replace(own, energy=0.0, cells=carried)
 
     def holder_mm(self, name: str) -> tuple[float, float]:
         """Offset of a holder."""

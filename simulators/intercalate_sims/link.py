@@ -87,9 +87,16 @@ class WorldLink:
 
 
 class InstrumentLink:
-    """An instrument's view of the world: exposures of a cell, and the clock."""
+    """An instrument's view of the world: exposures of a cell, and the clock.
 
-    def __init__(self, address_file: Path):
+    Parameters
+    ----------
+    at
+        Name of the instrument, where it is one to which cells are carried: it has a beam of its own.
+    """
+
+    def __init__(self, address_file: Path, at: str | None = None):
+        self._at = {} if at is None else {"at": at}
         self._link = WorldLink(
             address_file, on_message=self._take, on_down=self._fail_all, on_up=self._tell_shutter
         )
@@ -152,7 +159,7 @@ class InstrumentLink:
         RuntimeError
             If the world refuses.
         """
-        return await self._ask({"op": "expose", "cell": cell, "exposure_s": exposure_s})
+        return await self._ask({"op": "expose", "cell": cell, "exposure_s": exposure_s, **self._at})
 
     def shutter(self, is_open: bool) -> None:
         """Tell the world whether this instrument's own shutter lets the beam through."""
@@ -172,7 +179,11 @@ class InstrumentLink:
         RuntimeError
             If the world refuses the change.
         """
-        return await self._ask({"op": "beam", "set": changes})
+        return await self._ask({"op": "beam", "set": changes, **self._at})
+
+    async def vessel(self, **changes: Any) -> dict[str, Any]:
+        """Change the transfer vessel, as `Vessel.set` takes it, and ask how it is; raises as `beam`."""
+        return await self._ask({"op": "vessel", "set": changes})
 
     def done(self) -> None:
         """Let the clock go on."""

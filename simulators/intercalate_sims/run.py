@@ -1,4 +1,4 @@
-"""Commands that serve the simulated beamline, one process each: world, cycler, beam, diffractometer."""
+"""Commands that serve the simulated beamline, one process each: world, cycler, beam, instruments."""
 
 import asyncio
 import json
@@ -143,6 +143,35 @@ def diffractometer(folder: Path) -> None:
     async def run() -> None:
         instrument = make_diffractometer(Layout(folder).read_settings(), folder)
         await serve(instrument.pvdb, instrument.tasks())
+
+    asyncio.run(run())
+
+
+@main.command("laboratory_xrd")
+@FOLDER
+def laboratory_xrd(folder: Path) -> None:
+    """The diffractometer to which cells are carried, and its tube."""
+    from intercalate.cycler_server.soft_ioc import serve
+    from intercalate_sims.assembly import Layout, make_laboratory, make_tube_ioc
+
+    async def run() -> None:
+        settings = Layout(folder).read_settings()
+        instrument, tube = make_laboratory(settings, folder), make_tube_ioc(settings, folder)
+        await serve({**instrument.pvdb, **tube.pvdb}, [*instrument.tasks(), *tube.tasks()])
+
+    asyncio.run(run())
+
+
+@main.command("transfer_vessel")
+@FOLDER
+def transfer_vessel(folder: Path) -> None:
+    """The transfer vessel and its glovebox."""
+    from intercalate.cycler_server.soft_ioc import serve
+    from intercalate_sims.assembly import Layout, make_vessel_ioc
+
+    async def run() -> None:
+        ioc = make_vessel_ioc(Layout(folder).read_settings(), folder)
+        await serve(ioc.pvdb, ioc.tasks())
 
     asyncio.run(run())
 

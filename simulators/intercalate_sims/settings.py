@@ -10,9 +10,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from intercalate.cycler_server.soft_ioc import server_environment
 from intercalate.problems import ProblemsError, problems_of
 from intercalate_sims.cell import cell_specs
+from intercalate_sims.vessel import IN_VESSEL
 
 STANDARDS = ("LaB6", "Si", "empty", "fluorescence")
 """What a holder may hold besides a cell."""
+
+LABORATORY = "laboratory_xrd"
+"""Name of the instrument to which cells are carried."""
 
 
 class SettingsError(ProblemsError):
@@ -81,8 +85,46 @@ class HolderSettings(_Section):
     content: str
 
 
+class LaboratoryServer(DiffractometerServer):
+    """The diffractometer to which cells are carried, with its sealed tube.
+
+    Attributes
+    ----------
+    energy_kev
+        Of the tube's line: one line, the doublet is not modelled.
+    holders
+        Of its own sample changer; one of them takes the transfer vessel.
+    """
+
+    beam_prefix: Prefix
+    energy_kev: Annotated[float, Field(ge=5, le=60)]
+    tube_current_ma: Positive
+    flux_photons_s: Positive
+    slit_h_mm: Annotated[float, Field(ge=0.02, le=5)]
+    slit_v_mm: Annotated[float, Field(ge=0.02, le=5)]
+    holders: Annotated[dict[str, HolderSettings], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _contents_exist(self) -> Self:
+        known = (IN_VESSEL, *STANDARDS)
+        for name, holder in self.holders.items():
+            if holder.content not in known:
+                raise ValueError(f"holder {name} holds {holder.content!r}; known are {', '.join(known)}")
+        return self
+
+
+class VesselServer(_Section):
+    """The transfer vessel, and the glovebox as it is found."""
+
+    prefix: Prefix
+    port: Port
+    transfer_s: Positive
+    glovebox_o2_ppm: Annotated[float, Field(ge=0)]
+    glovebox_h2o_ppm: Annotated[float, Field(ge=0)]
+
+
 class SimulationSettings(_Section):
-    """All of it."""
+    """All of it; without a laboratory and a vessel no cell is ever carried away."""
 
     rate: Annotated[float, Field(gt=0, le=1e6)]
     dt_s: Annotated[float, Field(gt=0, le=10)]
@@ -93,6 +135,8 @@ class SimulationSettings(_Section):
     beam: BeamServer
     diffractometer: DiffractometerServer
     holders: Annotated[dict[str, HolderSettings], Field(min_length=1)]
+    laboratory_xrd: LaboratoryServer | None = None
+    transfer_vessel: VesselServer | None = None
 
     @model_validator(mode="after")
     def _contents_exist(self) -> Self:
@@ -140,7 +184,7 @@ class SimulationSettings(_Section):
         """Name, command and environment of every process; all but the repeater read the settings there."""
         run = [sys.executable, "-m", "intercalate_sims.run"]
         where = ["--folder", str(folder)]
-        return [
+        found = [
             _process("repeater", [*run, "repeater"], {"EPICS_CA_REPEATER_PORT": str(self.repeater_port)}),
             _process("world", [*run, "world", *where], {}),
             _process(
@@ -153,6 +197,13 @@ class SimulationSettings(_Section):
                 server_environment(self.diffractometer.port),
             ),
         ]
+        for name, server in (
+            ("laboratory_xrd", self.laboratory_xrd),
+            ("transfer_vessel", self.transfer_vessel),
+        ):
+            if server is not None:
+                found.append(_process(name, [*run, name, *where], server_environment(server.port)))
+        return found
 
 
 def _process(name: str, command: list[str], environment: dict[str, str]) -> dict[str, Any]:

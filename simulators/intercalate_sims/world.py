@@ -12,15 +12,16 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from intercalate.contract import ControlMode
 from intercalate_sims.beam import Beam, steady_beam
 from intercalate_sims.exposures import Exposure
-from intercalate_sims.slots import STATE_FORMAT, fresh_slots, saved_slots
+from intercalate_sims.slots import STATE_FORMAT, Slot, fresh_slots, saved_slots
 from intercalate_sims.state_file import StateFile
+from intercalate_sims.vessel import IN_VESSEL, Vessel
 from intercalate_sims.wire import JsonLines, Message
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,10 @@ class World:
         Fixed step of cell time.
     beam
         At the sample; one that never changes by itself where none is given.
+    other_beams
+        Of instruments to which cells are carried, by the name of the instrument.
+    vessel
+        In which they are carried.
     active_mass
         True over nominal active mass of each cell that differs; `status` tells the nominal.
     state_path
@@ -72,6 +77,8 @@ class World:
         dt_s: float,
         state_path: Path,
         beam: Beam | None = None,
+        other_beams: Mapping[str, Beam] | None = None,
+        vessel: Vessel | None = None,
         active_mass: Mapping[str, float] | None = None,
         wall: Callable[[], float] = time.time,
     ):
@@ -81,6 +88,8 @@ class World:
         self.dt_s = dt_s
         self.seed = seed
         self.beam = steady_beam() if beam is None else beam
+        self._other_beams = dict(other_beams or {})
+        self._vessel = vessel
         self._wall = wall
         self._file = StateFile(state_path)
         self._exposures: list[Exposure] = []
@@ -107,6 +116,11 @@ class World:
         self.slots = saved_slots(saved, specs, self.dt_s, active_mass)
         self.t0_unix_s, self._steps = saved["t0_unix_s"], saved["steps"]
         self.beam.restore(saved["beam"])
+        for name, kept in saved.get("other_beams", {}).items():
+            if name in self._other_beams:
+                self._other_beams[name].restore(kept)
+        if self._vessel is not None and saved.get("vessel"):
+            self._vessel.restore(saved["vessel"])
         self._pass_gap(max(0.0, self._wall() - saved["wall_s"]) * self.rate)
         self._save()
 
@@ -135,6 +149,8 @@ class World:
                 "wall_s": self._wall(),
                 "cells": {name: slot.cell.to_state() for name, slot in self.slots.items()},
                 "beam": self.beam.to_state(),
+                "other_beams": {name: one.to_state() for name, one in self._other_beams.items()},
+                "vessel": None if self._vessel is None else self._vessel.to_state(),
             }
         )
 
@@ -173,20 +189,21 @@ class World:
     def _tick(self) -> None:
         """One step of cell time."""
         self._next = None
-        readings = {
-            name: {
-                "mode": slot.mode,
-                "setpoint": slot.setpoint,
-                "reading": slot.cell.advance(slot.mode, slot.setpoint),
-            }
-            for name, slot in self.slots.items()
-        }
+        readings = {name: self._advance(name, slot) for name, slot in self.slots.items()}
         self._steps += 1
         self._tick_mono = time.monotonic()
         self._save()
         self._expose()
         self._ask_controllers(readings)
         self._schedule()
+
+    def _advance(self, name: str, slot: Slot) -> dict[str, Any]:
+        """One step of one cell; one that was carried away is at open circuit, whatever is commanded."""
+        commanded = {"mode": slot.mode, "setpoint": slot.setpoint}
+        if self._vessel is None or self._vessel.cell != name:
+            return {**commanded, "reading": slot.cell.advance(slot.mode, slot.setpoint)}
+        reading = slot.cell.advance(ControlMode.REST, 0.0)
+        return {**commanded, "reading": replace(reading, voltage_v=0.0, current_a=0.0)}
 
     def _watch(self) -> None:
         """Cut off clients that hold the clock for too long: hung, but not dead."""
@@ -224,21 +241,23 @@ class World:
     def _begin_exposure(self, client: JsonLines, message: Message) -> None:
         # JSON has no infinity; it arrives as null.
         key, name, exposure_s = message["key"], message["cell"], float(message["exposure_s"] or 0)
-        if name is not None and name not in self.slots:
-            client.send({"op": "refused", "key": key, "why": f"no cell {name!r}"})
+        try:
+            beam, name = self._beam_of(message), self._met(name, message.get("at"))
+        except ValueError as error:
+            client.send({"op": "refused", "key": key, "why": str(error)})
             return
         if not 0 < exposure_s < math.inf:
             client.send({"op": "refused", "key": key, "why": f"an exposure of {exposure_s:g} s"})
             return
         self._exposures.append(
-            Exposure.begin(client, key, name, self.time_s, exposure_s, dt_s=self.dt_s, beam=self.beam)
+            Exposure.begin(client, key, name, self.time_s, exposure_s, dt_s=self.dt_s, beam=beam)
         )
 
     def _expose(self) -> None:
         """Let the exposures live through the last step, and end those that are over."""
         for exposure in list(self._exposures):
             is_open = exposure.client not in self._shut
-            exposure.live(self.time_s - self.dt_s, self.time_s, self.beam, is_open, self._probe(exposure))
+            exposure.live(self.time_s - self.dt_s, self.time_s, is_open, self._probe(exposure))
             if exposure.end_s <= self.time_s:
                 self._exposures.remove(exposure)
                 self._holds[exposure.client] = time.monotonic()
@@ -250,14 +269,44 @@ class World:
         cell = self.slots[exposure.slot].cell
         return lambda: asdict(cell.probe_state())
 
-    def _answer_beam(self, client: JsonLines, message: Message) -> None:
-        """Change the beam as asked, and say how it is."""
+    def _beam_of(self, message: Message) -> Beam:
+        """The beam of the instrument that asks."""
+        at = message.get("at")
+        if at is None:
+            return self.beam
+        if at not in self._other_beams:
+            raise ValueError(f"there is no beam at {at!r}")
+        return self._other_beams[at]
+
+    def _met(self, name: str | None, at: str | None) -> str | None:
+        """The cell that an instrument meets where it looks for one; none where it was carried away."""
+        carried = None if self._vessel is None else self._vessel.cell
+        if name == IN_VESSEL:
+            return None if self._vessel is None else self._vessel.cell_at(at or "", self.time_s)
+        if name is not None and name not in self.slots:
+            raise ValueError(f"no cell {name!r}")
+        return None if name == carried else name
+
+    def _answer_vessel(self, client: JsonLines, message: Message) -> None:
+        """Change the vessel as asked, and say how it is."""
         try:
-            self.beam.set(self.time_s, message.get("set", {}))
+            if self._vessel is None:
+                raise ValueError("there is no transfer vessel")
+            self._vessel.set(self.time_s, message.get("set", {}))
         except (ValueError, TypeError) as error:
             client.send({"op": "refused", "key": message["key"], "why": str(error)})
             return
-        client.send({"op": "beam", "key": message["key"], **self.beam.status(self.time_s)})
+        client.send({"op": "vessel", "key": message["key"], **self._vessel.status(self.time_s)})
+
+    def _answer_beam(self, client: JsonLines, message: Message) -> None:
+        """Change the beam as asked, and say how it is."""
+        try:
+            beam = self._beam_of(message)
+            beam.set(self.time_s, message.get("set", {}))
+        except (ValueError, TypeError) as error:
+            client.send({"op": "refused", "key": message["key"], "why": str(error)})
+            return
+        client.send({"op": "beam", "key": message["key"], **beam.status(self.time_s)})
 
     # Connections
 
@@ -283,6 +332,8 @@ class World:
                 (self._shut.discard if message["open"] else self._shut.add)(client)
             case "beam":
                 self._answer_beam(client, message)
+            case "vessel":
+                self._answer_vessel(client, message)
             case "done":
                 self._holds.pop(client, None)
                 self._schedule()

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from intercalate.contract import CYCLER_NAMES, OnLoss
+from intercalate.contract import CYCLER_NAMES, STATION_NAMES, OnLoss
 from intercalate.problems import Problem, ProblemsError, problems_of
 from intercalate.protocol import SiteLimits
 
@@ -71,6 +71,8 @@ class DiffractometerSection(_Section):
     distance_mm: Positive
     pixel_mm: Positive
     beam_mm: tuple[float, float]
+    polarisation: Annotated[float, Field(ge=-1, le=1)] = 0.99
+    """pyFAI's factor: almost 1 at a synchrotron, 0 for a tube."""
 
 
 class MonitorsSection(_Section):
@@ -116,7 +118,7 @@ class ChangerPlace(_Section):
     x_mm: float
     y_mm: float
     channel: str | None = None
-    content: Literal["LaB6", "Si", "empty", "fluorescence"] | None = None
+    content: Literal["LaB6", "Si", "empty", "fluorescence", "vessel"] | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
@@ -134,6 +136,26 @@ class ChangerSection(_Section):
     places: dict[str, ChangerPlace]
 
 
+class LaboratorySection(_Section):
+    """An instrument to which cells are carried: like the one at the beamline, with all that is its own."""
+
+    diffractometer: DiffractometerSection
+    tube: PrefixSection
+    monitors: MonitorsSection
+    shutter: PrefixSection
+    changer: ChangerSection
+    calibration: CalibrationSection
+
+    @model_validator(mode="after")
+    def _takes_a_vessel(self) -> Self:
+        wired = [name for name, place in self.changer.places.items() if place.channel is not None]
+        if wired:
+            raise ValueError(f"no cables of the cycler go to {', '.join(wired)}; give content")
+        if [place.content for place in self.changer.places.values()].count("vessel") != 1:
+            raise ValueError('one place of the changer takes the vessel; give it content = "vessel"')
+        return self
+
+
 class CatalogSection(_Section):
     """The Tiled server of this machine."""
 
@@ -148,7 +170,10 @@ class MetadataSection(_Section):
 
 
 class Config(_Section):
-    """One configuration file; every key is required, and no other is known."""
+    """One configuration file; every key is required, and no other is known.
+
+    Where no cell is ever carried away, `transfer_vessel` and `laboratory_xrd` are left out.
+    """
 
     storage: Storage
     channel_access: ChannelAccess
@@ -162,6 +187,8 @@ class Config(_Section):
     calibration: CalibrationSection
     catalog: CatalogSection
     metadata: MetadataSection
+    transfer_vessel: PrefixSection | None = None
+    laboratory_xrd: LaboratorySection | None = None
 
     @model_validator(mode="after")
     def _channels_are_known(self) -> Self:
@@ -204,6 +231,25 @@ class Config(_Section):
         base = Path.cwd() if path == DEFAULT_CONFIG else path.resolve().parent
         storage = Storage(folder=folder or base / config.storage.folder)
         return config.model_copy(update={"storage": storage})
+
+    @property
+    def instruments(self) -> tuple[str, ...]:
+        """Names of the instruments that there are."""
+        return STATION_NAMES if self.laboratory_xrd is not None else STATION_NAMES[:1]
+
+    def instrument(self, name: str) -> "Config | LaboratorySection":
+        """What is said of an instrument: the one at the beamline has its sections at the top.
+
+        Raises
+        ------
+        KeyError
+            If there is none of this name.
+        """
+        if name == STATION_NAMES[0]:
+            return self
+        if name != STATION_NAMES[1] or self.laboratory_xrd is None:
+            raise KeyError(f"there is no instrument {name!r}; there are {', '.join(self.instruments)}")
+        return self.laboratory_xrd
 
     def stored(self, path: str | Path) -> Path:
         """Path relative to the storage folder, made absolute."""

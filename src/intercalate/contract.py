@@ -125,7 +125,27 @@ CYCLER_NAMES = ("cycler", *(f"cycler_{number}" for number in range(2, 17)))
 """By which a session, and the queue, know the devices of the channels, in the order of the configuration."""
 
 STATION_NAMES = ("xrd", "laboratory_xrd")
-"""By which a session, the queue and measurements know the instruments."""
+"""By which a session, the queue and measurements know the instruments: the one at the beamline, where cells
+are cycled, and the one to which they are carried."""
+
+
+class VesselLocation(StrEnum):
+    """Where the transfer vessel is, as served by `Location_RBV`."""
+
+    GLOVEBOX = "glovebox"
+    """Where it is loaded, sealed and opened."""
+    IN_TRANSIT = "in transit"
+    """On its way; nobody can send it there."""
+    LABORATORY_XRD = "laboratory_xrd"
+    """On the laboratory diffractometer."""
+
+
+class VesselSeal(StrEnum):
+    """Whether the transfer vessel is airtight, as served by `Seal_RBV`."""
+
+    OPEN = "open"
+    SEALED = "sealed"
+
 
 RECORD_COLUMNS: tuple[str, ...] = (
     "record_seq",

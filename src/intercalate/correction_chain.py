@@ -37,10 +37,16 @@ def chain_of(
     saturation_counts: float,
     *,
     background: bool = True,
+    polarisation: float = 0.99,
 ) -> tuple[ReductionChain, dict[str, Calibration]]:
     """Make the chain that reduces frames of an exposure.
 
     Geometry, dark and flat field (with the mask) are needed; the background is used where there is one.
+
+    Parameters
+    ----------
+    polarisation
+        pyFAI's factor of the beam.
 
     Returns
     -------
@@ -72,7 +78,7 @@ def chain_of(
         background=None if empty is None else pattern_of(empty),
     )
     try:
-        return ReductionChain(geometry.text("geometry.poni"), corrections), used
+        return ReductionChain(geometry.text("geometry.poni"), corrections, polarisation=polarisation), used
     except ValueError as error:
         raise CalibrationError(str(error)) from error
 

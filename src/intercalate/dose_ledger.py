@@ -197,6 +197,12 @@ class DoseLedger:
             )
             database.execute("DELETE FROM totals WHERE cell = ?", (unnamed,))
 
+    def vacate(self, place: str) -> None:
+        """Say that a cell was taken from a place; what is exposed there meanwhile is no cell's."""
+        with self._writing() as database:
+            values = (place, f"nothing in {place}", "")
+            database.execute("INSERT OR REPLACE INTO occupants VALUES (?, ?, ?)", values)
+
     def occupant(self, place: str) -> Occupant:
         """The cell at a place; one of which nobody has said anything is named by it."""
         with self._reading() as database:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from intercalate.cell import Cell
 from intercalate.contract import OnLoss
 from intercalate.orchestration.tasks import MeasurementTask
+from intercalate.orchestration.transfer_task import TransferTask
 from intercalate.problems import Problem, ProblemsError, problems_of
 from intercalate.protocol import BoundProgram, Hold, Protocol, ProtocolError, SiteLimits, bind, with_holds
 
@@ -34,6 +35,8 @@ class Mode(StrEnum):
     """They are measured while they are cycled, and never wait."""
     IN_SITU = "in_situ"
     """They are held at chosen points, and measured there."""
+    EX_SITU = "ex_situ"
+    """One is cycled, then carried to another instrument, and measured there."""
 
 
 class _FileCell(_Section):
@@ -57,6 +60,7 @@ class _File(_Section):
     protocol: Path | None = None
     initial_soc: Annotated[float, Field(ge=0, le=1)] | None = None
     hold: Hold | None = None
+    transfer: TransferTask | None = None
     measurements: dict[str, dict[str, Any]] = {}
     cells: tuple[_FileCell, ...] = ()
 
@@ -76,6 +80,7 @@ class _File(_Section):
             found.append(
                 Problem("hold", "given", f"no cell is held in the mode {self.mode}", 'say "in_situ"')
             )
+        found += self._problems_of_transfer()
         measures = bool(self.measurements) or any(one.measurements for one in self.cells)
         if self.mode is Mode.CYCLING and measures:
             found.append(
@@ -86,7 +91,7 @@ class _File(_Section):
                     'drop them, or say mode = "operando"',
                 )
             )
-        if self.mode is not Mode.CYCLING and not measures:
+        if self.mode in (Mode.OPERANDO, Mode.IN_SITU) and not measures:
             found.append(
                 Problem(
                     "measurements",
@@ -95,6 +100,19 @@ class _File(_Section):
                     "add [measurements.xrd] with when, exposure_s",
                 )
             )
+        return found
+
+    def _problems_of_transfer(self) -> list[Problem]:
+        if self.mode is not Mode.EX_SITU:
+            why = f"no cell is carried anywhere in the mode {self.mode}"
+            return [] if self.transfer is None else [Problem("transfer", "given", why, 'say "ex_situ"')]
+        found = []
+        if self.transfer is None:
+            fix = "add [transfer] with its limits, and [transfer.measurements.NAME]"
+            found.append(Problem("transfer", "(absent)", "nobody said how the cell is carried", fix))
+        if len(self.cells) > 1:
+            why, fix = "the vessel carries one cell", "write one file for each"
+            found.append(Problem("cells", f"{len(self.cells)} cells", why, fix))
         return found
 
     def all_cells(self) -> list[_FileCell]:
@@ -177,12 +195,15 @@ class Experiment(_Section):
     ----------
     preflight
         Whether every cell is checked before the start.
+    transfer
+        In the mode `ex_situ`: how the cell is carried to another instrument, and what is measured there.
     """
 
     mode: Mode
     on_abort: OnLoss
     on_client_lost: OnLoss
     preflight: bool
+    transfer: TransferTask | None = None
     cells: Annotated[tuple[ExperimentCell, ...], Field(min_length=1)]
 
     @property
@@ -226,6 +247,7 @@ class Experiment(_Section):
             on_abort=file.on_abort,
             on_client_lost=file.on_client_lost,
             preflight=file.preflight,
+            transfer=file.transfer,
             cells=cells,
         )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from intercalate.beam_quality import BeamLimits
 from intercalate.calibrations import CalibrationStore
 from intercalate.config import Config, find_config
-from intercalate.contract import CYCLER_NAMES
+from intercalate.contract import CYCLER_NAMES, STATION_NAMES
 from intercalate.dose_ledger import DoseLedger
 from intercalate.shift_log import ShiftLog
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from intercalate.devices.cycler import Cycler
     from intercalate.devices.logbook import Logbook
     from intercalate.devices.station import DiffractionStation
+    from intercalate.devices.transfer_vessel import TransferVessel
     from intercalate.experiment import Experiment
 
 
@@ -43,6 +44,8 @@ class Session:
         Detector, shutter, monitors, beam, sample changer, clocks and calibrations.
     logbook
         Writes to the shift log: `logbook.add("...")`.
+    laboratory_xrd, transfer_vessel
+        Where cells are carried, and in what; None where the configuration has none.
     """
 
     config: Config
@@ -51,6 +54,8 @@ class Session:
     cyclers: "dict[str, Cycler]"
     xrd: "DiffractionStation"
     logbook: "Logbook"
+    laboratory_xrd: "DiffractionStation | None" = None
+    transfer_vessel: "TransferVessel | None" = None
 
     @property
     def cycler(self) -> "Cycler":
@@ -60,23 +65,28 @@ class Session:
     @property
     def stations(self) -> "dict[str, DiffractionStation]":
         """Instruments by the names under which measurements know them."""
-        return {self.xrd.name: self.xrd}
+        found = [self.xrd] if self.laboratory_xrd is None else [self.xrd, self.laboratory_xrd]
+        return {one.name: one for one in found}
 
     @property
     def devices(self) -> dict[str, Any]:
         """All devices by the names under which plans and people know them."""
-        station = self.xrd
-        parts = (
-            station.detector,
-            station.shutter,
-            station.monitors,
-            station.beam,
-            station.changer,
-            station.clocks,
-            station.calibrations,
-            station.dose,
-        )
-        return {one.name: one for one in (*self.cyclers.values(), station, *parts, self.logbook)}
+        found: list[Any] = [*self.cyclers.values(), self.logbook]
+        for station in self.stations.values():
+            found += [
+                station,
+                station.detector,
+                station.shutter,
+                station.monitors,
+                station.beam,
+                station.changer,
+                station.clocks,
+                station.calibrations,
+                station.dose,
+            ]
+        if self.transfer_vessel is not None:
+            found.append(self.transfer_vessel)
+        return {one.name: one for one in found}
 
     def plan(self, experiment: "Experiment", *, take_up: bool = False) -> Any:
         """The plan that an experiment file asks for.
@@ -86,8 +96,25 @@ class Session:
         take_up
             Go on with what a session that is gone has left running.
         """
-        from intercalate_plans import in_situ, operando_cells
+        from intercalate_plans import ex_situ, in_situ, operando_cells
 
+        if experiment.mode == "ex_situ":
+            if self.transfer_vessel is None:
+                raise SessionError(
+                    "the mode ex_situ needs a transfer vessel; add [transfer_vessel] and [laboratory_xrd] to "
+                    "the configuration"
+                )
+            assert experiment.transfer is not None
+            return ex_situ(
+                list(self.cyclers.values()),
+                list(self.stations.values()),
+                self.transfer_vessel,
+                experiment.cells[0].task(),
+                experiment.transfer.given(),
+                on_abort=str(experiment.on_abort),
+                on_client_lost=str(experiment.on_client_lost),
+                take_up=take_up,
+            )
         plan = in_situ if experiment.mode == "in_situ" else operando_cells
         return plan(
             list(self.cyclers.values()),
@@ -180,21 +207,35 @@ def open_session(
     ophyd.set_cl("pyepics")
     print_to_log()
     cyclers = {channel: _cycler(settings, channel) for channel in settings.cycler.channels}
-    station: Any = _station(settings, next(iter(cyclers.values())))
-    parts = (station.detector, station.shutter, station.monitors, station.beam, station.changer)
-    _connect([*cyclers.values(), *parts], settings.channel_access.connect_timeout_s)
-    live: Any = LiveMetadata(metadata, station.calibrations.store)
+    first = next(iter(cyclers.values()))
+    stations: Any = {name: _station(settings, name, first) for name in settings.instruments}
+    parts: list[Any] = [*cyclers.values()]
+    for one in stations.values():
+        parts += [one.detector, one.shutter, one.monitors, one.beam, one.changer]
+    vessel = None if settings.transfer_vessel is None else _vessel(settings, first)
+    parts += [] if vessel is None else [vessel]
+    _connect(parts, settings.channel_access.connect_timeout_s)
+    live: Any = LiveMetadata(metadata, {name: one.calibrations.store for name, one in stations.items()})
     engine = RunEngine(live)
     journal = Journal(settings.journals_folder)
     engine.preprocessors.append(
         linked_to_what_they_continue(lambda program_id: last_start_of(journal.folder, program_id))
     )
-    engine.preprocessors.append(with_dose_accounts([station]))
+    engine.preprocessors.append(with_dose_accounts(stations.values()))
     logbook = Logbook(name="logbook", shift_log=ShiftLog.of(settings))
     engine.subscribe(journal)
     if on_document is not None:
         engine.subscribe(on_document)
-    return Session(settings, engine, journal, cyclers, station, logbook)
+    return Session(
+        settings,
+        engine,
+        journal,
+        cyclers,
+        stations[STATION_NAMES[0]],
+        logbook,
+        stations.get(STATION_NAMES[1]),
+        vessel,
+    )
 
 
 def acknowledge(config: Config) -> list[str]:
@@ -258,9 +299,18 @@ def _cycler(config: Config, channel: str) -> "Cycler":
     )
 
 
-def _station(config: Config, cycler: "Cycler") -> "DiffractionStation":
-    """Make the devices of the diffraction measurement; `cycler` tells rate and time."""
-    from intercalate.devices.beam import Beam, BeamMonitors
+def _vessel(config: Config, cycler: "Cycler") -> "TransferVessel":
+    from intercalate.devices.transfer_vessel import TransferVessel
+
+    assert config.transfer_vessel is not None
+    return TransferVessel(
+        config.transfer_vessel.prefix, name="transfer_vessel", rate=lambda: float(cycler.rate.get())
+    )
+
+
+def _station(config: Config, name: str, cycler: "Cycler") -> "DiffractionStation":
+    """Make the devices of a diffraction measurement; `cycler` tells rate and time."""
+    from intercalate.devices.beam import Beam, BeamMonitors, Tube
     from intercalate.devices.calibrations import Calibrations, DetectorOnPaper
     from intercalate.devices.changer import Place, SampleChanger
     from intercalate.devices.clocks import ClockComparison
@@ -271,40 +321,50 @@ def _station(config: Config, cycler: "Cycler") -> "DiffractionStation":
     def rate() -> float:
         return float(cycler.rate.get())
 
-    found, monitors = config.diffractometer, config.monitors
+    section, prefix = config.instrument(name), "" if name == STATION_NAMES[0] else "laboratory_"
+    found, monitors = section.diffractometer, section.monitors
     detector = Diffractometer(
-        found.prefix, name="diffractometer", frames_folder=config.stored(found.frames_folder), rate=rate
+        found.prefix,
+        name=f"{prefix}diffractometer",
+        frames_folder=config.stored(found.frames_folder),
+        rate=rate,
     )
     calibrations = Calibrations(
-        name="calibrations",
-        store=CalibrationStore(config.stored(config.calibration.folder)),
-        on_paper=DetectorOnPaper(found.distance_mm, found.pixel_mm, found.beam_mm, found.saturation_counts),
-        max_age_h=config.calibration.max_age_h,
+        name=f"{prefix}calibrations",
+        store=CalibrationStore(config.stored(section.calibration.folder)),
+        on_paper=DetectorOnPaper(
+            found.distance_mm, found.pixel_mm, found.beam_mm, found.saturation_counts, found.polarisation
+        ),
+        max_age_h=section.calibration.max_age_h,
     )
-    places = {name: Place(**dict(place)) for name, place in config.changer.places.items()}
-    beam = Beam(config.beam.prefix, name="beam")
+    places = {place: Place(**dict(one)) for place, one in section.changer.places.items()}
+    beam = (
+        Beam(section.beam.prefix, name=f"{prefix}beam")
+        if isinstance(section, Config)
+        else Tube(section.tube.prefix, name=f"{prefix}beam")
+    )
     changer = SampleChanger(
-        config.changer.prefix, name="changer", places=places, measured=calibrations.centre_mm
+        section.changer.prefix, name=f"{prefix}changer", places=places, measured=calibrations.centre_mm
     )
     counting = BeamMonitors(
         monitors.prefix,
-        name="monitors",
+        name=f"{prefix}monitors",
         rate=rate,
         limits=BeamLimits(monitors.full_i0_per_s, monitors.weak_below, monitors.none_below),
     )
     return DiffractionStation(
-        name="xrd",
+        name=name,
         detector=detector,
-        shutter=Shutter(config.shutter.prefix, name="shutter"),
+        shutter=Shutter(section.shutter.prefix, name=f"{prefix}shutter"),
         monitors=counting,
         beam=beam,
         changer=changer,
         clocks=ClockComparison(
-            name="clocks", cycler_clock=cycler.unix_time_s, instrument_clock=detector.clock_unix_s
+            name=f"{prefix}clocks", cycler_clock=cycler.unix_time_s, instrument_clock=detector.clock_unix_s
         ),
         calibrations=calibrations,
         dose=DoseMeter(
-            name="dose",
+            name=f"{prefix}dose",
             ledger=DoseLedger(config.stored(DOSE_LEDGER)),
             technique="xrd",
             beam=beam,

@@ -28,5 +28,9 @@ CALIBRATION = "calibration"
 PREFLIGHT = "preflight"
 """One event per finding."""
 
+TRANSFER = "transfer"
+"""One event per stage of a cell's way to another instrument: cell, glovebox, vessel; whether air may have
+got in."""
+
 SHIFT_LOG = "shift_log"
 """One event per entry that was made by a plan in its own run."""

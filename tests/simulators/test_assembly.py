@@ -47,7 +47,7 @@ def test_a_diffractometer_leaves_what_is_hidden_beside_its_truth_and_nothing_els
 
 def test_holders_of_a_real_changer_are_a_little_off(tmp_path: Path) -> None:
     settings = settings_with(tmp_path)
-    holders = make_changer(settings, hidden_of(settings)).holders
+    holders = make_changer(settings.holders, hidden_of(settings)).holders
     off = [
         np.hypot(holders[n].x_mm - one.x_mm, holders[n].y_mm - one.y_mm)
         for n, one in settings.holders.items()
@@ -92,9 +92,12 @@ def test_processes_read_the_settings_that_were_chosen(tmp_path: Path) -> None:
     layout.settings.write_text(settings.model_dump_json())
     assert layout.read_settings() == settings
     commands = settings.commands(tmp_path, "{}")
-    assert [one["name"] for one in commands] == ["repeater", "world", "cycler", "beam", "diffractometer"]
+    names = ["repeater", "world", "cycler", "beam", "diffractometer"]
+    assert [one["name"] for one in commands] == [*names, "laboratory_xrd", "transfer_vessel"]
     ports = [one["environment"].get("EPICS_CA_SERVER_PORT") for one in commands]
-    assert len({port for port in ports if port}) == 3
+    assert len({port for port in ports if port}) == 5
+    alone = settings.model_copy(update={"laboratory_xrd": None, "transfer_vessel": None})
+    assert [one["name"] for one in alone.commands(tmp_path, "{}")] == names
 
 
 @pytest.mark.parametrize(

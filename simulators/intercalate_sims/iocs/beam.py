@@ -1,4 +1,4 @@
-"""Simulated beam: machine, monochromator, slits, attenuator and safety shutter."""
+"""Simulated beams: machine and monochromator, or a tube; slits, attenuator and safety shutter."""
 
 # caproto's handlers carry the name of the PV they belong to, and its types are narrower than its use.
 # pyright: reportGeneralTypeIssues=false, reportArgumentType=false
@@ -38,14 +38,14 @@ class SlitPVs(MotorPVs):
 def _shown(name: str, key: str, **keywords: Any) -> Any:
     """Read-only PV that shows one entry of the beam's status."""
 
-    async def get(group: "BeamPVs", instance: Any) -> Any:
+    async def get(group: "OpticsPVs", instance: Any) -> Any:
         return group.shown(key, (await group.link.beam())[key])
 
     return pvproperty(name=name, get=get, read_only=True, **keywords)
 
 
-class BeamPVs(PVGroup):
-    """What the machine and the optics show, and what can be set.
+class OpticsPVs(PVGroup):
+    """What can be set between a source of X-rays and the sample, and what it shows.
 
     Parameters
     ----------
@@ -53,18 +53,13 @@ class BeamPVs(PVGroup):
         To the world, which owns the beam.
     """
 
-    ring_current = _shown("RingCurrent", "ring_current_ma", value=0.0, units="mA", precision=3)
-    ring_state = _shown(
-        "RingState", "ring_state", value=0, dtype=ChannelType.ENUM, enum_strings=[str(s) for s in RingState]
+    shown_pvs: tuple[tuple[str, str], ...] = (
+        ("energy_readback", "energy_kev"),
+        ("attenuator_readback", "attenuator"),
+        ("safety_shutter_readback", "safety_is_open"),
     )
-    energy = pvproperty(
-        name="Energy",
-        value=25.0,
-        units="keV",
-        precision=4,
-        lower_ctrl_limit=ENERGY_KEV[0],
-        upper_ctrl_limit=ENERGY_KEV[1],
-    )
+    """Attributes that follow the beam, with their entries in its status."""
+
     energy_readback = _shown("Energy_RBV", "energy_kev", value=25.0, units="keV", precision=4)
     attenuator = pvproperty(
         name="Attenuator",
@@ -78,7 +73,6 @@ class BeamPVs(PVGroup):
     safety_shutter_readback = _shown(
         "SafetyShutter_RBV", "safety_is_open", value=0, dtype=ChannelType.ENUM, enum_strings=POSITIONS
     )
-    dump = pvproperty(name="Knob:Dump", value=0.0, units="s", lower_ctrl_limit=0.0, upper_ctrl_limit=1e6)
     stuck = pvproperty(name="Knob:ShutterStuck", **SWITCH)
     slit_h = SubGroup(SlitPVs, prefix="SlitH")
     slit_v = SubGroup(SlitPVs, prefix="SlitV")
@@ -92,62 +86,102 @@ class BeamPVs(PVGroup):
         """Status entry as its PV holds it."""
         return POSITIONS[int(value)] if key == "safety_is_open" else value
 
-    @energy.putter
-    async def energy(self, instance: Any, value: Any) -> Any:
-        await self._change(energy_kev=float(value))
-        return value
-
     @attenuator.putter
     async def attenuator(self, instance: Any, value: Any) -> Any:
-        await self._change(attenuator=float(value))
+        await self.change(attenuator=float(value))
         return value
 
     @safety_shutter.putter
     async def safety_shutter(self, instance: Any, value: Any) -> Any:
         if self.stuck.value not in (1, "on"):
-            await self._change(safety_open=value in (1, "open"))
+            await self.change(safety_open=value in (1, "open"))
         return value
 
-    @dump.putter
-    async def dump(self, instance: Any, value: Any) -> Any:
-        await self._change(dump_s=float(value))
-        return value
-
-    async def _change(self, **changes: Any) -> None:
+    async def change(self, **changes: Any) -> None:
+        """Change the beam and publish how it is."""
         await self.refresh(await self.link.beam(**changes))
 
     async def refresh(self, status: dict[str, Any]) -> None:
         """Publish what has changed."""
-        for pv, key in (
-            (self.ring_current, "ring_current_ma"),
-            (self.ring_state, "ring_state"),
-            (self.energy_readback, "energy_kev"),
-            (self.attenuator_readback, "attenuator"),
-            (self.safety_shutter_readback, "safety_is_open"),
-        ):
-            value = self.shown(key, status[key])
+        for name, key in self.shown_pvs:
+            pv, value = getattr(self, name), self.shown(key, status[key])
             if pv.value != value:
                 await pv.write(value, verify_value=False)
 
     async def take_over(self, status: dict[str, Any]) -> None:
         """Show the settings that the world holds as those that were put last."""
-        for pv, value in (
-            (self.energy, status["energy_kev"]),
-            (self.attenuator, status["attenuator"]),
-            (self.safety_shutter, POSITIONS[int(status["safety_open"])]),
-        ):
-            await pv.write(value, verify_value=False)
+        await self.attenuator.write(status["attenuator"], verify_value=False)
+        await self.safety_shutter.write(POSITIONS[int(status["safety_open"])], verify_value=False)
         await self.slit_h.place(status["slit_h_mm"])
         await self.slit_v.place(status["slit_v_mm"])
 
 
-class SimulatedBeam:
-    """The PVs of the beam, and what must run beside them."""
+class BeamPVs(OpticsPVs):
+    """The machine and its monochromator, before the optics."""
 
-    def __init__(self, prefix: str, link: InstrumentLink, description: dict[str, Any]):
+    shown_pvs = (
+        ("ring_current", "ring_current_ma"),
+        ("ring_state", "ring_state"),
+        *OpticsPVs.shown_pvs,
+    )
+
+    ring_current = _shown("RingCurrent", "ring_current_ma", value=0.0, units="mA", precision=3)
+    ring_state = _shown(
+        "RingState", "ring_state", value=0, dtype=ChannelType.ENUM, enum_strings=[str(s) for s in RingState]
+    )
+    energy = pvproperty(
+        name="Energy",
+        value=25.0,
+        units="keV",
+        precision=4,
+        lower_ctrl_limit=ENERGY_KEV[0],
+        upper_ctrl_limit=ENERGY_KEV[1],
+    )
+    dump = pvproperty(name="Knob:Dump", value=0.0, units="s", lower_ctrl_limit=0.0, upper_ctrl_limit=1e6)
+
+    @energy.putter
+    async def energy(self, instance: Any, value: Any) -> Any:
+        await self.change(energy_kev=float(value))
+        return value
+
+    @dump.putter
+    async def dump(self, instance: Any, value: Any) -> Any:
+        await self.change(dump_s=float(value))
+        return value
+
+    async def take_over(self, status: dict[str, Any]) -> None:
+        """Show the settings that the world holds as those that were put last."""
+        await self.energy.write(status["energy_kev"], verify_value=False)
+        await super().take_over(status)
+
+
+class TubePVs(OpticsPVs):
+    """A sealed X-ray tube, before the optics; its line is what it is."""
+
+    shown_pvs = (("tube_current", "ring_current_ma"), *OpticsPVs.shown_pvs)
+
+    tube_current = _shown("TubeCurrent", "ring_current_ma", value=0.0, units="mA", precision=2)
+
+
+class SimulatedBeam:
+    """The PVs of a beam, and what must run beside them.
+
+    Parameters
+    ----------
+    kind
+        Which source.
+    """
+
+    def __init__(
+        self,
+        prefix: str,
+        link: InstrumentLink,
+        description: dict[str, Any],
+        kind: type[OpticsPVs] = BeamPVs,
+    ):
         self.link = link
         self._description = description
-        self.pvs = BeamPVs(prefix=prefix, link=link)
+        self.pvs = kind(prefix=prefix, link=link)
         self.clock = ClockPVs(prefix=prefix, now=self._time)
         self.pvs.slit_h.moved = self._sizes("slit_h_mm")
         self.pvs.slit_v.moved = self._sizes("slit_v_mm")

@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from intercalate_sims.iocs.shutter import ShutterPVs
 from intercalate_sims.iocs.stage import StagePVs
 from intercalate_sims.link import InstrumentLink
 from intercalate_sims.probes.station import DiffractionStation, Shot
+from intercalate_sims.vessel import IN_VESSEL
 
 log = logging.getLogger(__name__)
 
@@ -221,11 +222,15 @@ class SimulatedDiffractometer:
         async with self._exposing:
             position_mm = self.stage.position_mm
             content = self._changer.content_near(*position_mm)
-            cell = content if content in self._station.cells else None
+            cell = content if content in (*self._station.cells, IN_VESSEL) else None
             try:
                 async with shutter:
                     message = await self.link.expose(cell, exposure_s)
                 in_beam = self._changer.in_beam(*position_mm, tuple(message["slit_mm"]))
+                if cell is not None and in_beam.holder is not None:
+                    # A cell may be carried away, or have arrived in a vessel.
+                    there = replace(in_beam.holder, content=message["cell"])
+                    in_beam = replace(in_beam, holder=there)
                 yield self._shot(message, exposure_s, in_beam), message
             finally:
                 self.link.done()

@@ -20,6 +20,10 @@ _COMPTON_PER_SR = 1.6e-3
 """Of a full cell."""
 
 
+REFERENCE_WAVELENGTH_ANGSTROM = 0.495937
+"""25 keV, at which the angles of the halos and all transmissions are given."""
+
+
 @dataclass(frozen=True)
 class Halos:
     """Amounts of what scatters without lines.

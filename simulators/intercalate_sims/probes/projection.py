@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from intercalate_sims.probes.detector import DetectorGeometry
-from intercalate_sims.probes.halos import Halos
+from intercalate_sims.probes.halos import REFERENCE_WAVELENGTH_ANGSTROM, Halos
 from intercalate_sims.probes.powder import Lines
 from intercalate_sims.probes.samples import Sample
 
@@ -108,7 +108,7 @@ class Projection:
     def halo(self, halos: Halos) -> np.ndarray:
         """Profile of what scatters without lines."""
         if halos not in self._smooth:
-            self._smooth[halos] = halos.per_sr(self.two_theta_deg) * self._solid_angle
+            self._smooth[halos] = halos.per_sr(self._two_theta_at_25_kev_deg) * self._solid_angle
         return self._smooth[halos]
 
     def expected(
@@ -133,6 +133,12 @@ class Projection:
             flat = self._lookup(self._solid_angle * (sample.isotropic_per_sr * scattered))
             found += flat * self.geometry.tilt_factor
         return found
+
+    @property
+    def _two_theta_at_25_kev_deg(self) -> np.ndarray:
+        """Angle at which 25 keV photons see the spacings of the grid: halos are given there."""
+        sine = np.sin(np.radians(self.two_theta_deg / 2)) * REFERENCE_WAVELENGTH_ANGSTROM
+        return 2 * np.degrees(np.arcsin(np.minimum(sine / self.geometry.wavelength_angstrom, 1.0)))
 
     @property
     def _solid_angle(self) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.hidden import HiddenCell
 from intercalate_sims.probes.calibrant import CALIBRANTS
-from intercalate_sims.probes.halos import Halos
+from intercalate_sims.probes.halos import REFERENCE_WAVELENGTH_ANGSTROM, Halos
 from intercalate_sims.probes.powder import (
     TRANSMISSION_OF_STACK,
     CellMakeup,
@@ -17,9 +17,20 @@ from intercalate_sims.probes.powder import (
 
 FLUORESCENCE_PER_SR = 0.04
 """Photons per incident photon that a thick foil sends forward, alike into all directions: of 25 keV photons
-about half are absorbed above a K edge near 20 keV, with a yield of three quarters and little loss inside."""
+about half are absorbed above a K edge near 20 keV, with a yield of three quarters and little loss inside. For
+molybdenum radiation the foil is of yttrium (17.04 keV) in place of molybdenum."""
+
+ABSORPTION_EXPONENT = 2.9
+"""By which photoabsorption grows with wavelength between edges: the metals' in a cell are below 9 keV."""
 
 _TRANSMISSIONS = {"LaB6": 0.80, "Si": 0.95, "empty": 0.97, "fluorescence": 0.45}
+
+
+def _at_wavelength(transmission_25_kev: float, wavelength_angstrom: float) -> float:
+    """A transmission at 25 keV, at another wavelength."""
+    return transmission_25_kev ** (
+        (wavelength_angstrom / REFERENCE_WAVELENGTH_ANGSTROM) ** ABSORPTION_EXPONENT
+    )
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,7 @@ def cell_sample(
         all_lines(true, makeup, wavelength_angstrom),
         Halos(makeup.electrolyte_um, makeup.window_um, air_mm, compton=1.0),
         makeup.displacement_um + hidden.displacement_um,
-        transmission=TRANSMISSION_OF_STACK,
+        transmission=_at_wavelength(TRANSMISSION_OF_STACK, wavelength_angstrom),
     )
 
 
@@ -68,7 +79,7 @@ def standard_sample(content: str, makeup: CellMakeup, wavelength_angstrom: float
     KeyError
         If there is no such content.
     """
-    transmission = _TRANSMISSIONS[content]
+    transmission = _at_wavelength(_TRANSMISSIONS[content], wavelength_angstrom)
     if content == "fluorescence":
         return Sample(
             (), Halos(air_mm=air_mm), isotropic_per_sr=FLUORESCENCE_PER_SR, transmission=transmission

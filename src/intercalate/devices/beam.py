@@ -22,20 +22,15 @@ class MonitorError(RuntimeError):
     """The monitors did not count."""
 
 
-class Beam(Device):
-    """Storage ring, monochromator, slits, attenuator and safety shutter.
+class Optics(Device):
+    """What is between a source of X-rays and the sample: slits, attenuator and safety shutter.
 
     Attributes
     ----------
-    energy_kev
-        As the monochromator's scale shows it; a calibration says what it is.
     attenuator
         Transmitted share, above 0 to 1; the readback is what the foils give.
     """
 
-    ring_current_ma = Cpt(EpicsSignalRO, "RingCurrent", auto_monitor=True, kind=Kind.normal)
-    ring_state = Cpt(EpicsSignalRO, "RingState", string=True, auto_monitor=True, kind=Kind.normal)
-    energy_kev = Cpt(EpicsSignalWithRBV, "Energy", kind=Kind.normal)
     attenuator = Cpt(EpicsSignalWithRBV, "Attenuator", kind=Kind.normal)
     safety_shutter = Cpt(
         EpicsSignalWithRBV, "SafetyShutter", string=True, auto_monitor=True, kind=Kind.normal
@@ -45,13 +40,45 @@ class Beam(Device):
 
     def unavailable(self) -> str:
         """Why there is no beam at the station; empty if there is, or if nothing can be known."""
-        if not (self.ring_state.connected and self.safety_shutter.connected):
-            return ""
-        if self.ring_state.get() == NO_BEAM:
-            return "no beam: the storage ring is empty"
-        if self.safety_shutter.get() != "open":
+        if self.safety_shutter.connected and self.safety_shutter.get() != "open":
             return "no beam: the safety shutter is closed"
         return ""
+
+
+class Beam(Optics):
+    """Storage ring and monochromator, with the optics behind them.
+
+    Attributes
+    ----------
+    energy_kev
+        As the monochromator's scale shows it; a calibration says what it is.
+    """
+
+    ring_current_ma = Cpt(EpicsSignalRO, "RingCurrent", auto_monitor=True, kind=Kind.normal)
+    ring_state = Cpt(EpicsSignalRO, "RingState", string=True, auto_monitor=True, kind=Kind.normal)
+    energy_kev = Cpt(EpicsSignalWithRBV, "Energy", kind=Kind.normal)
+
+    def unavailable(self) -> str:
+        """Why there is no beam at the station; empty if there is, or if nothing can be known."""
+        if self.ring_state.connected and self.safety_shutter.connected and self.ring_state.get() == NO_BEAM:
+            return "no beam: the storage ring is empty"
+        return super().unavailable() if self.ring_state.connected else ""
+
+
+class Tube(Optics):
+    """A sealed X-ray tube, with the optics behind it.
+
+    Attributes
+    ----------
+    energy_kev
+        Of its line, which nobody can change.
+    """
+
+    tube_current_ma = Cpt(EpicsSignalRO, "TubeCurrent", kind=Kind.normal)
+    energy_kev = Cpt(EpicsSignalRO, "Energy_RBV", kind=Kind.normal)
+
+
+Source = Beam | Tube
 
 
 class BeamMonitors(Device):

@@ -19,12 +19,15 @@ class DetectorOnPaper:
     ----------
     beam_mm
         Where the beam meets it, down and across from the corner of its first pixel.
+    polarisation
+        pyFAI's factor, 1 for a beam polarised horizontally.
     """
 
     distance_mm: float
     pixel_mm: float
     beam_mm: tuple[float, float]
     saturation_counts: float
+    polarisation: float = 0.99
 
 
 class Calibrations(Device):

@@ -39,13 +39,18 @@ class Place:
     channel
         Of the cycler, whose cables end there; None where it is no place for a cell.
     content
-        What is there otherwise: a calibrant, `empty`, `fluorescence`.
+        What is there otherwise: a calibrant, `empty`, `fluorescence`, or a `vessel` with a cell in it.
     """
 
     x_mm: float
     y_mm: float
     channel: str | None = None
     content: str | None = None
+
+    @property
+    def takes_cells(self) -> bool:
+        """Whether a cell can be there."""
+        return self.channel is not None or self.content == "vessel"
 
 
 class SampleChanger(SampleStage):

@@ -7,7 +7,7 @@ from typing import Any
 from ophyd import Component as Cpt
 from ophyd import Device, Kind, Signal
 
-from intercalate.devices.beam import Beam, BeamMonitors
+from intercalate.devices.beam import BeamMonitors, Source
 from intercalate.devices.changer import SampleChanger
 from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
 from intercalate.dose import dose_gy, energy_fluence_j_cm2
@@ -53,7 +53,7 @@ class DoseMeter(Device):
         name: str,
         ledger: DoseLedger,
         technique: str,
-        beam: Beam,
+        beam: Source,
         monitors: BeamMonitors,
         changer: SampleChanger,
         photons_per_count: float,
@@ -150,7 +150,7 @@ class DoseMeter(Device):
         for name, place in self._changer.places.items():
             centre_x_mm, centre_y_mm = self._changer.centre_mm(name)
             dx_mm, dy_mm = x_mm - centre_x_mm, y_mm - centre_y_mm
-            if place.channel is not None and dx_mm**2 + dy_mm**2 < HOLDER_RADIUS_MM**2:
+            if place.takes_cells and dx_mm**2 + dy_mm**2 < HOLDER_RADIUS_MM**2:
                 return self.ledger.occupant(name), self.spot_at(dx_mm, dy_mm)
         return None
 

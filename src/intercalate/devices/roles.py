@@ -285,6 +285,40 @@ class MeasuresDiffraction(Protocol):
 
 
 @runtime_checkable
+class CarriesCells(Protocol):
+    """An airtight vessel in which a cell is carried, and the glovebox where it is loaded."""
+
+    name: str
+    location: Any
+    holder: Any
+    seal: Any
+    pressure_mbar: Any
+    glovebox_o2_ppm: Any
+    glovebox_h2o_ppm: Any
+    glovebox_dew_point_c: Any
+
+    def load(self, holder: str) -> Status:
+        """Put a holder into it, or with an empty name the one in it back."""
+        ...
+
+    def close(self, seal: str) -> Status:
+        """Seal or open it."""
+        ...
+
+    def carry(self, where: str, within_s: float) -> Status:
+        """Carry it to a place."""
+        ...
+
+    def read(self) -> Any:
+        """Present values."""
+        ...
+
+    def describe(self) -> Any:
+        """Data keys of `read`."""
+        ...
+
+
+@runtime_checkable
 class KeepsLog(Protocol):
     """The shift log."""
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from intercalate.devices.beam import Beam, BeamMonitors
+from intercalate.devices.beam import BeamMonitors, Source
 from intercalate.devices.calibrations import Calibrations
 from intercalate.devices.changer import SampleChanger
 from intercalate.devices.clocks import ClockComparison
@@ -25,7 +25,7 @@ class DiffractionStation:
         detector: Diffractometer,
         shutter: Shutter,
         monitors: BeamMonitors,
-        beam: Beam,
+        beam: Source,
         changer: SampleChanger,
         clocks: ClockComparison,
         calibrations: Calibrations,

@@ -1,6 +1,5 @@
 """Cells with their measurements, made of what an experiment asks for."""
 
-import math
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -12,11 +11,11 @@ from intercalate.cell import Cell
 from intercalate.contract import OnLoss
 from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
 from intercalate.dose import formula_of
+from intercalate.orchestration.budgets import spot_budget
 from intercalate.orchestration.cell_measurement import CellMeasurement
 from intercalate.orchestration.cells import CyclingCell, collect_all, cycle_cells
 from intercalate.orchestration.checking import bound
 from intercalate.orchestration.cycling import program_id_for
-from intercalate.orchestration.dosing import MGY, SpotBudget
 from intercalate.orchestration.measuring import Measuring, OpenDetector
 from intercalate.orchestration.metadata import experiment_metadata
 from intercalate.orchestration.occasions import Occasions, check_when
@@ -26,10 +25,15 @@ from intercalate.orchestration.waiting import in_thread
 from intercalate.problems import Problem
 from intercalate.protocol import Protocol
 
-FORMULA_FIX = "give the formula of the working electrode in the cell's file, with numbers"
+WITHOUT_CABLES = "no cables of the cycler go to this instrument: no cell is cycled there"
 
 SHUTTER_S = 30.0
 """Wall seconds that a finalizer waits for a shutter at most."""
+
+
+def is_wired(station: MeasuresDiffraction, cycler: CyclesCells) -> bool:
+    """Whether a place of this instrument has the cables of this channel."""
+    return any(one.channel == cycler.channel for one in station.changer.places.values())
 
 
 class Experimenting:
@@ -86,7 +90,7 @@ class Experimenting:
         TasksError, ProtocolError, CellError, WhenError, TakeUpError
             Before anything moves, if something asked for cannot be.
         """
-        cycler = self._cycler_of(task)
+        cycler = self.cycler_of(task)
         protocol, cell, program = bound(
             task.checked_protocol(), task.checked_cell(), cycler.site, task.initial_soc
         )
@@ -151,19 +155,37 @@ class Experimenting:
             raise TasksError(f"cell {task.label}", problems)
         return [self._stations[one.instrument] for one in task.measurements]
 
-    def _cycler_of(self, task: CellTask) -> CyclesCells:
-        """Channel of a cell whose instruments and spots are there."""
+    def cycler_of(self, task: CellTask) -> CyclesCells:
+        """Channel of a cell whose instruments and spots are there.
+
+        Raises
+        ------
+        TasksError
+            If one of them is not, or no cable of the channel goes there.
+        """
         stations = self._stations_of(task)
+        cycler = self._cyclers[0] if task.place is None else self._cycler_at(task.place, stations)
+        elsewhere = [
+            Problem(
+                f"measurements[{number}].instrument", one.name, WITHOUT_CABLES, "measure it ex situ there"
+            )
+            for number, one in enumerate(stations)
+            if not is_wired(one, cycler)
+        ]
+        if elsewhere:
+            raise TasksError(f"cell {task.label}", elsewhere)
         if task.place is None:
-            return self._cyclers[0]
-        changers = [one.changer for one in (*stations, *self._stations.values())]
-        if not changers:
-            raise TasksError("cells", [Problem("place", task.place, "there is no sample changer", "drop it")])
-        cycler = cycler_of(task.place, changers[0], self._cyclers)
+            return cycler
         for one, station in zip(task.measurements, stations, strict=True):
             for spot_mm in one.spots_mm:
                 station.changer.position_mm((task.place, *spot_mm))
         return cycler
+
+    def _cycler_at(self, place: str, stations: Sequence[MeasuresDiffraction]) -> CyclesCells:
+        changers = [one.changer for one in (*stations, *self._stations.values())]
+        if not changers:
+            raise TasksError("cells", [Problem("place", place, "there is no sample changer", "drop it")])
+        return cycler_of(place, changers[0], self._cyclers)
 
     def _measurement(
         self, one: MeasurementTask, cycler: CyclesCells, protocol: Protocol, cell: Cell, place: str | None
@@ -187,40 +209,16 @@ class Experimenting:
             self._visitors[one.instrument].visit,
             spots_mm=one.spots_mm,
             priority=one.priority,
-            budget=self._budget(one, cell),
+            budget=spot_budget(one, cell, station.dose),
         )
-
-    def _budget(self, one: MeasurementTask, cell: Cell) -> SpotBudget | None:
-        """Of the spots of a measurement; None where it is unlimited.
-
-        Raises
-        ------
-        TasksError
-            If nobody said of what the electrode is made, or the budget is less than one frame.
-        """
-        if math.isinf(one.budget_gy):
-            return None
-        where = f"{one.name}.budget_MGy"
-        formula = formula_of(cell)
-        if not formula:
-            problem = Problem(where, one.budget_MGy, "nobody said of what the electrode is made", FORMULA_FIX)
-            raise TasksError(f"cell {cell.name}", [problem])
-        goes_on = one.at_budget == "next_spot"
-        meter = self._stations[one.instrument].dose
-        budget = SpotBudget(meter, cell.name, formula, one.exposure_s, one.budget_gy, goes_on=goes_on)
-        expected_gy = budget.expected_gy()
-        if expected_gy > one.budget_gy:
-            limit = f"a single frame of {one.exposure_s:g} s gives {expected_gy / MGY:.4g} MGy"
-            fix = "expose for a shorter time, close the attenuator, or give more"
-            raise TasksError(f"cell {cell.name}", [Problem(where, one.budget_MGy, limit, fix)])
-        return budget
 
     def _doses(self, cell: Cell, cycler: CyclesCells, place: str | None) -> list[dict[str, Any]]:
         """What each beam has done to a cell so far; from now on its ledgers know where the cell is."""
         formula, found = formula_of(cell), []
         for station in self._stations.values():
-            at = place or station.changer.find(channel=cycler.channel)
-            station.dose.ledger.put(at, cell.name, formula)
+            if is_wired(station, cycler):
+                at = place or station.changer.find(channel=cycler.channel)
+                station.dose.ledger.put(at, cell.name, formula)
             dose_gy = station.dose.account_gy(cell.name, formula)
             found.append(
                 {"technique": station.dose.technique, "most_of_a_spot_gy": dose_gy if formula else None}

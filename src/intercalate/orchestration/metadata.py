@@ -7,11 +7,23 @@ from typing import Any
 
 from intercalate.calibrations import CalibrationStore
 from intercalate.cell import Cell
-from intercalate.contract import OnLoss
+from intercalate.contract import STATION_NAMES, OnLoss
 from intercalate.protocol import BoundProgram, Protocol
 
 CALIBRATIONS = "calibrations"
+
+
+def calibrations_key(instrument: str) -> str:
+    """Key of a start document under which the calibrations of an instrument are."""
+    return CALIBRATIONS if instrument == STATION_NAMES[0] else f"{instrument}_{CALIBRATIONS}"
+
+
 _SOFTWARE = ("intercalate", "bluesky", "ophyd", "tiled")
+
+
+def software() -> dict[str, str]:
+    """Versions by which a run was made."""
+    return {name: version(name) for name in _SOFTWARE}
 
 
 def experiment_metadata(
@@ -39,18 +51,24 @@ def experiment_metadata(
         "initial_soc": program.initial_soc,
         "on_abort": str(on_abort),
         "on_client_lost": str(on_client_lost),
-        "software": {name: version(name) for name in _SOFTWARE},
+        "software": software(),
         **more,
         **md,
     }
 
 
 class LiveMetadata(UserDict[str, Any]):
-    """Metadata of every run of a RunEngine, with the calibrations that are in use when the run opens."""
+    """Metadata of every run of a RunEngine, with the calibrations that are in use when the run opens.
 
-    def __init__(self, fixed: Mapping[str, Any], store: CalibrationStore):
-        super().__init__({**fixed, CALIBRATIONS: None})
-        self._store = store
+    Parameters
+    ----------
+    stores
+        By the name of the instrument.
+    """
+
+    def __init__(self, fixed: Mapping[str, Any], stores: Mapping[str, CalibrationStore]):
+        self._stores = {calibrations_key(name): one for name, one in stores.items()}
+        super().__init__({**fixed, **dict.fromkeys(self._stores)})
 
     def __getitem__(self, key: str) -> Any:
-        return self._store.summary() if key == CALIBRATIONS else super().__getitem__(key)
+        return self._stores[key].summary() if key in self._stores else super().__getitem__(key)

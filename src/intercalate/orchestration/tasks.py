@@ -35,24 +35,17 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class MeasurementTask(_Model):
-    """What one instrument does with a cell.
+class FramesTask(_Model):
+    """Frames that one instrument takes of a cell.
 
     Attributes
     ----------
     name
         Of the stream of its frames in the run of the cell; two measurements of a cell have two names.
-    instrument
-        Which station takes the frames.
-    when
-        When one is due; None whenever the cell is held.
     exposure_s
         Of each frame, in cell seconds.
     spots_mm
         On the sample from the centre of its window, visited one after the other.
-    priority
-        Of measurements that are due at once, the one with the higher priority is taken first; among equals
-        the one whose last is longest ago.
     budget_MGy
         Most that a spot may get in the cell's life, in the material that it declares as working electrode; or
         `unlimited`. No value is known to be safe: it is the experimenter's to say.
@@ -61,11 +54,8 @@ class MeasurementTask(_Model):
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = streams.XRD
-    instrument: Annotated[str, Field(min_length=1)] = "xrd"
-    when: When = AT_EACH_HOLD
     exposure_s: Annotated[float, Field(gt=0, le=MAX_EXPOSURE_S)]
     spots_mm: Annotated[tuple[SpotMm, ...], Field(min_length=1)] = ((0.0, 0.0),)
-    priority: int = 0
     budget_MGy: Annotated[float, Field(gt=0)] | Literal["unlimited"]
     at_budget: Literal["refuse", "next_spot"] = "refuse"
 
@@ -84,6 +74,25 @@ class MeasurementTask(_Model):
     def given(self) -> dict[str, Any]:
         """As JSON has it, for the start document of a run."""
         return self.model_dump(mode="json", exclude_none=True)
+
+
+class MeasurementTask(FramesTask):
+    """What one instrument does with a cell that is cycled.
+
+    Attributes
+    ----------
+    instrument
+        Which station takes the frames.
+    when
+        When one is due; None whenever the cell is held.
+    priority
+        Of measurements that are due at once, the one with the higher priority is taken first; among equals
+        the one whose last is longest ago.
+    """
+
+    instrument: Annotated[str, Field(min_length=1)] = "xrd"
+    when: When = AT_EACH_HOLD
+    priority: int = 0
 
 
 class CellTask(_Model):

@@ -1,0 +1,117 @@
+"""What is asked of a transfer to another instrument: limits, and what is measured there."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from intercalate.contract import (
+    ABSOLUTE_MAX_VOLTAGE_V,
+    ABSOLUTE_MIN_VOLTAGE_V,
+    STATION_NAMES,
+    VesselLocation,
+)
+from intercalate.orchestration.tasks import FramesTask
+from intercalate.problems import ProblemsError, problems_of
+
+MAX_COUNT = 1000
+
+_INSTRUMENTS = tuple(name for name in STATION_NAMES if name in list(VesselLocation))
+
+
+class TransferTaskError(ProblemsError):
+    """What was asked of a transfer was refused; `problems` lists everything wrong with it."""
+
+
+class TransferMeasurement(FramesTask):
+    """Frames of the cell on the other instrument.
+
+    Attributes
+    ----------
+    count
+        Of frames; spots are visited in turn.
+    """
+
+    count: Annotated[int, Field(ge=1, le=MAX_COUNT)] = 1
+
+
+Ppm = Annotated[float, Field(gt=0, le=1e6)]
+Volt = Annotated[float, Field(ge=ABSOLUTE_MIN_VOLTAGE_V, le=ABSOLUTE_MAX_VOLTAGE_V)]
+
+
+class TransferTask(BaseModel):
+    """A transfer as the experimenter allows it; there is no default for what may harm the cell.
+
+    Attributes
+    ----------
+    to
+        Instrument to which the cell is carried.
+    max_o2_ppm, max_h2o_ppm
+        Of the glovebox; above, nothing is loaded.
+    max_minutes
+        From sealing until the vessel must have arrived, by the cell's clock.
+    max_pressure_rise_mbar
+        In the vessel since it was sealed; above, it leaks, and the run says `contaminated`.
+    voltage_V
+        Lowest and highest voltage with which the cell may be carried.
+    zero_current_mA
+        Up to which a current counts as none.
+    measurements
+        By the name of their stream, taken one after the other.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    to: str = STATION_NAMES[1]
+    max_o2_ppm: Ppm
+    max_h2o_ppm: Ppm
+    max_minutes: Annotated[float, Field(gt=0, le=100_000)]
+    max_pressure_rise_mbar: Annotated[float, Field(gt=0, le=1100)]
+    voltage_V: tuple[Volt, Volt]
+    zero_current_mA: Annotated[float, Field(gt=0, le=1)] = 0.005
+    measurements: Annotated[dict[str, TransferMeasurement], Field(min_length=1)]
+
+    @field_validator("to")
+    @classmethod
+    def _carried_there(cls, to: str) -> str:
+        if to not in _INSTRUMENTS:
+            raise ValueError(f"cells are carried to {', '.join(_INSTRUMENTS)}")
+        return to
+
+    @field_validator("measurements", mode="before")
+    @classmethod
+    def _name_streams(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: {"name": name, **one} if isinstance(one, dict) else one for name, one in given.items()}
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        low, high = self.voltage_V
+        if not low < high:
+            raise ValueError(f"voltage_V is {low:g} to {high:g}; give the lower voltage first")
+        for name, one in self.measurements.items():
+            if one.name != name:
+                raise ValueError(
+                    f"measurements.{name} is called {one.name!r}; drop the name, the key says it"
+                )
+        return self
+
+    @classmethod
+    def of(cls, given: Self | dict[str, Any]) -> Self:
+        """Validate one.
+
+        Raises
+        ------
+        TransferTaskError
+            Naming field and value of everything that is wrong.
+        """
+        if isinstance(given, cls):
+            return given
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise TransferTaskError("the transfer", problems_of(error, cls)) from None
+
+    def given(self) -> dict[str, Any]:
+        """As JSON has it, for the start document of a run."""
+        return self.model_dump(mode="json", exclude_none=True)

@@ -1,0 +1,355 @@
+"""A cell is made safe, carried to another instrument in an airtight vessel, and measured there."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import bluesky.plan_stubs as bps
+import bluesky.preprocessors as bpp
+from bluesky.protocols import Status
+from bluesky.utils import MsgGenerator
+from ophyd import Signal
+
+from intercalate import streams
+from intercalate.cell import Cell
+from intercalate.contract import VesselLocation, VesselSeal
+from intercalate.devices.roles import CarriesCells, CyclesCells, MeasuresDiffraction
+from intercalate.dose import formula_of
+from intercalate.orchestration.budgets import spot_budget
+from intercalate.orchestration.dosing import SpotBudget
+from intercalate.orchestration.failures import FAILURES, cause_of
+from intercalate.orchestration.measuring import Measuring, OpenDetector
+from intercalate.orchestration.metadata import software
+from intercalate.orchestration.notes import Notes
+from intercalate.orchestration.transfer_task import TransferMeasurement, TransferTask
+from intercalate.orchestration.waiting import in_thread, wait_until_done
+
+log = logging.getLogger(__name__)
+
+SETTLE_S = 10.0
+"""Wall seconds within which a cell that has ended its program must show no current."""
+
+LOOK_S = 0.2
+
+
+class TransferError(RuntimeError):
+    """The cell was not carried, or not as it should be; the message says where it is."""
+
+
+class _Log:
+    """Writes the stream `transfer` of one run."""
+
+    def __init__(self, vessel: CarriesCells):
+        self._vessel = vessel
+        names = ("stage", "unix_s", "minutes_sealed", "voltage_v", "current_a", "contaminated")
+        values: tuple[Any, ...] = ("", 0.0, 0.0, 0.0, 0.0, "")
+        self._signals: list[Any] = [
+            Signal(name=f"transfer_{name}", value=one) for name, one in zip(names, values)
+        ]
+
+    def write(self, *values: Any) -> MsgGenerator[None]:
+        yield from bps.create(name=streams.TRANSFER)
+        for signal, value in zip(self._signals, values, strict=True):
+            signal.put(value)
+            yield from bps.read(signal)
+        yield from bps.read(self._vessel)
+        yield from bps.save()
+
+
+class Transferring:
+    """One transfer of one cell.
+
+    Parameters
+    ----------
+    task
+        What is allowed, and what is measured at the other instrument.
+    cell, place
+        What is carried, and its place on the sample changer.
+    cycler
+        Channel whose leads are on the cell; its clock is the cell's.
+    here
+        Instruments at which the cell is.
+    there
+        The one to which it is carried.
+    vessel
+        In what.
+
+    Raises
+    ------
+    TasksError
+        If a budget is less than one frame.
+    LimitError
+        If a spot is outside the travel of the other sample changer.
+    """
+
+    def __init__(
+        self,
+        task: TransferTask,
+        cell: Cell,
+        place: str,
+        cycler: CyclesCells,
+        here: Sequence[MeasuresDiffraction],
+        there: MeasuresDiffraction,
+        vessel: CarriesCells,
+    ):
+        self._task = task
+        self._cell = cell
+        self._place = place
+        self._cycler = cycler
+        self._here = tuple(here)
+        self._there = there
+        self._vessel = vessel
+        self._mount = there.changer.find(content="vessel")
+        self._budgets = {name: spot_budget(one, cell, there.dose) for name, one in task.measurements.items()}
+        self._contaminated: list[str] = []
+        self._sealed_unix_s = self._sealed_mbar = math.nan
+        self._log = _Log(vessel)
+        self._notes = Notes()
+        self._detector = OpenDetector(there.detector)
+        for one in task.measurements.values():
+            for spot_mm in one.spots_mm:
+                there.changer.position_mm((self._mount, *spot_mm))
+
+    def check_vessel(self) -> MsgGenerator[None]:
+        """Refuse a vessel that is not ready.
+
+        Raises
+        ------
+        TransferError
+            If it is away, sealed, or holds something, or does not answer.
+        """
+        vessel = self._vessel
+        wanted = {"location": str(VesselLocation.GLOVEBOX), "seal": str(VesselSeal.OPEN), "holder": ""}
+        for name, value in wanted.items():
+            found = str((yield from self._read(getattr(vessel, name))))
+            if found != value:
+                raise TransferError(
+                    f"{vessel.name} is not ready: {name} is {found!r}, needed is {value!r}; bring it back "
+                    "(the plan bring_back), and empty it in the glovebox"
+                )
+
+    def run(self, follows: str, program_id: str, md: dict[str, Any]) -> MsgGenerator[str]:
+        """Make the cell safe, carry it and measure it, in a run of its own.
+
+        Parameters
+        ----------
+        follows
+            Unique id of the run in which the cell was cycled.
+        program_id
+            Of its program, which must be complete.
+        md
+            Further metadata.
+
+        Returns
+        -------
+        str
+            Unique id of the run.
+
+        Raises
+        ------
+        TransferError
+            If the cell cannot be carried, or does not arrive; the run is then closed as failed.
+        """
+        doses_gy = yield from in_thread(self._dose_gy)
+        metadata = {
+            "plan_name": "ex_situ",
+            "mode": "ex_situ",
+            "sample": self._cell.name,
+            "cell": self._cell.model_dump(mode="json", exclude_none=True),
+            "place": self._place,
+            "channel": self._cycler.channel,
+            "instrument": self._there.name,
+            "follows": follows,
+            "follows_program_id": program_id,
+            "transfer": self._task.given(),
+            "doses": [{"technique": self._there.dose.technique, "most_of_a_spot_gy": doses_gy}],
+            "software": software(),
+            **md,
+        }
+
+        def body() -> MsgGenerator[None]:
+            yield from self._make_safe(program_id)
+            yield from self._carry()
+            yield from self._measure_all()
+
+        def close(status: str, reason: str) -> MsgGenerator[None]:
+            yield from bps.close_run(exit_status=status, reason=reason)
+
+        uid = yield from bps.open_run(metadata)
+        yield from bpp.rewindable_wrapper(
+            bpp.contingency_wrapper(
+                body(),
+                except_plan=lambda error: close("fail", str(cause_of(error))),
+                else_plan=lambda: close("success", self._verdict()),
+            ),
+            False,
+        )
+        return uid
+
+    def _dose_gy(self) -> float | None:
+        formula = formula_of(self._cell)
+        return self._there.dose.account_gy(self._cell.name, formula) if formula else None
+
+    def _verdict(self) -> str:
+        return f"contaminated: {'; '.join(self._contaminated)}" if self._contaminated else ""
+
+    def _read(self, signal: Any) -> MsgGenerator[Any]:
+        """Value by an explicit read."""
+        try:
+            return (yield from in_thread(lambda: signal.get(use_monitor=False)))
+        except TimeoutError as error:
+            raise TransferError(f"{signal.name} does not answer: {error}") from error
+
+    def _note(
+        self, stage: str, voltage_v: float = math.nan, current_a: float = math.nan
+    ) -> MsgGenerator[None]:
+        """Note a stage of the way; voltage and current are unknown once the leads are off."""
+        now_s = self._cycler.clock_s()
+        minutes = 0.0 if math.isnan(self._sealed_unix_s) else (now_s - self._sealed_unix_s) / 60
+        found = "; ".join(self._contaminated)
+        yield from self._log.write(stage, now_s, minutes, voltage_v, current_a, found)
+
+    # Before the vessel
+
+    def _make_safe(self, program_id: str) -> MsgGenerator[None]:
+        """Close the beam and see that the cell is at open circuit, within the voltages that are allowed."""
+        for station in self._here:
+            yield from bps.mv(station.shutter, "closed")
+        cycler, (low_v, high_v) = self._cycler, self._task.voltage_V
+        info = yield from in_thread(cycler.program_info)
+        if info.get("program_id") != program_id or info.get("status") != "complete" or cycler.is_busy:
+            raise TransferError(
+                f"the cell stays on {cycler.channel}: its program is {info.get('status', 'unknown')}, and "
+                "only a cell whose program is complete is carried"
+            )
+        deadline, limit_a = time.monotonic() + SETTLE_S, self._task.zero_current_mA / 1000
+        while True:
+            voltage_v = float((yield from self._read(cycler.voltage_v)))
+            current_a = float((yield from self._read(cycler.current_a)))
+            if abs(current_a) <= limit_a:
+                break
+            if time.monotonic() > deadline:
+                raise TransferError(
+                    f"the cell stays on {cycler.channel}: {1000 * current_a:g} mA flow, allowed are "
+                    f"{self._task.zero_current_mA:g} mA; see what drives it"
+                )
+            yield from bps.sleep(LOOK_S)
+        if not low_v <= voltage_v <= high_v:
+            raise TransferError(
+                f"the cell stays on {cycler.channel}: {voltage_v:.3f} V is outside voltage_V, {low_v:g} to "
+                f"{high_v:g} V; end the protocol within it, or allow more"
+            )
+        yield from self._note("safe", voltage_v, current_a)
+
+    def _foul(self) -> MsgGenerator[list[str]]:
+        """What is too much in the glovebox, in words."""
+        found = []
+        limits = {"o2": self._task.max_o2_ppm, "h2o": self._task.max_h2o_ppm}
+        for gas, limit_ppm in limits.items():
+            ppm = float((yield from self._read(getattr(self._vessel, f"glovebox_{gas}_ppm"))))
+            # A sensor that fails is no proof of a clean box.
+            if not ppm <= limit_ppm:
+                found.append(f"{gas.upper()} in the glovebox is {ppm:g} ppm, allowed are {limit_ppm:g}")
+        return found
+
+    # On the way
+
+    def _carry(self) -> MsgGenerator[None]:
+        vessel, task = self._vessel, self._task
+        if foul := (yield from self._foul()):
+            raise TransferError(
+                f"the cell stays on {self._cycler.channel}: {'; '.join(foul)}; purge the glovebox first"
+            )
+        yield from self._do(lambda: vessel.load(self._place), f"{self._place} was not put into the vessel")
+        yield from in_thread(self._rebook)
+        yield from self._do(lambda: vessel.close(VesselSeal.SEALED), "the vessel was not sealed")
+        self._sealed_unix_s = self._cycler.clock_s()
+        self._sealed_mbar = float((yield from self._read(vessel.pressure_mbar)))
+        # Whatever came in between the first look and the seal is in the vessel now.
+        self._contaminated += yield from self._foul()
+        yield from self._note("sealed")
+        yield from self._do(
+            lambda: vessel.carry(task.to, 60 * task.max_minutes),
+            f"the vessel did not arrive at {task.to} within {task.max_minutes:g} minutes",
+        )
+        yield from self._look_for_leak()
+        yield from self._note("arrived")
+
+    def _do(self, ask: Callable[[], Status], failed: str) -> MsgGenerator[None]:
+        """Ask something of the vessel and wait until its readback shows it."""
+        try:
+            status = yield from in_thread(ask)
+            yield from wait_until_done(status)
+        except FAILURES as error:
+            where = yield from self._read(self._vessel.location)
+            raise TransferError(f"{failed}; it is at {str(where)!r}: {cause_of(error)}") from error
+
+    def _look_for_leak(self) -> MsgGenerator[None]:
+        risen = float((yield from self._read(self._vessel.pressure_mbar))) - self._sealed_mbar
+        if not risen <= self._task.max_pressure_rise_mbar:
+            words = f"the vessel leaks: {risen:.1f} mbar since it was sealed"
+            self._contaminated = [one for one in self._contaminated if "leaks" not in one] + [words]
+            log.warning("%s: %s", self._cell.name, words)
+
+    def _rebook(self) -> None:
+        """Tell the dose ledger where the cell is now."""
+        ledger = self._there.dose.ledger
+        ledger.put(self._mount, self._cell.name, formula_of(self._cell))
+        ledger.vacate(self._place)
+
+    # There
+
+    def _measure_all(self) -> MsgGenerator[None]:
+        taken = 0
+
+        def body() -> MsgGenerator[None]:
+            nonlocal taken
+            yield from bps.mv(self._there.shutter, "closed")
+            for one in self._task.measurements.values():
+                taken += yield from self._measure(one, self._budgets[one.name])
+
+        def tidy() -> MsgGenerator[None]:
+            yield from self._detector.end()
+            yield from bps.mv(self._there.shutter, "closed")
+
+        yield from bpp.finalize_wrapper(body(), tidy)
+        yield from self._look_for_leak()
+        yield from self._note("measured")
+        if not taken:
+            reasons = "; ".join(sorted({why for _, why in self._notes.missed}))
+            raise TransferError(f"no frame was taken at {self._there.name}: {reasons}")
+
+    def _measure(self, one: TransferMeasurement, budget: SpotBudget | None) -> MsgGenerator[int]:
+        """Take the frames of one measurement; returns how many."""
+        station = self._there
+        measuring = Measuring(
+            self._detector,
+            (station.clocks,),
+            bps.null,
+            one.exposure_s,
+            read_only=(station.monitors, station.changer),
+            stream=one.name,
+            precondition=station.beam.unavailable,
+        )
+        for number in range(one.count):
+            spot_mm, why = one.spots_mm[number % len(one.spots_mm)], ""
+            if budget is not None:
+                spot_mm, why = yield from in_thread(lambda: budget.choose(spot_mm, one.spots_mm))  # noqa: B023
+            if not why:
+                yield from bps.mv(station.changer, (self._mount, *spot_mm))
+                why = yield from measuring.expose()
+            if why:
+                yield from self._notes.miss(one.name, why)
+        return measuring.taken
+
+
+def put_back(stations: Sequence[MeasuresDiffraction], place: str) -> None:
+    """Tell the dose ledger that the cell in a vessel is at its place of the sample changer again."""
+    for station in stations:
+        for mount, one in station.changer.places.items():
+            if one.content == "vessel":
+                carried = station.dose.ledger.occupant(mount)
+                station.dose.ledger.put(place, carried.cell, carried.formula)
+                station.dose.ledger.vacate(mount)
