@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from intercalate import streams
 from intercalate.analysis import Exposure, phases_of, reduce_and_fit
 from intercalate.beam_quality import BeamQuality
 from intercalate.calibrations import Calibration, CalibrationStore, Kind, exposure_key
-from intercalate.catalog.alignment import align
+from intercalate.catalog.alignment import align, frames_alone
 from intercalate.catalog.client import frames, records
 from intercalate.catalog.export import to_csv, to_netcdf
 from intercalate.cell import Cell
 from intercalate.config import Config
+from intercalate.contract import STATION_NAMES
 from intercalate.correction_chain import chain_of, transmitted
+from intercalate.orchestration.metadata import calibrations_key
 from intercalate.reduction import FitOptions, Systematics
 from intercalate.reduction.shifts import line_shifts
 from intercalate.shift_log import ShiftLog, as_json
@@ -31,7 +34,7 @@ class ReductionWarning(UserWarning):
 
 
 def reduce_run(run: Any, config: Config, *, progress: Progress = lambda done: None) -> xr.Dataset:
-    """Align the frames of a run with its cycler records, reduce and fit them.
+    """Align the frames of a run with its cycler records, reduce and fit them; without records, as they are.
 
     The calibrations are those that the run's start document names; of a kind that it lacks, the latest.
 
@@ -53,11 +56,12 @@ def reduce_run(run: Any, config: Config, *, progress: Progress = lambda done: No
     ReductionWarning
         If there are no monitor counts, no background, or a calibration was made after the run began.
     """
-    aligned = align(run)
+    aligned = align(run) if streams.CYCLING in run else frames_alone(run)
     start = run.metadata["start"]
     exposure_s = _one_exposure(aligned)
     known, late = _calibrations(start, config)
-    chain, used = chain_of(known, exposure_s, config.diffractometer.saturation_counts)
+    detector = config.instrument(instrument_of(start)).diffractometer
+    chain, used = chain_of(known, exposure_s, detector.saturation_counts, polarisation=detector.polarisation)
     for name in sorted(late & used.keys()):
         _warn(f"{name} is not the one named by the run: it was kept after the run began, or is another one")
     if str(Kind.BACKGROUND) not in used:
@@ -94,13 +98,19 @@ def _one_exposure(aligned: xr.Dataset) -> float:
     return float(found[0])
 
 
+def instrument_of(start: Any) -> str:
+    """Which instrument took the frames of a run."""
+    return str(start.get("instrument", STATION_NAMES[0]))
+
+
 def _calibrations(start: Any, config: Config) -> tuple[dict[str, Calibration], set[str]]:
     """Calibrations by name, those that the run names before others, and the names of the others."""
-    store = CalibrationStore(config.stored(config.calibration.folder))
+    instrument = instrument_of(start)
+    store = CalibrationStore(config.stored(config.instrument(instrument).calibration.folder))
     by_hash = {one.sha256: one for one in store}
     named = {
         name: by_hash[one["sha256"]]
-        for name, one in dict(start.get("calibrations") or {}).items()
+        for name, one in dict(start.get(calibrations_key(instrument)) or {}).items()
         if one["sha256"] in by_hash
     }
     latest = store.in_use()
@@ -134,7 +144,8 @@ def _warn(message: str) -> None:
 
 
 def write_results(run: Any, data: xr.Dataset, folder: Path) -> dict[str, Path]:
-    """Write `operando.csv`, `operando.nc` and `operando.png` into a folder.
+    """Write `operando.csv`, `operando.nc` and `operando.png` into a folder; those of a cell that was carried
+    away are called `ex_situ`, without a figure.
 
     Returns
     -------
@@ -142,9 +153,13 @@ def write_results(run: Any, data: xr.Dataset, folder: Path) -> dict[str, Path]:
         The files by kind.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {kind: folder / f"operando.{kind}" for kind in ("csv", "nc", "png")}
+    is_cycled = "test_time_second" in data.coords
+    name, kinds = ("operando", ("csv", "nc", "png")) if is_cycled else ("ex_situ", ("csv", "nc"))
+    paths = {kind: folder / f"{name}.{kind}" for kind in kinds}
     to_csv(data.drop_dims("two_theta"), paths["csv"])
     to_netcdf(data, paths["nc"])
+    if not is_cycled:
+        return paths
     simulated = " (simulated)" if data.attrs["simulated"] else ""
     save_operando_figure(paths["png"], data, records(run), f"{data.attrs['sample']}{simulated}")
     return paths

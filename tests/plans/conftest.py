@@ -42,13 +42,13 @@ class Documents:
         columns = [np.concatenate([page[f"cycler_{name}"] for page in pages]) for name in RECORD_COLUMNS]
         return np.stack(columns, axis=1)
 
-    def images(self, stream: str) -> list[np.ndarray]:
+    def images(self, stream: str, detector: str = "diffractometer") -> list[np.ndarray]:
         """Image of each event, by its datum."""
         datums = {doc["datum_id"]: doc for doc in self.of("datum")}
         resources = {doc["uid"]: doc for doc in self.of("resource")}
         found = []
         for event in self.events(stream):
-            datum = datums[event["data"]["diffractometer_image"]]
+            datum = datums[event["data"][f"{detector}_image"]]
             path = Path("/") / resources[datum["resource"]]["resource_path"]
             with h5py.File(path, "r", swmr=True, locking=False) as file:
                 found.append(file["entry/data/data"][datum["datum_kwargs"]["point_number"]])

@@ -244,24 +244,9 @@ def align(run: Any, stream: str | None = None) -> xr.Dataset:
     CatalogError
         If the run has no records, no frames, or several streams with images.
     """
-    found = image_streams(run)
-    if stream is None and len(found) != 1:
-        raise CatalogError(f"name the stream of the frames; the run has {', '.join(found) or 'none'}")
-    name = stream or next(iter(found))
-    detector = found[name].removesuffix("_image")
-    # The order of rows in a table is up to the database; that of images is that of events.
-    table = stream_of(run, name).base["internal"].read().sort_values("seq_num", kind="stable")
+    table, detector = _events(run, stream)
+    frames = _times(table, detector)
     start = dict(run.metadata["start"])
-    missing = {f"{detector}_hdf_frame_start_unix_s", f"{detector}_cam_acquire_time"} - set(table)
-    if missing:
-        raise CatalogError(f"events of {name!r} lack {', '.join(sorted(missing))}: when were the exposures?")
-    count = len(table)
-    index = table.get(f"{detector}_hdf_frame_index", np.arange(count))
-    frames = FrameTimes(
-        np.asarray(index, dtype=int),
-        table[f"{detector}_hdf_frame_start_unix_s"].to_numpy(float),
-        table[f"{detector}_cam_acquire_time"].to_numpy(float),
-    )
     initial_soc, capacity_ah = start.get("initial_soc"), start.get("capacity_ah")
     history = ""
     if start.get("continues") and initial_soc is None:
@@ -270,7 +255,7 @@ def align(run: Any, stream: str | None = None) -> xr.Dataset:
     return align_frames(
         records(run),
         frames,
-        _clock(table),
+        _clock(table, detector),
         cell=cell_of(start),
         period_s=period,
         charged_before_ah=float(initial_soc or 0.0) * float(capacity_ah or 0.0),
@@ -278,9 +263,59 @@ def align(run: Any, stream: str | None = None) -> xr.Dataset:
     ).assign(exposure_s=("frame", frames.exposure_s, {"units": "s"}), **_monitors(table, detector))
 
 
+def frames_alone(run: Any, stream: str | None = None) -> xr.Dataset:
+    """Frames of a run without cycler, by the instrument's clock; parameters and errors as of `align`.
+
+    Returns
+    -------
+    xarray.Dataset
+        Along `frame`: `frame_index`, `start_unix_s`, `exposure_s`, and monitor counts where there are any.
+    """
+    table, detector = _events(run, stream)
+    times = _times(table, detector)
+    return xr.Dataset(
+        {
+            "start_unix_s": ("frame", times.start_unix_s, {"units": "s"}),
+            "exposure_s": ("frame", times.exposure_s, {"units": "s"}),
+            **_monitors(table, detector),
+        },
+        {"frame": np.arange(len(times.index)), "frame_index": ("frame", times.index)},
+    )
+
+
+def _events(run: Any, stream: str | None) -> tuple[Any, str]:
+    """Table of the events with frames, in the order of the images, and the detector's name."""
+    found = image_streams(run)
+    if stream is None and len(found) != 1:
+        raise CatalogError(f"name the stream of the frames; the run has {', '.join(found) or 'none'}")
+    name = stream or next(iter(found))
+    detector = found[name].removesuffix("_image")
+    # The order of rows in a table is up to the database; that of images is that of events.
+    table = stream_of(run, name).base["internal"].read().sort_values("seq_num", kind="stable")
+    missing = {f"{detector}_hdf_frame_start_unix_s", f"{detector}_cam_acquire_time"} - set(table)
+    if missing:
+        raise CatalogError(f"events of {name!r} lack {', '.join(sorted(missing))}: when were the exposures?")
+    return table, detector
+
+
+def _times(table: Any, detector: str) -> FrameTimes:
+    index = table.get(f"{detector}_hdf_frame_index", np.arange(len(table)))
+    return FrameTimes(
+        np.asarray(index, dtype=int),
+        table[f"{detector}_hdf_frame_start_unix_s"].to_numpy(float),
+        table[f"{detector}_cam_acquire_time"].to_numpy(float),
+    )
+
+
+def _beside(detector: str, device: str) -> str:
+    """Name of a device of the same instrument."""
+    return detector.removesuffix("diffractometer") + device
+
+
 def _monitors(table: Any, detector: str) -> dict[str, Any]:
     """Number of each exposure, and its monitor counts; NaN where they are another exposure's."""
-    columns = {f"monitors_{name}": name for name in ("i0_counts", "it_counts", "live_time_s")}
+    monitors = _beside(detector, "monitors")
+    columns = {f"{monitors}_{name}": name for name in ("i0_counts", "it_counts", "live_time_s")}
     unique = f"{detector}_hdf_unique_id"
     found: dict[str, Any] = {}
     if unique in table:
@@ -288,18 +323,19 @@ def _monitors(table: Any, detector: str) -> dict[str, Any]:
     if not set(columns) <= set(table):
         return found
     other = np.zeros(len(table), dtype=bool)
-    if {"monitors_frame_id", unique} <= set(table):
-        other = table["monitors_frame_id"].to_numpy() != table[unique].to_numpy()
+    if {f"{monitors}_frame_id", unique} <= set(table):
+        other = table[f"{monitors}_frame_id"].to_numpy() != table[unique].to_numpy()
     for column, name in columns.items():
         found[name] = ("frame", np.where(other, np.nan, table[column].to_numpy(float)))
-    if "monitors_quality" in table:
-        quality = table["monitors_quality"].to_numpy(str)
+    if f"{monitors}_quality" in table:
+        quality = table[f"{monitors}_quality"].to_numpy(str)
         found["beam_quality"] = ("frame", np.where(other, str(BeamQuality.UNKNOWN), quality))
     return found
 
 
-def _clock(table: Any) -> ClockModel:
-    columns = [f"clocks_{name}" for name in ("cycler_unix_s", "instrument_unix_s", "half_width_s")]
+def _clock(table: Any, detector: str) -> ClockModel:
+    clocks = _beside(detector, "clocks")
+    columns = [f"{clocks}_{name}" for name in ("cycler_unix_s", "instrument_unix_s", "half_width_s")]
     if not set(columns) <= set(table):
         return ClockModel.unknown("the run has no paired clock readings; the clocks are taken as equal")
     return fit_clock(*(table[column].to_numpy(float) for column in columns))

@@ -216,9 +216,10 @@ class Experimenting:
         """What each beam has done to a cell so far; from now on its ledgers know where the cell is."""
         formula, found = formula_of(cell), []
         for station in self._stations.values():
-            if is_wired(station, cycler):
-                at = place or station.changer.find(channel=cycler.channel)
-                station.dose.ledger.put(at, cell.name, formula)
+            if not is_wired(station, cycler):
+                continue
+            at = place or station.changer.find(channel=cycler.channel)
+            station.dose.ledger.put(at, cell.name, formula)
             dose_gy = station.dose.account_gy(cell.name, formula)
             found.append(
                 {"technique": station.dose.technique, "most_of_a_spot_gy": dose_gy if formula else None}
