@@ -15,20 +15,36 @@ from ophyd import Device, EpicsSignal, FormattedComponent
 from ophyd.areadetector import EpicsSignalWithRBV
 from ophyd.signal import EpicsSignalBase
 
-from beamline import Beamline
+from beamline import start_beamline
 from intercalate.config import EXAMPLES, Config
-from intercalate.contract import COMMAND_BYTES, CyclerState, EndReason, Fault, StepType
+from intercalate.contract import (
+    COMMAND_BYTES,
+    CyclerState,
+    EndReason,
+    Fault,
+    StepType,
+    VesselLocation,
+    VesselSeal,
+)
 from intercalate.cycler_server.server import CyclerServer
-from intercalate.devices.beam import Beam, BeamMonitors
+from intercalate.devices.beam import Beam, BeamMonitors, Tube
 from intercalate.devices.changer import SampleChanger
 from intercalate.devices.cycler import Cycler
 from intercalate.devices.diffractometer import Diffractometer, Shutter
-from intercalate_sims.assembly import make_beam_ioc, make_diffractometer
+from intercalate.devices.transfer_vessel import TransferVessel
+from intercalate_sims.assembly import (
+    make_beam_ioc,
+    make_diffractometer,
+    make_laboratory,
+    make_tube_ioc,
+    make_vessel_ioc,
+)
 from intercalate_sims.channel import SimulatedRig
 from intercalate_sims.settings import SimulationSettings
 from polling import wait_for
 
 CYCLER, XRD, BEAM = "PARITY:CYC:", "PARITY:XRD:", "PARITY:BEAM:"
+LABORATORY, TUBE, VESSEL = "PARITY:LAB:", "PARITY:TUBE:", "PARITY:VESSEL:"
 SITE = Config.from_file(EXAMPLES / "config" / "simulated.toml").site
 
 ENUMS = {
@@ -38,6 +54,7 @@ ENUMS = {
     "EndReason": EndReason,
 }
 UNITS = {"_v": "V", "_a": "A", "_c": "degC", "_s": "s", "_ah": "Ah", "_mm": "mm", "_kev": "keV", "_ma": "mA"}
+UNITS |= {"_mbar": "mbar", "_ppm": "ppm"}
 """Unit that the name of a component declares, by its ending."""
 
 LONG_TEXTS = {"Command": COMMAND_BYTES, "Reply": COMMAND_BYTES, "Program": COMMAND_BYTES}
@@ -57,13 +74,19 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         rig = SimulatedRig(folder / "world.json", {"CH1": "A1"})
         server = CyclerServer(rig.channels, folder / "cycler", CYCLER, SITE)
         settings = SimulationSettings.from_file(EXAMPLES / "config" / "simulation.toml")
+        there, vessel = settings.laboratory_xrd, settings.transfer_vessel
+        assert there is not None
+        assert vessel is not None
         sections = {
             "diffractometer": settings.diffractometer.model_copy(update={"prefix": XRD}),
             "beam": settings.beam.model_copy(update={"prefix": BEAM}),
+            "laboratory_xrd": there.model_copy(update={"prefix": LABORATORY, "beam_prefix": TUBE}),
+            "transfer_vessel": vessel.model_copy(update={"prefix": VESSEL}),
         }
         settings = settings.model_copy(update=sections)
-        instrument, beam = make_diffractometer(settings, folder), make_beam_ioc(settings, folder)
-        return server.pvdb | instrument.pvdb | beam.pvdb
+        makers = (make_diffractometer, make_beam_ioc, make_laboratory, make_tube_ioc, make_vessel_ioc)
+        parts: list[Any] = [make(settings, folder) for make in makers]
+        return server.pvdb | {name: pv for part in parts for name, pv in part.pvdb.items()}
 
     return asyncio.run(make())
 
@@ -75,7 +98,15 @@ DEVICES: dict[str, tuple[type[Device], str]] = {
     "changer": (SampleChanger, XRD),
     "beam": (Beam, BEAM),
     "monitors": (BeamMonitors, f"{XRD}Monitor:"),
+    "laboratory_diffractometer": (Diffractometer, LABORATORY),
+    "laboratory_shutter": (Shutter, LABORATORY),
+    "laboratory_changer": (SampleChanger, LABORATORY),
+    "laboratory_monitors": (BeamMonitors, f"{LABORATORY}Monitor:"),
+    "tube": (Tube, TUBE),
+    "transfer_vessel": (TransferVessel, VESSEL),
 }
+STOCK = ("diffractometer", "changer", "beam", "monitors", "tube")
+"""Devices, also of the laboratory, whose stock ophyd classes read menus as they come."""
 
 
 @dataclass(frozen=True)
@@ -148,10 +179,8 @@ def test_every_type_is_what_the_device_reads(used: list[Use], served: dict[str, 
             if kind is ChannelType.STRING and use.device == "cycler":
                 fits = False
         else:
-            # Stock ophyd classes read menus of motor records and of areaDetector as they come.
-            fits = kind in NUMBERS or (
-                use.device in ("diffractometer", "changer", "beam", "monitors") and kind in TEXTS
-            )
+            is_stock = use.device.removeprefix("laboratory_") in STOCK
+            fits = kind in NUMBERS or (is_stock and kind in TEXTS)
         if not fits:
             wrong.append(f"{use} is {kind.name}")
     assert not wrong
@@ -188,10 +217,16 @@ def test_the_shutter_moves_between_the_words_the_device_knows(served: dict[str, 
         assert set(served[f"{XRD}{suffix}"].enum_strings) == {"open", "closed"}
 
 
+def test_words_of_the_vessel_are_those_of_the_contract(served: dict[str, Any]) -> None:
+    for suffix, words in (("Location", VesselLocation), ("Seal", VesselSeal)):
+        for name in (suffix, f"{suffix}_RBV"):
+            assert list(served[f"{VESSEL}{name}"].enum_strings) == [str(one) for one in words]
+
+
 def test_units_are_those_in_the_names(used: list[Use], served: dict[str, Any]) -> None:
     checked, wrong = 0, []
     for use in used:
-        if use.device in ("diffractometer", "shutter"):
+        if use.device.removeprefix("laboratory_") in ("diffractometer", "shutter"):
             continue
         name = use.attribute.split(".")[0]
         unit = next((u for end, u in UNITS.items() if name.endswith(end)), None)
@@ -215,7 +250,7 @@ def test_what_is_written_can_be_written_and_does_something(used: list[Use], serv
         rights = record.check_access("host", "user")
         if AccessRights.WRITE not in rights:
             wrong.append(f"{use} is read-only")
-        elif use.device != "changer" and getattr(record, "putter", None) is None:
+        elif use.device.removeprefix("laboratory_") != "changer" and getattr(record, "putter", None) is None:
             wrong.append(f"{use} has no putter")
     assert not wrong
 
@@ -231,14 +266,30 @@ def test_what_is_only_read_is_not_a_command(served: dict[str, Any]) -> None:
 
 
 @pytest.mark.service
-def test_every_pv_connects_over_channel_access(beamline: Beamline, served: dict[str, Any]) -> None:
+def test_every_pv_connects_over_channel_access(
+    tmp_path_factory: pytest.TempPathFactory, served: dict[str, Any]
+) -> None:
     """All of them at once, within a deadline, with the type that is served."""
-    config = beamline.config
+    beamline = start_beamline(tmp_path_factory.mktemp("all"), ex_situ=True)
+    try:
+        connect_all(beamline.config, served)
+    finally:
+        beamline.services.stop()
+
+
+def connect_all(config: Config, served: dict[str, Any]) -> None:
+    laboratory, vessel = config.laboratory_xrd, config.transfer_vessel
+    assert laboratory is not None
+    assert vessel is not None
     prefixes = {
         f"{CYCLER}CH1:": config.cycler.channel_prefix("CH1"),
         XRD: config.diffractometer.prefix,
         f"{XRD}Monitor:": f"{config.diffractometer.prefix}Monitor:",
         BEAM: config.beam.prefix,
+        LABORATORY: laboratory.diffractometer.prefix,
+        f"{LABORATORY}Monitor:": laboratory.monitors.prefix,
+        TUBE: laboratory.tube.prefix,
+        VESSEL: vessel.prefix,
     }
     names = {
         use.pv: prefixes[ours] + use.pv.removeprefix(ours)

@@ -15,6 +15,7 @@ from ophyd import Signal
 from intercalate import streams
 from intercalate.cell import Cell
 from intercalate.contract import VesselLocation, VesselSeal
+from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
 from intercalate.devices.roles import CarriesCells, CyclesCells, MeasuresDiffraction
 from intercalate.dose import formula_of
 from intercalate.orchestration.budgets import spot_budget
@@ -50,12 +51,19 @@ class _Log:
         ]
 
     def write(self, *values: Any) -> MsgGenerator[None]:
-        yield from bps.create(name=streams.TRANSFER)
-        for signal, value in zip(self._signals, values, strict=True):
-            signal.put(value)
-            yield from bps.read(signal)
-        yield from bps.read(self._vessel)
-        yield from bps.save()
+        def event() -> MsgGenerator[None]:
+            yield from bps.create(name=streams.TRANSFER)
+            for signal, value in zip(self._signals, values, strict=True):
+                signal.put(value)
+                yield from bps.read(signal)
+            yield from bps.read(self._vessel)
+            yield from bps.save()
+
+        try:
+            # An event that cannot be finished would be in the way of the end of the run.
+            yield from bpp.contingency_wrapper(event(), except_plan=lambda _: bps.drop())
+        except CHANNEL_ACCESS_ERRORS as error:
+            raise TransferError(f"{self._vessel.name} does not answer: {error}") from error
 
 
 class Transferring:
@@ -199,7 +207,7 @@ class Transferring:
         """Value by an explicit read."""
         try:
             return (yield from in_thread(lambda: signal.get(use_monitor=False)))
-        except TimeoutError as error:
+        except CHANNEL_ACCESS_ERRORS as error:
             raise TransferError(f"{signal.name} does not answer: {error}") from error
 
     def _note(
@@ -282,7 +290,7 @@ class Transferring:
         try:
             status = yield from in_thread(ask)
             yield from wait_until_done(status)
-        except FAILURES as error:
+        except (*FAILURES, *CHANNEL_ACCESS_ERRORS) as error:
             where = yield from self._read(self._vessel.location)
             raise TransferError(f"{failed}; it is at {str(where)!r}: {cause_of(error)}") from error
 
