@@ -165,13 +165,20 @@ def reports_of_experiment(catalog: Any, run: Any) -> list[CellReport]:
 
 
 def runs_of_experiment(catalog: Any, run: Any) -> list[Any]:
-    """All runs of the experiment that a run belongs to, in the order of their start."""
+    """All runs of the experiment that a run belongs to, in the order of their start.
+
+    What was measured of a cell that was carried away has no records and no share of the beam.
+    """
     from tiled.queries import Key
 
     uid = run.metadata["start"].get("experiment_uid")
     if uid is None:
         return [run]
-    found = list(catalog.search(Key("start.experiment_uid") == uid).values())
+    found = [
+        one
+        for one in catalog.search(Key("start.experiment_uid") == uid).values()
+        if "follows" not in one.metadata["start"]
+    ]
     return sorted(
         found, key=lambda one: (one.metadata["start"]["time"], one.metadata["start"].get("place", ""))
     )

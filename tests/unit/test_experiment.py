@@ -153,3 +153,48 @@ def test_without_holds_there_is_nothing_to_measure_at_them(tmp_path: Path, site:
     path = changed(tmp_path, ("when = { every = { time_s = 300.0 } }\n", ""))
     with pytest.raises(ExperimentError, match=r"measurements\.xrd\.when\.at\.hold.*nothing holds the cell"):
         Experiment.from_file(path, site)
+
+
+def carried(tmp_path: Path, *pairs: tuple[str, str]) -> Path:
+    text = (EXAMPLES / "experiments" / "ex_situ.toml").read_text().replace('"../', f'"{EXAMPLES}/')
+    for old, new in pairs:
+        assert old in text, old
+        text = text.replace(old, new)
+    path = tmp_path / "carried.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_cell_to_be_carried_says_how(tmp_path: Path, site: SiteLimits) -> None:
+    experiment = Experiment.from_file(carried(tmp_path), site)
+    assert experiment.transfer is not None
+    assert experiment.transfer.voltage_V == (2.5, 4.0)
+    assert experiment.transfer.measurements["relaxed"].count == 2
+
+
+@pytest.mark.parametrize(
+    ("pairs", "words"),
+    [
+        ([("max_o2_ppm", "max_o_ppm")], "did you mean max_o2_ppm"),
+        ([("max_h2o_ppm = 1.0\n", "")], "transfer.max_h2o_ppm"),
+        ([("voltage_V = [2.5, 4.0]", "voltage_V = [4.0, 2.5]")], "lower voltage first"),
+        ([('to = "laboratory_xrd"', 'to = "xrd"')], "cells are carried to laboratory_xrd"),
+        ([("exposure_s = 1800.0", "exposure_s = 9000.0")], "transfer.measurements.relaxed.exposure_s"),
+        ([('mode = "ex_situ"', 'mode = "operando"')], "no cell is carried anywhere in the mode operando"),
+        ([("[transfer]", "[transfers]"), ("[transfer.", "[transfers.")], "transfers"),
+    ],
+)
+def test_a_mistake_of_a_transfer_is_named(
+    tmp_path: Path, site: SiteLimits, pairs: list[tuple[str, str]], words: str
+) -> None:
+    with pytest.raises(ExperimentError, match=words):
+        Experiment.from_file(carried(tmp_path, *pairs), site)
+
+
+def test_the_vessel_carries_one_cell(tmp_path: Path, site: SiteLimits) -> None:
+    text = TWO_CELLS.read_text().replace('"../', f'"{EXAMPLES}/').replace('"operando"', '"ex_situ"')
+    path = tmp_path / "two.toml"
+    path.write_text(text)
+    with pytest.raises(ExperimentError, match="the vessel carries one cell") as refused:
+        Experiment.from_file(path, site)
+    assert "nobody said how the cell is carried" in str(refused.value)

@@ -25,6 +25,8 @@ def check(context: click.Context, experiment_file: Path) -> None:
             click.echo(one.hold.describe())
         for task in one.measurements:
             click.echo(f"{task.name}: frames {task.when.describe()}; {task.exposure_s:g} s each.")
+    if experiment.transfer is not None:
+        click.echo(experiment.transfer.describe())
     for instrument, schedule in schedules_of(experiment, config).items():
         click.echo(f"Visits of {instrument}:\n{schedule.describe()}")
     for line in unforeseen(experiment):

@@ -112,6 +112,18 @@ class TransferTask(BaseModel):
         except ValidationError as error:
             raise TransferTaskError("the transfer", problems_of(error, cls)) from None
 
+    def describe(self) -> str:
+        """In words."""
+        low, high = self.voltage_V
+        lines = [
+            f"Then it is carried to {self.to} within {self.max_minutes:g} min, if it has {low:g} to {high:g} V and "
+            f"the glovebox at most {self.max_o2_ppm:g} ppm O2 and {self.max_h2o_ppm:g} ppm H2O."
+        ]
+        lines += [
+            f"{one.name}: {one.count} frames of {one.exposure_s:g} s" for one in self.measurements.values()
+        ]
+        return "\n".join(lines)
+
     def given(self) -> dict[str, Any]:
         """As JSON has it, for the start document of a run."""
         return self.model_dump(mode="json", exclude_none=True)
