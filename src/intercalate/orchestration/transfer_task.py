@@ -117,7 +117,8 @@ class TransferTask(BaseModel):
         low, high = self.voltage_V
         lines = [
             f"Then it is carried to {self.to} within {self.max_minutes:g} min, if it has {low:g} to "
-            f"{high:g} V and the glovebox at most {self.max_o2_ppm:g} ppm O2 and {self.max_h2o_ppm:g} ppm H2O."
+            f"{high:g} V and the glovebox at most {self.max_o2_ppm:g} ppm O2 and {self.max_h2o_ppm:g} ppm "
+            "H2O."
         ]
         lines += [
             f"{one.name}: {one.count} frames of {one.exposure_s:g} s" for one in self.measurements.values()
