@@ -10,6 +10,7 @@ import bluesky.preprocessors as bpp
 import numpy as np
 import pytest
 import xarray as xr
+from click.testing import CliRunner, Result
 
 from catalog.conftest import Laboratory
 from catalog.making import PairedClocks, declare, record, take
@@ -21,6 +22,8 @@ from intercalate.catalog.cycling_import import Imported, ImportRefusedError, ent
 from intercalate.catalog.journal import journals, read_documents
 from intercalate.catalog.linked import CELL_OF, CYCLING_OF, linked_runs
 from intercalate.cell import Cell
+from intercalate.cli import main
+from intercalate.config import EXAMPLES
 from intercalate.cycling_files import read_cycling_files
 from intercalate.report import runs_of_experiment
 from unit.cycling_files.samples import write_mpt
@@ -309,6 +312,43 @@ def test_a_cell_entered_later_gives_the_lithium_content_with_its_history(
     assert "cell" not in run.metadata["start"]
     with pytest.raises(ImportRefusedError, match="entered by Bo already"):
         enter_cell(run, cell(10.0), "weighed", journals=folder)
+
+
+def test_the_commands_do_the_same(
+    laboratory: Laboratory, catalog: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = measured(laboratory, catalog)
+    uid = run.metadata["start"]["uid"]
+    monkeypatch.setattr("intercalate.catalog_services.open_configured_catalog", lambda config: catalog)
+    text = (EXAMPLES / "config" / "simulated.toml").read_text()
+    (tmp_path / "simulated.toml").write_text(text.replace('folder = ".intercalate"', f'folder = "{tmp_path}"'))
+    command = ["-c", str(tmp_path / "simulated.toml")]
+    path = str(file_of(tmp_path, -300, LENGTH_S + 300))
+    (tmp_path / "cell.json").write_text(cell(9.0).model_dump_json(exclude_none=True))
+
+    def say(*words: str) -> Result:
+        return CliRunner().invoke(main, [*command, *words])
+
+    refused = say("import-cycling", uid, path, "--timezone", "Europe/Lutetia")
+    assert (refused.exit_code, "such as Europe/Paris" in refused.output) == (1, True)
+    refused = say("import-cycling", uid, path, "--timezone", "Asia/Tokyo")
+    assert (refused.exit_code, "8 h later" in refused.output) == (1, True)
+    begin = datetime.fromtimestamp(T0, PARIS)
+    pair = f"{datetime.fromtimestamp(float(pc_time(np.array([T0]))[0]), PARIS):%Y-%m-%d %H:%M:%S.%f} = "
+    pair += f"{begin:%Y-%m-%d %H:%M:%S}"
+    marker = f"stop 1 = {begin:%Y-%m-%d %H:%M:%S}"
+    refused = say("import-cycling", uid, path, "--timezone", "Europe/Paris", "--marker", marker)
+    assert "the file has 0 of these" in refused.output
+    done = say("import-cycling", uid, path, "--timezone", "Europe/Paris", "--clock-check", pair)
+    assert done.exit_code == 0, done.output
+    assert "25 of 25 exposures lie within" in done.output
+    done = say("enter-cell", uid, str(tmp_path / "cell.json"), "--reason", "weighed")
+    assert done.exit_code == 0, done.output
+    assert len(journals(tmp_path / "journals")) == 3
+    laboratory.forward()
+    aligned = align(run)
+    assert np.isfinite(aligned["x_positive"].values).all()
+    assert aligned.attrs["clock_offset_s"] == pytest.approx(PC_AHEAD_S, abs=1e-3)
 
 
 def test_runs_that_have_records_or_are_none_take_no_file(
