@@ -321,7 +321,8 @@ def test_the_commands_do_the_same(
     uid = run.metadata["start"]["uid"]
     monkeypatch.setattr("intercalate.catalog_services.open_configured_catalog", lambda config: catalog)
     text = (EXAMPLES / "config" / "simulated.toml").read_text()
-    (tmp_path / "simulated.toml").write_text(text.replace('folder = ".intercalate"', f'folder = "{tmp_path}"'))
+    text = text.replace('folder = ".intercalate"', f'folder = "{tmp_path}"')
+    (tmp_path / "simulated.toml").write_text(text)
     command = ["-c", str(tmp_path / "simulated.toml")]
     path = str(file_of(tmp_path, -300, LENGTH_S + 300))
     (tmp_path / "cell.json").write_text(cell(9.0).model_dump_json(exclude_none=True))

@@ -13,7 +13,8 @@ from intercalate.catalog.clock import ClockModel, fit_clock
 from intercalate.catalog.linked import CyclingSource, current_cell, cycling_source
 from intercalate.catalog.lithium import lithium_content
 from intercalate.cell import Cell
-from intercalate.cycling_files import Restart
+from intercalate.contract import RECORD_UNITS
+from intercalate.cycling_files import CyclingSeries, Restart
 
 GAP_PERIODS = 3.0
 """Recording periods without a record from which on nothing is interpolated."""
@@ -131,6 +132,14 @@ class _Course:
             bent[:-1] = np.maximum(bent[:-1], change)
         bent *= self.width / 8
         return np.where(self.step_change, np.abs(np.diff(values)) / 2, bent)
+
+
+def records_of(series: CyclingSeries) -> xr.Dataset:
+    """Records of a cycler's files as those of a run; `unix_time_second` is their `clock_s`."""
+    columns = {**series.columns, "unix_time_second": series.clock_s}
+    return xr.Dataset(
+        {name: ("record", values, {"units": RECORD_UNITS[name]}) for name, values in columns.items()}
+    )
 
 
 def align_frames(
