@@ -1,5 +1,6 @@
 """The clock of a cycler's PC that nobody connected, against the beamline's: checks, offsets, markers."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
@@ -12,6 +13,8 @@ from intercalate.problems import Problem, ProblemsError
 
 READING_HALF_WIDTH_S = 1.0
 """Of a pair that a person reads: two displays of whole seconds, one after the other."""
+
+NUMBER = re.compile(r"[+-]?\d{1,12}(\.\d*)?")
 
 NO_CURRENT_FRACTION = 1e-3
 """Of the largest current in a file: less is none."""
@@ -52,10 +55,8 @@ def parse_time(text: str, zone: tzinfo | None) -> float:
         If it is neither.
     """
     text = text.strip()
-    try:
+    if NUMBER.fullmatch(text):
         return float(text)
-    except ValueError:
-        pass
     try:
         local = datetime.fromisoformat(text)
         aware = local if local.tzinfo else local.replace(tzinfo=zone) if zone else local.astimezone()

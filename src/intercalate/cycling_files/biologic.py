@@ -16,12 +16,14 @@ STARTED = "Acquisition started on"
 
 PREFIXES = {"": 1.0, "m": 1e-3, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "n": 1e-9, "k": 1e3}
 
-COLUMNS: tuple[tuple[str, tuple[str, ...], str], ...] = (
-    ("test_time_second", ("time",), "s"),
-    ("voltage_volt", ("Ecell", "<Ecell>", "Ewe-Ece", "<Ewe-Ece>", "Ewe", "<Ewe>"), "V"),
-    ("current_ampere", ("I", "<I>"), "A"),
-    ("net_capacity_ah", ("(Q-Qo)",), "A.h"),
-    ("surface_temperature_celsius", ("Temperature",), "°C"),
+CHARGE = {"A.h": 1.0, "Ah": 1.0, "C": 1 / 3600}
+
+COLUMNS: tuple[tuple[str, tuple[str, ...], dict[str, float]], ...] = (
+    ("test_time_second", ("time",), {"s": 1.0}),
+    ("voltage_volt", ("Ecell", "<Ecell>", "Ewe-Ece", "<Ewe-Ece>", "Ewe", "<Ewe>"), {"V": 1.0}),
+    ("current_ampere", ("I", "<I>"), {"A": 1.0}),
+    ("net_capacity_ah", ("(Q-Qo)",), CHARGE),
+    ("surface_temperature_celsius", ("Temperature",), {"°C": 1.0}),
 )
 """Names without their units, in the order of preference: the voltage of the cell before an electrode's."""
 
@@ -121,9 +123,13 @@ def _wanted(
     wanted: dict[str, int] = {}
     scales: dict[str, float] = {}
     warnings: list[str] = []
-    for column, quantities, unit in COLUMNS:
+    for column, quantities, units in COLUMNS:
         for quantity in quantities:
-            known = {f"{quantity}/{prefix}{unit}": scale for prefix, scale in PREFIXES.items()}
+            known = {
+                f"{quantity}/{prefix}{unit}": scale * factor
+                for unit, factor in units.items()
+                for prefix, scale in PREFIXES.items()
+            }
             at = [n for n, name in enumerate(names) if name in known]
             if len(at) > 1:
                 listed = ", ".join(names[n] for n in at)

@@ -193,11 +193,9 @@ def _numbers(file: TextFile, name: str, title: str, texts: list[str], mark: str,
                 continue
         elif text in _NOTHING and name not in REQUIRED:
             continue
-        raise CyclingFileError(
-            file.name,
-            f"line {first + row + 1}, {title}",
-            text or "(nothing)",
-            "is no finite number",
-            "the file was damaged or edited; copy or export it again",
-        )
+        fix = "the file was damaged or edited; copy or export it again"
+        if ":" in text:
+            fix = "export it again with times relative to the start, in s"
+        where = f"line {first + row + 1}, {title}"
+        raise CyclingFileError(file.name, where, text or "(nothing)", "is no finite number", fix)
     return values

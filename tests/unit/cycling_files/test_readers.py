@@ -93,6 +93,7 @@ def renamed(old: str, new: str, factor: float) -> dict[str, np.ndarray]:
         (renamed("Ewe/V", "Ecell/V", 1.0), "Ewe/V", 1.0),
         (renamed("Ewe/V", "Ewe/mV", 1e3), "Ewe/V", 1.0),
         (renamed("(Q-Qo)/mA.h", "(Q-Qo)/µA.h", 1e3), "(Q-Qo)/mA.h", 1e-3),
+        (renamed("(Q-Qo)/mA.h", "(Q-Qo)/C", 3.6), "(Q-Qo)/mA.h", 1e-3),
     ],
 )
 def test_units_come_from_the_names_of_the_columns(tmp_path: Path, columns, column: str, scale: float) -> None:
@@ -163,6 +164,7 @@ VOLTAGE_LAST = f"{course()['Ewe/V'][-1]:.15E}".replace(".", ",")
         (edited(VOLTAGE_LAST, "3;459E+00"), f"line {LAST_LINE}, Ewe/V = '3;459E\\+00'.*no finite number"),
         (edited(VOLTAGE_LAST, "1,0E+999"), f"line {LAST_LINE}, Ewe/V.*no finite number"),
         (edited(VOLTAGE_LAST, ""), f"line {LAST_LINE}, Ewe/V = '.nothing.'"),
+        (edited("0,000000000000000E+00", "07/26/2022 22:38:30", 1), "line 11, time/s.*relative to the start"),
         (edited(VOLTAGE_LAST, "34,5E+00"), f"line {LAST_LINE}, voltage_volt = 34.5: must be -1 to 6 V"),
         (edited("\t" + VOLTAGE_LAST, ""), f"line {LAST_LINE}.*has 8 of 9 columns"),
         (exchanged(), "line 22, test_time_second = 300.0: time goes back, the line before has 330"),
