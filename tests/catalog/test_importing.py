@@ -312,6 +312,12 @@ def test_a_cell_entered_later_gives_the_lithium_content_with_its_history(
     assert "cell" not in run.metadata["start"]
     with pytest.raises(ImportRefusedError, match="entered by Bo already"):
         enter_cell(run, cell(10.0), "weighed", journals=folder)
+    path = file_of(tmp_path, 0, LENGTH_S)
+    imported(laboratory, run, path, reason="it was charged before", charged_before_mah=0.5)
+    charged, note = lithium(align(run))
+    passed_mah = 1e3 * float(charge_ah(FRAMES_S + EXPOSURE_S / 2)[12])
+    assert (0.93 - charged) / (0.93 - weighed) == pytest.approx((passed_mah + 0.5) / passed_mah, rel=1e-3)
+    assert "nothing is taken" not in note
 
 
 def test_the_commands_do_the_same(

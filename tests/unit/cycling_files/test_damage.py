@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intercalate.cycling_files import CyclingFile, CyclingFileError, read_cycling_file
-from unit.cycling_files.samples import bdf_columns, csv_text, mpt_text
+from unit.cycling_files.samples import bdf_columns, course, csv_text, mpt_text
 
 PARIS = ZoneInfo("Europe/Paris")
+VOLTAGE_LAST = {name: course()[name] for name in ("mode", "time/s", "<I>/mA", "Ewe/V")}
 WHOLE = {
     "cell.mpt": mpt_text().encode("latin-1"),
+    "voltage-last.mpt": mpt_text(VOLTAGE_LAST).encode("latin-1"),
     "cell.csv": csv_text(bdf_columns()).encode(),
 }
 
@@ -53,7 +55,7 @@ def assert_rows_are_those_written(found: CyclingFile, name: str) -> None:
     """Whatever rows are left have, in every column, what was written in them."""
     intact = INTACT[name]
     at = np.searchsorted(intact.columns["test_time_second"], found.columns["test_time_second"])
-    for column in ("test_time_second", "voltage_volt", "current_ampere"):
+    for column in ("test_time_second", "unix_time_second", "voltage_volt", "current_ampere"):
         assert found.columns[column].tolist() == intact.columns[column][at].tolist(), column
 
 
