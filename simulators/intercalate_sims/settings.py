@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from intercalate.cycler_server.soft_ioc import server_environment
 from intercalate.problems import ProblemsError, problems_of
-from intercalate_sims.cell import cell_specs
+from intercalate_sims.cell import REPLAY, cell_specs, is_replay, make_cell
 
 STANDARDS = ("LaB6", "Si", "empty", "fluorescence")
 """What a holder may hold besides a cell."""
@@ -29,8 +29,15 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 def _known_model(name: str) -> str:
-    if name not in cell_specs():
-        raise ValueError(f"known models are {', '.join(cell_specs())}")
+    if is_replay(name):
+        # The processes that play it work elsewhere.
+        name = f"{REPLAY}{Path(name.removeprefix(REPLAY)).absolute()}"
+        try:
+            make_cell(name)
+        except OSError as error:
+            raise ValueError(f"the file to play cannot be read: {error}") from None
+    elif name not in cell_specs():
+        raise ValueError(f"known models are {', '.join(cell_specs())}, {REPLAY}FILE")
     return name
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from intercalate import streams
 from intercalate.catalog.client import CatalogError, records, run_status, stream_of
+from intercalate.catalog.linked import is_linked
 from intercalate.contract import RECORD_COLUMNS
 from intercalate.orchestration.occasions import Occasions, check_when
 from intercalate.orchestration.when import When, WhenError
@@ -171,7 +172,11 @@ def runs_of_experiment(catalog: Any, run: Any) -> list[Any]:
     uid = run.metadata["start"].get("experiment_uid")
     if uid is None:
         return [run]
-    found = list(catalog.search(Key("start.experiment_uid") == uid).values())
+    found = [
+        one
+        for one in catalog.search(Key("start.experiment_uid") == uid).values()
+        if not is_linked(one.metadata["start"])
+    ]
     return sorted(
         found, key=lambda one: (one.metadata["start"]["time"], one.metadata["start"].get("place", ""))
     )

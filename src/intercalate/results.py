@@ -15,7 +15,7 @@ from intercalate.calibrations import Calibration, CalibrationStore, Kind, exposu
 from intercalate.catalog.alignment import align
 from intercalate.catalog.client import frames, records
 from intercalate.catalog.export import to_csv, to_netcdf
-from intercalate.cell import Cell
+from intercalate.catalog.linked import current_cell, cycling_source
 from intercalate.config import Config
 from intercalate.correction_chain import chain_of, transmitted
 from intercalate.reduction import FitOptions, Systematics
@@ -63,7 +63,9 @@ def reduce_run(run: Any, config: Config, *, progress: Progress = lambda done: No
     if str(Kind.BACKGROUND) not in used:
         _warn("no background was measured; run take_background, and the fit has less to guess")
     exposures = _exposures(aligned, used[f"{Kind.DARK}:{exposure_key(exposure_s)}"])
-    cell = Cell.from_dict(dict(start["cell"]), source="the run's start document")
+    cell, _ = current_cell(run)
+    if cell is None:
+        raise ValueError("the run says of no cell what was in the beam; `intercalate enter-cell` does")
     geometry = used[str(Kind.GEOMETRY)]
     shifts = line_shifts(geometry.text("geometry.poni"), geometry.array("covariance"))
     fitted = reduce_and_fit(
@@ -146,5 +148,6 @@ def write_results(run: Any, data: xr.Dataset, folder: Path) -> dict[str, Path]:
     to_csv(data.drop_dims("two_theta"), paths["csv"])
     to_netcdf(data, paths["nc"])
     simulated = " (simulated)" if data.attrs["simulated"] else ""
-    save_operando_figure(paths["png"], data, records(run), f"{data.attrs['sample']}{simulated}")
+    stored = records(cycling_source(run).run)
+    save_operando_figure(paths["png"], data, stored, f"{data.attrs['sample']}{simulated}")
     return paths

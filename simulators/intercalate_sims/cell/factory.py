@@ -6,11 +6,22 @@ from intercalate_sims.cell.interface import CellModel
 
 PYBAMM_SPECS = ("pybamm:Chen2020",)
 NAMES = ("nmc811-graphite", "graphite-li")
+REPLAY = "replay:"
+"""Before the path of a cycler's file, which is then played back."""
 
 
 def cell_specs() -> tuple[str, ...]:
-    """Names that `make_cell` knows."""
+    """Names that `make_cell` knows; besides, it plays back `replay:FILE`."""
     return (*NAMES, *PYBAMM_SPECS)
+
+
+def is_replay(spec: str) -> bool:
+    """Whether a cell plays back a file."""
+    return spec.startswith(REPLAY)
+
+
+def _unknown(spec: str) -> str:
+    return f"unknown cell {spec!r}; known are {', '.join(cell_specs())}, {REPLAY}FILE"
 
 
 def make_cell(
@@ -27,7 +38,7 @@ def make_cell(
     Parameters
     ----------
     spec
-        One of `cell_specs()`.
+        One of `cell_specs()`, or `replay:` and the path of a cycler's file.
     seed
         Of the scatter between and within cells of the same make.
     dt_s
@@ -43,9 +54,11 @@ def make_cell(
     Raises
     ------
     ValueError
-        If the spec is unknown or a number out of range.
+        If the spec is unknown, a file to play is refused, or a number out of range.
     ImportError
         If PyBaMM is asked for and not installed.
+    OSError
+        If a file to play cannot be read.
     """
     common: dict[str, Any] = {
         "seed": seed,
@@ -62,7 +75,11 @@ def make_cell(
         from intercalate_sims.cell.pybamm_adapter import PybammCell
 
         return PybammCell(**common, **options)
-    raise ValueError(f"unknown cell {spec!r}; known are {', '.join(cell_specs())}")
+    if is_replay(spec):
+        from intercalate_sims.cell.replay import ReplayCell
+
+        return ReplayCell(spec, **common, **options)
+    raise ValueError(_unknown(spec))
 
 
 def restore_cell(state: dict[str, Any]) -> CellModel:
@@ -85,4 +102,8 @@ def restore_cell(state: dict[str, Any]) -> CellModel:
         from intercalate_sims.cell.pybamm_adapter import PybammCell
 
         return PybammCell.from_state(state)
-    raise ValueError(f"state is of an unknown cell {spec!r}; known are {', '.join(cell_specs())}")
+    if is_replay(spec):
+        from intercalate_sims.cell.replay import ReplayCell
+
+        return ReplayCell.from_state(state)
+    raise ValueError(f"state is of an {_unknown(spec)}")
