@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from intercalate.cell import Cell
-from intercalate.contract import RECORD_COLUMNS, ControlMode, CyclerState, Fault, OnLoss
+from intercalate.contract import IMPEDANCE_COLUMNS, RECORD_COLUMNS, ControlMode, CyclerState, Fault, OnLoss
 from intercalate.cycler_server.executor import ChannelExecutor
 from intercalate.cycler_server.ledger import ProgramLedger
 from intercalate.cycler_server.records import RecordFile
@@ -97,7 +97,11 @@ class Bench:
         self.rig = SimulatedRig(folder / "world.json", {"CH1": "A1"})
         self.channel = self.rig.channels["CH1"]
         self.executor = ChannelExecutor(
-            self.channel, RecordFile(folder / "r.f8"), ProgramLedger(folder / "p.jsonl"), SITE
+            self.channel,
+            RecordFile(folder / "r.f8"),
+            RecordFile(folder / "i.f8", IMPEDANCE_COLUMNS),
+            ProgramLedger(folder / "p.jsonl"),
+            SITE,
         )
 
     async def live(self, story: Callable[["Bench"], Awaitable[None]]) -> None:

@@ -16,7 +16,7 @@ import bluesky.preprocessors as bpp
 from bluesky.protocols import Status
 from bluesky.utils import MsgGenerator
 
-from intercalate.contract import RECORD_COLUMNS, OnLoss
+from intercalate.contract import RECORD_COLUMNS, Capability, OnLoss
 from intercalate.devices.roles import CyclesCells
 from intercalate.orchestration.cycling import (
     apply_on_abort,
@@ -157,7 +157,8 @@ class CyclingCell:
     def open(self) -> MsgGenerator[None]:
         """Open its run."""
         self.uid = yield from self.keyed(bps.open_run(self._metadata))
-        yield from self.keyed(declare_records(self.cycler))
+        spectra = Capability.IMPEDANCE_SPECTROSCOPY in self._program.capabilities
+        yield from self.keyed(declare_records(self.cycler, spectra=spectra))
 
     def start(self) -> MsgGenerator[None]:
         """Start its program."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from intercalate.cell import Cell
-from intercalate.contract import RECORD_COLUMNS, ControlMode, OnLoss
+from intercalate.contract import IMPEDANCE_COLUMNS, RECORD_COLUMNS, Capability, ControlMode, OnLoss
 from intercalate.cycler_server.channel import ChannelError, ChannelListener, Sample
 from intercalate.cycler_server.commands import CommandDesk
 from intercalate.cycler_server.executor import ChannelExecutor
@@ -30,6 +30,7 @@ SITE = SiteLimits(
     max_temperature_C=60.0,
     max_duration_s=1e7,
     interlock_delay_s=5.0,
+    capabilities=frozenset(Capability),
 )
 
 
@@ -112,6 +113,7 @@ class FakeChannel:
     def __init__(self, cell: FakeCell):
         self.cell = cell
         self.rate = 1.0
+        self.capabilities = frozenset(Capability)
         self.listener: ChannelListener | None = None
         self.segment: Segment | None = None
         self.given: list[Segment] = []
@@ -202,14 +204,16 @@ class Bench:
         """Start the server; the channel is at open circuit and gives a reading."""
         self.channel = FakeChannel(self.cell)
         self.records = RecordFile(self.folder / "records.f8")
+        self.impedances = RecordFile(self.folder / "impedances.f8", IMPEDANCE_COLUMNS)
         self.ledger = ProgramLedger(self.folder / "programs.jsonl")
-        self.executor = ChannelExecutor(self.channel, self.records, self.ledger, self.site)
+        self.executor = ChannelExecutor(self.channel, self.records, self.impedances, self.ledger, self.site)
         self.desk = CommandDesk(self.executor, Lease(lambda: self.monotonic_s))
         self.channel.step()
 
     def kill(self) -> None:
         """End the server without a word; the cell goes to open circuit when the line is dead."""
         self.records.close()
+        self.impedances.close()
         self.ledger.close()
         if self.channel.segment is not None:
             self.cell.advance(self.channel.segment.mode, self.channel.segment.setpoint, 1.0)
