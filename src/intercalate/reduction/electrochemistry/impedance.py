@@ -273,15 +273,12 @@ def kramers_kronig(
     impedance_ohm: np.ndarray,
     *,
     tolerance: float,
-    overfit: float = 0.85,
-    most_elements: int = 50,
 ) -> KramersKronig:
     """Test a spectrum with a chain of RC elements, linear in its resistances.
 
-    M. Schoenleber, D. Klotz, E. Ivers-Tiffee, Electrochim. Acta 131 (2014) 20: times are spread evenly in
-    their logarithm over the spectrum; elements are added until mu = 1 - sum of negative over sum of
-    positive resistances falls below `overfit`. A resistor, an inductance and a capacitor in series are
-    fitted besides.
+    B. A. Boukamp, J. Electrochem. Soc. 142 (1995) 1885; times are spread evenly in their logarithm over
+    the spectrum. A resistor, an inductance and a capacitor in series are fitted besides. Of 3 elements to
+    one for each frequency, that number is taken which has the least residual per degree of freedom.
 
     Parameters
     ----------
@@ -297,23 +294,30 @@ def kramers_kronig(
     if frequency.size < 4:
         raise ValueError(f"{frequency.size} frequencies; the test needs 4 at least")
     omega = 2 * np.pi * frequency
+    best: tuple[float, int, np.ndarray] | None = None
+    for count in range(3, frequency.size + 1):
+        residual = _chain_residual(omega, impedance, count)
+        # Per degree of freedom: an element that fits noise alone does not lower it.
+        freedom = 2 * frequency.size - count - 3
+        mean_square = float(np.sum(np.abs(residual) ** 2)) / freedom if freedom > 0 else math.inf
+        if best is None or mean_square < best[0]:
+            best = (mean_square, count, residual)
+    assert best is not None
+    root = math.sqrt(best[0])
+    return KramersKronig(best[1], best[2], root, root <= tolerance)
+
+
+def _chain_residual(omega: np.ndarray, impedance: np.ndarray, count: int) -> np.ndarray:
+    """Relative residual of the best chain of so many RC elements, with R, L and C in series."""
     size = np.abs(impedance)
-    residual, count = np.zeros(impedance.shape, complex), 0
-    for count in range(3, max(4, min(most_elements, frequency.size) + 1)):
-        tau = np.geomspace(1 / omega.max(), 1 / omega.min(), count)
-        columns = [1 / (1 + 1j * np.outer(omega, tau)), np.ones((omega.size, 1)) + 0j]
-        columns += [1j * omega[:, None], -1j / omega[:, None]]
-        design = np.hstack(columns)
-        scale = np.abs(design).max(axis=0)
-        weighted = design / scale / size[:, None]
-        goal = impedance / size
-        real = np.vstack([weighted.real, weighted.imag])
-        found, *_ = np.linalg.lstsq(real, np.concatenate([goal.real, goal.imag]), rcond=None)
-        residual = (impedance - design @ (found / scale)) / size
-        chain = found[:count] / scale[:count]
-        positive = float(np.sum(chain[chain >= 0]))
-        mu = 1 - float(np.sum(np.abs(chain[chain < 0]))) / positive if positive > 0 else 0.0
-        if mu <= overfit:
-            break
-    mean_square = float(np.mean(np.abs(residual) ** 2)) / 2
-    return KramersKronig(count, residual, math.sqrt(mean_square), math.sqrt(mean_square) <= tolerance)
+    tau = np.geomspace(1 / omega.max(), 1 / omega.min(), count)
+    columns = [1 / (1 + 1j * np.outer(omega, tau)), np.ones((omega.size, 1)) + 0j]
+    columns += [1j * omega[:, None], -1j / omega[:, None]]
+    design = np.hstack(columns)
+    scale = np.abs(design).max(axis=0)
+    weighted = design / scale / size[:, None]
+    goal = impedance / size
+    found, *_ = np.linalg.lstsq(
+        np.vstack([weighted.real, weighted.imag]), np.concatenate([goal.real, goal.imag]), rcond=None
+    )
+    return goal - weighted @ found
