@@ -6,7 +6,7 @@ from typing import Any
 
 from intercalate.contract import ControlMode
 from intercalate_sims.cell import make_cell, restore_cell
-from intercalate_sims.cell.interface import CellModel
+from intercalate_sims.cell.interface import CellModel, HasImpedance
 from intercalate_sims.wire import JsonLines
 
 STATE_FORMAT = 2
@@ -34,7 +34,7 @@ class Slot:
         description = self.cell.describe()
         for key in ("area_cm2", "nominal_capacity_ah"):
             description[key] = round(description[key] / self.active_mass, 12)
-        return description
+        return {**description, "has_impedance": isinstance(self.cell, HasImpedance)}
 
 
 def fresh_slots(

@@ -16,8 +16,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from intercalate.contract import ControlMode
 from intercalate_sims.beam import Beam, steady_beam
+from intercalate_sims.cell.interface import HasImpedance
 from intercalate_sims.exposures import Exposure
 from intercalate_sims.slots import STATE_FORMAT, fresh_slots, saved_slots
 from intercalate_sims.state_file import StateFile
@@ -219,6 +222,14 @@ class World:
             self._waiting.discard(client)
             self._schedule()
 
+    def _answer_impedance(self, client: JsonLines, message: Message) -> None:
+        """Impedance of a cell as it stands, to its controller."""
+        slot = self.slots[message["cell"]]
+        if slot.owner is client and isinstance(slot.cell, HasImpedance):
+            found = slot.cell.impedance(np.array(message["frequencies_hz"], dtype=float))
+            answer = {"real_ohm": np.real(found).tolist(), "imaginary_ohm": np.imag(found).tolist()}
+            client.send({"op": "impedance", "cell": message["cell"], **answer})
+
     # Instruments
 
     def _begin_exposure(self, client: JsonLines, message: Message) -> None:
@@ -275,6 +286,8 @@ class World:
                 self._apply(client, message)
             case "expose":
                 self._begin_exposure(client, message)
+            case "impedance":
+                self._answer_impedance(client, message)
             case "cancel":
                 self._exposures = [
                     e for e in self._exposures if e.client is not client or e.key != message["key"]

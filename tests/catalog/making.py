@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 from ophyd.status import Status
 
-from intercalate.contract import RECORD_COLUMNS
+from intercalate.contract import IMPEDANCE_COLUMNS, RECORD_COLUMNS
 
 ROWS, COLUMNS = 6, 5
 
@@ -199,6 +199,22 @@ class PairedClocks:
 
     def describe_configuration(self) -> dict[str, Any]:
         return {}
+
+
+class SpectraRecorder(Recorder):
+    """The same for impedance: driven by voltage, so that the amplitude of the current is never a number."""
+
+    def describe_collect(self) -> dict[str, Any]:
+        key = {"source": "soft", "dtype": "number", "dtype_numpy": "<f8", "shape": []}
+        return {f"{self.name}_{column}": key for column in IMPEDANCE_COLUMNS}
+
+    def collect_pages(self) -> Iterator[dict[str, Any]]:
+        seq = np.arange(self.next, self.next + self.rows, dtype=float)
+        self.next += self.rows
+        data = {f"{self.name}_{column}": seq.tolist() for column in IMPEDANCE_COLUMNS}
+        data[f"{self.name}_amplitude_ampere"] = [float("nan")] * self.rows
+        now = [time.time()] * self.rows
+        yield {"time": now, "data": data, "timestamps": dict.fromkeys(data, now)}
 
 
 def take(detector: StampedDetector, count: int = 1, *beside: Any) -> Iterator[Any]:

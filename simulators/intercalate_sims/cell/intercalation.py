@@ -8,6 +8,7 @@ import numpy as np
 
 from intercalate.contract import ControlMode
 from intercalate_sims.cell import kernel
+from intercalate_sims.cell.impedance import Electrode, impedance_ohm_m2
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState, Reading
 from intercalate_sims.cell.ocv import potential_table
 from intercalate_sims.cell.parameters import (
@@ -48,7 +49,8 @@ class IntercalationCell:
       (2RT/F)(1 - t+) ln c, the electronic current J - w Ohm's law in the solid (Newman & Tiedemann 1975).
     - electrolyte: porosity dc/dt = div(D_eff grad c) + (1 - t+) j/F, finite volumes, Bruggeman 1.5.
     - SEI: reduction of the electrolyte, Tafel below about 0.8 V in series with a transport limit, in
-      proportion to the surface still bare, with a small residual.
+      proportion to the surface still bare, with a small residual. The film is a resistance of the host,
+      in proportion to what has formed.
     - plating: linearised Butler-Volmer where Delta < 0; stripping where Delta > 0, in proportion to what
       is there when that is little; a fraction of what leaves becomes dead.
     - heat: C dT/dt = I (V - U at the mean contents) - h (T - T_ambient); entropic heat is left out.
@@ -271,6 +273,21 @@ class IntercalationCell:
             sei_charge_ah=inventory["sei"],
         )
 
+    def impedance(self, frequency_hz: np.ndarray) -> np.ndarray:
+        """Impedance now in ohm, complex, shape (n,); see `intercalate_sims.cell.impedance`."""
+        p, n = self.parameters, self.slices
+        positive = Electrode(
+            self._pos, self._p_pos, self._sites_pos, self._table_pos, *_capacitances(p.positive, n)
+        )
+        negative = Electrode(
+            self._neg, self._p_neg, self._sites_neg, self._table_neg, *_capacitances(p.negative, n)
+        )
+        kelvin = float(self._total[kernel.TEMPERATURE_K])
+        per_area = impedance_ohm_m2(
+            frequency_hz, positive, negative, self._salt, self._grid, self._cell, kelvin
+        )
+        return per_area / self.area_m2
+
     def lithium_inventory_ah(self) -> dict[str, float]:
         """Where the lithium is, as charge in Ah; the sum never changes.
 
@@ -368,6 +385,15 @@ def _scatter(
     return FARADAY_C_PER_MOL * electrode.sites_mol_m2 * loading, spread
 
 
+def _capacitances(electrode: PorousElectrode | LithiumFoil, slices: int) -> tuple[float, float]:
+    """Of the double layer and of the SEI of one slice, per electrode area."""
+    if isinstance(electrode, LithiumFoil):
+        return electrode.double_layer_f_m2, 0.0
+    area = 3.0 * electrode.active_fraction / electrode.particle_radius_m * electrode.thickness_m / slices
+    side = electrode.side_reactions
+    return electrode.double_layer_f_m2 * area, 0.0 if side is None else side.sei_capacitance_f_m2 * area
+
+
 def _electrode_vector(
     p: CellParameters, electrode: PorousElectrode | LithiumFoil, slices: int, side_reactions: bool
 ) -> np.ndarray:
@@ -393,6 +419,7 @@ def _electrode_vector(
     v[kernel.SEI_KINETIC] = full / side.sei_kinetic_time_s
     v[kernel.SEI_TRANSPORT] = full / side.sei_transport_time_s
     v[kernel.SEI_RESIDUAL] = side.sei_residual
+    v[kernel.FILM] = side.sei_resistance_ohm_m2 / particle_area
     conductance = (
         side.plating_current_a_m2 * particle_area / (kernel.GAS * kernel.REFERENCE_K / FARADAY_C_PER_MOL)
     )

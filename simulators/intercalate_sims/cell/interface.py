@@ -4,7 +4,9 @@ Sign convention: + current charges the cell, at this interface and everywhere ou
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
 
 from intercalate.contract import ControlMode
 
@@ -108,4 +110,13 @@ class CellModel(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """Model, parameters and seed, JSON-able, for the metadata of simulated data."""
+        ...
+
+
+@runtime_checkable
+class HasImpedance(Protocol):
+    """A cell whose small-signal impedance is known."""
+
+    def impedance(self, frequency_hz: np.ndarray) -> np.ndarray:
+        """Impedance now in ohm, complex, shape (n,), negative imaginary where capacitive."""
         ...

@@ -33,6 +33,7 @@ class CyclesCells(Protocol):
     lease_remaining_s: Any
     voltage_v: Any
     current_a: Any
+    impedance: Any
 
     def prepare(self, value: dict[str, Any]) -> Status:
         """Say what `kickoff` starts."""

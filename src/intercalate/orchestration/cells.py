@@ -14,7 +14,7 @@ import bluesky.preprocessors as bpp
 from bluesky.protocols import Status
 from bluesky.utils import MsgGenerator
 
-from intercalate.contract import RECORD_COLUMNS, OnLoss, StepType, Verb, code_of
+from intercalate.contract import RECORD_COLUMNS, Capability, OnLoss, StepType, Verb, code_of
 from intercalate.devices.roles import CyclesCells
 from intercalate.orchestration.cell_measurement import CellMeasurement
 from intercalate.orchestration.cycling import (
@@ -146,7 +146,8 @@ class CyclingCell:
     def open(self) -> MsgGenerator[None]:
         """Open its run."""
         self.uid = yield from self.keyed(bps.open_run(self._metadata))
-        yield from self.keyed(declare_records(self.cycler))
+        spectra = Capability.IMPEDANCE_SPECTROSCOPY in self._program.capabilities
+        yield from self.keyed(declare_records(self.cycler, spectra=spectra))
 
     def start(self) -> MsgGenerator[None]:
         """Start its program."""

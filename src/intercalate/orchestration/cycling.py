@@ -17,7 +17,7 @@ from ophyd import Signal
 
 from intercalate import streams
 from intercalate.cell import Cell
-from intercalate.contract import RECORD_COLUMNS, OnLoss, Verb
+from intercalate.contract import RECORD_COLUMNS, Capability, OnLoss, Verb
 from intercalate.devices.roles import CyclesCells
 from intercalate.orchestration.waiting import trigger_and_wait
 from intercalate.protocol import (
@@ -232,9 +232,17 @@ def _inherit_lease(cycler: CyclesCells) -> MsgGenerator[None]:
         yield from bps.sleep(LEASE_MARGIN_S / 2)
 
 
-def declare_records(cycler: CyclesCells) -> MsgGenerator[None]:
-    """Describe the stream of records in the open run, before the first of them can be collected."""
+def declare_records(cycler: CyclesCells, *, spectra: bool) -> MsgGenerator[None]:
+    """Describe the stream of records in the open run, before the first of them can be collected.
+
+    Parameters
+    ----------
+    spectra
+        Whether there may be impedance spectra too.
+    """
     yield from bps.declare_stream(cycler, name=streams.CYCLING, collect=True)
+    if spectra:
+        yield from bps.declare_stream(cycler.impedance, name=streams.EIS, collect=True)
 
 
 def start_program(
@@ -247,7 +255,7 @@ def start_program(
 
 
 def drain(cycler: CyclesCells) -> MsgGenerator[np.ndarray]:
-    """Collect the records that are new.
+    """Collect the records that are new, and the spectra.
 
     Returns
     -------
@@ -255,6 +263,8 @@ def drain(cycler: CyclesCells) -> MsgGenerator[np.ndarray]:
         The records just collected.
     """
     pages = yield from bps.collect(cycler, name=streams.CYCLING, stream=False, return_payload=True)
+    if cycler.impedance.pending > 0:
+        yield from bps.collect(cycler.impedance, name=streams.EIS, stream=False)
     # Where a pause without rewinding hit the message, its answer is lost, but not its documents.
     rows = [
         np.column_stack([page["data"][f"{cycler.name}_{column}"] for column in RECORD_COLUMNS])
@@ -331,7 +341,8 @@ def cycling_records(
 
     def body() -> MsgGenerator[Any]:
         yield from keyed(bps.open_run({**metadata, **(md or {})}))
-        yield from keyed(declare_records(cycler))
+        can_measure = Capability.IMPEDANCE_SPECTROSCOPY in cycler.site.capabilities
+        yield from keyed(declare_records(cycler, spectra=can_measure))
         return (
             yield from bpp.finalize_wrapper(
                 bpp.plan_mutator(plan, collect_after), keyed(drain_at_the_end(cycler))
