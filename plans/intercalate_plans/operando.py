@@ -1,5 +1,6 @@
 """A whole program runs; frames are taken beside it, and the cell never waits for them."""
 
+import logging
 from typing import Any
 
 import bluesky.plan_stubs as bps
@@ -27,10 +28,13 @@ from intercalate.orchestration.checking import (
     require_role,
 )
 from intercalate.orchestration.cycling import program_id_for
+from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.metadata import experiment_metadata
 from intercalate.orchestration.occasions import Occasions, check_when
 from intercalate.orchestration.visiting import Visitor
 from intercalate.protocol import Protocol
+
+log = logging.getLogger(__name__)
 
 
 @for_queue(
@@ -171,7 +175,10 @@ def measure_cells(
 
     def after() -> MsgGenerator[None]:
         yield from detector.end()
-        yield from bps.abs_set(station.shutter, "closed", group="shutter")
-        yield from bps.wait(group="shutter", timeout=30, error_on_timeout=False)
+        try:
+            yield from bps.abs_set(station.shutter, "closed", group="shutter")
+            yield from bps.wait(group="shutter", timeout=30, error_on_timeout=False)
+        except FAILURES as error:
+            log.error("the shutter was not closed: %s", cause_of(error))
 
     return (yield from cycle_cells(cells, visitor.visit, before=before, after=after))

@@ -19,6 +19,7 @@ from intercalate import streams
 from intercalate.cell import Cell
 from intercalate.contract import RECORD_COLUMNS, OnLoss, Verb
 from intercalate.devices.roles import CyclesCells
+from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.waiting import trigger_and_wait
 from intercalate.protocol import (
     BoundProgram,
@@ -298,10 +299,13 @@ def apply_on_abort(cycler: CyclesCells, on_abort: OnLoss, program_id: str) -> Ms
     """
     if on_abort is OnLoss.CONTINUE:
         return
-    yield from bps.abs_set(
-        cycler.verb, Verb.STOP, program_id=program_id, why="the plan was aborted", group="on_abort"
-    )
-    yield from bps.wait(group="on_abort", timeout=CLEANUP_S, error_on_timeout=False)
+    try:
+        yield from bps.abs_set(
+            cycler.verb, Verb.STOP, program_id=program_id, why="the plan was aborted", group="on_abort"
+        )
+        yield from bps.wait(group="on_abort", timeout=CLEANUP_S, error_on_timeout=False)
+    except FAILURES as error:
+        log.error("%s was not told to rest: %s", cycler.channel, cause_of(error))
 
 
 def cycling_records(
