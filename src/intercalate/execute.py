@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bluesky.utils import FailedStatus
+from bluesky.utils import FailedStatus, RunEngineInterrupted
 from rich.console import Console
 from rich.progress import Progress
 
@@ -102,7 +102,22 @@ def _opened(config: Config, progress: Progress) -> Iterator[Session]:
 def _run_all(progress: Progress, session: Session, plans: Sequence[Preparation]) -> None:
     for what, plan in plans:
         with task(progress, what, 1.0):
-            session.RE(plan(session))
+            run_to_its_end(session, plan(session))
+
+
+def run_to_its_end(session: Session, plan: Any) -> None:
+    """Run a plan; a person who pauses it at a terminal (Ctrl-C twice) wants it ended in good order.
+
+    Raises
+    ------
+    SessionError
+        If it was ended so.
+    """
+    try:
+        session.RE(plan)
+    except RunEngineInterrupted:
+        session.RE.abort("ended by hand")
+        raise SessionError(f"the experiment was ended by hand\n{WHAT_NEXT}") from None
 
 
 def prepare(config: Config, plans: Sequence[Preparation], console: Console) -> None:
@@ -160,11 +175,11 @@ def execute(
         if experiment.preflight and not take_up:
             with task(progress, "preflight", 1.0):
                 for plan in session.preflights(experiment, overrides):
-                    session.RE(plan)
+                    run_to_its_end(session, plan)
         with task(progress, str(experiment.mode), duration_s) as update:
             session.RE.subscribe(count)
             session.RE.subscribe(RunProgress(update))
-            session.RE(session.plan(experiment, take_up=take_up))
+            run_to_its_end(session, session.plan(experiment, take_up=take_up))
     channels = session.channels(experiment)
     return Outcome(
         tuple(uids),

@@ -1,7 +1,7 @@
 """Assembles a session: devices, RunEngine and journal, as one configuration file says."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -185,6 +185,7 @@ def open_session(
     _connect([*cyclers.values(), *parts], settings.channel_access.connect_timeout_s)
     live: Any = LiveMetadata(metadata, station.calibrations.store)
     engine = RunEngine(live)
+    engine.state_hook = left_alone_when_halted(cyclers.values())
     journal = Journal(settings.journals_folder)
     engine.preprocessors.append(
         linked_to_what_they_continue(lambda program_id: last_start_of(journal.folder, program_id))
@@ -243,6 +244,17 @@ def acknowledge(config: Config) -> list[str]:
         finally:
             cycler.drop_lease()
     return found
+
+
+def left_alone_when_halted(cyclers: "Iterable[Cycler]") -> Any:
+    """Hook of the RunEngine's state: a halted plan says nothing of its cells, as a session that died."""
+
+    def hook(new: Any, old: Any) -> None:
+        if new in ("halting", "panicked"):
+            for cycler in cyclers:
+                cycler.fall_silent()
+
+    return hook
 
 
 def _cycler(config: Config, channel: str) -> "Cycler":

@@ -3,7 +3,6 @@
 The plan runs as a user runs it, `intercalate run`, in a process of its own.
 """
 
-import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 from beamline import Beamline
+from benchmarks.faults import evidence
+from benchmarks.faults.evidence import cell_charge_ah, ledger, server_records
 from intercalate.cell import Cell
 from intercalate.cli import main
 from intercalate.config import Config
@@ -24,7 +25,6 @@ from intercalate.devices.cycler import CyclerError
 from intercalate.session import Session
 from intercalate_plans import count_frames, operando
 from intercalate_sims.cell import restore_cell
-from intercalate_sims.state_file import StateFile
 from polling import wait_for
 
 from .conftest import Documents, assert_frames_are_their_own
@@ -93,9 +93,7 @@ def assert_at_open_circuit(session: Session) -> None:
 
 def file_records(beamline: Beamline) -> np.ndarray:
     """Everything in the server's own file, read without the server."""
-    raw = beamline.config.stored("simulator/cycler/CH1/records.f8").read_bytes()
-    row_bytes = 8 * len(RECORD_COLUMNS)
-    return np.frombuffer(raw[: len(raw) // row_bytes * row_bytes]).reshape(-1, len(RECORD_COLUMNS))
+    return server_records(beamline.config)
 
 
 def program_records(beamline: Beamline, info: dict[str, Any]) -> np.ndarray:
@@ -110,25 +108,12 @@ def program_records(beamline: Beamline, info: dict[str, Any]) -> np.ndarray:
 
 def world_state(beamline: Beamline) -> dict[str, Any]:
     """What the world has kept of itself."""
-    file = StateFile(beamline.config.stored("simulator/world.state"))
-    file.close()
-    assert file.state is not None
-    return file.state
-
-
-def cell_charge_ah(state: dict[str, Any]) -> float:
-    """Charge that has ever passed through the cell, + is charge."""
-    return restore_cell(state["cells"]["A1"]).advance(ControlMode.REST, 0.0).charge_ah
+    return evidence.world_state(beamline.config)
 
 
 def ledger_charge_ah(beamline: Beamline) -> float:
     """Sum over all programs, by the last line of each in the server's ledger."""
-    last: dict[str, float] = {}
-    for line in beamline.config.stored("simulator/cycler/CH1/programs.jsonl").read_text().splitlines():
-        entry = json.loads(line)
-        if entry["event"] == "program":
-            last[entry["program_id"]] = entry["charge_ah"]
-    return sum(last.values())
+    return sum(entry["charge_ah"] for entry in ledger(beamline.config).values())
 
 
 def one_step_ah(cell: Cell) -> float:
@@ -156,11 +141,7 @@ def assert_journal_is_whole(run: Run) -> None:
     documents = run.documents()
     assert len(documents.all) == text.count(b"\n")
     assert text.endswith(b"\n")
-    for descriptor in documents.of("descriptor"):
-        single = [e["seq_num"] for e in documents.of("event") if e["descriptor"] == descriptor["uid"]]
-        pages = [p["seq_num"] for p in documents.of("event_page") if p["descriptor"] == descriptor["uid"]]
-        numbers = single + [number for page in pages for number in page]
-        assert numbers == list(range(1, len(numbers) + 1))
+    assert not documents.missing()
 
 
 @pytest.mark.parametrize("on_client_lost", ["rest", "continue"])

@@ -260,9 +260,12 @@ class Cycler(Device):
             If somebody else holds the lease.
         """
         self.send(Verb.TAKE_LEASE, duration_s=self._lease_s)
-        if self._renewal is None or not self._renewal.is_alive():
-            self._let_go.clear()
-            self._renewal = threading.Thread(target=self._renew, name=f"{self.name}-lease", daemon=True)
+        if self._renewal is None or self._let_go.is_set():
+            # One of its own: the thread before may still be about to end.
+            self._let_go = threading.Event()
+            self._renewal = threading.Thread(
+                target=self._renew, args=(self._let_go,), name=f"{self.name}-lease", daemon=True
+            )
             self._renewal.start()
             # A thread that is still talking when Channel Access is taken down crashes the process.
             atexit.register(self._end_renewal)
@@ -277,9 +280,13 @@ class Cycler(Device):
         self._let_go.set()
         self.send(Verb.DROP_LEASE)
 
-    def _renew(self) -> None:
+    def fall_silent(self) -> None:
+        """Renew the lease no more: when it ends, a running program does what was said for a lost client."""
+        self._let_go.set()
+
+    def _renew(self, let_go: threading.Event) -> None:
         epics.ca.use_initial_context()
-        while not self._let_go.wait(self._lease_s / 4):
+        while not let_go.wait(self._lease_s / 4):
             try:
                 self.send(Verb.TAKE_LEASE, duration_s=self._lease_s)
             except RuntimeError:
@@ -433,6 +440,10 @@ class Cycler(Device):
     def collect_pages(self) -> Iterator[dict[str, Any]]:
         """Records announced until now and not yet collected, as partial event pages."""
         yield from self._records.pages(self.name)
+
+    def take_collected(self) -> np.ndarray:
+        """Records that were collected since this was asked last, shape (n, len(RECORD_COLUMNS))."""
+        return self._records.take_paged()
 
     def read_records(self) -> np.ndarray:
         """Read the next block of records from the server.

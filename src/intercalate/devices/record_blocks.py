@@ -50,6 +50,7 @@ class BlockReader:
         self.cursor = 0
         self.end: int | None = None
         self.lost = 0
+        self._paged: list[np.ndarray] = []
 
     @property
     def pending(self) -> int:
@@ -76,6 +77,7 @@ class BlockReader:
         """Rows announced until now and not yet read, as partial event pages of the device `name`."""
         rows, names = self.read(), [f"{name}_{column}" for column in self._units]
         while len(rows):
+            self._paged.append(rows)
             now = time.time()
             yield {
                 "time": [now] * len(rows),
@@ -85,6 +87,11 @@ class BlockReader:
             if len(rows) < RECORD_BLOCK_ROWS:
                 return
             rows = self.read()
+
+    def take_paged(self) -> np.ndarray:
+        """Rows that were given out in pages since this was asked last, shape (n, columns)."""
+        paged, self._paged = self._paged, []
+        return np.concatenate(paged) if paged else np.empty((0, len(self._units)))
 
     def read(self) -> np.ndarray:
         """Read the next block of rows from the server.

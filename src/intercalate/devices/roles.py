@@ -63,6 +63,10 @@ class CyclesCells(Protocol):
         """New records."""
         ...
 
+    def take_collected(self) -> Any:
+        """Records that were collected since this was asked last, shape (n, columns)."""
+        ...
+
     def program_info(self) -> dict[str, Any]:
         """The current or last program."""
         ...

@@ -1,5 +1,6 @@
 """Cells with their measurements, made of what an experiment asks for."""
 
+import logging
 import math
 import uuid
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from intercalate.orchestration.cells import CyclingCell, collect_all, cycle_cell
 from intercalate.orchestration.checking import bound
 from intercalate.orchestration.cycling import program_id_for
 from intercalate.orchestration.dosing import MGY, SpotBudget
+from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.measuring import Measuring, OpenDetector
 from intercalate.orchestration.metadata import experiment_metadata
 from intercalate.orchestration.occasions import Occasions, check_when
@@ -25,6 +27,8 @@ from intercalate.orchestration.visiting import Visitor
 from intercalate.orchestration.waiting import in_thread
 from intercalate.problems import Problem
 from intercalate.protocol import Protocol
+
+log = logging.getLogger(__name__)
 
 FORMULA_FIX = "give the formula of the working electrode in the cell's file, with numbers"
 
@@ -248,5 +252,8 @@ class Experimenting:
     def _after(self) -> MsgGenerator[None]:
         for name in self._used():
             yield from self._detectors[name].end()
-            yield from bps.abs_set(self._stations[name].shutter, "closed", group="shutter")
-        yield from bps.wait(group="shutter", timeout=SHUTTER_S, error_on_timeout=False)
+            try:
+                yield from bps.abs_set(self._stations[name].shutter, "closed", group="shutter")
+                yield from bps.wait(group="shutter", timeout=SHUTTER_S, error_on_timeout=False)
+            except FAILURES as error:
+                log.error("the shutter of %s was not closed: %s", name, cause_of(error))

@@ -12,7 +12,7 @@ from typing import Any
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
 from bluesky.protocols import Status
-from bluesky.utils import MsgGenerator
+from bluesky.utils import FailedStatus, MsgGenerator
 
 from intercalate.contract import RECORD_COLUMNS, Capability, OnLoss, StepType, Verb, code_of
 from intercalate.devices.roles import CyclesCells
@@ -40,6 +40,13 @@ log = logging.getLogger(__name__)
 
 class CellsFailedError(RuntimeError):
     """Some of several cells did not reach the end of their programs."""
+
+
+def is_of_another(error: Exception, device: Any) -> bool:
+    """Whether a status failed that belongs to another device: thrown here, and meant for who waits for it."""
+    status = error.args[0] if isinstance(error, FailedStatus) and error.args else None
+    owner = getattr(status, "device", None)
+    return owner is not None and getattr(owner, "root", owner) is not device
 
 
 class CyclingCell:
@@ -202,6 +209,8 @@ class CyclingCell:
         try:
             yield from self.keyed(plan)
         except FAILURES as error:
+            if is_of_another(error, self.cycler):
+                raise
             log.error("%s: %s", self.name, cause_of(error))
             yield from self.abort()
             self.failure = error

@@ -17,8 +17,9 @@ from ophyd import Signal
 
 from intercalate import streams
 from intercalate.cell import Cell
-from intercalate.contract import RECORD_COLUMNS, Capability, OnLoss, Verb
+from intercalate.contract import Capability, OnLoss, Verb
 from intercalate.devices.roles import CyclesCells
+from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.waiting import trigger_and_wait
 from intercalate.protocol import (
     BoundProgram,
@@ -260,17 +261,14 @@ def drain(cycler: CyclesCells) -> MsgGenerator[np.ndarray]:
     Returns
     -------
     ndarray, shape (n, len(RECORD_COLUMNS))
-        The records just collected.
+        The records collected since the last time.
     """
-    pages = yield from bps.collect(cycler, name=streams.CYCLING, stream=False, return_payload=True)
+    yield from bps.collect(cycler, name=streams.CYCLING, stream=False)
     if cycler.impedance.pending > 0:
         yield from bps.collect(cycler.impedance, name=streams.EIS, stream=False)
-    # Where a pause without rewinding hit the message, its answer is lost, but not its documents.
-    rows = [
-        np.column_stack([page["data"][f"{cycler.name}_{column}"] for column in RECORD_COLUMNS])
-        for page in pages or ()
-    ]
-    return np.concatenate(rows) if rows else np.empty((0, len(RECORD_COLUMNS)))
+    # A pause, or an instrument's failing status, takes the answer of the message it hits, not its documents:
+    # what the device has given out is asked for, and is given once, now or the next time.
+    return cycler.take_collected()
 
 
 def drain_at_the_end(cycler: CyclesCells) -> MsgGenerator[None]:
@@ -308,10 +306,13 @@ def apply_on_abort(cycler: CyclesCells, on_abort: OnLoss, program_id: str) -> Ms
     """
     if on_abort is OnLoss.CONTINUE:
         return
-    yield from bps.abs_set(
-        cycler.verb, Verb.STOP, program_id=program_id, why="the plan was aborted", group="on_abort"
-    )
-    yield from bps.wait(group="on_abort", timeout=CLEANUP_S, error_on_timeout=False)
+    try:
+        yield from bps.abs_set(
+            cycler.verb, Verb.STOP, program_id=program_id, why="the plan was aborted", group="on_abort"
+        )
+        yield from bps.wait(group="on_abort", timeout=CLEANUP_S, error_on_timeout=False)
+    except FAILURES as error:
+        log.error("%s was not told to rest: %s", cycler.channel, cause_of(error))
 
 
 def cycling_records(
