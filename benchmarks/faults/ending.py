@@ -136,8 +136,7 @@ def take_up(act: Act) -> Took:
     """kill -9, and another session that goes on."""
     since = act.scene.now()
     act.process.kill()
-    path = act.scene.folder / "experiment.toml"
-    again = Run(act.scene.config, path, "--take-up")
+    again = Run(act.scene.config, "resume")
     act.runs.append(again)
     again.wait_for_frames(1)
     took = act.took(since)

@@ -113,12 +113,12 @@ class Follower:
 
 
 class Run(Follower):
-    """`intercalate run` of an experiment file."""
+    """A command that runs an experiment: `run` and its file, or `resume`."""
 
-    def __init__(self, config: Config, path: Path, *options: str):
+    def __init__(self, config: Config, *words: str):
         super().__init__(config)
         config_file = config.storage.folder.parent / "simulated.toml"
-        command = module_command("intercalate.cli", "-c", str(config_file), "run", *options, str(path))
+        command = module_command("intercalate.cli", "-c", str(config_file), *words)
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

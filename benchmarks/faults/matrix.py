@@ -171,7 +171,7 @@ def _begin(act: Act, episode: Episode) -> None:
         scene.folder, steps, on_abort=episode.on_abort, on_client_lost=episode.on_client_lost
     )
     if episode.is_process:
-        act.runs.append(Run(scene.config, path))
+        act.runs.append(Run(scene.config, "run", str(path)))
     else:
         from intercalate.experiment import Experiment
 

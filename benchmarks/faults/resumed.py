@@ -18,13 +18,14 @@ from benchmarks.faults.experiments import Follower, Run, experiment_file, of_ste
 from benchmarks.faults.rendering import frames_that_differ
 from benchmarks.report import table
 from benchmarks.rig import beamline, wait_for
+from intercalate.catalog.chain import runs_of_experiment
 from intercalate.catalog.client import find_run, run_status
 from intercalate.catalog_services import open_configured_catalog
 from intercalate.cell import Cell
 from intercalate.config import Config
 from intercalate.contract import RECORD_COLUMNS
 from intercalate.protocol import Protocol, bind
-from intercalate.report import ABSENT, NO_SESSION, report_of, runs_of_experiment
+from intercalate.report import ABSENT, NO_SESSION, report_of
 
 RATE = 500.0
 """At twice this, a session that starts on a busy machine comes hours of cell time late."""
@@ -143,12 +144,12 @@ def _performed(kills_s: list[float]) -> Result:
         )
         runs: list[Follower] = []
         for at_s in kills_s:
-            run = Run(config, path, *(["--take-up"] if runs else []))
+            run = Run(config, *(["resume"] if runs else ["run", str(path)]))
             runs.append(run)
             run.wait_for_frames(1)
             wait_for(lambda: _test_time_s(run) >= at_s, LONGEST_S, f"{at_s:.0f} s", 0.02)  # noqa: B023
             run.kill()
-        last = Run(config, path, *(["--take-up"] if runs else []))
+        last = Run(config, *(["resume"] if runs else ["run", str(path)]))
         runs.append(last)
         code, words = last.end(LONGEST_S)
         if code != 0:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bluesky import RunEngine
 
     from intercalate.catalog.journal import Journal
+    from intercalate.devices.archive import Archive
     from intercalate.devices.cycler import Cycler
     from intercalate.devices.logbook import Logbook
     from intercalate.devices.station import DiffractionStation
@@ -43,6 +44,8 @@ class Session:
         Detector, shutter, monitors, beam, sample changer, clocks and calibrations.
     logbook
         Writes to the shift log: `logbook.add("...")`.
+    archive
+        Knows the runs.
     """
 
     config: Config
@@ -51,6 +54,7 @@ class Session:
     cyclers: "dict[str, Cycler]"
     xrd: "DiffractionStation"
     logbook: "Logbook"
+    archive: "Archive"
 
     @property
     def cycler(self) -> "Cycler":
@@ -76,16 +80,12 @@ class Session:
             station.calibrations,
             station.dose,
         )
-        return {one.name: one for one in (*self.cyclers.values(), station, *parts, self.logbook)}
+        return {
+            one.name: one for one in (*self.cyclers.values(), station, *parts, self.logbook, self.archive)
+        }
 
-    def plan(self, experiment: "Experiment", *, take_up: bool = False) -> Any:
-        """The plan that an experiment file asks for.
-
-        Parameters
-        ----------
-        take_up
-            Go on with what a session that is gone has left running.
-        """
+    def plan(self, experiment: "Experiment") -> Any:
+        """The plan that an experiment file asks for."""
         from intercalate_plans import in_situ, operando_cells
 
         plan = in_situ if experiment.mode == "in_situ" else operando_cells
@@ -95,7 +95,6 @@ class Session:
             [one.task() for one in experiment.cells],
             on_abort=str(experiment.on_abort),
             on_client_lost=str(experiment.on_client_lost),
-            take_up=take_up,
         )
 
     def preflights(self, experiment: "Experiment", overrides: dict[str, str] | None = None) -> list[Any]:
@@ -127,14 +126,6 @@ class Session:
                 )
             )
         return plans
-
-    def channels(self, experiment: "Experiment") -> "list[Cycler]":
-        """Cycler channel of every cell of an experiment."""
-        places = self.xrd.changer.places
-        return [
-            self.cycler if one.place is None else self.cyclers[places[one.place].channel or ""]
-            for one in experiment.cells
-        ]
 
     def close(self) -> None:
         """Write out what is left, and let others command the cycler."""
@@ -171,6 +162,7 @@ def open_session(
     from bluesky import RunEngine
 
     from intercalate.catalog.journal import Journal, last_start_of
+    from intercalate.devices.archive import Archive
     from intercalate.devices.channel_access import print_to_log
     from intercalate.devices.logbook import Logbook
     from intercalate.orchestration.continuing import linked_to_what_they_continue
@@ -195,7 +187,8 @@ def open_session(
     engine.subscribe(journal)
     if on_document is not None:
         engine.subscribe(on_document)
-    return Session(settings, engine, journal, cyclers, station, logbook)
+    archive = Archive(name="archive", folder=journal.folder)
+    return Session(settings, engine, journal, cyclers, station, logbook, archive)
 
 
 def acknowledge(config: Config) -> list[str]:

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from catalog.conftest import Laboratory
 from catalog.making import PairedClocks, declare, record, take
 from intercalate.catalog.alignment import align
+from intercalate.catalog.chain import runs_of_experiment
 from intercalate.catalog.client import CatalogError, find_run, records
 from intercalate.catalog.clock import ClockModel
 from intercalate.catalog.cycler_clock import ClockCheck, clock_of_checks, clock_of_offset
@@ -25,7 +26,6 @@ from intercalate.cell import Cell
 from intercalate.cli import main
 from intercalate.config import EXAMPLES
 from intercalate.cycling_files import read_cycling_files
-from intercalate.report import runs_of_experiment
 from unit.cycling_files.samples import write_mpt
 
 pytestmark = pytest.mark.service

@@ -24,7 +24,14 @@ class Runs:
         """Start `intercalate run`, with options and the times of `protocol`."""
         steps = protocol(**times)
         path = experiment_file(self._folder, steps, on_abort=on_abort, on_client_lost=on_client_lost)
-        run = Run(self._beamline.config, path, *options)
+        return self._run("run", *options, str(path))
+
+    def resume(self, *words: str) -> Run:
+        """Start `intercalate resume`."""
+        return self._run("resume", *words)
+
+    def _run(self, *words: str) -> Run:
+        run = Run(self._beamline.config, *words)
         self.started.append(run)
         return run
 

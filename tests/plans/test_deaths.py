@@ -188,25 +188,25 @@ def test_what_a_killed_plan_left_running_is_taken_up(
     beamline: Beamline, session: Session, runs: Runs
 ) -> None:
     """The second run has every record since the start, and goes on measuring; nothing is charged twice."""
-    times, others = ({"charge_s": charge_s, "rest_s": 39_000.0} for charge_s in (1000.0, 900.0))
-    died = runs.start(on_client_lost="continue", **times)
+    died = runs.start(on_client_lost="continue", charge_s=1000.0, rest_s=39_000.0)
     died.wait_for_frames(3)
     died.kill()
     program_id = session.cycler.program_info()["program_id"]
 
-    refused, words = runs.start("--take-up", on_client_lost="continue", **others).end()
+    refused, words = runs.resume("0123456789").end()
     assert refused != 0
-    assert_says(words, "the experiment ended early", "CH1 has no program like this to take up", program_id)
+    assert_says(words, "no experiment whose id, or a run's, begins with '0123456789'")
     assert session.cycler.is_busy
 
-    run = runs.start("--take-up", on_client_lost="continue", **times)
+    (before,) = died.documents().of("start")
+    run = runs.resume(before["uid"][:8])
     code, words = run.end(90)
     assert code == 0, words
     info = session.cycler.program_info()
     assert (info["program_id"], info["status"]) == (program_id, "complete")
     documents = run.documents()
     assert np.array_equal(documents.records(), program_records(beamline, info), equal_nan=True)
-    (before,), (start,) = died.documents().of("start"), documents.of("start")
+    (start,) = documents.of("start")
     assert start["experiment_uid"] == before["experiment_uid"]
     assert start["continues"] == before["uid"]
     assert "continues" not in before
@@ -222,10 +222,9 @@ def test_what_a_killed_plan_left_running_is_taken_up(
     assert reasons <= {OVERTAKEN}
     assert len(documents.events("missed")) < 20
 
-    late = runs.start("--take-up", on_client_lost="continue", **times)
-    code, words = late.end(90)
-    assert code == 0, words
-    assert np.array_equal(late.documents().records(), documents.records(), equal_nan=True)
+    refused, words = runs.resume().end()
+    assert refused != 0
+    assert_says(words, f"experiment {start['experiment_uid']} is finished", "nothing is left of it")
     assert session.cycler.program_info() == info
 
 
@@ -257,7 +256,7 @@ def test_a_program_that_was_cut_off_is_not_taken_up(beamline: Beamline, session:
     wait_for(
         lambda: state.get(use_monitor=False) == CyclerState.INTERRUPTED, LEASE_S + MARGIN_S, "INTERRUPTED"
     )
-    refused, words = runs.start("--take-up", on_client_lost="rest").end()
+    refused, words = runs.resume().end()
     assert refused != 0
     assert_says(words, "interrupted (its client was lost)", "is not repeated", "intercalate acknowledge")
     assert_at_open_circuit(session)

@@ -290,6 +290,17 @@ class MeasuresDiffraction(Protocol):
 
 
 @runtime_checkable
+class KnowsRuns(Protocol):
+    """The archive of runs."""
+
+    name: str
+
+    def latest_runs(self, uid: str | None = None) -> list[Any]:
+        """The latest run of every program of an experiment: `start`, `is_finished`."""
+        ...
+
+
+@runtime_checkable
 class KeepsLog(Protocol):
     """The shift log."""
 

@@ -91,19 +91,19 @@ def test_a_cycler_that_does_not_answer_hides_no_error(engine: RunEngine) -> None
 
 def test_a_detector_that_hangs_is_left_alone_until_it_answers(engine: RunEngine) -> None:
     detector: Any = Detector()
-    opened = OpenDetector(detector, 10.0)
+    opened = OpenDetector(detector)
     refused: list[str] = []
 
     def plan():
-        yield from opened.prepare()
+        yield from opened.prepare(10.0)
         detector.hangs = True
         yield from opened.end()
         try:
-            yield from opened.prepare()
+            yield from opened.prepare(10.0)
         except RuntimeError as error:
             refused.append(str(error))
         detector.hangs = False
-        yield from opened.prepare()
+        yield from opened.prepare(10.0)
         yield from opened.end()
 
     engine(plan())
@@ -113,16 +113,16 @@ def test_a_detector_that_hangs_is_left_alone_until_it_answers(engine: RunEngine)
 
 def test_a_staging_that_failed_is_taken_back_before_the_next(engine: RunEngine) -> None:
     detector: Any = Detector()
-    opened = OpenDetector(detector, 10.0)
+    opened = OpenDetector(detector)
     detector.hangs = True
 
     def plan():
         try:
-            yield from opened.prepare()
+            yield from opened.prepare(10.0)
         except TimeoutError:
             detector.hangs = False
         yield from opened.end()
-        yield from opened.prepare()
+        yield from opened.prepare(10.0)
         yield from opened.end()
 
     engine(plan())
