@@ -70,6 +70,7 @@ class DiffractometerSection(_Section):
     saturation_counts: Positive
     distance_mm: Positive
     pixel_mm: Positive
+    shape: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
     beam_mm: tuple[float, float]
 
 
@@ -94,6 +95,14 @@ class CalibrationSection(_Section):
 
     folder: Path
     max_age_h: Positive
+
+
+class BeamSection(_Section):
+    """The beam, and what it is on paper."""
+
+    prefix: Prefix
+    energy_kev: Positive
+    size_mm: tuple[Positive, Positive]
 
 
 class PrefixSection(_Section):
@@ -154,7 +163,7 @@ class Config(_Section):
     channel_access: ChannelAccess
     site: SiteLimits
     cycler: CyclerSection
-    beam: PrefixSection
+    beam: BeamSection
     monitors: MonitorsSection
     diffractometer: DiffractometerSection
     shutter: PrefixSection

@@ -16,21 +16,11 @@ if TYPE_CHECKING:
 @click.pass_context
 def check(context: click.Context, experiment_file: Path) -> None:
     """Say what an experiment file would do, without any hardware."""
-    from intercalate.check import schedules_of, unforeseen
+    from intercalate.check import check as check_experiment
     from intercalate.experiment import Experiment
 
     config = configuration(context)
-    experiment = Experiment.from_file(experiment_file, config.site)
-    for one in experiment.cells:
-        click.echo(f"{one.place}: {one.cell.name}" if one.place else one.cell.name)
-        click.echo(one.protocol.describe())
-        if one.hold is not None:
-            click.echo(one.hold.describe())
-        for task in one.measurements:
-            click.echo(f"{task.name}: frames {task.when.describe()}; {task.exposure_s:g} s each.")
-    for instrument, schedule in schedules_of(experiment, config).items():
-        click.echo(f"Visits of {instrument}:\n{schedule.describe()}")
-    for line in unforeseen(experiment):
+    for line in check_experiment(Experiment.from_file(experiment_file, config.site), config):
         click.echo(line)
 
 

@@ -54,8 +54,18 @@ class BlockReader:
 
     @property
     def pending(self) -> int:
-        """Rows announced and not yet read."""
-        return self._until(int(self._announced.get())) - self.cursor
+        """Rows announced and not yet read.
+
+        Raises
+        ------
+        CyclerSilent
+            If the server does not answer.
+        """
+        try:
+            announced = int(self._announced.get())
+        except CHANNEL_ACCESS_ERRORS as error:
+            raise CyclerSilent(f"{self._announced.pvname} does not answer: {error}") from error
+        return self._until(announced) - self.cursor
 
     def _until(self, announced: int) -> int:
         return announced if self.end is None else min(announced, self.end)

@@ -234,6 +234,15 @@ class BoundProgram(_Frozen):
                 problems += _segment_problems(part, limits)
         return problems
 
+    def passes_of_steps(self) -> dict[int, int]:
+        """How often each step is passed, by its position in the protocol, from 1."""
+        return {
+            part.step_id: passes
+            for block, passes in zip(self.blocks, self._passes())
+            if isinstance(block, Run)
+            for part in (*block.parts, *block.last)
+        }
+
     def _passes(self) -> list[int]:
         """How often each block is passed."""
         passes = [1] * len(self.blocks)
