@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from intercalate.cell import Cell
 from intercalate.contract import OnLoss
+from intercalate.orchestration.occasions import check_when, load_conditions
 from intercalate.orchestration.tasks import MeasurementTask
+from intercalate.orchestration.when import WhenError
 from intercalate.problems import Problem, ProblemsError, problems_of
 from intercalate.protocol import BoundProgram, Hold, Protocol, ProtocolError, SiteLimits, bind, with_holds
 
@@ -53,6 +55,7 @@ class _File(_Section):
     on_abort: OnLoss
     on_client_lost: OnLoss
     preflight: bool = False
+    condition_files: tuple[Path, ...] = ()
     cell: Path | None = None
     protocol: Path | None = None
     initial_soc: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -177,12 +180,15 @@ class Experiment(_Section):
     ----------
     preflight
         Whether every cell is checked before the start.
+    condition_files
+        Plan files whose functions conditions name.
     """
 
     mode: Mode
     on_abort: OnLoss
     on_client_lost: OnLoss
     preflight: bool
+    condition_files: tuple[Path, ...] = ()
     cells: Annotated[tuple[ExperimentCell, ...], Field(min_length=1)]
 
     @property
@@ -211,14 +217,18 @@ class Experiment(_Section):
             raise ExperimentError(str(path), problems_of(error, _File)) from None
         if problems := file.problems() or _missing_files(file, path):
             raise ExperimentError(str(path), problems)
+        for one in file.condition_files:
+            load_conditions(path.parent / one)
         cells = tuple(_read_cell(file, number, path) for number in range(len(file.all_cells())))
         problems = []
         for number, cell in enumerate(cells):
             program = cell.bound(site)
             for one in cell.measurements:
                 where = f"cells[{number}].measurements" if file.cells else "measurements"
-                found = one.when.problems_with(program)
-                problems += [problem.under(f"{where}.{one.name}.when") for problem in found]
+                try:
+                    check_when(one.when, program)
+                except WhenError as error:
+                    problems += [problem.under(f"{where}.{one.name}.when") for problem in error.problems]
         if problems:
             raise ExperimentError(str(path), problems)
         return cls(
@@ -226,6 +236,7 @@ class Experiment(_Section):
             on_abort=file.on_abort,
             on_client_lost=file.on_client_lost,
             preflight=file.preflight,
+            condition_files=tuple((path.parent / one).resolve() for one in file.condition_files),
             cells=cells,
         )
 

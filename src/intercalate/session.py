@@ -95,6 +95,7 @@ class Session:
             [one.task() for one in experiment.cells],
             on_abort=str(experiment.on_abort),
             on_client_lost=str(experiment.on_client_lost),
+            md={"condition_files": [str(one) for one in experiment.condition_files]},
         )
 
     def preflights(self, experiment: "Experiment", overrides: dict[str, str] | None = None) -> list[Any]:
