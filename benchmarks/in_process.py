@@ -18,7 +18,7 @@ from intercalate.beam_quality import BeamQuality
 from intercalate.catalog.alignment import FrameTimes, align_frames
 from intercalate.catalog.clock import ClockModel
 from intercalate.cell import Cell
-from intercalate.contract import RECORD_COLUMNS, ControlMode, OnLoss
+from intercalate.contract import IMPEDANCE_COLUMNS, RECORD_COLUMNS, ControlMode, OnLoss
 from intercalate.cycler_server.executor import ChannelExecutor
 from intercalate.cycler_server.ledger import ProgramLedger
 from intercalate.cycler_server.records import RecordFile
@@ -45,13 +45,20 @@ class CellOnChannel:
         made = make_cell(model, seed=seed, host=host)
         area_cm2 = made.describe()["area_cm2"] * active_mass
         self.cell = make_cell(model, seed=seed, host=host, area_cm2=area_cm2)
+        self.dt_s = self.cell.dt_s
         self.site = site
         self._control = (ControlMode.REST, 0.0)
         # The channel knows of its rig what this class has of it.
         channel: Any = SimulatedChannel("CH1", "A1", self)  # pyright: ignore[reportArgumentType]
         self._channel = channel
         self.records = RecordFile(folder / "records.f8")
-        self.executor = ChannelExecutor(channel, self.records, ProgramLedger(folder / "programs.jsonl"), site)
+        self.executor = ChannelExecutor(
+            channel,
+            self.records,
+            RecordFile(folder / "impedances.f8", IMPEDANCE_COLUMNS),
+            ProgramLedger(folder / "programs.jsonl"),
+            site,
+        )
         channel.found()
         self.step()
 
