@@ -18,11 +18,13 @@ from intercalate.beam_quality import BeamQuality
 from intercalate.catalog.alignment import FrameTimes, align_frames
 from intercalate.catalog.clock import ClockModel
 from intercalate.cell import Cell
+from intercalate.config import EXAMPLES, Config
 from intercalate.contract import IMPEDANCE_COLUMNS, RECORD_COLUMNS, ControlMode, OnLoss
 from intercalate.cycler_server.executor import ChannelExecutor
 from intercalate.cycler_server.ledger import ProgramLedger
 from intercalate.cycler_server.records import RecordFile
 from intercalate.protocol import Protocol, SiteLimits, bind
+from intercalate_plans.studies import Study
 from intercalate_sims.cell import make_cell
 from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import ProbeState
@@ -139,3 +141,21 @@ def reduced(
     aligned = align_frames(records, times, clock, cell=cell)
     merged = aligned.drop_vars("frame").merge(fitted.drop_vars("frame", errors="ignore"))
     return Measured(records, merged, [truth_of(states) for _, states in exposures])
+
+
+def lithiated(
+    instrument: Instrument, known: Calibrated, study: Study, host: str, seed: int, folder: Path
+) -> Measured:
+    """Do what a study of one cell with frames at even times says, in a cell of this graphite."""
+    site = Config.from_file(EXAMPLES / "config" / "simulated.toml").site
+    formation, experiment = (one.cells[0] for one in study.experiments(site))
+    (task,) = experiment.measurements
+    if task.exposure_s != EXPOSURE_S or task.when.every is None:
+        raise ValueError(f"{study.id}: only frames of {EXPOSURE_S:g} s at even times are made in one process")
+    active_mass = instrument.hidden.cell("A1").active_mass
+    world = CellOnChannel(study.about.cell_model, seed, Host(host), active_mass, folder, site)
+    world.run("formation", formation.protocol, formation.cell)
+    records, exposures = world.run(
+        "measured", experiment.protocol, experiment.cell, every_s=task.when.every.time_s
+    )
+    return reduced(instrument, known, experiment.cell, records, exposures)
