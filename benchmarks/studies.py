@@ -30,15 +30,17 @@ WITH, WITHOUT = 0.95, 0.05
 FIRST_SEED = 100
 
 INTRODUCTION = """\
-Written by `make studies` (`python -m benchmarks.studies`). What a study is, and what decides that its finding was
-recovered, is in [design.md](design.md). All data are simulated."""
+Written by `make studies` (`python -m benchmarks.studies`). What a study is, and what decides that its
+finding was recovered, is in [design.md](design.md). All data are simulated."""
 WHAT_IS_IN = """\
-These are not whole runs: cell model, simulated channel, cycler executor, diffraction station, calibration, reduction,
-alignment and analysis are those of the beamline, in one process, without Channel Access, RunEngine, journal and
-catalog. Cycler and detector have one clock, and the cell stands in the middle of the beam."""
+These are not whole runs: cell model, simulated channel, cycler executor, diffraction station, calibration,
+reduction, alignment and analysis are those of the beamline, in one process, without Channel Access,
+RunEngine, journal and catalog. Cycler and detector have one clock, and the cell stands in the middle of
+the beam."""
 WHAT_IS_TRUE = """\
-With the effect. The truth is what the same analysis finds when it is given the lattices, shares and lithium contents
-that the simulator put into the frames; the voltage of a plateau has none."""
+With the effect. Spread is that over the seeds, whose cells differ. The truth is what the same analysis finds
+when it is given the lattices, shares and lithium contents that the simulator put into the frames; the
+voltage of a plateau has none."""
 
 Quantities = dict[str, tuple[float, float, float]]
 """Value, standard error and truth by name; NaN where there is none."""
@@ -191,8 +193,8 @@ def document(
         "# Studies",
         INTRODUCTION,
         f"## Over {seeds} seeds each",
-        f"Seeds {FIRST_SEED} to {FIRST_SEED + seeds - 1}; each draws instrument, detector, cell and noise. "
-        + WHAT_IS_IN,
+        f"Seeds {FIRST_SEED} to {FIRST_SEED + seeds - 1}; each draws instrument, detector, cell and noise.",
+        WHAT_IS_IN,
         recovery_table(found, names),
         WHAT_IS_TRUE,
         quantity_table(found, names),

@@ -20,6 +20,9 @@ PARTS = 10
 RISE = 2.0
 """A plateau holds at least so many times the charge per volt of the slopes on both its sides."""
 
+FLANK = 0.25
+"""A plateau reaches to where the charge per volt is this share of that of its peak."""
+
 SMALLEST_SHARE = 0.05
 """Of all charge; what holds less is a shoulder."""
 
@@ -33,7 +36,7 @@ class Plateau:
     voltage_v, sigma_v
         Of its peak of dQ/dV.
     low_v, high_v
-        Where dQ/dV is half of that.
+        Where dQ/dV is `FLANK` of that.
     from_ah, to_ah
         Charge that the step had passed when the voltage came to it and left it.
     rise_sigmas
@@ -142,7 +145,7 @@ def find_plateaus(step: Step) -> list[Plateau]:
     peaks, found = find_peaks(curve, prominence=0.0)
     plateaus = []
     for peak, left, right in zip(peaks.tolist(), found["left_bases"], found["right_bases"]):
-        low, high = _half_height(curve, peak)
+        low, high = _extent(curve, peak)
         low_v, high_v = float(grid_v[low]), float(grid_v[high])
         from_ah, to_ah = step.between_ah(low_v, high_v)
         rise, *rises = [float(one[peak] - RISE * max(one[left], one[right])) for one in (curve, *without)]
@@ -166,9 +169,9 @@ def _summit(grid_v: np.ndarray, curve: np.ndarray, near: int) -> float:
     return float(grid_v[top] + np.clip(shift, -1, 1) * GRID_V)
 
 
-def _half_height(curve: np.ndarray, peak: int) -> tuple[int, int]:
-    """First and last point around a peak that are at least half as high."""
-    below = np.flatnonzero(curve < curve[peak] / 2)
+def _extent(curve: np.ndarray, peak: int) -> tuple[int, int]:
+    """First and last point of the flanks of a peak."""
+    below = np.flatnonzero(curve < FLANK * curve[peak])
     left, right = below[below < peak], below[below > peak]
     return (int(left[-1]) + 1 if left.size else 0), (int(right[0]) - 1 if right.size else curve.size - 1)
 

@@ -84,7 +84,7 @@ def _largest_two(plateaus: list[Plateau]) -> tuple[Plateau, Plateau] | None:
 
 @dataclass(frozen=True)
 class _Change:
-    """By how much something differs between both ends of a plateau."""
+    """A value, or a difference of two, with its standard error."""
 
     value: float
     sigma: float
@@ -98,10 +98,16 @@ def _change(series: Series, plateau: Plateau) -> _Change:
     inside = (series.at >= plateau.from_ah) & (series.at <= plateau.to_ah)
     if inside.sum() < 2:
         return _Change(math.nan, math.nan)
-    ends = (plateau.from_ah, plateau.to_ah)
-    first, last = np.interp(ends, series.at, series.value)
-    before, after = np.interp(ends, series.at, series.sigma)
-    return _Change(float(last - first), math.hypot(before, after))
+    before, after = (_interpolated(series, one) for one in (plateau.from_ah, plateau.to_ah))
+    return _Change(after.value - before.value, math.hypot(before.sigma, after.sigma))
+
+
+def _interpolated(series: Series, at_ah: float) -> _Change:
+    """Between two frames anything from the one value to the other may be true, all of it as likely."""
+    number = int(np.searchsorted(series.at, at_ah))
+    beside = series.value[max(number - 1, 0) : number + 1]
+    sigma = math.hypot(float(np.interp(at_ah, series.at, series.sigma)), np.ptp(beside) / math.sqrt(12))
+    return _Change(float(np.interp(at_ah, series.at, series.value)), sigma)
 
 
 def _both(name: str, label: str, changes: list[_Change], unit: str) -> list[Quantity]:
