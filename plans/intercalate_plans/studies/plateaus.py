@@ -8,6 +8,8 @@ import numpy as np
 import xarray as xr
 from scipy.signal import fftconvolve, find_peaks
 
+from intercalate_plans.studies.finding import SIGNIFICANCE
+
 KERNEL_V = 0.004
 """Standard deviation of the Gaussian with which every piece of charge is spread over the voltage."""
 
@@ -145,12 +147,12 @@ def find_plateaus(step: Step) -> list[Plateau]:
     peaks, found = find_peaks(curve, prominence=0.0)
     plateaus = []
     for peak, left, right in zip(peaks.tolist(), found["left_bases"], found["right_bases"]):
-        low, high = _extent(curve, peak)
+        low, high = _extent(curve, peak, int(left), int(right))
         low_v, high_v = float(grid_v[low]), float(grid_v[high])
         from_ah, to_ah = step.between_ah(low_v, high_v)
         rise, *rises = [float(one[peak] - RISE * max(one[left], one[right])) for one in (curve, *without)]
         error = _jackknife(rises)
-        if rise > 0 and error > 0 and to_ah - from_ah >= SMALLEST_SHARE * step.charge_ah[-1]:
+        if rise > SIGNIFICANCE * error > 0 and to_ah - from_ah >= SMALLEST_SHARE * step.charge_ah[-1]:
             place_v = _summit(grid_v, curve, peak)
             scatter_v = _jackknife([_summit(grid_v, one, peak) for one in without])
             sigma_v = math.hypot(scatter_v, _summit(grid_v, wider, peak) - place_v)
@@ -169,11 +171,13 @@ def _summit(grid_v: np.ndarray, curve: np.ndarray, near: int) -> float:
     return float(grid_v[top] + np.clip(shift, -1, 1) * GRID_V)
 
 
-def _extent(curve: np.ndarray, peak: int) -> tuple[int, int]:
-    """First and last point of the flanks of a peak."""
+def _extent(curve: np.ndarray, peak: int, left_base: int, right_base: int) -> tuple[int, int]:
+    """First and last point of the flanks of a peak, which end at the valleys beside it at the latest."""
     below = np.flatnonzero(curve < FLANK * curve[peak])
     left, right = below[below < peak], below[below > peak]
-    return (int(left[-1]) + 1 if left.size else 0), (int(right[0]) - 1 if right.size else curve.size - 1)
+    first = int(left[-1]) + 1 if left.size else 0
+    last = int(right[0]) - 1 if right.size else curve.size - 1
+    return max(first, left_base), min(last, right_base)
 
 
 def _jackknife(values: Sequence[float]) -> float:
