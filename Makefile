@@ -8,7 +8,7 @@ export OPENBLAS_NUM_THREADS := 1
 # Without bytecode the servers take half a minute to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint bench faults clean
+.PHONY: demo test lint bench faults studies clean
 
 $(BIN)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -33,6 +33,9 @@ bench: $(BIN)/.installed
 
 faults: $(BIN)/.installed
 	$(BIN)/python -m benchmarks faults
+
+studies: $(BIN)/.installed
+	$(BIN)/python -m benchmarks.studies
 
 clean:
 	rm -rf $(VENV) demo .pytest_cache .ruff_cache

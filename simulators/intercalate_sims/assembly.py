@@ -37,7 +37,7 @@ class Layout:
 
 def hidden_of(settings: SimulationSettings) -> Hidden:
     """By how much this beamline differs from its settings."""
-    return Hidden.draw(settings.seed, settings.holders, settings.cells)
+    return Hidden.draw(settings.seed, settings.holders, settings.cells, settings.hosts)
 
 
 def make_beam(settings: SimulationSettings) -> Beam:
@@ -76,6 +76,7 @@ def make_world(settings: SimulationSettings, layout: Layout) -> "World":
         state_path=layout.state,
         beam=make_beam(settings),
         active_mass={name: hidden.cell(name).active_mass for name in settings.cells},
+        hosts={name: hidden.cell(name).host for name in settings.hosts},
     )
 
 

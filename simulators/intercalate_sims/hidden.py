@@ -3,11 +3,13 @@
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
 import numpy as np
+
+from intercalate_sims.cell.hosts import Host
 
 ENERGY_SIGMA = 5e-4
 DISTANCE_SIGMA_MM = 1.0
@@ -31,12 +33,15 @@ class HiddenCell:
         Added to the thickness of each electrode.
     active_mass
         True over nominal mass of both electrodes, as their area.
+    host
+        What graphite it really has in it.
     """
 
     displacement_um: float = 0.0
     positive_um: float = 0.0
     negative_um: float = 0.0
     active_mass: float = 1.0
+    host: Host = Host.STAGED
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,14 @@ class Hidden:
     cells: Mapping[str, HiddenCell] = field(default_factory=dict)
 
     @classmethod
-    def draw(cls, seed: int, holders: Iterable[str], cells: Iterable[str]) -> Self:
-        """Draw from the seed; what one holder or cell gets does not depend on which others there are."""
+    def draw(
+        cls, seed: int, holders: Iterable[str], cells: Iterable[str], hosts: Mapping[str, Host] | None = None
+    ) -> Self:
+        """Draw from the seed; what one holder or cell gets does not depend on which others there are.
+
+        The graphite of `hosts` is as it says.
+        """
+        known = hosts or {}
         beamline = _normal(seed, "beamline", 6)
         tilt = np.radians(TILT_SIGMA_DEG)
         return cls(
@@ -75,7 +86,7 @@ class Hidden:
             rot1_rad=float(tilt * beamline[4]),
             rot2_rad=float(tilt * beamline[5]),
             holders_mm={name: _holder(seed, name) for name in holders},
-            cells={name: _cell(seed, name) for name in cells},
+            cells={name: replace(_cell(seed, name), host=known.get(name, Host.STAGED)) for name in cells},
         )
 
     def holder_mm(self, name: str) -> tuple[float, float]:

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from intercalate.cycler_server.soft_ioc import server_environment
 from intercalate.problems import ProblemsError, problems_of
-from intercalate_sims.cell import REPLAY, cell_specs, is_replay, make_cell
+from intercalate_sims.cell import REDUCED, REPLAY, cell_specs, is_replay, make_cell
+from intercalate_sims.cell.hosts import Host
 
 STANDARDS = ("LaB6", "Si", "empty", "fluorescence")
 """What a holder may hold besides a cell."""
@@ -100,6 +101,8 @@ class SimulationSettings(_Section):
     beam: BeamServer
     diffractometer: DiffractometerServer
     holders: Annotated[dict[str, HolderSettings], Field(min_length=1)]
+    hosts: dict[str, Host] = {}
+    """Cells that have another graphite in them than the real one. Nobody is told."""
 
     @model_validator(mode="after")
     def _contents_exist(self) -> Self:
@@ -110,6 +113,10 @@ class SimulationSettings(_Section):
         for name, holder in self.holders.items():
             if holder.content not in known:
                 raise ValueError(f"holder {name} holds {holder.content!r}; known are {', '.join(known)}")
+        for name in self.hosts:
+            if self.cells.get(name) not in REDUCED:
+                able = [cell for cell, model in self.cells.items() if model in REDUCED]
+                raise ValueError(f"hosts names {name!r}; cells with a choice are {', '.join(able)}")
         return self
 
     @classmethod

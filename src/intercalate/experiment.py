@@ -211,15 +211,33 @@ class Experiment(_Section):
         except (OSError, tomllib.TOMLDecodeError) as error:
             problem = Problem("", str(path), str(error), "name a TOML file; `intercalate init` writes one")
             raise ExperimentError(str(path), [problem]) from None
+        return cls.from_content(content, str(path), path.parent, site)
+
+    @classmethod
+    def from_content(cls, content: Any, source: str, folder: Path, site: SiteLimits) -> Self:
+        """Check what stands in an experiment file.
+
+        Parameters
+        ----------
+        source
+            Its name, for messages.
+        folder
+            To which the paths in it are relative.
+
+        Raises
+        ------
+        ExperimentError, CellError, ProtocolError
+            As `from_file`.
+        """
         try:
             file = _File.model_validate(content)
         except ValidationError as error:
-            raise ExperimentError(str(path), problems_of(error, _File)) from None
-        if problems := file.problems() or _missing_files(file, path):
-            raise ExperimentError(str(path), problems)
+            raise ExperimentError(source, problems_of(error, _File)) from None
+        if problems := file.problems() or _missing_files(file, folder):
+            raise ExperimentError(source, problems)
         for one in file.condition_files:
-            load_conditions(path.parent / one)
-        cells = tuple(_read_cell(file, number, path) for number in range(len(file.all_cells())))
+            load_conditions(folder / one)
+        cells = tuple(_read_cell(file, number, source, folder) for number in range(len(file.all_cells())))
         problems = []
         for number, cell in enumerate(cells):
             program = cell.bound(site)
@@ -230,35 +248,35 @@ class Experiment(_Section):
                 except WhenError as error:
                     problems += [problem.under(f"{where}.{one.name}.when") for problem in error.problems]
         if problems:
-            raise ExperimentError(str(path), problems)
+            raise ExperimentError(source, problems)
         return cls(
             mode=file.mode,
             on_abort=file.on_abort,
             on_client_lost=file.on_client_lost,
             preflight=file.preflight,
-            condition_files=tuple((path.parent / one).resolve() for one in file.condition_files),
+            condition_files=tuple((folder / one).resolve() for one in file.condition_files),
             cells=cells,
         )
 
 
-def _missing_files(file: _File, path: Path) -> list[Problem]:
+def _missing_files(file: _File, folder: Path) -> list[Problem]:
     named = [(name, getattr(one, name)) for one in file.all_cells() for name in ("cell", "protocol")]
     return [
-        Problem(name, value.name, f"there is no such file as {path.parent / value}", _MEND_PATH)
+        Problem(name, value.name, f"there is no such file as {folder / value}", _MEND_PATH)
         for name, value in named
-        if not (path.parent / value).is_file()
+        if not (folder / value).is_file()
     ]
 
 
-def _read_cell(file: _File, number: int, path: Path) -> ExperimentCell:
+def _read_cell(file: _File, number: int, source: str, folder: Path) -> ExperimentCell:
     one = file.all_cells()[number]
     try:
         measurements = file.measurements_of(number)
     except ExperimentError as error:
-        raise ExperimentError(str(path), error.problems) from None
+        raise ExperimentError(source, error.problems) from None
     read = ExperimentCell(
-        cell=Cell.from_file(path.parent / one.cell),
-        protocol=Protocol.from_file(path.parent / one.protocol),
+        cell=Cell.from_file(folder / one.cell),
+        protocol=Protocol.from_file(folder / one.protocol),
         initial_soc=one.initial_soc,
         measurements=measurements,
         hold=file.hold_of(number),
@@ -269,5 +287,5 @@ def _read_cell(file: _File, number: int, path: Path) -> ExperimentCell:
             with_holds(read.protocol, read.hold)
         except ProtocolError as error:
             where = f"cells[{number}].hold" if one.hold is not None and file.cells else "hold"
-            raise ExperimentError(str(path), [one.under(where) for one in error.problems]) from None
+            raise ExperimentError(source, [one.under(where) for one in error.problems]) from None
     return read

@@ -5,14 +5,15 @@ from typing import Any
 from intercalate_sims.cell.interface import CellModel
 
 PYBAMM_SPECS = ("pybamm:Chen2020",)
-NAMES = ("nmc811-graphite", "graphite-li")
+REDUCED = ("nmc811-graphite", "graphite-li")
+"""Cells of the reduced model."""
 REPLAY = "replay:"
 """Before the path of a cycler's file, which is then played back."""
 
 
 def cell_specs() -> tuple[str, ...]:
     """Names that `make_cell` knows; besides, it plays back `replay:FILE`."""
-    return (*NAMES, *PYBAMM_SPECS)
+    return (*REDUCED, *PYBAMM_SPECS)
 
 
 def is_replay(spec: str) -> bool:
@@ -48,8 +49,8 @@ def make_cell(
     temperature_c
         Of the surroundings.
     **options
-        Of the model: `initial_soc` (None: as assembled) of all, `slices` and `side_reactions` of the
-        reduced ones.
+        Of the model: `initial_soc` (None: as assembled) of all, `slices`, `side_reactions` and `host` of
+        the reduced ones.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def make_cell(
         "area_cm2": area_cm2,
         "temperature_c": temperature_c,
     }
-    if spec in NAMES:
+    if spec in REDUCED:
         from intercalate_sims.cell.intercalation import IntercalationCell
         from intercalate_sims.cell.parameters import CELLS
 
@@ -93,7 +94,7 @@ def restore_cell(state: dict[str, Any]) -> CellModel:
         If the state lacks an entry.
     """
     spec = state["spec"]
-    if spec in NAMES:
+    if spec in REDUCED:
         from intercalate_sims.cell.intercalation import IntercalationCell
         from intercalate_sims.cell.parameters import CELLS
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from intercalate.contract import ControlMode
 from intercalate_sims.cell import kernel
+from intercalate_sims.cell.hosts import Host, with_host
 from intercalate_sims.cell.impedance import Electrode, impedance_ohm_m2
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState, Reading
 from intercalate_sims.cell.ocv import potential_table
@@ -83,6 +84,8 @@ class IntercalationCell:
         Through each electrode.
     side_reactions
         False leaves out SEI and plating, as in the reference the model is calibrated against.
+    host
+        What graphite it has in it; `describe` tells of the real one whatever it is.
 
     Raises
     ------
@@ -101,6 +104,7 @@ class IntercalationCell:
         initial_soc: float | None = None,
         slices: int = 8,
         side_reactions: bool = True,
+        host: Host = Host.STAGED,
     ):
         area_cm2 = parameters.area_cm2 if area_cm2 is None else area_cm2
         _check_range("dt_s", dt_s, 0.1, 10.0)
@@ -109,7 +113,9 @@ class IntercalationCell:
         _check_range("slices", slices, 1, 100)
         if initial_soc is not None:
             _check_range("initial_soc", initial_soc, 0.0, 1.0)
-        self.parameters = parameters
+        self.parameters = with_host(parameters, host)
+        self._told = parameters
+        self.host = host
         self.seed = seed
         self.dt_s = dt_s
         self.area_m2 = area_cm2 * 1e-4
@@ -267,8 +273,8 @@ class IntercalationCell:
         return ProbeState(
             time_s=self._steps * self.dt_s,
             temperature_c=float(self._total[kernel.TEMPERATURE_K]) - ZERO_CELSIUS_K,
-            positive=_electrode_state(self.parameters.positive, self._pos, self._spread_pos),
-            negative=_electrode_state(self.parameters.negative, self._neg, self._spread_neg),
+            positive=_electrode_state(self.parameters.positive, self._pos, self._spread_pos, self.host),
+            negative=_electrode_state(self.parameters.negative, self._neg, self._spread_neg, self.host),
             plated_li_ah=inventory["plated"],
             sei_charge_ah=inventory["sei"],
         )
@@ -317,6 +323,7 @@ class IntercalationCell:
             "area_m2": self.area_m2,
             "slices": self.slices,
             "side_reactions": self.side_reactions,
+            "host": self.host,
             "steps": self._steps,
             "total": self._total.tolist(),
             "salt": self._salt.tolist(),
@@ -341,6 +348,7 @@ class IntercalationCell:
             dt_s=state["dt_s"],
             slices=state["slices"],
             side_reactions=state["side_reactions"],
+            host=Host(state.get("host", Host.STAGED)),
         )
         cell.area_m2 = state["area_m2"]
         cell._steps = state["steps"]
@@ -364,7 +372,7 @@ class IntercalationCell:
             "nominal_capacity_ah": self.parameters.nominal_capacity_ah_m2 * self.area_m2,
             "slices": self.slices,
             "side_reactions": self.side_reactions,
-            "parameters": asdict(self.parameters),
+            "parameters": asdict(self._told),
         }
 
 
@@ -430,7 +438,7 @@ def _electrode_vector(
 
 
 def _electrode_state(
-    electrode: PorousElectrode | LithiumFoil, state: np.ndarray, scatter: np.ndarray
+    electrode: PorousElectrode | LithiumFoil, state: np.ndarray, scatter: np.ndarray, host: Host
 ) -> ElectrodeState:
     """What a probe finds; x of an emptied or filled host is clipped to 0..1."""
     if isinstance(electrode, LithiumFoil):
@@ -444,4 +452,5 @@ def _electrode_state(
         li_spread=tuple(np.sqrt(within + between).tolist()),
         thickness_um=electrode.thickness_m * 1e6,
         active_loading_mg_cm2=electrode.active_loading_mg_cm2,
+        host=str(host),
     )

@@ -55,6 +55,8 @@ class ElectrodeState:
         Of the coating.
     active_loading_mg_cm2
         Mass of active material per electrode area.
+    host
+        How it takes up lithium; see `hosts.Host`.
     """
 
     material: str
@@ -62,6 +64,7 @@ class ElectrodeState:
     li_spread: tuple[float, ...]
     thickness_um: float
     active_loading_mg_cm2: float
+    host: str = "staged"
 
 
 @dataclass(frozen=True, slots=True)

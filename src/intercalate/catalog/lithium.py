@@ -8,7 +8,7 @@ import numpy as np
 from intercalate.cell import Cell, CellError, Electrode
 from intercalate.materials import electrode
 
-MASS_RELATIVE_SIGMA = 0.01
+MASS_RELATIVE_SIGMA = 0.02
 """Relative standard error of an active mass, of which a cell says nothing: a disc weighed less its foil."""
 
 OUTSIDE = 0.05
