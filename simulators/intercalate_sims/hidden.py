@@ -9,6 +9,8 @@ from typing import Self
 
 import numpy as np
 
+from intercalate_sims.irradiation import BeamEffect
+
 ENERGY_SIGMA = 5e-4
 DISTANCE_SIGMA_MM = 1.0
 BEAM_SIGMA_MM = 0.5
@@ -53,6 +55,8 @@ class Hidden:
         Tilts of the detector, as pyFAI counts them.
     holders_mm
         Where each holder of the changer is, from where it should be.
+    beam_effect
+        What the beam does to the cells; None where it does nothing.
     """
 
     energy: float = 0.0
@@ -62,9 +66,17 @@ class Hidden:
     rot2_rad: float = 0.0
     holders_mm: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     cells: Mapping[str, HiddenCell] = field(default_factory=dict)
+    beam_effect: BeamEffect | None = None
 
     @classmethod
-    def draw(cls, seed: int, holders: Iterable[str], cells: Iterable[str]) -> Self:
+    def draw(
+        cls,
+        seed: int,
+        holders: Iterable[str],
+        cells: Iterable[str],
+        *,
+        beam_effect: BeamEffect | None = None,
+    ) -> Self:
         """Draw from the seed; what one holder or cell gets does not depend on which others there are."""
         beamline = _normal(seed, "beamline", 6)
         tilt = np.radians(TILT_SIGMA_DEG)
@@ -76,6 +88,7 @@ class Hidden:
             rot2_rad=float(tilt * beamline[5]),
             holders_mm={name: _holder(seed, name) for name in holders},
             cells={name: _cell(seed, name) for name in cells},
+            beam_effect=beam_effect,
         )
 
     def holder_mm(self, name: str) -> tuple[float, float]:
