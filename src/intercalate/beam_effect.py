@@ -8,6 +8,9 @@ geometry, temperature and profile are the same and cancel, except for `SPOT_SHAR
 for spots differ in thickness and grains. The share of a stage follows intensities, which grains and texture
 change from spot to spot: nothing of its error cancels. Between two cells nothing cancels at all, and cells of
 one make differ in capacity: at the same charge one is further on than the other (`CAPACITY_SPREAD`).
+
+What is compared are fitted lines. Where a share of the particles lags behind, a spot has two populations,
+and a line follows the larger one: means over the material differ by more than the lines. `misfit_ratio` tells.
 """
 
 import math
@@ -24,6 +27,9 @@ QUANTITIES = ("NMC811.a", "NMC811.c", "graphite.d", "graphite.a", "stage_1_fract
 SPOT_SHARE = 0.1
 """Of the systematic error of a lattice parameter, that does not cancel between two spots of a cell. By grains
 alone spots of a simulated cell scatter by 3 to 5 % of it; the rest is for coatings that are not even."""
+
+UNEVEN_FROM = 2.0
+"""Ratio of the misfits of exposed spot and control, from which on the former has lines of another shape."""
 
 CAPACITY_SPREAD = 0.02
 """Standard deviation of the capacity of cells of one make, relative."""
@@ -60,6 +66,8 @@ class Difference:
         Exposed spot minus control, in `unit`.
     sigma_stat, sigma_sys
         Standard uncertainties, by counting and by all else.
+    misfit_ratio
+        Reduced chi squared of the exposed spot over that of the control; NaN where it is not known.
     """
 
     quantity: str
@@ -70,6 +78,7 @@ class Difference:
     value: float
     sigma_stat: float
     sigma_sys: float
+    misfit_ratio: float = math.nan
 
     @property
     def sigma(self) -> float:
@@ -126,11 +135,18 @@ class Comparison:
             return f"Nothing can be said of an effect of the beam: {why}."
         if self.found:
             most = max(self.differences, key=lambda one: abs(one.significance))
+            uneven = any(one.misfit_ratio > UNEVEN_FROM for one in self.differences)
             return (
                 f"An effect of the beam was found: at {_dose(most.dose_gy)} {most.quantity} differs by "
                 f"{most.value:+.2g} ± {most.sigma:.1g} {most.unit}".rstrip()
                 + f" ({abs(most.significance):.1f} standard uncertainties; chance exceeds "
                 f"{self.threshold:.1f} in {FALSE_ALARM:.0%} of experiments)."
+                + (
+                    " Its lines have another shape than the control's: a share of the material lags behind, "
+                    "and the means over the material differ by more."
+                    if uneven
+                    else ""
+                )
             )
         last = {one.quantity: one for one in sorted(self.differences, key=lambda one: one.test_time_s)}
         limits = ", ".join(
@@ -195,13 +211,14 @@ class _Series:
     sigma_sys: np.ndarray
     dose_gy: np.ndarray
     charge_ah: np.ndarray
+    misfit: np.ndarray
 
     @classmethod
     def of(cls, frames: xr.Dataset, name: str, *, usable: np.ndarray | None = None) -> "_Series":
         columns = [np.asarray(frames[f"{name}{end}"], float) for end in ("", "_sigma_stat", "_sigma_sys")]
         time_s = np.asarray(frames["test_time_second"], float)
-        charge = np.asarray(frames["net_capacity_ah"], float) if "net_capacity_ah" in frames else time_s * 0.0
-        arrays = (time_s, *columns, doses_before(frames), charge)
+        charge, misfit = (_column(frames, one) for one in ("net_capacity_ah", "reduced_chi2"))
+        arrays = (time_s, *columns, doses_before(frames), charge, misfit)
         known = np.isfinite([time_s, *columns]).all(axis=0)
         kept = np.flatnonzero(known if usable is None else known & usable)
         return cls(*(one[kept[np.argsort(time_s[kept], kind="stable")]] for one in arrays))
@@ -282,6 +299,11 @@ def doses_before(frames: xr.Dataset) -> np.ndarray:
     return np.asarray(frames["dose_spot_gy"], float) - np.asarray(frames["dose_exposure_gy"], float)
 
 
+def _column(frames: xr.Dataset, name: str) -> np.ndarray:
+    """NaN where the frames have no such column."""
+    return np.asarray(frames[name], float) if name in frames else np.full(frames.sizes["frame"], math.nan)
+
+
 def _in_gap(frames: xr.Dataset) -> np.ndarray:
     return np.asarray(frames["in_gap"], bool) if "in_gap" in frames else np.zeros(frames.sizes["frame"], bool)
 
@@ -297,11 +319,16 @@ def _unusable(in_gap: bool, dose_gy: float, largest_gy: float) -> str:
 def _difference(
     name: str, unit: str, exposed: _Series, control: _Series, row: int, is_twin: bool
 ) -> Difference | None:
-    """Of one quantity at one control frame; None where no frame of the exposed spot is near."""
+    """Of one quantity at one control frame; None where no frame of the exposed spot is near, and of a stage
+    that neither has.
+    """
     near = _neighbours(exposed.time_s, float(control.time_s[row]))
     if near is None:
         return None
     at, weights = near.index, near.weights
+    sigma_stat = math.hypot(float(control.sigma_stat[row]), *(weights * exposed.sigma_stat[at]))
+    if not sigma_stat > 0:
+        return None
     declared = float(weights @ exposed.sigma_sys[at])
     kept = _kept(name, declared, float(control.sigma_sys[row]), is_twin)
     further_on = _further_on(exposed, near) if is_twin else 0.0
@@ -312,16 +339,20 @@ def _difference(
         dose_gy=float(weights @ exposed.dose_gy[at]),
         control_dose_gy=float(control.dose_gy[row]),
         value=float(weights @ exposed.value[at] - control.value[row]),
-        sigma_stat=math.hypot(float(control.sigma_stat[row]), *(weights * exposed.sigma_stat[at])),
+        sigma_stat=sigma_stat,
         sigma_sys=math.hypot(kept, _between(exposed, near), further_on),
+        misfit_ratio=float(weights @ exposed.misfit[at] / control.misfit[row]),
     )
 
 
 def _kept(name: str, exposed: float, control: float, is_twin: bool) -> float:
-    """Systematic errors of two fits that are left in their difference."""
+    """Systematic errors of two fits that are left in their difference.
+
+    What one declares more than the other, as it does for a profile that fits worse, is not common to both.
+    """
     if is_twin or name == "stage_1_fraction":
         return math.hypot(exposed, control)
-    return SPOT_SHARE * math.sqrt((exposed**2 + control**2) / 2.0)
+    return math.hypot(SPOT_SHARE * min(exposed, control), math.sqrt(abs(exposed**2 - control**2)))
 
 
 def _neighbours(times: np.ndarray, moment_s: float) -> _Neighbours | None:
@@ -356,6 +387,8 @@ def _between(exposed: _Series, near: _Neighbours) -> float:
 def _further_on(exposed: _Series, near: _Neighbours) -> float:
     """By how much a quantity differs between cells of one make, of different capacity, at the same charge."""
     here_ah = float(near.weights @ exposed.charge_ah[near.index])
+    if not math.isfinite(here_ah):
+        return 0.0
     ahead_ah = CAPACITY_SPREAD * abs(here_ah - float(exposed.charge_ah[0]))
     apart_ah = np.abs(exposed.charge_ah - here_ah)
     alike = np.flatnonzero(apart_ah <= ahead_ah)
