@@ -10,7 +10,7 @@ change from spot to spot: nothing of its error cancels. Between two cells nothin
 one make differ in capacity: at the same charge one is further on than the other (`CAPACITY_SPREAD`).
 
 What is compared are fitted lines. Where a share of the particles lags behind, a spot has two populations,
-and a line follows the larger one: means over the material differ by more than the lines. `misfit_ratio` tells.
+and a line follows the larger one: means over the material differ by more. `misfit_ratio` tells.
 """
 
 import math
@@ -231,17 +231,14 @@ class _Neighbours:
     Attributes
     ----------
     index, weights
-        One or two, and their weights in a linear interpolation to the moment.
+        Of the two, and their weights in a linear interpolation to the moment.
     bend_s
         By how much a value is off at most, if its slope changes by 1 per second between the two.
-    drift_s
-        Time from the only frame that is near; 0 where there are two.
     """
 
     index: list[int]
     weights: np.ndarray
-    bend_s: float = 0.0
-    drift_s: float = 0.0
+    bend_s: float
 
 
 def compare(exposed: xr.Dataset, control: xr.Dataset, *, is_twin: bool = False) -> Comparison:
@@ -284,7 +281,7 @@ def compare(exposed: xr.Dataset, control: xr.Dataset, *, is_twin: bool = False) 
     compared = {one.test_time_s for one in differences}
     for number in np.flatnonzero(usable):
         if float(times[number]) not in compared:
-            skipped[int(number)] = "there is no fit of it, or none of the exposed spot near enough"
+            skipped[int(number)] = "there is no fit of it, or none of the exposed spot right before and after"
     return Comparison(
         tuple(sorted(differences, key=lambda one: one.test_time_s)),
         tuple((float(times[number]), skipped[number]) for number in sorted(skipped)),
@@ -356,7 +353,7 @@ def _kept(name: str, exposed: float, control: float, is_twin: bool) -> float:
 
 
 def _neighbours(times: np.ndarray, moment_s: float) -> _Neighbours | None:
-    """Frames right before and after; the nearest alone where the other is missing or too far."""
+    """Frames right before and after; None where one is missing or too far: nothing is extrapolated."""
     if len(times) < 2:
         return None
     usual_s = float(np.median(np.diff(times)))
@@ -366,22 +363,19 @@ def _neighbours(times: np.ndarray, moment_s: float) -> _Neighbours | None:
         width_s = float(times[after] - times[before])
         share = (moment_s - float(times[before])) / width_s
         weights = np.array([1 - share, share])
-        return _Neighbours([before, after], weights, bend_s=share * (1 - share) * width_s)
-    nearest = int(np.argmin(np.abs(times - moment_s)))
-    apart_s = abs(float(times[nearest]) - moment_s)
-    return _Neighbours([nearest], np.ones(1), drift_s=apart_s) if apart_s <= usual_s else None
+        return _Neighbours([before, after], weights, share * (1 - share) * width_s)
+    return None
 
 
 def _between(exposed: _Series, near: _Neighbours) -> float:
     """Error of the interpolation, as the slopes around it show.
 
     Where a slope changes between two frames is not known: what is off by it at most is taken as the limit of
-    a uniform distribution. So is the drift from the only frame that is near.
+    a uniform distribution.
     """
     slopes = np.diff(exposed.value) / np.diff(exposed.time_s)
     around = slopes[max(0, near.index[0] - 1) : near.index[-1] + 1]
-    bend, drift = abs(float(around[-1] - around[0])), float(np.abs(around).max())
-    return (near.bend_s * bend + near.drift_s * drift) / math.sqrt(3.0)
+    return near.bend_s * abs(float(around[-1] - around[0])) / math.sqrt(3.0)
 
 
 def _further_on(exposed: _Series, near: _Neighbours) -> float:
