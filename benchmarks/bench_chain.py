@@ -32,6 +32,7 @@ from intercalate.reduction.shifts import line_shifts
 from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.changer import Holder, InBeam
 from intercalate_sims.hidden import Hidden
+from intercalate_sims.irradiation import Inactive
 from intercalate_sims.probes.detector import DetectorGeometry
 from intercalate_sims.probes.diffraction import truth_of
 from intercalate_sims.probes.monitors import DARK_PER_S, MonitorCounts
@@ -63,12 +64,14 @@ class Instrument:
         states: Sequence[tuple[float, ProbeState]] = (),
         *,
         dark: bool = False,
+        place_mm: tuple[float, float] = (0.0, 0.0),
+        inactive: Sequence[Inactive] = (),
     ) -> tuple[np.ndarray, MonitorCounts]:
-        """One exposure."""
+        """One exposure, of a spot of which particles may have stopped taking part."""
         self._start_s += 1000.0
-        holder = InBeam(Holder("H1", content, 0.0, 0.0), 1.0, 0.0, (0.0, 0.0))
+        holder = InBeam(Holder("H1", content, 0.0, 0.0), 1.0, 0.0, place_mm)
         flux = 0.0 if dark else FLUX
-        shot = Shot(self._start_s, exposure_s, flux, FLUX, 25.0, (0.5, 0.5), holder, states)
+        shot = Shot(self._start_s, exposure_s, flux, FLUX, 25.0, (0.5, 0.5), holder, states, inactive)
         frame, counts, _ = self._station.take(shot, 0)
         return frame, counts
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from intercalate_sims.beam import Beam, Optics
 from intercalate_sims.changer import Changer, Holder
 from intercalate_sims.hidden import Hidden
+from intercalate_sims.irradiation import BeamEffect
 from intercalate_sims.ring import Ring
 from intercalate_sims.settings import SimulationSettings
 
@@ -37,7 +38,11 @@ class Layout:
 
 def hidden_of(settings: SimulationSettings) -> Hidden:
     """By how much this beamline differs from its settings."""
-    return Hidden.draw(settings.seed, settings.holders, settings.cells, settings.hosts)
+    found = settings.beam_effect
+    effect = None if found is None else BeamEffect(found.inactive_share, found.fluence_j_cm2)
+    return Hidden.draw(
+        settings.seed, settings.holders, settings.cells, hosts=settings.hosts, beam_effect=effect
+    )
 
 
 def make_beam(settings: SimulationSettings) -> Beam:
@@ -77,6 +82,7 @@ def make_world(settings: SimulationSettings, layout: Layout) -> "World":
         beam=make_beam(settings),
         active_mass={name: hidden.cell(name).active_mass for name in settings.cells},
         hosts={name: hidden.cell(name).host for name in settings.hosts},
+        beam_effect=hidden.beam_effect,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 
 from intercalate_sims.cell.hosts import Host
+from intercalate_sims.irradiation import BeamEffect
 
 ENERGY_SIGMA = 5e-4
 DISTANCE_SIGMA_MM = 1.0
@@ -58,6 +59,8 @@ class Hidden:
         Tilts of the detector, as pyFAI counts them.
     holders_mm
         Where each holder of the changer is, from where it should be.
+    beam_effect
+        What the beam does to the cells; None where it does nothing.
     """
 
     energy: float = 0.0
@@ -67,14 +70,21 @@ class Hidden:
     rot2_rad: float = 0.0
     holders_mm: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     cells: Mapping[str, HiddenCell] = field(default_factory=dict)
+    beam_effect: BeamEffect | None = None
 
     @classmethod
     def draw(
-        cls, seed: int, holders: Iterable[str], cells: Iterable[str], hosts: Mapping[str, Host] | None = None
+        cls,
+        seed: int,
+        holders: Iterable[str],
+        cells: Iterable[str],
+        *,
+        hosts: Mapping[str, Host] | None = None,
+        beam_effect: BeamEffect | None = None,
     ) -> Self:
         """Draw from the seed; what one holder or cell gets does not depend on which others there are.
 
-        The graphite of `hosts` is as it says.
+        The graphite of `hosts` and the effect of the beam are as they say.
         """
         known = hosts or {}
         beamline = _normal(seed, "beamline", 6)
@@ -87,6 +97,7 @@ class Hidden:
             rot2_rad=float(tilt * beamline[5]),
             holders_mm={name: _holder(seed, name) for name in holders},
             cells={name: replace(_cell(seed, name), host=known.get(name, Host.STAGED)) for name in cells},
+            beam_effect=beam_effect,
         )
 
     def holder_mm(self, name: str) -> tuple[float, float]:

@@ -81,6 +81,13 @@ class DiffractometerServer(_Section):
     beamstop_radius_mm: Positive
 
 
+class BeamEffectSettings(_Section):
+    """What the beam does to a cell, which no client is told; see `irradiation.BeamEffect`."""
+
+    inactive_share: Annotated[float, Field(gt=0, le=1)]
+    fluence_j_cm2: Positive
+
+
 class HolderSettings(_Section):
     """One place of the sample changer, with the position that its users are told."""
 
@@ -103,6 +110,7 @@ class SimulationSettings(_Section):
     holders: Annotated[dict[str, HolderSettings], Field(min_length=1)]
     hosts: dict[str, Host] = {}
     """Cells that have another graphite in them than the real one. Nobody is told."""
+    beam_effect: BeamEffectSettings | None = None
 
     @model_validator(mode="after")
     def _contents_exist(self) -> Self:

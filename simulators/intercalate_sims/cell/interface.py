@@ -66,6 +66,12 @@ class ElectrodeState:
     active_loading_mg_cm2: float
     host: str = "staged"
 
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Self:
+        """Make of what `dataclasses.asdict` and JSON left of a state."""
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+        return cls(**fields)
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeState:
@@ -81,12 +87,9 @@ class ProbeState:
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Self:
         """Make of what `dataclasses.asdict` and JSON left of a state."""
-        electrodes: dict[str, Any] = {}
-        for side in ("positive", "negative"):
-            fields: dict[str, Any] = {
-                k: tuple(v) if isinstance(v, list) else v for k, v in content[side].items()
-            }
-            electrodes[side] = ElectrodeState(**fields)
+        electrodes: dict[str, Any] = {
+            side: ElectrodeState.from_dict(content[side]) for side in ("positive", "negative")
+        }
         return cls(**{**content, **electrodes})
 
 

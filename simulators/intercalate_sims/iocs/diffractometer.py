@@ -21,6 +21,7 @@ from intercalate_sims.iocs.frame_file import FrameFile
 from intercalate_sims.iocs.monitors import MonitorPVs
 from intercalate_sims.iocs.shutter import ShutterPVs
 from intercalate_sims.iocs.stage import StagePVs
+from intercalate_sims.irradiation import Inactive
 from intercalate_sims.link import InstrumentLink
 from intercalate_sims.probes.station import DiffractionStation, Shot
 
@@ -226,7 +227,7 @@ class SimulatedDiffractometer:
             cell = content if content in self.station.cells else None
             try:
                 async with shutter:
-                    message = await self.link.expose(cell, exposure_s)
+                    message = await self.link.expose(cell, exposure_s, self.changer.place_near(*position_mm))
                 in_beam = self.changer.in_beam(*position_mm, tuple(message["slit_mm"]))
                 yield self.shot(message, exposure_s, in_beam), message
             finally:
@@ -256,6 +257,7 @@ class SimulatedDiffractometer:
             slit_mm=tuple(message["slit_mm"]),
             in_beam=in_beam,
             states=list(zip(message["weights"], states)),
+            inactive=[Inactive.from_dict(one) for one in message["inactive"]],
         )
 
     async def _take(self, shot: Shot, message: dict[str, Any]) -> None:

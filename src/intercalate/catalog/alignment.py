@@ -28,6 +28,9 @@ CONTINUOUS = {
 }
 """Columns that are interpolated, where the records have them."""
 
+DOSES = ("dose_exposure_gy", "dose_spot_gy")
+"""Of an exposure, and of its spot with all that it had got by then."""
+
 DISCRETE = ("step_id", "step_count", "cycle_count")
 """Columns of which the last record before counts."""
 
@@ -334,10 +337,12 @@ def exposures_of(run: Any, stream: str | None = None) -> tuple[FrameTimes, Any, 
 
 
 def _monitors(table: Any, detector: str) -> dict[str, Any]:
-    """Number of each exposure, and its monitor counts; NaN where they are another exposure's."""
+    """Number of each exposure, its dose, and its monitor counts; NaN where they are another exposure's."""
     columns = {f"monitors_{name}": name for name in ("i0_counts", "it_counts", "live_time_s")}
     unique = f"{detector}_hdf_unique_id"
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {
+        name: ("frame", table[name].to_numpy(float), {"units": "Gy"}) for name in DOSES if name in table
+    }
     if unique in table:
         found["frame_id"] = ("frame", table[unique].to_numpy(int))
     if not set(columns) <= set(table):
