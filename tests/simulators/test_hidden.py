@@ -73,7 +73,7 @@ def test_it_is_kept_as_a_file(tmp_path: Path) -> None:
 
 
 def test_another_graphite_is_hidden_and_changes_nothing_else() -> None:
-    real, other = (Hidden.draw(1, ["H1"], ["A1"], hosts) for hosts in ({}, {"A1": Host.SOLID_SOLUTION}))
+    real, other = (Hidden.draw(1, ["H1"], ["A1"], hosts=hosts) for hosts in ({}, {"A1": Host.SOLID_SOLUTION}))
     assert other.cell("A1").host is Host.SOLID_SOLUTION
     assert replace(other.cell("A1"), host=Host.STAGED) == real.cell("A1")
 
