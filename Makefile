@@ -8,7 +8,7 @@ export OPENBLAS_NUM_THREADS := 1
 # Without bytecode the servers take half a minute to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench faults studies clean
 
 $(BIN)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +30,12 @@ test: lint
 
 bench: $(BIN)/.installed
 	$(BIN)/python -m benchmarks
+
+faults: $(BIN)/.installed
+	$(BIN)/python -m benchmarks faults
+
+studies: $(BIN)/.installed
+	$(BIN)/python -m benchmarks.studies
 
 clean:
 	rm -rf $(VENV) demo .pytest_cache .ruff_cache

@@ -1,7 +1,8 @@
 """Runs benchmarks by name and writes their tables into docs/benchmarks.md.
 
-Usage: python -m benchmarks [points records conditions idle speed soak reduction visits chain cell rehearsal]
-                            [--soak-minutes 30] [--seed 1]
+Usage: python -m benchmarks [points records conditions idle speed soak reduction visits chain cell rehearsal
+                             resumed] [--soak-minutes 30] [--seed 1]
+       python -m benchmarks faults [--seed 1], which writes docs/faults.md
 """
 
 import argparse
@@ -22,7 +23,12 @@ from benchmarks import (
     rehearsal,
     visits,
 )
+from benchmarks.faults import resumed
+from benchmarks.faults import run as fault_run
 from benchmarks.report import replace_section
+
+FAULTS = "faults"
+"""Has a document of its own, and an exit code."""
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
@@ -47,6 +53,7 @@ def benchmarks(soak_minutes: float, seed: int) -> dict[str, tuple[str, Callable[
         "chain": ("The whole chain on instruments nobody was told of", partial(script, "bench_chain")),
         "cell": ("Cell model against PyBaMM", partial(script, "bench_cell_model")),
         "rehearsal": ("A beamtime rehearsed blindly", partial(rehearsal.measure, seed)),
+        "resumed": ("Twenty hours with three sessions killed", partial(resumed.measure, seed)),
     }
 
 
@@ -55,12 +62,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", help="all where none is given")
     parser.add_argument("--soak-minutes", type=float, default=30.0)
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="of the rehearsal")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="of all that is drawn")
     arguments = parser.parse_args()
+    if arguments.names == [FAULTS]:
+        sys.exit(fault_run.main(arguments.seed))
     known = benchmarks(arguments.soak_minutes, arguments.seed)
     unknown = [name for name in arguments.names if name not in known]
     if unknown:
-        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}")
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}, and {FAULTS} alone")
     for name in arguments.names or known:
         title, measure = known[name]
         text = measure()

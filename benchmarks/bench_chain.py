@@ -9,7 +9,7 @@ Usage: python benchmarks/bench_chain.py [--instruments 20] [--states 6]
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,6 +32,7 @@ from intercalate.reduction.shifts import line_shifts
 from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.changer import Holder, InBeam
 from intercalate_sims.hidden import Hidden
+from intercalate_sims.irradiation import Inactive
 from intercalate_sims.probes.detector import DetectorGeometry
 from intercalate_sims.probes.diffraction import truth_of
 from intercalate_sims.probes.monitors import DARK_PER_S, MonitorCounts
@@ -50,21 +51,27 @@ ABSOLUTE, RELATIVE = 1e-4, 2e-5
 class Instrument:
     """A station of which only frames and monitors are seen."""
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int, model: str = MODEL):
         self.hidden = Hidden.draw(seed, ["H1"], ["A1"])
-        makeups = {"A1": makeup_of(MODEL)}
+        makeups = {"A1": makeup_of(model)}
         self._station = DiffractionStation(DetectorGeometry(), self.hidden, makeups, seed)
         self._start_s = 0.0
 
     def take(
-        self, content: str, exposure_s: float, state: ProbeState | None = None, *, dark: bool = False
+        self,
+        content: str,
+        exposure_s: float,
+        states: Sequence[tuple[float, ProbeState]] = (),
+        *,
+        dark: bool = False,
+        place_mm: tuple[float, float] = (0.0, 0.0),
+        inactive: Sequence[Inactive] = (),
     ) -> tuple[np.ndarray, MonitorCounts]:
-        """One exposure."""
+        """One exposure, of a spot of which particles may have stopped taking part."""
         self._start_s += 1000.0
-        holder = InBeam(Holder("H1", content, 0.0, 0.0), 1.0, 0.0, (0.0, 0.0))
-        states = [] if state is None else [(1.0, state)]
+        holder = InBeam(Holder("H1", content, 0.0, 0.0), 1.0, 0.0, place_mm)
         flux = 0.0 if dark else FLUX
-        shot = Shot(self._start_s, exposure_s, flux, FLUX, 25.0, (0.5, 0.5), holder, states)
+        shot = Shot(self._start_s, exposure_s, flux, FLUX, 25.0, (0.5, 0.5), holder, states, inactive)
         frame, counts, _ = self._station.take(shot, 0)
         return frame, counts
 
@@ -144,7 +151,7 @@ def ensemble(instruments: int, states: int, seed: int) -> Ensemble:
         for _ in range(states):
             x_negative = draw.uniform(0.15, 0.95)
             state = cell_state(0.97 - 0.72 * x_negative, x_negative, spread=draw.uniform(0.005, 0.03))
-            frame, counts = instrument.take("A1", EXPOSURE_S, state)
+            frame, counts = instrument.take("A1", EXPOSURE_S, [(1.0, state)])
             pattern = known.chain.reduce(frame, monitor=monitor(counts, EXPOSURE_S)).pattern
             result = fit(pattern, phases(), known.options, start=result)
             truth = truth_of([(1.0, state)])
@@ -163,7 +170,8 @@ def speed(repeats: int = 20) -> dict[str, float]:
     instrument = Instrument(1)
     known = calibrated(instrument)
     frames = [
-        instrument.take("A1", EXPOSURE_S, cell_state(0.45 + 0.002 * i, 0.65 - 0.003 * i)) for i in (0, 1)
+        instrument.take("A1", EXPOSURE_S, [(1.0, cell_state(0.45 + 0.002 * i, 0.65 - 0.003 * i))])
+        for i in (0, 1)
     ]
     (before, _), (frame, counts) = frames
     amount = monitor(counts, EXPOSURE_S)

@@ -2,7 +2,7 @@
 
 Four cells share the beam for two days, one of them a twin that is never exposed. Geometry, energy, masses,
 thicknesses and displacements are drawn by the simulator from a seed. On the way a shutter sticks, the storage
-ring loses its beam twice, the session is killed and its programs are taken up, and a cell loses its contact.
+ring loses its beam twice, the session is killed and the experiment is resumed, and a cell loses its contact.
 """
 
 import json
@@ -22,12 +22,13 @@ import epics
 from benchmarks.cells_in_a_row import with_cells
 from benchmarks.rehearsal_truth import compared, described
 from benchmarks.rig import on_free_ports, running, wait_for
+from intercalate.catalog.chain import cells_of, runs_of_experiment
 from intercalate.catalog.client import find_run, records
 from intercalate.catalog.client import runs as latest_runs
 from intercalate.catalog_services import catalog_services, open_configured_catalog
 from intercalate.config import EXAMPLES, Config
 from intercalate.contract import CyclerState
-from intercalate.report import ENDED_FIRST, IMPOSSIBLE, CellReport, cells_of, report_of, runs_of_experiment
+from intercalate.report import ENDED_FIRST, IMPOSSIBLE, CellReport, report_of
 from intercalate.services import module_command, single_threaded
 from intercalate.simulation import simulation_services
 
@@ -79,10 +80,9 @@ class Beamline:
         return said
 
     @contextmanager
-    def experiment(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-        """`intercalate run`, in a process of its own."""
-        command = self.command("run", *options, "experiments/rehearsal.toml")
-        with running(command, self.folder, self.folder / f"run{''.join(options)}.log") as process:
+    def experiment(self, verb: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+        """`intercalate run` or `resume`, in a process of its own."""
+        with running(self.command(verb, *words), self.folder, self.folder / f"{verb}.log") as process:
             yield process
 
     def channel(self, place: str) -> str:
@@ -234,7 +234,7 @@ def go_through(one: Beamline) -> None:
     ]
     strokes.append((CONTACT_H, lambda: one.turn(f"{one.channel(UNLUCKY)}Knob:ContactLoss", 1)))
     strokes.sort(key=lambda stroke: stroke[0])
-    with one.experiment() as first:
+    with one.experiment("run", "experiments/rehearsal.toml") as first:
         # A program that is over leaves its time standing.
         wait_for(lambda: 0 < one.hours() < 1 and is_charging(one), LONGEST_S, "the programs start", 0.2)
         for at_h, strike in [stroke for stroke in strokes if stroke[0] < KILL_H]:
@@ -245,13 +245,13 @@ def go_through(one: Beamline) -> None:
             raise RuntimeError(f"the session ended too early: {(one.folder / 'run.log').read_text()}")
         first.kill()
         first.wait()
-    one.say("note", "the session was killed; its programs are taken up")
-    with one.experiment("--take-up") as second:
+    one.say("note", "the session was killed; the experiment is resumed")
+    with one.experiment("resume") as second:
         for at_h, strike in [stroke for stroke in strokes if stroke[0] >= KILL_H]:
             wait_for(lambda: one.hours() >= at_h, LONGEST_S, f"{at_h:g} h", 0.05)  # noqa: B023
             strike()
         code = second.wait(LONGEST_S)
-        words = (one.folder / "run--take-up.log").read_text()
+        words = (one.folder / "resume.log").read_text()
         if code == 0 or "1 of 4 cells did not reach their end" not in " ".join(words.split()):
             raise RuntimeError(f"one cell of four was to fail, but: {words}")
 

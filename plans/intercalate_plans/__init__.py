@@ -3,6 +3,7 @@
 from intercalate_plans.alignment import align_cell
 from intercalate_plans.calibration import calibrate_geometry, take_darks, take_flat
 from intercalate_plans.cells import in_situ, operando_cells
+from intercalate_plans.continuing import continue_experiment
 from intercalate_plans.cycling import charge_discharge
 from intercalate_plans.diffraction import count_frames, scan_sample
 from intercalate_plans.ex_situ import bring_back, ex_situ
@@ -18,6 +19,7 @@ __all__ = [
     "calibrate_geometry",
     "charge_discharge",
     "charge_scan_discharge",
+    "continue_experiment",
     "count_frames",
     "ex_situ",
     "in_situ",

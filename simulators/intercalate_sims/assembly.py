@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from intercalate_sims.beam import Beam, Optics
 from intercalate_sims.changer import Changer, Holder
 from intercalate_sims.hidden import Hidden
+from intercalate_sims.irradiation import BeamEffect
 from intercalate_sims.ring import Ring
 from intercalate_sims.settings import (
     LABORATORY,
@@ -46,7 +47,11 @@ class Layout:
 
 def hidden_of(settings: SimulationSettings) -> Hidden:
     """By how much this beamline differs from its settings."""
-    return Hidden.draw(settings.seed, settings.holders, settings.cells)
+    found = settings.beam_effect
+    effect = None if found is None else BeamEffect(found.inactive_share, found.fluence_j_cm2)
+    return Hidden.draw(
+        settings.seed, settings.holders, settings.cells, hosts=settings.hosts, beam_effect=effect
+    )
 
 
 def make_beam(settings: SimulationSettings) -> Beam:
@@ -105,6 +110,8 @@ def make_world(settings: SimulationSettings, layout: Layout) -> "World":
         other_beams=make_tube(settings),
         vessel=make_vessel(settings),
         active_mass={name: hidden.cell(name).active_mass for name in settings.cells},
+        hosts={name: hidden.cell(name).host for name in settings.hosts},
+        beam_effect=hidden.beam_effect,
     )
 
 

@@ -77,6 +77,11 @@ class Changer:
         holder = self._nearest(x_mm, y_mm, math.inf)
         return holder.content if holder is not None else None
 
+    def place_near(self, x_mm: float, y_mm: float) -> tuple[float, float]:
+        """Of a beam at x, y on the nearest holder, from the centre of its window."""
+        holder = self._nearest(x_mm, y_mm, math.inf)
+        return (x_mm - holder.x_mm, y_mm - holder.y_mm) if holder is not None else (0.0, 0.0)
+
     def in_beam(self, x_mm: float, y_mm: float, slit_mm: tuple[float, float]) -> InBeam:
         """What a beam of this size (horizontal, vertical) meets with the stage at x, y."""
         holder = self._nearest(x_mm, y_mm, math.hypot(*slit_mm) / 2)

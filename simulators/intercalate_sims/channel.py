@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from intercalate.contract import ControlMode, EndReason
+from intercalate.contract import Capability, ControlMode, EndReason
 from intercalate.cycler_server.channel import ChannelError, ChannelListener, Sample
 from intercalate.protocol import Segment, SegmentProgress
 from intercalate_sims.link import WorldLink
+from intercalate_sims.sweep import Sweep
 from intercalate_sims.wire import Message
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,15 @@ class Knobs:
 
 
 class SimulatedChannel:
-    """A `Channel` on a cell of the simulated world."""
+    """A `Channel` on a cell of the simulated world.
+
+    A ramp is a staircase with a stair for each step of cell time.
+
+    Attributes
+    ----------
+    capabilities
+        Those of `Channel`, as the cell's model allows.
+    """
 
     def __init__(self, name: str, cell: str, rig: "SimulatedRig"):
         self.name = name
@@ -74,6 +83,9 @@ class SimulatedChannel:
         self._last: Sample | None = None
         self._segments = 0
         self._readings = 0
+        self._setpoint = 0.0
+        self._sweep: Sweep | None = None
+        self.capabilities = frozenset({Capability.VOLTAGE_SCAN})
 
     # Channel
 
@@ -95,6 +107,8 @@ class SimulatedChannel:
         self._from = self._last
         self._met_at_s = None
         self._slope_from, self._slope = None, math.nan
+        self._setpoint = segment.setpoint_at(self._rig.dt_s)
+        self._sweep = Sweep(segment.spectrum, self._segments) if segment.spectrum is not None else None
         self._drive()
 
     def open_circuit(self) -> None:
@@ -106,7 +120,7 @@ class SimulatedChannel:
         """How the cell is to be controlled: as the segment says, as far as the leads carry it."""
         if self._segment is None or self.knobs.contact_loss:
             return ControlMode.REST, 0.0
-        return self._segment.mode, self._segment.setpoint
+        return self._segment.mode, self._setpoint
 
     def _drive(self) -> None:
         self._rig.apply(self.cell, *self._control())
@@ -146,6 +160,28 @@ class SimulatedChannel:
         if reason is not EndReason.NONE:
             self.open_circuit()
             self._listener.on_ended(segment, reason)
+        else:
+            self._go_on(segment, sample)
+
+    def _go_on(self, segment: Segment, sample: Sample) -> None:
+        """Climb the next stair of a ramp; ask for what a sweep has measured in the last step."""
+        assert self._from is not None
+        elapsed_s = sample.unix_time_s - self._from.unix_time_s
+        if segment.ramp_per_s is not None:
+            self._setpoint = segment.setpoint_at(elapsed_s + self._rig.dt_s)
+            self._drive()
+        due_hz = self._sweep.due_hz(elapsed_s + _ROUNDING_S) if self._sweep is not None else []
+        if due_hz and not self.knobs.contact_loss:
+            self._rig.ask_impedance(self.cell, due_hz)
+
+    def take_impedance(self, impedance_ohm: list[complex]) -> None:
+        """What was asked for; it arrives before the next reading."""
+        segment, sweep = self._segment, self._sweep
+        if segment is None or sweep is None or self._listener is None:
+            return
+        for one in impedance_ohm:
+            if self._segment is segment:
+                self._listener.on_impedance(segment, sweep.measured(one))
 
     def _noise(self) -> float:
         """Keyed on the segment and the reading in it, so that no speed and no waiting changes it."""
@@ -184,6 +220,8 @@ class SimulatedChannel:
             soc=math.nan,
             voltage_slope_v_per_s=self._slope,
         )
+        if self._sweep is not None and self._sweep.complete:
+            return EndReason.SPECTRUM_COMPLETE
         cut = segment.ended_by(progress)
         if cut is None:
             return EndReason.NONE
@@ -229,7 +267,7 @@ class SimulatedRig:
         self._t0_unix_s = 0.0
         self._time_s = 0.0
         self._taken_at = time.monotonic()
-        self._dt_s = 0.0
+        self.dt_s = 0.0
         self.rate = 1.0
 
     async def run(self) -> None:
@@ -243,7 +281,7 @@ class SimulatedRig:
 
     def unix_time_s(self) -> float:
         """Laboratory time, between steps by the rate of the clock."""
-        passed_s = min((time.monotonic() - self._taken_at) * self.rate, self._dt_s)
+        passed_s = min((time.monotonic() - self._taken_at) * self.rate, self.dt_s)
         return self._t0_unix_s + self._time_s + passed_s
 
     def apply(self, cell: str, mode: ControlMode, setpoint: float, *, at_once: bool = False) -> None:
@@ -258,6 +296,10 @@ class SimulatedRig:
         self._commands[cell] = (mode, setpoint)
         if at_once and not self._in_step:
             self._send(go_on=False)
+
+    def ask_impedance(self, cell: str, frequencies_hz: list[float]) -> None:
+        """Ask for the impedance of a cell as it stands after the step that is being answered."""
+        self._link.send({"op": "impedance", "cell": cell, "frequencies_hz": frequencies_hz})
 
     def _send(self, *, go_on: bool) -> None:
         commands, self._commands = self._commands, {}
@@ -279,9 +321,14 @@ class SimulatedRig:
             case "attached":
                 self._attached = True
                 self._t0_unix_s, self._time_s = message["t0_unix_s"], message["time_s"]
-                self._dt_s, self.rate = message["dt_s"], message["rate"]
+                self.dt_s, self.rate = message["dt_s"], message["rate"]
                 for channel in self.channels.values():
+                    if message["cells"][channel.cell]["has_impedance"]:
+                        channel.capabilities |= {Capability.IMPEDANCE_SPECTROSCOPY}
                     channel.found()
+            case "impedance":
+                found = zip(message["real_ohm"], message["imaginary_ohm"])
+                self._by_cell[message["cell"]].take_impedance([complex(*one) for one in found])
             case other:
                 # Somebody else controls the cell; it may be let go at any time.
                 log.error("the world says %s: %s", other, message.get("why"))

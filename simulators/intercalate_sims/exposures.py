@@ -1,11 +1,14 @@
 """What the world keeps of an exposure while it runs: states of the cell, and the photons of each part."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from intercalate_sims.beam import Beam
+from intercalate_sims.irradiation import Inactive, Spot
 from intercalate_sims.wire import JsonLines
+
+KEV_J = 1.602176634e-16
 
 EXPOSURE_SAMPLES = 4
 """Equal parts of an exposure; of each, one state of the cell and the number of photons are kept."""
@@ -21,6 +24,10 @@ class Exposure:
         Through the instrument's shutter, in each equal part of the exposure.
     current_ma_s
         Integral of the ring current.
+    place_mm
+        Of the beam on the cell, from the centre of its window.
+    inactive
+        Particles that had stopped there before; those that stop during an exposure are seen by the next.
     """
 
     client: JsonLines
@@ -32,6 +39,8 @@ class Exposure:
     energy_kev: float
     slit_mm: tuple[float, float]
     beam: Beam
+    place_mm: tuple[float, float] = (0.0, 0.0)
+    inactive: list[Inactive] = field(default_factory=list)
     states: list[dict[str, Any]] = field(default_factory=list)
     photons: list[float] = field(default_factory=list)
     full_photons: float = 0.0
@@ -40,7 +49,7 @@ class Exposure:
     @classmethod
     def begin(
         cls, client: JsonLines, key: int, slot: str | None, start_s: float, exposure_s: float, *,
-        dt_s: float, beam: Beam,
+        dt_s: float, beam: Beam, place_mm: tuple[float, float] = (0.0, 0.0),
     ) -> "Exposure":  # fmt: skip
         """Start now; exposures shorter than a few steps of cell time have fewer parts."""
         parts = max(1, min(EXPOSURE_SAMPLES, int(exposure_s / dt_s)))
@@ -55,8 +64,21 @@ class Exposure:
             energy_kev=optics.energy_kev,
             slit_mm=(optics.slit_h_mm, optics.slit_v_mm),
             beam=beam,
+            place_mm=place_mm,
             photons=[0.0] * parts,
         )
+
+    @property
+    def spot(self) -> Spot:
+        """Where the beam is on the cell, to a micrometre."""
+        x_mm, y_mm = self.place_mm
+        return Spot(round(x_mm, 3), round(y_mm, 3), *self.slit_mm)
+
+    @property
+    def fluence_j_cm2(self) -> float:
+        """Energy per area so far."""
+        area_cm2 = self.slit_mm[0] * self.slit_mm[1] / 100.0
+        return sum(self.photons) * self.energy_kev * KEV_J / area_cm2
 
     def _part_s(self, number: float) -> float:
         return self.start_s + number * (self.end_s - self.start_s) / self.parts
@@ -102,6 +124,7 @@ class Exposure:
             "start_unix_s": t0_unix_s + self.start_s,
             "end_unix_s": t0_unix_s + self.end_s,
             "states": self.states,
+            "inactive": [asdict(one) for one in self.inactive],
             "weights": [part / total if total > 0 else 1 / self.parts for part in self.photons],
             "photons_s": total / exposure_s,
             "full_photons_s": self.full_photons / exposure_s,

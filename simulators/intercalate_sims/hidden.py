@@ -9,6 +9,9 @@ from typing import Self
 
 import numpy as np
 
+from intercalate_sims.cell.hosts import Host
+from intercalate_sims.irradiation import BeamEffect
+
 ENERGY_SIGMA = 5e-4
 DISTANCE_SIGMA_MM = 1.0
 BEAM_SIGMA_MM = 0.5
@@ -31,12 +34,15 @@ class HiddenCell:
         Added to the thickness of each electrode.
     active_mass
         True over nominal mass of both electrodes, as their area.
+    host
+        What graphite it really has in it.
     """
 
     displacement_um: float = 0.0
     positive_um: float = 0.0
     negative_um: float = 0.0
     active_mass: float = 1.0
+    host: Host = Host.STAGED
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,8 @@ class Hidden:
         Tilts of the detector, as pyFAI counts them.
     holders_mm
         Where each holder of the changer is, from where it should be.
+    beam_effect
+        What the beam does to the cells; None where it does nothing.
     """
 
     energy: float = 0.0
@@ -62,10 +70,23 @@ class Hidden:
     rot2_rad: float = 0.0
     holders_mm: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     cells: Mapping[str, HiddenCell] = field(default_factory=dict)
+    beam_effect: BeamEffect | None = None
 
     @classmethod
-    def draw(cls, seed: int, holders: Iterable[str], cells: Iterable[str]) -> Self:
-        """Draw from the seed; what one holder or cell gets does not depend on which others there are."""
+    def draw(
+        cls,
+        seed: int,
+        holders: Iterable[str],
+        cells: Iterable[str],
+        *,
+        hosts: Mapping[str, Host] | None = None,
+        beam_effect: BeamEffect | None = None,
+    ) -> Self:
+        """Draw from the seed; what one holder or cell gets does not depend on which others there are.
+
+        The graphite of `hosts` and the effect of the beam are as they say.
+        """
+        known = hosts or {}
         beamline = _normal(seed, "beamline", 6)
         tilt = np.radians(TILT_SIGMA_DEG)
         return cls(
@@ -75,7 +96,8 @@ class Hidden:
             rot1_rad=float(tilt * beamline[4]),
             rot2_rad=float(tilt * beamline[5]),
             holders_mm={name: _holder(seed, name) for name in holders},
-            cells={name: _cell(seed, name) for name in cells},
+            cells={name: replace(_cell(seed, name), host=known.get(name, Host.STAGED)) for name in cells},
+            beam_effect=beam_effect,
         )
 
     @classmethod

@@ -143,14 +143,21 @@ class InstrumentLink:
                 self.done()
             raise
 
-    async def expose(self, cell: str | None, exposure_s: float) -> Message:
+    async def expose(
+        self, cell: str | None, exposure_s: float, place_mm: tuple[float, float] = (0.0, 0.0)
+    ) -> Message:
         """Expose a cell, or nothing of the world; on return the clock stands still until `done` is called.
+
+        Parameters
+        ----------
+        place_mm
+            Of the beam on the cell, from the centre of its window.
 
         Returns
         -------
         dict
             See `Exposure.answer`: times, photons, and `states`, one `ProbeState` as a dict for each
-            equal part of the exposure.
+            equal part of the exposure; `inactive`, the particles that had stopped there before.
 
         Raises
         ------
@@ -159,7 +166,8 @@ class InstrumentLink:
         RuntimeError
             If the world refuses.
         """
-        return await self._ask({"op": "expose", "cell": cell, "exposure_s": exposure_s, **self._at})
+        asked = {"op": "expose", "cell": cell, "exposure_s": exposure_s, "place_mm": place_mm}
+        return await self._ask({**asked, **self._at})
 
     def shutter(self, is_open: bool) -> None:
         """Tell the world whether this instrument's own shutter lets the beam through."""

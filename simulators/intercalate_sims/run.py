@@ -56,6 +56,26 @@ def compile_model() -> None:
     make_cell("nmc811-graphite").advance(ControlMode.REST, 0.0)
 
 
+@main.command("foresee")
+@click.argument("request", type=click.Path(path_type=Path, exists=True))
+@click.argument("records", type=click.Path(path_type=Path))
+def foresee_program(request: Path, records: Path) -> None:
+    """Write the RECORDS of one pass of the program in REQUEST; print the name of the cell's model as JSON."""
+    import numpy as np
+
+    from intercalate.cell import Cell
+    from intercalate.protocol import BoundProgram, SiteLimits
+    from intercalate_sims.foresee import foresee, model_of
+
+    asked = json.loads(request.read_text())
+    cell = Cell.from_dict(asked["cell"])
+    model = model_of(cell)
+    if model is not None:
+        program = BoundProgram.from_json(asked["program"])
+        np.save(records, foresee(program, cell, SiteLimits.model_validate(asked["site"])))
+    click.echo(json.dumps({"model": model}))
+
+
 @main.command()
 def repeater() -> None:
     """Channel Access repeater, which clients look for and complain about if there is none."""

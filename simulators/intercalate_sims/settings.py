@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from intercalate.cycler_server.soft_ioc import server_environment
 from intercalate.problems import ProblemsError, problems_of
-from intercalate_sims.cell import cell_specs
+from intercalate_sims.cell import REDUCED, REPLAY, cell_specs, is_replay, make_cell
+from intercalate_sims.cell.hosts import Host
 from intercalate_sims.vessel import IN_VESSEL
 
 STANDARDS = ("LaB6", "Si", "empty", "fluorescence")
@@ -33,8 +34,15 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 def _known_model(name: str) -> str:
-    if name not in cell_specs():
-        raise ValueError(f"known models are {', '.join(cell_specs())}")
+    if is_replay(name):
+        # The processes that play it work elsewhere.
+        name = f"{REPLAY}{Path(name.removeprefix(REPLAY)).absolute()}"
+        try:
+            make_cell(name)
+        except OSError as error:
+            raise ValueError(f"the file to play cannot be read: {error}") from None
+    elif name not in cell_specs():
+        raise ValueError(f"known models are {', '.join(cell_specs())}, {REPLAY}FILE")
     return name
 
 
@@ -75,6 +83,13 @@ class DiffractometerServer(_Section):
     shape: tuple[Annotated[int, Field(ge=64)], Annotated[int, Field(ge=64)]]
     beam_mm: tuple[float, float]
     beamstop_radius_mm: Positive
+
+
+class BeamEffectSettings(_Section):
+    """What the beam does to a cell, which no client is told; see `irradiation.BeamEffect`."""
+
+    inactive_share: Annotated[float, Field(gt=0, le=1)]
+    fluence_j_cm2: Positive
 
 
 class HolderSettings(_Section):
@@ -137,6 +152,9 @@ class SimulationSettings(_Section):
     holders: Annotated[dict[str, HolderSettings], Field(min_length=1)]
     laboratory_xrd: LaboratoryServer | None = None
     transfer_vessel: VesselServer | None = None
+    hosts: dict[str, Host] = {}
+    """Cells that have another graphite in them than the real one. Nobody is told."""
+    beam_effect: BeamEffectSettings | None = None
 
     @model_validator(mode="after")
     def _contents_exist(self) -> Self:
@@ -147,6 +165,10 @@ class SimulationSettings(_Section):
         for name, holder in self.holders.items():
             if holder.content not in known:
                 raise ValueError(f"holder {name} holds {holder.content!r}; known are {', '.join(known)}")
+        for name in self.hosts:
+            if self.cells.get(name) not in REDUCED:
+                able = [cell for cell, model in self.cells.items() if model in REDUCED]
+                raise ValueError(f"hosts names {name!r}; cells with a choice are {', '.join(able)}")
         return self
 
     @classmethod

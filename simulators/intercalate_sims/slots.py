@@ -6,7 +6,8 @@ from typing import Any
 
 from intercalate.contract import ControlMode
 from intercalate_sims.cell import make_cell, restore_cell
-from intercalate_sims.cell.interface import CellModel
+from intercalate_sims.cell.hosts import Host
+from intercalate_sims.cell.interface import CellModel, HasImpedance
 from intercalate_sims.wire import JsonLines
 
 STATE_FORMAT = 2
@@ -34,19 +35,26 @@ class Slot:
         description = self.cell.describe()
         for key in ("area_cm2", "nominal_capacity_ah"):
             description[key] = round(description[key] / self.active_mass, 12)
-        return description
+        return {**description, "has_impedance": isinstance(self.cell, HasImpedance)}
 
 
 def fresh_slots(
-    specs: Mapping[str, str], seed: int, dt_s: float, active_mass: Mapping[str, float]
+    specs: Mapping[str, str],
+    seed: int,
+    dt_s: float,
+    active_mass: Mapping[str, float],
+    hosts: Mapping[str, Host],
 ) -> dict[str, Slot]:
     """Make a cell for each name, of the model that its specification names."""
     slots = {}
     for number, (name, spec) in enumerate(specs.items()):
-        cell, factor = make_cell(spec, seed=seed + number, dt_s=dt_s), active_mass.get(name, 1.0)
+        options: dict[str, Any] = {"seed": seed + number, "dt_s": dt_s}
+        if name in hosts:
+            options["host"] = hosts[name]
+        cell, factor = make_cell(spec, **options), active_mass.get(name, 1.0)
         if factor != 1.0:
             area_cm2 = cell.describe()["area_cm2"] * factor
-            cell = make_cell(spec, seed=seed + number, dt_s=dt_s, area_cm2=area_cm2)
+            cell = make_cell(spec, **options, area_cm2=area_cm2)
         slots[name] = Slot(cell, factor)
     return slots
 

@@ -16,9 +16,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from intercalate.contract import ControlMode
 from intercalate_sims.beam import Beam, steady_beam
+from intercalate_sims.cell.hosts import Host
+from intercalate_sims.cell.interface import HasImpedance
 from intercalate_sims.exposures import Exposure
+from intercalate_sims.irradiation import BeamEffect, Irradiated
 from intercalate_sims.slots import STATE_FORMAT, Slot, fresh_slots, saved_slots
 from intercalate_sims.state_file import StateFile
 from intercalate_sims.vessel import IN_VESSEL, Vessel
@@ -61,9 +66,13 @@ class World:
         In which they are carried.
     active_mass
         True over nominal active mass of each cell that differs; `status` tells the nominal.
+    hosts
+        The graphite of each cell that has another than the real one; `status` tells of the real one.
     state_path
         Where the state is kept; if it exists, the cells go on from there, after the time that has
         passed meanwhile at open circuit.
+    beam_effect
+        What the beam does to the spots that it meets; kept in `state_path` with the suffix `.spots`.
     wall
         Wall clock in unix seconds; injected in tests.
     """
@@ -80,6 +89,8 @@ class World:
         other_beams: Mapping[str, Beam] | None = None,
         vessel: Vessel | None = None,
         active_mass: Mapping[str, float] | None = None,
+        hosts: Mapping[str, Host] | None = None,
+        beam_effect: BeamEffect | None = None,
         wall: Callable[[], float] = time.time,
     ):
         if not rate > 0:
@@ -92,6 +103,7 @@ class World:
         self._vessel = vessel
         self._wall = wall
         self._file = StateFile(state_path)
+        self._irradiated = Irradiated(beam_effect, state_path.with_suffix(".spots"))
         self._exposures: list[Exposure] = []
         self._holds: dict[JsonLines, float] = {}
         self._controllers: set[JsonLines] = set()
@@ -101,16 +113,18 @@ class World:
         self._runs = False
         self._next: asyncio.TimerHandle | None = None
         self._watchdog: asyncio.TimerHandle | None = None
-        self._begin(slots, active_mass or {})
+        self._begin(slots, active_mass or {}, hosts or {})
         self._due = 0.0
         self._tick_mono = time.monotonic()
 
-    def _begin(self, specs: dict[str, str], active_mass: Mapping[str, float]) -> None:
+    def _begin(
+        self, specs: dict[str, str], active_mass: Mapping[str, float], hosts: Mapping[str, Host]
+    ) -> None:
         saved = self._file.state
         if saved is None:
             self.t0_unix_s = round(self._wall() * T0_PER_SECOND) / T0_PER_SECOND
             self._steps = 0
-            self.slots = fresh_slots(specs, self.seed, self.dt_s, active_mass)
+            self.slots = fresh_slots(specs, self.seed, self.dt_s, active_mass, hosts)
             self._save()
             return
         self.slots = saved_slots(saved, specs, self.dt_s, active_mass)
@@ -236,6 +250,14 @@ class World:
             self._waiting.discard(client)
             self._schedule()
 
+    def _answer_impedance(self, client: JsonLines, message: Message) -> None:
+        """Impedance of a cell as it stands, to its controller."""
+        slot = self.slots[message["cell"]]
+        if slot.owner is client and isinstance(slot.cell, HasImpedance):
+            found = slot.cell.impedance(np.array(message["frequencies_hz"], dtype=float))
+            answer = {"real_ohm": np.real(found).tolist(), "imaginary_ohm": np.imag(found).tolist()}
+            client.send({"op": "impedance", "cell": message["cell"], **answer})
+
     # Instruments
 
     def _begin_exposure(self, client: JsonLines, message: Message) -> None:
@@ -249,9 +271,13 @@ class World:
         if not 0 < exposure_s < math.inf:
             client.send({"op": "refused", "key": key, "why": f"an exposure of {exposure_s:g} s"})
             return
-        self._exposures.append(
-            Exposure.begin(client, key, name, self.time_s, exposure_s, dt_s=self.dt_s, beam=beam)
+        x_mm, y_mm = message.get("place_mm", (0.0, 0.0))
+        exposure = Exposure.begin(
+            client, key, name, self.time_s, exposure_s, dt_s=self.dt_s, beam=beam, place_mm=(x_mm, y_mm)
         )
+        if name is not None:
+            exposure.inactive = self._irradiated.inactive(name, exposure.spot)
+        self._exposures.append(exposure)
 
     def _expose(self) -> None:
         """Let the exposures live through the last step, and end those that are over."""
@@ -259,9 +285,17 @@ class World:
             is_open = exposure.client not in self._shut
             exposure.live(self.time_s - self.dt_s, self.time_s, is_open, self._probe(exposure))
             if exposure.end_s <= self.time_s:
-                self._exposures.remove(exposure)
+                self._end_exposures(lambda one, ended=exposure: one is ended)
                 self._holds[exposure.client] = time.monotonic()
                 exposure.client.send(exposure.answer(self.t0_unix_s))
+
+    def _end_exposures(self, ended: Callable[[Exposure], bool]) -> None:
+        """End exposures, whole or given up; the cell has got what it got."""
+        for exposure in [one for one in self._exposures if ended(one)]:
+            self._exposures.remove(exposure)
+            if exposure.slot is not None:
+                state = self.slots[exposure.slot].cell.probe_state()
+                self._irradiated.expose(exposure.slot, exposure.spot, exposure.fluence_j_cm2, state)
 
     def _probe(self, exposure: Exposure) -> Callable[[], dict[str, Any]] | None:
         if exposure.slot is None:
@@ -324,10 +358,10 @@ class World:
                 self._apply(client, message)
             case "expose":
                 self._begin_exposure(client, message)
+            case "impedance":
+                self._answer_impedance(client, message)
             case "cancel":
-                self._exposures = [
-                    e for e in self._exposures if e.client is not client or e.key != message["key"]
-                ]
+                self._end_exposures(lambda one: one.client is client and one.key == message["key"])
             case "shutter":
                 (self._shut.discard if message["open"] else self._shut.add)(client)
             case "beam":
@@ -372,7 +406,7 @@ class World:
         self._clients.discard(client)
         self._shut.discard(client)
         self._controllers.discard(client)
-        self._exposures = [e for e in self._exposures if e.client is not client]
+        self._end_exposures(lambda one: one.client is client)
         self._holds.pop(client, None)
         self._waiting.discard(client)
         self._schedule()

@@ -1,54 +1,211 @@
-"""The schedule of visits that an experiment file asks for."""
+"""What an experiment file would do: its course, its frames, their size and dose, and who waits for whom."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from intercalate.config import Config
+from intercalate.dose import dose_gy, energy_fluence_j_cm2, formula_of
 from intercalate.experiment import Experiment, ExperimentCell
+from intercalate.foresight import Foresight, foresee
 from intercalate.orchestration.schedule import Overheads, Schedule, Wanted, plan_visits
 from intercalate.orchestration.tasks import MeasurementTask
 from intercalate.views.progress import expected_duration_s
 
+HOUR_S = 3600.0
+BYTES_PER_PIXEL = 4
+MOST_CONFLICTS = 3
+"""Shown of each measurement."""
 
-def schedules_of(experiment: Experiment, config: Config) -> dict[str, Schedule]:
-    """Reckon the visits of an experiment on each instrument, at the speed of a real cell.
+
+@dataclass
+class Checked:
+    """What is known of one cell beforehand.
+
+    Attributes
+    ----------
+    foresight
+        None where there is no model of its chemistry.
+    duration_s
+        Of its program: foreseen, or a bound.
+    due_s
+        When each measurement is due in the pass that was simulated, or in all without a model.
+    frames
+        Of each measurement in all; None where it cannot be known.
+    """
+
+    cell: ExperimentCell
+    foresight: Foresight | None
+    duration_s: float
+    due_s: dict[str, np.ndarray] = field(default_factory=dict)
+    frames: dict[str, int | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, cell: ExperimentCell, config: Config) -> "Checked":
+        program = cell.bound(config.site)
+        foresight = foresee(program, cell.cell, config.site)
+        duration_s = expected_duration_s(program) if foresight is None else foresight.duration_s
+        found = cls(cell, foresight, duration_s)
+        for task in cell.measurements:
+            due_s, count = _occasions(task, found)
+            found.due_s[task.name], found.frames[task.name] = due_s, count
+        return found
+
+    @property
+    def shown_s(self) -> float:
+        """Time for which visits are reckoned."""
+        return self.duration_s if self.foresight is None else self.foresight.once_s
+
+
+def _occasions(task: MeasurementTask, checked: Checked) -> tuple[np.ndarray, int | None]:
+    """When a measurement is due, and how often in all."""
+    if checked.foresight is not None:
+        due_s = checked.foresight.due_s(task, checked.cell.executed)
+        if due_s is not None:
+            return due_s, checked.foresight.in_all(task, due_s)
+    if task.when.period_s is None:
+        return np.zeros(0), None
+    due_s = np.arange(0.0, checked.duration_s, task.when.period_s)
+    return due_s, len(due_s)
+
+
+def check(experiment: Experiment, config: Config) -> Iterator[str]:
+    """Say what an experiment would do, line by line.
 
     Raises
     ------
     ValueError
         If a cell is at a place that the sample changer does not have.
+    ForesightError
+        If the simulated cell cannot be asked.
     """
+    wanted: dict[str, list[Wanted]] = {}
+    checked = []
+    for cell in experiment.cells:
+        _check_place(cell, config)
+        yield f"{cell.place}: {cell.cell.name}" if cell.place else cell.cell.name
+        yield cell.protocol.describe()
+        if cell.hold is not None:
+            yield cell.hold.describe()
+        one = Checked.of(cell, config)
+        checked.append(one)
+        yield from _course(one)
+        for task in cell.measurements:
+            yield f"{task.name}: frames {task.when.describe()}; {task.exposure_s:g} s each."
+            yield from _amounts(task, one, config)
+            wanted.setdefault(task.instrument, []).append(_wanted(task, one, config))
+    if experiment.transfer is not None:
+        yield experiment.transfer.describe()
     overheads = Overheads(
         config.changer.speed_mm_per_s, config.changer.settling_s, config.diffractometer.readout_s
     )
-    wanted: dict[str, list[Wanted]] = {}
-    for cell in experiment.cells:
-        for one in cell.measurements:
-            wanted.setdefault(one.instrument, []).append(_wanted(cell, one, config))
-    return {instrument: plan_visits(cells, overheads) for instrument, cells in wanted.items()}
+    for instrument, asked in wanted.items():
+        schedule = plan_visits(asked, overheads)
+        part = ", one pass of each loop" if any(_is_extrapolated(one) for one in checked) else ""
+        yield f"Visits of {instrument}{part}:\n{schedule.describe()}"
+        yield _dead_time(schedule, overheads)
+        yield from _conflicts(schedule, checked)
 
 
-def unforeseen(experiment: Experiment) -> list[str]:
-    """What the schedule leaves out, in words: occasions that depend on the course of a cell."""
-    return [
-        f"{_name(cell, one)}: frames depend on the course of the cell; none of them is scheduled"
-        for cell in experiment.cells
-        for one in cell.measurements
-        if one.when.period_s is None
-    ]
+def _is_extrapolated(one: Checked) -> bool:
+    return one.foresight is not None and one.foresight.is_extrapolated
 
 
-def _name(cell: ExperimentCell, one: MeasurementTask) -> str:
-    return cell.label if len(cell.measurements) == 1 else f"{cell.label} {one.name}"
-
-
-def _wanted(cell: ExperimentCell, one: MeasurementTask, config: Config) -> Wanted:
+def _check_place(cell: ExperimentCell, config: Config) -> None:
     places = config.changer.places
     if cell.place is not None and cell.place not in places:
         raise ValueError(f"there is no place {cell.place!r} on the changer; there are {', '.join(places)}")
-    at = places[cell.place] if cell.place else None
-    return Wanted(
-        name=_name(cell, one),
-        position_mm=(at.x_mm, at.y_mm) if at else (0.0, 0.0),
-        every_s=one.when.period_s,
-        duration_s=expected_duration_s(cell.bound(config.site)),
-        exposure_s=one.exposure_s,
-        priority=one.priority,
+
+
+def _course(one: Checked) -> Iterator[str]:
+    """Step by step, as the simulated cell goes through it."""
+    hours = one.duration_s / HOUR_S
+    if one.foresight is None:
+        yield f"No model of this chemistry: at most {hours:.4g} h; nothing is known of its course."
+        return
+    yield f"Course of a simulated cell ({one.foresight.model}):"
+    yield "  step      from     lasts          voltage        charge   passes"
+    for step in one.foresight.steps:
+        yield (
+            f"  {step.step:4} {step.start_s / HOUR_S:7.2f} h {step.duration_s / HOUR_S:7.2f} h "
+            f"{step.start_v:6.3f} to {step.end_v:6.3f} V {step.charge_mAh:+9.3f} mAh {step.passes:8}"
+        )
+    said = " in all, each pass taken to be as the first" if one.foresight.is_extrapolated else ""
+    held = "; holds are shown as long as they may last" if one.cell.hold is not None else ""
+    yield f"  {hours:.4g} h{said}{held}"
+
+
+def _amounts(task: MeasurementTask, one: Checked, config: Config) -> Iterator[str]:
+    """How many frames, how large, and what they do to a spot."""
+    count = one.frames[task.name]
+    if count is None:
+        yield "  how many depends on the course of the cell, which is not known"
+        return
+    rows, columns = config.diffractometer.shape
+    yield f"  {count} frames, {count * rows * columns * BYTES_PER_PIXEL / 1e9:.3g} GB before compression"
+    formula = formula_of(one.cell.cell)
+    if not formula:
+        yield "  their dose is not known: give the formula of the working electrode in the cell's file"
+        return
+    frame_gy = frame_dose_gy(task, formula, config)
+    spots = len(task.spots_mm)
+    room = task.budget_gy // frame_gy
+    if task.at_budget == "next_spot" and room < count:
+        used = min(spots, -int(-count // room) if room else 0)
+        per_spot = min(count, room)
+        words = f"each of {used} spots"
+    else:
+        per_spot = -(-count // spots)
+        words = f"each of {spots} spots" if spots > 1 else "the spot"
+    got = f"{per_spot * frame_gy / 1e6:.3g} MGy in {formula}"
+    yield f"  {frame_gy / 1e3:.3g} kGy each with all the beam there should be; {words} gets {got}"
+    possible = room * spots
+    if possible < count:
+        yield f"  the budget of {task.budget_MGy:g} MGy is spent after {possible:.0f} of {count} frames"
+
+
+def frame_dose_gy(task: MeasurementTask, formula: str, config: Config) -> float:
+    """Dose of one frame with the beam as it is on paper."""
+    monitors, beam = config.monitors, config.beam
+    photons = monitors.full_i0_per_s * monitors.photons_per_count * task.exposure_s
+    width_mm, height_mm = beam.size_mm
+    return dose_gy(
+        energy_fluence_j_cm2(photons, beam.energy_kev, width_mm * height_mm), formula, beam.energy_kev
     )
+
+
+def _wanted(task: MeasurementTask, one: Checked, config: Config) -> Wanted:
+    at = config.changer.places[one.cell.place] if one.cell.place else None
+    return Wanted(
+        name=_name(one.cell, task),
+        position_mm=(at.x_mm, at.y_mm) if at else (0.0, 0.0),
+        due_s=one.due_s[task.name].tolist(),
+        duration_s=one.shown_s,
+        exposure_s=task.exposure_s,
+        priority=task.priority,
+    )
+
+
+def _name(cell: ExperimentCell, task: MeasurementTask) -> str:
+    if len(cell.measurements) == 1:
+        return cell.label
+    return f"{cell.place} {task.name}" if cell.place else task.name
+
+
+def _dead_time(schedule: Schedule, overheads: Overheads) -> str:
+    visits = sum(one.visits for one in schedule.cells.values())
+    dead_s = visits * overheads.readout_s
+    return f"dead time: {schedule.moving_s / HOUR_S:.2f} h moving, {dead_s / HOUR_S:.2f} h reading out"
+
+
+def _conflicts(schedule: Schedule, checked: list[Checked]) -> Iterator[str]:
+    """Who waits for whom."""
+    voltages = {_name(one.cell, task): one.foresight for one in checked for task in one.cell.measurements}
+    for name, visits in schedule.cells.items():
+        for due_s, other in visits.conflicts[:MOST_CONFLICTS]:
+            foresight = voltages[name]
+            at = "" if foresight is None else f" ({foresight.voltage_at(due_s):.3f} V)"
+            yield f"conflict: at {due_s / HOUR_S:.2f} h{at} {name} waits for {other}"
+        if more := len(visits.conflicts) - MOST_CONFLICTS:
+            yield from [f"conflict: {name} waits {more} times more"] if more > 0 else []

@@ -70,6 +70,7 @@ class DiffractometerSection(_Section):
     saturation_counts: Positive
     distance_mm: Positive
     pixel_mm: Positive
+    shape: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
     beam_mm: tuple[float, float]
     polarisation: Annotated[float, Field(ge=-1, le=1)] = 0.99
     """pyFAI's factor: almost 1 at a synchrotron, 0 for a tube."""
@@ -96,6 +97,14 @@ class CalibrationSection(_Section):
 
     folder: Path
     max_age_h: Positive
+
+
+class BeamSection(_Section):
+    """The beam, and what it is on paper."""
+
+    prefix: Prefix
+    energy_kev: Positive
+    size_mm: tuple[Positive, Positive]
 
 
 class PrefixSection(_Section):
@@ -179,7 +188,7 @@ class Config(_Section):
     channel_access: ChannelAccess
     site: SiteLimits
     cycler: CyclerSection
-    beam: PrefixSection
+    beam: BeamSection
     monitors: MonitorsSection
     diffractometer: DiffractometerSection
     shutter: PrefixSection

@@ -79,6 +79,8 @@ class StepType(StrEnum):
     """Rest or voltage hold until a client releases it, or its longest time is over."""
     MARKER = "MARKER"
     """No duration: a name in the `markers` of the records."""
+    VOLTAGE_SCAN = "VOLTAGE_SCAN"
+    IMPEDANCE_SPECTROSCOPY = "IMPEDANCE_SPECTROSCOPY"
 
 
 class EndReason(StrEnum):
@@ -94,6 +96,15 @@ class EndReason(StrEnum):
     VOLTAGE_SLOPE = "VOLTAGE_SLOPE"
     RELEASED = "RELEASED"
     STOPPED = "STOPPED"
+    SPECTRUM_COMPLETE = "SPECTRUM_COMPLETE"
+
+
+class Capability(StrEnum):
+    """What not every channel can do, by the name of the step that needs it."""
+
+    VOLTAGE_SCAN = "voltage_scan"
+    """A held voltage that changes at a constant rate."""
+    IMPEDANCE_SPECTROSCOPY = "impedance_spectroscopy"
 
 
 class OnLoss(StrEnum):
@@ -195,8 +206,49 @@ RECORD_UNITS: dict[str, str] = {
     "fault": "",
 }
 
+IMPEDANCE_COLUMNS: tuple[str, ...] = (
+    "impedance_seq",
+    "record_seq",
+    "test_time_second",
+    "unix_time_second",
+    "frequency_hertz",
+    "real_impedance_ohm",
+    "imaginary_impedance_ohm",
+    "amplitude_volt",
+    "amplitude_ampere",
+    "voltage_volt",
+    "surface_temperature_celsius",
+    "net_capacity_ah",
+    "soc",
+    "cycle_count",
+    "step_count",
+    "step_id",
+    "point",
+    "points",
+)
+"""Columns of one frequency of an impedance spectrum, in order.
+
+The imaginary part is negative where capacitive. Of `amplitude_volt` and `amplitude_ampere` the one that is
+not driven is NaN. `record_seq` is the number of records written before; time and voltage are those at the
+end of this frequency. `point` counts from 1 within one sweep, which has `points` where nothing cuts it short.
+"""
+
+IMPEDANCE_UNITS: dict[str, str] = {
+    **dict.fromkeys(IMPEDANCE_COLUMNS, ""),
+    "test_time_second": "s",
+    "unix_time_second": "s",
+    "frequency_hertz": "Hz",
+    "real_impedance_ohm": "ohm",
+    "imaginary_impedance_ohm": "ohm",
+    "amplitude_volt": "V",
+    "amplitude_ampere": "A",
+    "voltage_volt": "V",
+    "surface_temperature_celsius": "degC",
+    "net_capacity_ah": "Ah",
+}
+
 RECORD_BLOCK_ROWS = 256
-"""Most records in one answer of `RecordBlock`."""
+"""Most rows in one answer of `RecordBlock` or `ImpedanceBlock`."""
 
 RECORD_BLOCK_HEADER: tuple[str, ...] = (
     "boot_id",

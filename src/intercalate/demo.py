@@ -1,12 +1,8 @@
 """A whole operando experiment on the simulated beamline, from nothing to the figure."""
 
 import json
-import shutil
-import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,26 +11,15 @@ import numpy as np
 import xarray as xr
 from rich.console import Console
 
-from intercalate.catalog_services import (
-    begin_catalog,
-    catalog_services,
-    finish_catalog,
-    open_configured_catalog,
-)
+from intercalate.catalog_services import catalog_services
 from intercalate.config import EXAMPLES, Config
 from intercalate.execute import calibration_plans, execute, into_the_beam
 from intercalate.experiment import Experiment
-from intercalate.services import ServiceError
-from intercalate.simulation import simulation_services, start_simulation
+from intercalate.own_beamline import FIRST_PLACE, configure, start, stop, stored_run
+from intercalate.simulation import simulation_services
 from intercalate.views.progress import bar, task
 
-CATCH_UP_S = 60.0
-FIRST_PLACE = "H1"
-"""Where the cell of the first channel is."""
-
 EXAMPLE = {"nmc811-graphite": "two_cells.toml", "graphite-li": "graphite_half_cell.toml"}
-SHIPPED_PORTS = ("15064", "15065", "15066", "15067", "8410")
-_MARK = ".intercalate-demo"
 
 
 def run_demo(folder: Path, *, rate: float, cell_model: str, console: Console) -> dict[str, Any]:
@@ -65,28 +50,19 @@ def run_demo(folder: Path, *, rate: float, cell_model: str, console: Console) ->
         raise ValueError(f"rate is {rate:g}; it must be above 0 cell seconds per wall second")
     began = time.monotonic()
     seconds: dict[str, float] = {}
-    config = _prepare(folder)
+    config = configure(folder, "demo")
     experiment = Experiment.from_file(
         EXAMPLES / "experiments" / EXAMPLE.get(cell_model, "first_light.toml"), config.site
     )
     try:
-        with bar(console) as progress, task(progress, "starting the beamline", 2.0) as update:
-            begin_catalog(config)
-            start_simulation(
-                config,
-                settings=folder / "simulation.toml",
-                rate=rate,
-                cell_model=cell_model,
-                progress=update,
-            )
-            finish_catalog(config, lambda share: update(1 + share))
+        start(config, folder, rate=rate, cell_model=cell_model, console=console)
         seconds["starting"] = round(time.monotonic() - began, 1)
         # What reduces the frames takes seconds to import; the cell cycles meanwhile.
         threading.Thread(target=import_module, args=("intercalate.results",), daemon=True).start()
         places = [one.place or FIRST_PLACE for one in experiment.cells]
         before = [*calibration_plans(experiment.exposures_s, places), into_the_beam(places[0])]
         outcome = execute(config, experiment, console, before)
-        stored = [_stored_run(config, uid) for uid in outcome.uids]
+        stored = [stored_run(config, uid) for uid in outcome.uids]
         seconds["running"] = round(time.monotonic() - began - seconds["starting"], 1)
         peak_rss_mb = _peak_rss_mb(config)
         # The cores are the reduction's now.
@@ -104,60 +80,12 @@ def run_demo(folder: Path, *, rate: float, cell_model: str, console: Console) ->
             "peak_rss_mb": peak_rss_mb,
         }
     finally:
-        simulation_services(config).stop()
-        catalog_services(config).stop()
+        stop(config)
     wall_s = round(time.monotonic() - began, 1)
     seconds["reducing"] = round(wall_s - sum(seconds.values()), 1)
     report = {"wall_s": wall_s, "wall_parts_s": seconds, **report}
     (folder / "report.json").write_text(json.dumps(report, indent=1))
     return report
-
-
-def _prepare(folder: Path) -> Config:
-    """Empty the folder and write configuration files with ports that are free."""
-    if folder.exists():
-        if any(folder.iterdir()) and not (folder / _MARK).exists():
-            raise ServiceError(f"{folder} holds something else than a demo; name another folder")
-        if (folder / "simulated.toml").exists():
-            before = Config.from_file(folder / "simulated.toml")
-            simulation_services(before).stop()
-            catalog_services(before).stop()
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    (folder / _MARK).touch()
-    with _free_ports(5) as ports:
-        for name in ("simulated.toml", "simulation.toml"):
-            text = (EXAMPLES / "config" / name).read_text()
-            for shipped, free in zip(SHIPPED_PORTS, ports, strict=True):
-                text = text.replace(shipped, str(free))
-            (folder / name).write_text(text.replace("intercalate-simulated", "intercalate-demo"))
-    return Config.from_file(folder / "simulated.toml")
-
-
-@contextmanager
-def _free_ports(count: int) -> Iterator[list[int]]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    yield [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-
-
-def _stored_run(config: Config, uid: str) -> Any:
-    """The run in the catalog, once the forwarder has brought all of it."""
-    from intercalate.catalog.client import CatalogError, find_run
-
-    catalog = open_configured_catalog(config)
-
-    def is_stored() -> bool:
-        try:
-            return bool(find_run(catalog, uid).metadata.get("stop"))
-        except CatalogError:
-            return False
-
-    catalog_services(config).wait(is_stored, CATCH_UP_S, f"run {uid} (kept in the journal)")
-    return find_run(catalog, uid)
 
 
 def _reduce(run: Any, config: Config, folder: Path, console: Console) -> xr.Dataset:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bluesky.utils import FailedStatus
+from bluesky.utils import FailedStatus, RunEngineInterrupted
 from rich.console import Console
 from rich.progress import Progress
 
@@ -13,7 +13,9 @@ from intercalate.config import Config
 from intercalate.devices.cycler import CyclerError
 from intercalate.experiment import Experiment
 from intercalate.orchestration.cells import CellsFailedError
+from intercalate.orchestration.continuing import what_is_left
 from intercalate.orchestration.cycling import TakeUpError
+from intercalate.protocol import bind
 from intercalate.session import Session, SessionError, open_session
 from intercalate.views.progress import RunProgress, bar, expected_duration_s, task
 
@@ -102,7 +104,22 @@ def _opened(config: Config, progress: Progress) -> Iterator[Session]:
 def _run_all(progress: Progress, session: Session, plans: Sequence[Preparation]) -> None:
     for what, plan in plans:
         with task(progress, what, 1.0):
-            session.RE(plan(session))
+            run_to_its_end(session, plan(session))
+
+
+def run_to_its_end(session: Session, plan: Any) -> None:
+    """Run a plan; a person who pauses it at a terminal (Ctrl-C twice) wants it ended in good order.
+
+    Raises
+    ------
+    SessionError
+        If it was ended so.
+    """
+    try:
+        session.RE(plan)
+    except RunEngineInterrupted:
+        session.RE.abort("ended by hand")
+        raise SessionError(f"the experiment was ended by hand\n{WHAT_NEXT}") from None
 
 
 def prepare(config: Config, plans: Sequence[Preparation], console: Console) -> None:
@@ -123,8 +140,6 @@ def execute(
     console: Console,
     before: Sequence[Preparation] = (),
     overrides: dict[str, str] | None = None,
-    *,
-    take_up: bool = False,
 ) -> Outcome:
     """Run an experiment; an error leaves the cells as the experiment's `on_abort` says, and is raised.
 
@@ -134,8 +149,6 @@ def execute(
         Plans that are run first, in runs of their own.
     overrides
         Reasons for which red items of the preflight are accepted.
-    take_up
-        Go on with what a session that is gone has left running; without preflight, whose cells rest.
 
     Raises
     ------
@@ -145,30 +158,69 @@ def execute(
         If the preflight finds something red that is not overridden.
     """
     duration_s = max(expected_duration_s(one.bound(config.site)) for one in experiment.cells)
+    with bar(console) as progress, _opened(config, progress) as session:
+        _run_all(progress, session, before)
+        if experiment.preflight:
+            with task(progress, "preflight", 1.0):
+                for plan in session.preflights(experiment, overrides):
+                    run_to_its_end(session, plan)
+        with task(progress, str(experiment.mode), duration_s) as update:
+            return _watched(session, session.plan(experiment), update)
+
+
+def resume(config: Config, console: Console, uid: str | None = None) -> tuple[Outcome, tuple[str, ...]]:
+    """Go on with an experiment whose session is gone; see the plan `continue_experiment`.
+
+    Parameters
+    ----------
+    uid
+        Beginning of the id of the experiment or of one of its runs; None for the latest.
+
+    Returns
+    -------
+    Outcome, tuple of str
+        Of the runs that went on, and the cells with which nothing was left to be done.
+
+    Raises
+    ------
+    SessionError
+        If a device does not answer, or the experiment ends before its programs.
+    ContinueError
+        If nothing can be continued.
+    """
+    from intercalate_plans import continue_experiment
+
+    with bar(console) as progress, _opened(config, progress) as session:
+        archive: Any = session.archive
+        left = what_is_left(archive, uid)
+        programs = [
+            bind(one.checked_protocol(), one.checked_cell(), config.site, initial_soc=one.initial_soc)
+            for one in left.tasks
+        ]
+        cyclers, stations = list(session.cyclers.values()), list(session.stations.values())
+        plan = continue_experiment(cyclers, stations, archive, uid or "")
+        with task(progress, left.mode, max(map(expected_duration_s, programs))) as update:
+            return _watched(session, plan, update), left.finished
+
+
+def _watched(session: Session, plan: Any, update: Callable[..., None]) -> Outcome:
+    """Run the plan of an experiment, counting what it leaves behind."""
     counts: dict[str, int] = {}
-    uids: list[str] = []
+    channels: dict[str, Any] = {}
 
     def count(name: str, doc: Any) -> None:
         if name == "start":
-            uids.append(doc["uid"])
+            channels[doc["uid"]] = session.cyclers.get(doc.get("channel", ""), session.cycler)
         rows = len(doc["seq_num"]) if name == "event_page" else 1
         name = "event" if name == "event_page" else name
         counts[name] = counts.get(name, 0) + rows
 
-    with bar(console) as progress, _opened(config, progress) as session:
-        _run_all(progress, session, before)
-        if experiment.preflight and not take_up:
-            with task(progress, "preflight", 1.0):
-                for plan in session.preflights(experiment, overrides):
-                    session.RE(plan)
-        with task(progress, str(experiment.mode), duration_s) as update:
-            session.RE.subscribe(count)
-            session.RE.subscribe(RunProgress(update))
-            session.RE(session.plan(experiment, take_up=take_up))
-    channels = session.channels(experiment)
+    session.RE.subscribe(count)
+    session.RE.subscribe(RunProgress(update))
+    run_to_its_end(session, plan)
     return Outcome(
-        tuple(uids),
+        tuple(channels),
         counts,
-        tuple(one.program_info() for one in channels),
-        sum(one.records_lost for one in channels),
+        tuple(one.program_info() for one in channels.values()),
+        sum(one.records_lost for one in channels.values()),
     )

@@ -10,8 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from intercalate.cell import Cell
 from intercalate.contract import OnLoss
+from intercalate.orchestration.occasions import check_when, load_conditions
 from intercalate.orchestration.tasks import MeasurementTask
 from intercalate.orchestration.transfer_task import TransferTask
+from intercalate.orchestration.when import WhenError
 from intercalate.problems import Problem, ProblemsError, problems_of
 from intercalate.protocol import BoundProgram, Hold, Protocol, ProtocolError, SiteLimits, bind, with_holds
 
@@ -56,6 +58,7 @@ class _File(_Section):
     on_abort: OnLoss
     on_client_lost: OnLoss
     preflight: bool = False
+    condition_files: tuple[Path, ...] = ()
     cell: Path | None = None
     protocol: Path | None = None
     initial_soc: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -197,6 +200,8 @@ class Experiment(_Section):
         Whether every cell is checked before the start.
     transfer
         In the mode `ex_situ`: how the cell is carried to another instrument, and what is measured there.
+    condition_files
+        Plan files whose functions conditions name.
     """
 
     mode: Mode
@@ -204,6 +209,7 @@ class Experiment(_Section):
     on_client_lost: OnLoss
     preflight: bool
     transfer: TransferTask | None = None
+    condition_files: tuple[Path, ...] = ()
     cells: Annotated[tuple[ExperimentCell, ...], Field(min_length=1)]
 
     @property
@@ -226,50 +232,73 @@ class Experiment(_Section):
         except (OSError, tomllib.TOMLDecodeError) as error:
             problem = Problem("", str(path), str(error), "name a TOML file; `intercalate init` writes one")
             raise ExperimentError(str(path), [problem]) from None
+        return cls.from_content(content, str(path), path.parent, site)
+
+    @classmethod
+    def from_content(cls, content: Any, source: str, folder: Path, site: SiteLimits) -> Self:
+        """Check what stands in an experiment file.
+
+        Parameters
+        ----------
+        source
+            Its name, for messages.
+        folder
+            To which the paths in it are relative.
+
+        Raises
+        ------
+        ExperimentError, CellError, ProtocolError
+            As `from_file`.
+        """
         try:
             file = _File.model_validate(content)
         except ValidationError as error:
-            raise ExperimentError(str(path), problems_of(error, _File)) from None
-        if problems := file.problems() or _missing_files(file, path):
-            raise ExperimentError(str(path), problems)
-        cells = tuple(_read_cell(file, number, path) for number in range(len(file.all_cells())))
+            raise ExperimentError(source, problems_of(error, _File)) from None
+        if problems := file.problems() or _missing_files(file, folder):
+            raise ExperimentError(source, problems)
+        for one in file.condition_files:
+            load_conditions(folder / one)
+        cells = tuple(_read_cell(file, number, source, folder) for number in range(len(file.all_cells())))
         problems = []
         for number, cell in enumerate(cells):
             program = cell.bound(site)
             for one in cell.measurements:
                 where = f"cells[{number}].measurements" if file.cells else "measurements"
-                found = one.when.problems_with(program)
-                problems += [problem.under(f"{where}.{one.name}.when") for problem in found]
+                try:
+                    check_when(one.when, program)
+                except WhenError as error:
+                    problems += [problem.under(f"{where}.{one.name}.when") for problem in error.problems]
         if problems:
-            raise ExperimentError(str(path), problems)
+            raise ExperimentError(source, problems)
         return cls(
             mode=file.mode,
             on_abort=file.on_abort,
             on_client_lost=file.on_client_lost,
             preflight=file.preflight,
             transfer=file.transfer,
+            condition_files=tuple((folder / one).resolve() for one in file.condition_files),
             cells=cells,
         )
 
 
-def _missing_files(file: _File, path: Path) -> list[Problem]:
+def _missing_files(file: _File, folder: Path) -> list[Problem]:
     named = [(name, getattr(one, name)) for one in file.all_cells() for name in ("cell", "protocol")]
     return [
-        Problem(name, value.name, f"there is no such file as {path.parent / value}", _MEND_PATH)
+        Problem(name, value.name, f"there is no such file as {folder / value}", _MEND_PATH)
         for name, value in named
-        if not (path.parent / value).is_file()
+        if not (folder / value).is_file()
     ]
 
 
-def _read_cell(file: _File, number: int, path: Path) -> ExperimentCell:
+def _read_cell(file: _File, number: int, source: str, folder: Path) -> ExperimentCell:
     one = file.all_cells()[number]
     try:
         measurements = file.measurements_of(number)
     except ExperimentError as error:
-        raise ExperimentError(str(path), error.problems) from None
+        raise ExperimentError(source, error.problems) from None
     read = ExperimentCell(
-        cell=Cell.from_file(path.parent / one.cell),
-        protocol=Protocol.from_file(path.parent / one.protocol),
+        cell=Cell.from_file(folder / one.cell),
+        protocol=Protocol.from_file(folder / one.protocol),
         initial_soc=one.initial_soc,
         measurements=measurements,
         hold=file.hold_of(number),
@@ -280,5 +309,5 @@ def _read_cell(file: _File, number: int, path: Path) -> ExperimentCell:
             with_holds(read.protocol, read.hold)
         except ProtocolError as error:
             where = f"cells[{number}].hold" if one.hold is not None and file.cells else "hold"
-            raise ExperimentError(str(path), [one.under(where) for one in error.problems]) from None
+            raise ExperimentError(source, [one.under(where) for one in error.problems]) from None
     return read

@@ -1,14 +1,14 @@
 """What became of an experiment, from its runs: every occasion to measure and every minute of the beam."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from intercalate import streams
+from intercalate.catalog.chain import cells_of, gaps_unix_s, runs_of_experiment
 from intercalate.catalog.client import CatalogError, records, run_status, stream_of
 from intercalate.contract import RECORD_COLUMNS
 from intercalate.orchestration.occasions import Occasions, check_when
@@ -164,35 +164,6 @@ def reports_of_experiment(catalog: Any, run: Any) -> list[CellReport]:
     return [report_of(group) for group in cells_of(runs_of_experiment(catalog, run))]
 
 
-def runs_of_experiment(catalog: Any, run: Any) -> list[Any]:
-    """All runs of the experiment that a run belongs to, in the order of their start.
-
-    What was measured of a cell that was carried away has no records and no share of the beam.
-    """
-    from tiled.queries import Key
-
-    uid = run.metadata["start"].get("experiment_uid")
-    if uid is None:
-        return [run]
-    found = [
-        one
-        for one in catalog.search(Key("start.experiment_uid") == uid).values()
-        if "follows" not in one.metadata["start"]
-    ]
-    return sorted(
-        found, key=lambda one: (one.metadata["start"]["time"], one.metadata["start"].get("place", ""))
-    )
-
-
-def cells_of(runs: Iterable[Any]) -> list[list[Any]]:
-    """Runs of each cell; those that took up a program follow the run that started it."""
-    groups: dict[tuple[str, str], list[Any]] = {}
-    for run in runs:
-        start = run.metadata["start"]
-        groups.setdefault((start.get("place", ""), start.get("program_id", start["uid"])), []).append(run)
-    return list(groups.values())
-
-
 def report_of(runs: Sequence[Any]) -> CellReport:
     """Report of one cell.
 
@@ -204,7 +175,7 @@ def report_of(runs: Sequence[Any]) -> CellReport:
     parts = [_Part.of(run) for run in runs]
     start = parts[0].start
     rows = max((one.rows for one in parts), key=len)
-    absent = _absences(parts)
+    absent = gaps_unix_s(runs)
     spans = {kind: np.concatenate([one.spans_unix_s[kind] for one in parts]) for kind in KINDS}
     protocol = Protocol.from_dict(dict(start["protocol"])) if "protocol" in start else None
     return CellReport(
@@ -285,13 +256,10 @@ class _Part:
     ----------
     rows
         Records, shape (n, len(RECORD_COLUMNS)).
-    looked_unix_s
-        Time of the record from which on its session looked after the cell; NaN if it never did.
     """
 
     start: Any
     rows: np.ndarray
-    looked_unix_s: float
     measurements: dict[str, _Measured]
     spans_unix_s: dict[str, np.ndarray]
 
@@ -301,11 +269,9 @@ class _Part:
         rows = _records(run)
         visits, missed = _table(run, streams.VISITS), _table(run, streams.MISSED)
         available = _table(run, streams.AVAILABLE)
-        changes_s = _column(available, "available_unix_s")
         return cls(
             start=start,
             rows=rows,
-            looked_unix_s=float(changes_s[0]) if len(changes_s) else float("nan"),
             measurements={
                 one["name"]: _Measured.of(run, one["name"], visits, missed)
                 for one in start.get("measurements", ())
@@ -360,16 +326,6 @@ def _visits(visits: Any, start: Any) -> dict[str, np.ndarray]:
         MOVING: np.column_stack([began, arrived]),
         DEAD: np.column_stack([exposed, end]),
     }
-
-
-def _absences(parts: Sequence[_Part]) -> np.ndarray:
-    """Times between the last record of a run and the first that its successor looked at."""
-    found = [
-        (before.rows[-1, _UNIX], after.looked_unix_s)
-        for before, after in pairwise(parts)
-        if len(before.rows) and after.looked_unix_s > before.rows[-1, _UNIX]
-    ]
-    return np.array(found).reshape(-1, 2)
 
 
 def _occasions(asked: Any, protocol: Protocol | None, rows: np.ndarray) -> np.ndarray | None:

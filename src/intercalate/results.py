@@ -1,4 +1,4 @@
-"""What an operando run leaves on disk: table, NetCDF and figure."""
+"""What an operando run leaves on disk: table, NetCDF and figures."""
 
 import json
 import warnings
@@ -11,12 +11,13 @@ import xarray as xr
 
 from intercalate import streams
 from intercalate.analysis import Exposure, phases_of, reduce_and_fit
+from intercalate.beam_effect import Comparison
 from intercalate.beam_quality import BeamQuality
 from intercalate.calibrations import Calibration, CalibrationStore, Kind, exposure_key
 from intercalate.catalog.alignment import align, frames_alone
 from intercalate.catalog.client import frames, records
 from intercalate.catalog.export import to_csv, to_netcdf
-from intercalate.cell import Cell
+from intercalate.catalog.linked import current_cell, cycling_source
 from intercalate.config import Config
 from intercalate.contract import STATION_NAMES
 from intercalate.correction_chain import chain_of, transmitted
@@ -24,6 +25,7 @@ from intercalate.orchestration.metadata import calibrations_key
 from intercalate.reduction import FitOptions, Systematics
 from intercalate.reduction.shifts import line_shifts
 from intercalate.shift_log import ShiftLog, as_json
+from intercalate.views.beam_effect import save_beam_effect_figure
 from intercalate.views.operando import save_operando_figure
 
 Progress = Callable[[int], None]
@@ -33,10 +35,17 @@ class ReductionWarning(UserWarning):
     """Something that a reduction could do without, but should not."""
 
 
-def reduce_run(run: Any, config: Config, *, progress: Progress = lambda done: None) -> xr.Dataset:
+def reduce_run(
+    run: Any, config: Config, *, stream: str | None = None, progress: Progress = lambda done: None
+) -> xr.Dataset:
     """Align the frames of a run with its cycler records, reduce and fit them; without records, as they are.
 
     The calibrations are those that the run's start document names; of a kind that it lacks, the latest.
+
+    Parameters
+    ----------
+    stream
+        With the frames; None if the run has one only.
 
     Returns
     -------
@@ -56,7 +65,8 @@ def reduce_run(run: Any, config: Config, *, progress: Progress = lambda done: No
     ReductionWarning
         If there are no monitor counts, no background, or a calibration was made after the run began.
     """
-    aligned = align(run) if streams.CYCLING in run else frames_alone(run)
+    is_cycled = streams.CYCLING in cycling_source(run).run
+    aligned = align(run, stream) if is_cycled else frames_alone(run, stream)
     start = run.metadata["start"]
     exposure_s = _one_exposure(aligned)
     known, late = _calibrations(start, config)
@@ -67,11 +77,13 @@ def reduce_run(run: Any, config: Config, *, progress: Progress = lambda done: No
     if str(Kind.BACKGROUND) not in used:
         _warn("no background was measured; run take_background, and the fit has less to guess")
     exposures = _exposures(aligned, used[f"{Kind.DARK}:{exposure_key(exposure_s)}"])
-    cell = Cell.from_dict(dict(start["cell"]), source="the run's start document")
+    cell, _ = current_cell(run)
+    if cell is None:
+        raise ValueError("the run says of no cell what was in the beam; `intercalate enter-cell` does")
     geometry = used[str(Kind.GEOMETRY)]
     shifts = line_shifts(geometry.text("geometry.poni"), geometry.array("covariance"))
     fitted = reduce_and_fit(
-        frames(run),
+        frames(run, stream),
         exposures,
         chain,
         phases_of(cell),
@@ -161,5 +173,26 @@ def write_results(run: Any, data: xr.Dataset, folder: Path) -> dict[str, Path]:
     if not is_cycled:
         return paths
     simulated = " (simulated)" if data.attrs["simulated"] else ""
-    save_operando_figure(paths["png"], data, records(run), f"{data.attrs['sample']}{simulated}")
+    stored = records(cycling_source(run).run)
+    save_operando_figure(paths["png"], data, stored, f"{data.attrs['sample']}{simulated}")
+    return paths
+
+
+def write_beam_effect(found: Comparison, start: Any, control_start: Any, folder: Path) -> list[Path]:
+    """Write `beam_effect.json` and, where anything was compared, `beam_effect.png` into a folder.
+
+    Parameters
+    ----------
+    start, control_start
+        Start documents of the runs with the exposed spot, and with the controls.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    is_simulated = bool(start.get("simulated", False))
+    origin = {"run": start["uid"], "control_run": control_start["uid"], "sample": start["sample"],
+              "simulated": is_simulated}  # fmt: skip
+    paths = [folder / "beam_effect.json"]
+    paths[0].write_text(json.dumps({**origin, **found.as_json()}, indent=1))
+    if found.differences:
+        paths.append(folder / "beam_effect.png")
+        save_beam_effect_figure(paths[1], found, f"{start['sample']}{' (simulated)' if is_simulated else ''}")
     return paths

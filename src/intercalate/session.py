@@ -1,7 +1,7 @@
 """Assembles a session: devices, RunEngine and journal, as one configuration file says."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bluesky import RunEngine
 
     from intercalate.catalog.journal import Journal
+    from intercalate.devices.archive import Archive
     from intercalate.devices.cycler import Cycler
     from intercalate.devices.logbook import Logbook
     from intercalate.devices.station import DiffractionStation
@@ -44,6 +45,8 @@ class Session:
         Detector, shutter, monitors, beam, sample changer, clocks and calibrations.
     logbook
         Writes to the shift log: `logbook.add("...")`.
+    archive
+        Knows the runs.
     laboratory_xrd, transfer_vessel
         Where cells are carried, and in what; None where the configuration has none.
     """
@@ -54,6 +57,7 @@ class Session:
     cyclers: "dict[str, Cycler]"
     xrd: "DiffractionStation"
     logbook: "Logbook"
+    archive: "Archive"
     laboratory_xrd: "DiffractionStation | None" = None
     transfer_vessel: "TransferVessel | None" = None
 
@@ -71,7 +75,7 @@ class Session:
     @property
     def devices(self) -> dict[str, Any]:
         """All devices by the names under which plans and people know them."""
-        found: list[Any] = [*self.cyclers.values(), self.logbook]
+        found: list[Any] = [*self.cyclers.values(), self.logbook, self.archive]
         for station in self.stations.values():
             found += [
                 station,
@@ -88,14 +92,8 @@ class Session:
             found.append(self.transfer_vessel)
         return {one.name: one for one in found}
 
-    def plan(self, experiment: "Experiment", *, take_up: bool = False) -> Any:
-        """The plan that an experiment file asks for.
-
-        Parameters
-        ----------
-        take_up
-            Go on with what a session that is gone has left running.
-        """
+    def plan(self, experiment: "Experiment") -> Any:
+        """The plan that an experiment file asks for."""
         from intercalate_plans import ex_situ, in_situ, operando_cells
 
         if experiment.mode == "ex_situ":
@@ -113,7 +111,6 @@ class Session:
                 experiment.transfer.given(),
                 on_abort=str(experiment.on_abort),
                 on_client_lost=str(experiment.on_client_lost),
-                take_up=take_up,
             )
         plan = in_situ if experiment.mode == "in_situ" else operando_cells
         return plan(
@@ -122,7 +119,7 @@ class Session:
             [one.task() for one in experiment.cells],
             on_abort=str(experiment.on_abort),
             on_client_lost=str(experiment.on_client_lost),
-            take_up=take_up,
+            md={"condition_files": [str(one) for one in experiment.condition_files]},
         )
 
     def preflights(self, experiment: "Experiment", overrides: dict[str, str] | None = None) -> list[Any]:
@@ -154,14 +151,6 @@ class Session:
                 )
             )
         return plans
-
-    def channels(self, experiment: "Experiment") -> "list[Cycler]":
-        """Cycler channel of every cell of an experiment."""
-        places = self.xrd.changer.places
-        return [
-            self.cycler if one.place is None else self.cyclers[places[one.place].channel or ""]
-            for one in experiment.cells
-        ]
 
     def close(self) -> None:
         """Write out what is left, and let others command the cycler."""
@@ -198,6 +187,7 @@ def open_session(
     from bluesky import RunEngine
 
     from intercalate.catalog.journal import Journal, last_start_of
+    from intercalate.devices.archive import Archive
     from intercalate.devices.channel_access import print_to_log
     from intercalate.devices.logbook import Logbook
     from intercalate.orchestration.continuing import linked_to_what_they_continue
@@ -217,6 +207,7 @@ def open_session(
     _connect(parts, settings.channel_access.connect_timeout_s)
     live: Any = LiveMetadata(metadata, {name: one.calibrations.store for name, one in stations.items()})
     engine = RunEngine(live)
+    engine.state_hook = left_alone_when_halted(cyclers.values())
     journal = Journal(settings.journals_folder)
     engine.preprocessors.append(
         linked_to_what_they_continue(lambda program_id: last_start_of(journal.folder, program_id))
@@ -226,6 +217,7 @@ def open_session(
     engine.subscribe(journal)
     if on_document is not None:
         engine.subscribe(on_document)
+    archive = Archive(name="archive", folder=journal.folder)
     return Session(
         settings,
         engine,
@@ -233,6 +225,7 @@ def open_session(
         cyclers,
         stations[STATION_NAMES[0]],
         logbook,
+        archive,
         stations.get(STATION_NAMES[1]),
         vessel,
     )
@@ -284,6 +277,17 @@ def acknowledge(config: Config) -> list[str]:
         finally:
             cycler.drop_lease()
     return found
+
+
+def left_alone_when_halted(cyclers: "Iterable[Cycler]") -> Any:
+    """Hook of the RunEngine's state: a halted plan says nothing of its cells, as a session that died."""
+
+    def hook(new: Any, old: Any) -> None:
+        if new in ("halting", "panicked"):
+            for cycler in cyclers:
+                cycler.fall_silent()
+
+    return hook
 
 
 def _cycler(config: Config, channel: str) -> "Cycler":

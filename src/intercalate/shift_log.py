@@ -15,15 +15,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from intercalate.catalog.journal import journals, run_uid
+from intercalate.catalog.journal import journals, run_uid, stop_of
 from intercalate.catalog.lost_runs import is_being_written
 from intercalate.config import Config
 
 FILE_NAME = "shift_log.jsonl"
 MAX_COMMENT = 2000
 MAX_WHO = 80
-_TAIL_BYTES = 16_384
-"""In which the last document of a run finds room."""
 
 
 class ShiftLogError(ValueError):
@@ -130,15 +128,7 @@ class ShiftLog:
         if not self._journals.is_dir():
             return []
         open_now = (path for path in journals(self._journals) if is_being_written(path))
-        return [run_uid(path) for path in open_now if not _has_stopped(path)]
-
-
-def _has_stopped(journal: Path) -> bool:
-    """Whether the last document is that of the end; the file stays open for a moment after it."""
-    with journal.open("rb") as file:
-        file.seek(max(0, journal.stat().st_size - _TAIL_BYTES))
-        lines = file.read().splitlines()
-    return bool(lines) and lines[-1].startswith(b'["stop"')
+        return [run_uid(path) for path in open_now if stop_of(path) is None]
 
 
 def as_json(entries: Iterable[Entry]) -> str:

@@ -3,6 +3,10 @@
 CYCLING = "cycling"
 """Records of the cycler."""
 
+EIS = "eis"
+"""Impedance spectra, one event for each frequency: spectra differ in length, and each frequency has its own
+time and voltage, by which the drift of a cell during a sweep can be seen."""
+
 XRD = "xrd"
 """Diffraction frames of a cell that is cycled."""
 

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 from ophyd.status import Status
 
-from intercalate.contract import RECORD_COLUMNS
+from intercalate.contract import IMPEDANCE_COLUMNS, RECORD_COLUMNS
 
 ROWS, COLUMNS = 6, 5
 
@@ -32,6 +32,8 @@ class StampedDetector:
         self._assets: list[tuple[str, dict[str, Any]]] = []
         self._reading: dict[str, Any] = {}
         self._resource = ""
+        self.now: Callable[[], float] = time.time
+        self.exposure_s = 0.01
 
     def stage(self) -> list[Any]:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -88,8 +90,8 @@ class StampedDetector:
             f"{self.name}_image": datum["datum_id"],
             f"{self.name}_stamp": stamp,
             f"{self.name}_hdf_frame_index": index,
-            f"{self.name}_hdf_frame_start_unix_s": time.time(),
-            f"{self.name}_cam_acquire_time": 0.01,
+            f"{self.name}_hdf_frame_start_unix_s": self.now(),
+            f"{self.name}_cam_acquire_time": self.exposure_s,
         }
         status = Status()
         status.set_finished()
@@ -136,6 +138,7 @@ class Recorder:
         self.t0_unix_s = t0_unix_s
         self.next = 0
         self.rows = 0
+        self.course: Callable[[np.ndarray], dict[str, np.ndarray]] = lambda test_time_s: {}
 
     def kickoff(self) -> Status:
         return self.complete()
@@ -163,15 +166,62 @@ class Recorder:
         data[f"{self.name}_voltage_volt"] = (3.0 + 1e-3 * seq).tolist()
         # The first batch must not decide that a column is one of whole numbers.
         data[f"{self.name}_soc"] = [0.5 if value else 0.0 for value in seq]
+        for column, values in self.course(seq).items():
+            data[f"{self.name}_{column}"] = values.tolist()
         now = [time.time()] * self.rows
         yield {"time": now, "data": data, "timestamps": dict.fromkeys(data, now)}
 
 
-def take(detector: StampedDetector, count: int = 1) -> Iterator[Any]:
-    """Stub: that many frames with an event each, in the stream `xrd`."""
+class PairedClocks:
+    """Readings of the cycler's and the instrument's clock, as a station takes them; both are the same."""
+
+    name = "clocks"
+    parent = None
+
+    def __init__(self, now: Callable[[], float], half_width_s: float):
+        self.now, self.half_width_s = now, half_width_s
+
+    def trigger(self) -> Status:
+        status = Status()
+        status.set_finished()
+        return status
+
+    def read(self) -> dict[str, Any]:
+        now = self.now()
+        values = {"cycler_unix_s": now, "instrument_unix_s": now, "half_width_s": self.half_width_s}
+        return {f"clocks_{key}": {"value": value, "timestamp": now} for key, value in values.items()}
+
+    def describe(self) -> dict[str, Any]:
+        return {key: {"source": "soft", "dtype": "number", "shape": []} for key in self.read()}
+
+    def read_configuration(self) -> dict[str, Any]:
+        return {}
+
+    def describe_configuration(self) -> dict[str, Any]:
+        return {}
+
+
+class SpectraRecorder(Recorder):
+    """The same for impedance: driven by voltage, so that the amplitude of the current is never a number."""
+
+    def describe_collect(self) -> dict[str, Any]:
+        key = {"source": "soft", "dtype": "number", "dtype_numpy": "<f8", "shape": []}
+        return {f"{self.name}_{column}": key for column in IMPEDANCE_COLUMNS}
+
+    def collect_pages(self) -> Iterator[dict[str, Any]]:
+        seq = np.arange(self.next, self.next + self.rows, dtype=float)
+        self.next += self.rows
+        data = {f"{self.name}_{column}": seq.tolist() for column in IMPEDANCE_COLUMNS}
+        data[f"{self.name}_amplitude_ampere"] = [float("nan")] * self.rows
+        now = [time.time()] * self.rows
+        yield {"time": now, "data": data, "timestamps": dict.fromkeys(data, now)}
+
+
+def take(detector: StampedDetector, count: int = 1, *beside: Any) -> Iterator[Any]:
+    """Stub: that many frames with an event each, in the stream `xrd`, and what is read beside them."""
     readable: Any = detector
     for _ in range(count):
-        yield from bps.trigger_and_read([readable], name="xrd")
+        yield from bps.trigger_and_read([readable, *beside], name="xrd")
 
 
 def orphan(detector: StampedDetector) -> Iterator[Any]:

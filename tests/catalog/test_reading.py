@@ -4,9 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
 import h5py
 import numpy as np
@@ -14,10 +16,11 @@ import pytest
 from event_model import Filler
 
 from catalog.conftest import Laboratory, Server
-from catalog.making import COLUMNS, ROWS, declare, orphan, record, take
+from catalog.making import COLUMNS, ROWS, SpectraRecorder, declare, orphan, record, take
 from intercalate.catalog.alignment import align
-from intercalate.catalog.client import CatalogError, find_run, frames, open_catalog, records, runs
+from intercalate.catalog.client import CatalogError, find_run, frames, open_catalog, records, runs, spectra
 from intercalate.catalog.journal import journals, read_documents
+from intercalate.contract import IMPEDANCE_COLUMNS
 
 pytestmark = pytest.mark.service
 
@@ -230,11 +233,31 @@ def test_records_come_once_and_sorted_and_align_with_frames(laboratory: Laborato
     assert "no paired clock readings" in aligned.attrs["clock_note"]
 
 
+def test_spectra_come_once_and_sorted(laboratory: Laboratory, catalog: Any) -> None:
+    spectra_of: Any = SpectraRecorder("cycler_impedance")
+
+    def plan() -> Iterator[Any]:
+        yield from declare(laboratory.recorder)
+        yield from bps.declare_stream(spectra_of, name="eis", collect=True)
+        for rows in (3, 4):
+            yield from record(laboratory.recorder, rows)
+            spectra_of.rows = rows
+            yield from bps.collect(spectra_of, stream=False, name="eis")
+
+    uid = laboratory.run(bpp.run_wrapper(plan()))
+    laboratory.forward()
+    table = spectra(find_run(catalog, uid))
+    assert table["impedance_seq"].values.tolist() == list(range(7))
+    assert set(IMPEDANCE_COLUMNS) <= set(table)
+    assert np.isnan(table["amplitude_ampere"]).all()
+    assert records(find_run(catalog, uid)).sizes["record"] == 7
+
+
 def test_a_missing_stream_and_a_missing_server_say_so(laboratory: Laboratory, catalog: Any) -> None:
     uid = laboratory.run(bpp.run_wrapper(declare(laboratory.recorder)))
     laboratory.forward()
     run = find_run(catalog, uid)
-    with pytest.raises(CatalogError, match="no record yet"):
+    with pytest.raises(CatalogError, match="no record in it yet"):
         records(run)
     with pytest.raises(CatalogError, match="name the stream of the frames; the run has none"):
         frames(run)

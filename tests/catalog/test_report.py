@@ -5,12 +5,14 @@ from typing import Any
 
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
+import numpy as np
 import pytest
 from ophyd import Signal
 
 from catalog.conftest import Laboratory
 from catalog.making import declare, record, take
-from intercalate.catalog.client import find_run
+from intercalate.catalog.chain import experiment
+from intercalate.catalog.client import CatalogError, find_run
 from intercalate.report import (
     ABSENT,
     DEAD,
@@ -79,14 +81,14 @@ def a_run(laboratory: Laboratory, *parts: Any, **metadata: Any):
 def test_a_program_that_was_taken_up_has_one_account(
     laboratory: Laboratory, catalog: Any, request: pytest.FixtureRequest
 ) -> None:
-    recorder, experiment = laboratory.recorder, {"experiment_uid": request.node.name}
+    recorder, experiment_uid = laboratory.recorder, {"experiment_uid": request.node.name}
     first = a_run(
         laboratory,
         available(1.0),
         visit(laboratory, 1.0),
         visit(laboratory, 101.0),
         record(recorder, 250),
-        **experiment,
+        **experiment_uid,
     )
     a_run(
         laboratory,
@@ -96,11 +98,20 @@ def test_a_program_that_was_taken_up_has_one_account(
         available(690.0, NO_BEAM),
         event("missed", missed_measurement="xrd", missed_reason=NO_BEAM),
         record(recorder, 280),
-        **experiment,
+        **experiment_uid,
     )
-    a_run(laboratory, record(recorder, 1000), place="H2", program_id="p2", measurements=[], **experiment)
+    a_run(laboratory, record(recorder, 1000), place="H2", program_id="p2", measurements=[], **experiment_uid)
     laboratory.forward()
     one, twin = reports_of_experiment(catalog, find_run(catalog, first))
+
+    whole, _ = experiment(catalog, experiment_uid["experiment_uid"])
+    assert (whole.name, whole.records.sizes["record"]) == ("H1", 800)
+    frames = whole.frames["xrd"]
+    assert frames.sizes["frame"] == 4
+    assert len(set(frames["run"].values)) == 2
+    assert list(frames["run"].values[:2]) == [first, first]
+    assert np.array_equal(whole.gaps_unix_s - T0, [[249.0, 519.0]])
+    assert [cell.name for cell in experiment(catalog, first)] == ["H1", "H2"]
 
     # Due at 0, 100, ... 700 s; the one of 200 s was waiting when the first session ended.
     frames = one.measurements["xrd"]
@@ -114,6 +125,11 @@ def test_a_program_that_was_taken_up_has_one_account(
     assert (twin.name, twin.measurements) == ("H2", {})
     assert twin.time_s[OTHERWISE] == twin.duration_s == 999.0
     assert beam_time([one, twin]).startswith("beam time 0.28 h: ")
+
+
+def test_an_experiment_that_is_not_there_is_named(catalog: Any) -> None:
+    with pytest.raises(CatalogError, match="no experiment and no run 'elsewhere'"):
+        experiment(catalog, "elsewhere")
 
 
 def test_a_report_of_nothing_is_no_error() -> None:

@@ -1,6 +1,5 @@
 """Programs on the cycler server of a simulated beamline, by way of its device alone."""
 
-import json
 import uuid
 from typing import Any
 
@@ -8,14 +7,13 @@ import numpy as np
 import pytest
 
 from beamline import Beamline
+from benchmarks.faults import evidence
 from intercalate.cell import Cell
 from intercalate.config import EXAMPLES
 from intercalate.contract import RECORD_COLUMNS, CyclerState, OnLoss, Verb
 from intercalate.devices.cycler import Cycler, CyclerError
 from intercalate.protocol import BoundProgram, Protocol, bind
-from intercalate_sims.cell import restore_cell
 from intercalate_sims.cell.interface import Reading
-from intercalate_sims.state_file import StateFile
 from polling import wait_for
 
 CELL = Cell.from_file(EXAMPLES / "cells" / "nmc811_graphite_operando.toml")
@@ -88,19 +86,12 @@ def records_of(cycler: Cycler) -> np.ndarray:
 
 def ledger(beamline: Beamline) -> dict[str, dict[str, Any]]:
     """Last entry of every program, by the server's file."""
-    path = beamline.config.stored("simulator/cycler/CH1/programs.jsonl")
-    events = [json.loads(line) for line in path.read_text().splitlines()]
-    return {event["program_id"]: event for event in events if event["event"] == "program"}
+    return evidence.ledger(beamline.config)
 
 
 def cell_reading(beamline: Beamline) -> Reading:
     """What the cell itself shows, whatever the cycler says, by the world's file."""
-    file = StateFile(beamline.config.stored("simulator/world.state"))
-    try:
-        assert file.state is not None
-        return restore_cell(file.state["cells"]["A1"]).reading()
-    finally:
-        file.close()
+    return evidence.cell_reading(evidence.world_state(beamline.config))
 
 
 def assert_accounts_agree(beamline: Beamline) -> None:

@@ -82,7 +82,7 @@ def test_every_knob_leads_to_its_fault(
 def test_two_clients_drain_at_once_and_each_has_every_record(beamline: Beamline, cycler: Cycler) -> None:
     start(cycler, charge(8000, 0.05), record_s=2.0)
     other = make_device(beamline, "other")
-    other._cursor = cycler._cursor
+    other._records.cursor = cycler._records.cursor
     found: dict[str, list[np.ndarray]] = {"cycler": [], "other": []}
 
     def drain(device: Cycler) -> None:

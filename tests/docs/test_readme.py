@@ -15,7 +15,8 @@ from click.testing import CliRunner
 from beamline import Beamline
 from intercalate.catalog.journal import journals, read_documents
 from intercalate.cli import main
-from intercalate.config import CONFIG_VARIABLE
+from intercalate.config import CONFIG_VARIABLE, DEFAULT_CONFIG, EXAMPLES, Config
+from intercalate.experiment import Experiment
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -24,7 +25,8 @@ HEAVY = {"numpy", "scipy", "pydantic", "bluesky", "ophyd", "epics", "caproto", "
 
 def blocks(language: str) -> list[str]:
     """Fenced blocks of one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    return [text.replace("\\\n", " ") for name, text in fenced if name == language]
 
 
 def commands(program: str) -> list[list[str]]:
@@ -59,6 +61,15 @@ def resolve(arguments: list[str]) -> list[str]:
         assert chosen is not None
         command = chosen
         path.append(str(name))
+
+
+def test_the_experiment_file_of_the_readme_can_run(tmp_path: Path) -> None:
+    (text,) = blocks("toml")
+    path = tmp_path / "experiment.toml"
+    path.write_text(text.replace('"../', f'"{EXAMPLES}/'))
+    experiment = Experiment.from_file(path, Config.from_file(DEFAULT_CONFIG).site)
+    assert experiment.mode == "in_situ"
+    assert [one.name for one in experiment.cells[0].measurements] == ["held", "xrd"]
 
 
 def test_the_readme_shows_the_commands_of_a_first_session() -> None:

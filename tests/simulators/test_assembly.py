@@ -114,3 +114,12 @@ def test_processes_read_the_settings_that_were_chosen(tmp_path: Path) -> None:
 def test_a_mistake_is_named_with_its_place(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         settings_with(tmp_path, (old, new))
+
+
+def test_no_two_frames_have_one_number_though_some_never_came_to_be(tmp_path: Path) -> None:
+    """A restart goes on behind the last frame that was kept, not behind their number."""
+    settings = settings_with(tmp_path)
+    assert make_diffractometer(settings, tmp_path).next_number == 0
+    lines = [json.dumps({"counter": counter}) + "\n" for counter in (0, 1, 5)]
+    (tmp_path / "truth.jsonl").write_text("".join(lines))
+    assert make_diffractometer(settings, tmp_path).next_number == 6

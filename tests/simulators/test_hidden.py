@@ -1,13 +1,21 @@
 """What only the simulator knows is drawn from the seed, and is of the declared size."""
 
 import json
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from intercalate.config import EXAMPLES
+from intercalate.contract import ControlMode
 from intercalate_sims import hidden
+from intercalate_sims.cell import make_cell, restore_cell
+from intercalate_sims.cell.hosts import Host
 from intercalate_sims.hidden import Hidden, HiddenCell
+from intercalate_sims.probes.lattice import graphite_stages
+from intercalate_sims.settings import SimulationSettings
 
 
 def test_a_seed_gives_the_same_every_time_and_another_seed_another() -> None:
@@ -62,3 +70,44 @@ def test_it_is_kept_as_a_file(tmp_path: Path) -> None:
     assert tuple(kept["holders_mm"]["H1"]) == drawn.holder_mm("H1")
     assert kept["cells"]["A1"]["active_mass"] == drawn.cell("A1").active_mass
     assert kept["poni"].startswith("Distance")
+
+
+def test_another_graphite_is_hidden_and_changes_nothing_else() -> None:
+    real, other = (Hidden.draw(1, ["H1"], ["A1"], hosts=hosts) for hosts in ({}, {"A1": Host.SOLID_SOLUTION}))
+    assert other.cell("A1").host is Host.SOLID_SOLUTION
+    assert replace(other.cell("A1"), host=Host.STAGED) == real.cell("A1")
+
+
+@pytest.mark.parametrize("host", Host)
+def test_a_cell_tells_of_real_graphite_whatever_it_is_and_goes_on_as_it_was(host: Host) -> None:
+    told = make_cell("graphite-li", seed=1).describe()
+    cell = make_cell("graphite-li", seed=1, host=host)
+    assert cell.describe() == told
+    for _ in range(20):
+        cell.advance(ControlMode.CURRENT, -1e-3)
+    again = restore_cell(json.loads(json.dumps(cell.to_state())))
+    assert again.probe_state() == cell.probe_state()
+    assert again.probe_state().positive.host == host
+    assert again.advance(ControlMode.CURRENT, -1e-3) == cell.advance(ControlMode.CURRENT, -1e-3)
+
+
+def test_settings_with_another_graphite_tell_no_run_of_it() -> None:
+    content = tomllib.loads((EXAMPLES / "config" / "simulation.toml").read_text())
+    told = SimulationSettings.model_validate(content).metadata()
+    assert SimulationSettings.model_validate({**content, "hosts": {"A1": "late"}}).metadata() == told
+    with pytest.raises(ValueError, match="hosts names 'Z9'; cells with a choice are A1, B1"):
+        SimulationSettings.model_validate({**content, "hosts": {"Z9": "late"}})
+
+
+def test_hosts_differ_in_what_a_probe_meets() -> None:
+    content = np.array([0.0, 0.5, 1.0])
+
+    def spacing(host: Host) -> np.ndarray:
+        shares = graphite_stages(content, host)
+        assert sum(one.fraction for one in shares) == pytest.approx(1.0)
+        return sum((one.fraction * one.layer_spacing_angstrom for one in shares), np.zeros(3))
+
+    assert spacing(Host.STAGED) == pytest.approx([3.355, 3.525, 3.700])
+    assert spacing(Host.REVERSED) == pytest.approx([3.700, 3.525, 3.355])
+    assert spacing(Host.LATE) == pytest.approx([3.355, 3.355, 3.700])
+    assert spacing(Host.SOLID_SOLUTION) == pytest.approx([3.355, 3.5275, 3.700])

@@ -98,11 +98,12 @@ def test_a_command_without_hardware_makes_no_storage_folder(command, tmp_path: P
     assert not (tmp_path / "mine/.intercalate").exists()
 
 
-def test_check_says_which_visits_it_cannot_foresee(command) -> None:
+def test_check_goes_through_the_course_of_the_cell(command) -> None:
     answer = command("check", str(EXAMPLES / "experiments" / "right_moment.toml"))
     assert answer.exit_code == 0, answer.output
     assert "xrd: frames every 3600 s or at 3.6, 3.8, 4 V going up or on a peak of dQ/dV" in answer.output
-    assert "frames depend on the course of the cell; none of them is scheduled" in answer.output
+    assert "Course of a simulated cell (nmc811-graphite)" in answer.output
+    assert "GB before compression" in answer.output
 
 
 def test_check_names_a_place_that_is_not_there(command, tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from intercalate.config import DEFAULT_CONFIG, EXAMPLES, Config
 from intercalate.experiment import Experiment, ExperimentError
+from intercalate.orchestration import occasions
 from intercalate.orchestration.tasks import CellTask
 from intercalate.protocol import ProtocolError, SiteLimits
 
@@ -198,3 +200,42 @@ def test_the_vessel_carries_one_cell(tmp_path: Path, site: SiteLimits) -> None:
     with pytest.raises(ExperimentError, match="the vessel carries one cell") as refused:
         Experiment.from_file(path, site)
     assert "nobody said how the cell is carried" in str(refused.value)
+
+
+CONDITION = """
+from intercalate.orchestration import condition
+
+@condition
+def warm_enough(record, kept):
+    return record["surface_temperature_celsius"] > 30.0
+"""
+
+
+def with_function(tmp_path: Path, files: str) -> Path:
+    when = ("{ every = { time_s = 300.0 } }", '{ on = { function = "warm_enough" } }')
+    return changed(tmp_path, when, ('mode = "operando"', f'mode = "operando"\ncondition_files = {files}'))
+
+
+def test_a_condition_of_ones_own_is_named_by_its_function(tmp_path: Path, site: SiteLimits) -> None:
+    (tmp_path / "mine.py").write_text(CONDITION)
+    experiment = Experiment.from_file(with_function(tmp_path, '["mine.py"]'), site)
+    assert experiment.condition_files == ((tmp_path / "mine.py").resolve(),)
+
+
+@pytest.mark.parametrize(
+    ("content", "files", "words"),
+    [
+        (CONDITION.replace("warm", "cold"), '["mine.py"]', "no loaded plan file has registered it"),
+        ("x = 1", '["mine.py"]', "registers no condition"),
+        ("import no_such_module", '["mine.py"]', "No module named 'no_such_module'"),
+        (CONDITION, '["other.py"]', "other.py"),
+        ("def broken(:", '["mine.py"]', "SyntaxError"),
+    ],
+)
+def test_a_plan_file_that_does_not_help_is_named(
+    tmp_path: Path, site: SiteLimits, monkeypatch: pytest.MonkeyPatch, content: str, files: str, words: str
+) -> None:
+    monkeypatch.setattr(occasions, "_CONDITIONS", {})
+    (tmp_path / "mine.py").write_text(content)
+    with pytest.raises(ValueError, match=re.escape(words)):
+        Experiment.from_file(with_function(tmp_path, files), site)

@@ -5,12 +5,24 @@ from typing import Any
 from intercalate_sims.cell.interface import CellModel
 
 PYBAMM_SPECS = ("pybamm:Chen2020",)
-NAMES = ("nmc811-graphite", "graphite-li")
+REDUCED = ("nmc811-graphite", "graphite-li")
+"""Cells of the reduced model."""
+REPLAY = "replay:"
+"""Before the path of a cycler's file, which is then played back."""
 
 
 def cell_specs() -> tuple[str, ...]:
-    """Names that `make_cell` knows."""
-    return (*NAMES, *PYBAMM_SPECS)
+    """Names that `make_cell` knows; besides, it plays back `replay:FILE`."""
+    return (*REDUCED, *PYBAMM_SPECS)
+
+
+def is_replay(spec: str) -> bool:
+    """Whether a cell plays back a file."""
+    return spec.startswith(REPLAY)
+
+
+def _unknown(spec: str) -> str:
+    return f"unknown cell {spec!r}; known are {', '.join(cell_specs())}, {REPLAY}FILE"
 
 
 def make_cell(
@@ -27,7 +39,7 @@ def make_cell(
     Parameters
     ----------
     spec
-        One of `cell_specs()`.
+        One of `cell_specs()`, or `replay:` and the path of a cycler's file.
     seed
         Of the scatter between and within cells of the same make.
     dt_s
@@ -37,15 +49,17 @@ def make_cell(
     temperature_c
         Of the surroundings.
     **options
-        Of the model: `initial_soc` (None: as assembled) of all, `slices` and `side_reactions` of the
-        reduced ones.
+        Of the model: `initial_soc` (None: as assembled) of all, `slices`, `side_reactions` and `host` of
+        the reduced ones.
 
     Raises
     ------
     ValueError
-        If the spec is unknown or a number out of range.
+        If the spec is unknown, a file to play is refused, or a number out of range.
     ImportError
         If PyBaMM is asked for and not installed.
+    OSError
+        If a file to play cannot be read.
     """
     common: dict[str, Any] = {
         "seed": seed,
@@ -53,7 +67,7 @@ def make_cell(
         "area_cm2": area_cm2,
         "temperature_c": temperature_c,
     }
-    if spec in NAMES:
+    if spec in REDUCED:
         from intercalate_sims.cell.intercalation import IntercalationCell
         from intercalate_sims.cell.parameters import CELLS
 
@@ -62,7 +76,11 @@ def make_cell(
         from intercalate_sims.cell.pybamm_adapter import PybammCell
 
         return PybammCell(**common, **options)
-    raise ValueError(f"unknown cell {spec!r}; known are {', '.join(cell_specs())}")
+    if is_replay(spec):
+        from intercalate_sims.cell.replay import ReplayCell
+
+        return ReplayCell(spec, **common, **options)
+    raise ValueError(_unknown(spec))
 
 
 def restore_cell(state: dict[str, Any]) -> CellModel:
@@ -76,7 +94,7 @@ def restore_cell(state: dict[str, Any]) -> CellModel:
         If the state lacks an entry.
     """
     spec = state["spec"]
-    if spec in NAMES:
+    if spec in REDUCED:
         from intercalate_sims.cell.intercalation import IntercalationCell
         from intercalate_sims.cell.parameters import CELLS
 
@@ -85,4 +103,8 @@ def restore_cell(state: dict[str, Any]) -> CellModel:
         from intercalate_sims.cell.pybamm_adapter import PybammCell
 
         return PybammCell.from_state(state)
-    raise ValueError(f"state is of an unknown cell {spec!r}; known are {', '.join(cell_specs())}")
+    if is_replay(spec):
+        from intercalate_sims.cell.replay import ReplayCell
+
+        return ReplayCell.from_state(state)
+    raise ValueError(f"state is of an {_unknown(spec)}")

@@ -8,6 +8,8 @@ import numpy as np
 
 from intercalate.contract import ControlMode
 from intercalate_sims.cell import kernel
+from intercalate_sims.cell.hosts import Host, with_host
+from intercalate_sims.cell.impedance import Electrode, impedance_ohm_m2
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState, Reading
 from intercalate_sims.cell.ocv import potential_table
 from intercalate_sims.cell.parameters import (
@@ -48,7 +50,8 @@ class IntercalationCell:
       (2RT/F)(1 - t+) ln c, the electronic current J - w Ohm's law in the solid (Newman & Tiedemann 1975).
     - electrolyte: porosity dc/dt = div(D_eff grad c) + (1 - t+) j/F, finite volumes, Bruggeman 1.5.
     - SEI: reduction of the electrolyte, Tafel below about 0.8 V in series with a transport limit, in
-      proportion to the surface still bare, with a small residual.
+      proportion to the surface still bare, with a small residual. The film is a resistance of the host,
+      in proportion to what has formed.
     - plating: linearised Butler-Volmer where Delta < 0; stripping where Delta > 0, in proportion to what
       is there when that is little; a fraction of what leaves becomes dead.
     - heat: C dT/dt = I (V - U at the mean contents) - h (T - T_ambient); entropic heat is left out.
@@ -81,6 +84,8 @@ class IntercalationCell:
         Through each electrode.
     side_reactions
         False leaves out SEI and plating, as in the reference the model is calibrated against.
+    host
+        What graphite it has in it; `describe` tells of the real one whatever it is.
 
     Raises
     ------
@@ -99,6 +104,7 @@ class IntercalationCell:
         initial_soc: float | None = None,
         slices: int = 8,
         side_reactions: bool = True,
+        host: Host = Host.STAGED,
     ):
         area_cm2 = parameters.area_cm2 if area_cm2 is None else area_cm2
         _check_range("dt_s", dt_s, 0.1, 10.0)
@@ -107,7 +113,9 @@ class IntercalationCell:
         _check_range("slices", slices, 1, 100)
         if initial_soc is not None:
             _check_range("initial_soc", initial_soc, 0.0, 1.0)
-        self.parameters = parameters
+        self.parameters = with_host(parameters, host)
+        self._told = parameters
+        self.host = host
         self.seed = seed
         self.dt_s = dt_s
         self.area_m2 = area_cm2 * 1e-4
@@ -265,11 +273,26 @@ class IntercalationCell:
         return ProbeState(
             time_s=self._steps * self.dt_s,
             temperature_c=float(self._total[kernel.TEMPERATURE_K]) - ZERO_CELSIUS_K,
-            positive=_electrode_state(self.parameters.positive, self._pos, self._spread_pos),
-            negative=_electrode_state(self.parameters.negative, self._neg, self._spread_neg),
+            positive=_electrode_state(self.parameters.positive, self._pos, self._spread_pos, self.host),
+            negative=_electrode_state(self.parameters.negative, self._neg, self._spread_neg, self.host),
             plated_li_ah=inventory["plated"],
             sei_charge_ah=inventory["sei"],
         )
+
+    def impedance(self, frequency_hz: np.ndarray) -> np.ndarray:
+        """Impedance now in ohm, complex, shape (n,); see `intercalate_sims.cell.impedance`."""
+        p, n = self.parameters, self.slices
+        positive = Electrode(
+            self._pos, self._p_pos, self._sites_pos, self._table_pos, *_capacitances(p.positive, n)
+        )
+        negative = Electrode(
+            self._neg, self._p_neg, self._sites_neg, self._table_neg, *_capacitances(p.negative, n)
+        )
+        kelvin = float(self._total[kernel.TEMPERATURE_K])
+        per_area = impedance_ohm_m2(
+            frequency_hz, positive, negative, self._salt, self._grid, self._cell, kelvin
+        )
+        return per_area / self.area_m2
 
     def lithium_inventory_ah(self) -> dict[str, float]:
         """Where the lithium is, as charge in Ah; the sum never changes.
@@ -300,6 +323,7 @@ class IntercalationCell:
             "area_m2": self.area_m2,
             "slices": self.slices,
             "side_reactions": self.side_reactions,
+            "host": self.host,
             "steps": self._steps,
             "total": self._total.tolist(),
             "salt": self._salt.tolist(),
@@ -324,6 +348,7 @@ class IntercalationCell:
             dt_s=state["dt_s"],
             slices=state["slices"],
             side_reactions=state["side_reactions"],
+            host=Host(state.get("host", Host.STAGED)),
         )
         cell.area_m2 = state["area_m2"]
         cell._steps = state["steps"]
@@ -347,7 +372,7 @@ class IntercalationCell:
             "nominal_capacity_ah": self.parameters.nominal_capacity_ah_m2 * self.area_m2,
             "slices": self.slices,
             "side_reactions": self.side_reactions,
-            "parameters": asdict(self.parameters),
+            "parameters": asdict(self._told),
         }
 
 
@@ -366,6 +391,15 @@ def _scatter(
     loading /= loading.sum()
     spread = scatter * np.exp(0.2 * generator.standard_normal(slices))
     return FARADAY_C_PER_MOL * electrode.sites_mol_m2 * loading, spread
+
+
+def _capacitances(electrode: PorousElectrode | LithiumFoil, slices: int) -> tuple[float, float]:
+    """Of the double layer and of the SEI of one slice, per electrode area."""
+    if isinstance(electrode, LithiumFoil):
+        return electrode.double_layer_f_m2, 0.0
+    area = 3.0 * electrode.active_fraction / electrode.particle_radius_m * electrode.thickness_m / slices
+    side = electrode.side_reactions
+    return electrode.double_layer_f_m2 * area, 0.0 if side is None else side.sei_capacitance_f_m2 * area
 
 
 def _electrode_vector(
@@ -393,6 +427,7 @@ def _electrode_vector(
     v[kernel.SEI_KINETIC] = full / side.sei_kinetic_time_s
     v[kernel.SEI_TRANSPORT] = full / side.sei_transport_time_s
     v[kernel.SEI_RESIDUAL] = side.sei_residual
+    v[kernel.FILM] = side.sei_resistance_ohm_m2 / particle_area
     conductance = (
         side.plating_current_a_m2 * particle_area / (kernel.GAS * kernel.REFERENCE_K / FARADAY_C_PER_MOL)
     )
@@ -403,7 +438,7 @@ def _electrode_vector(
 
 
 def _electrode_state(
-    electrode: PorousElectrode | LithiumFoil, state: np.ndarray, scatter: np.ndarray
+    electrode: PorousElectrode | LithiumFoil, state: np.ndarray, scatter: np.ndarray, host: Host
 ) -> ElectrodeState:
     """What a probe finds; x of an emptied or filled host is clipped to 0..1."""
     if isinstance(electrode, LithiumFoil):
@@ -417,4 +452,5 @@ def _electrode_state(
         li_spread=tuple(np.sqrt(within + between).tolist()),
         thickness_um=electrode.thickness_m * 1e6,
         active_loading_mg_cm2=electrode.active_loading_mg_cm2,
+        host=str(host),
     )

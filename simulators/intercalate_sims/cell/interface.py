@@ -4,7 +4,9 @@ Sign convention: + current charges the cell, at this interface and everywhere ou
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
 
 from intercalate.contract import ControlMode
 
@@ -53,6 +55,8 @@ class ElectrodeState:
         Of the coating.
     active_loading_mg_cm2
         Mass of active material per electrode area.
+    host
+        How it takes up lithium; see `hosts.Host`.
     """
 
     material: str
@@ -60,6 +64,13 @@ class ElectrodeState:
     li_spread: tuple[float, ...]
     thickness_um: float
     active_loading_mg_cm2: float
+    host: str = "staged"
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Self:
+        """Make of what `dataclasses.asdict` and JSON left of a state."""
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+        return cls(**fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +87,9 @@ class ProbeState:
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Self:
         """Make of what `dataclasses.asdict` and JSON left of a state."""
-        electrodes: dict[str, Any] = {}
-        for side in ("positive", "negative"):
-            fields: dict[str, Any] = {
-                k: tuple(v) if isinstance(v, list) else v for k, v in content[side].items()
-            }
-            electrodes[side] = ElectrodeState(**fields)
+        electrodes: dict[str, Any] = {
+            side: ElectrodeState.from_dict(content[side]) for side in ("positive", "negative")
+        }
         return cls(**{**content, **electrodes})
 
 
@@ -108,4 +116,13 @@ class CellModel(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """Model, parameters and seed, JSON-able, for the metadata of simulated data."""
+        ...
+
+
+@runtime_checkable
+class HasImpedance(Protocol):
+    """A cell whose small-signal impedance is known."""
+
+    def impedance(self, frequency_hz: np.ndarray) -> np.ndarray:
+        """Impedance now in ohm, complex, shape (n,), negative imaginary where capacitive."""
         ...

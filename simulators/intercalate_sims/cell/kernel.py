@@ -22,8 +22,8 @@ X, J_HOST, SEI, PLATED, DEAD, MODE = 0, 1, 2, 3, 4, 5
 
 SLICE, SIGMA, EXCHANGE, E_REACTION, DIFFUSION, E_DIFFUSION, FOIL = range(7)
 SEI_KINETIC, SEI_V, SEI_TRANSPORT, SEI_FULL, SEI_RESIDUAL = range(7, 12)
-PLATING, DEAD_FRACTION, PLATED_REFERENCE = range(12, 15)
-ELECTRODE_PARAMETERS = 15
+PLATING, DEAD_FRACTION, PLATED_REFERENCE, FILM = range(12, 16)
+ELECTRODE_PARAMETERS = 16
 """Parameters of one electrode."""
 
 CONTACT, K1, K15, K3, D0, D1, D2, T_PLUS, E_SALT = range(9)
@@ -131,8 +131,9 @@ def linearise(state, p, table, kelvin, dt, work):
     for k in range(state.shape[0]):
         j, i0 = work[HOST, k], work[I0, k]
         value, slope = lookup(table, work[FREE, k] - work[GAIN, k] * j)
-        potential = value + twice_rt * math.asinh(0.5 * j / i0)
-        host_resistance = -slope * work[GAIN, k] + twice_rt / math.sqrt(j * j + 4.0 * i0 * i0)
+        film = p[FILM] * state[k, SEI] / p[SEI_FULL] if p[SEI_FULL] > 0.0 else 0.0
+        potential = value + twice_rt * math.asinh(0.5 * j / i0) + film * j
+        host_resistance = -slope * work[GAIN, k] + twice_rt / math.sqrt(j * j + 4.0 * i0 * i0) + film
         sei, plating, side_slope, _ = side_currents(p, state[k, SEI], state[k, PLATED], potential, kelvin, dt)
         resistance = 1.0 / (1.0 / host_resistance - side_slope)
         work[RESISTANCE, k] = resistance

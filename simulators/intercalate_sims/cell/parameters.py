@@ -27,6 +27,8 @@ class SideReactions:
         Time the whole SEI would take at `sei_potential_v` without transport limit, and far below it.
     sei_residual
         Rate that remains when the SEI is complete, relative to the fresh surface.
+    sei_resistance_ohm_m2, sei_capacitance_f_m2
+        Of the whole SEI, per area of particle: typical values of a film of 10 nm.
     plating_current_a_m2
         Exchange current density of Li/Li+ on the particles, per area of particle.
     plating_dead_fraction
@@ -40,6 +42,8 @@ class SideReactions:
     sei_kinetic_time_s: float = 40_000.0
     sei_transport_time_s: float = 5_000.0
     sei_residual: float = 1.0e-3
+    sei_resistance_ohm_m2: float = 0.01
+    sei_capacitance_f_m2: float = 0.01
     plating_current_a_m2: float = 0.1
     plating_dead_fraction: float = 0.1
     plating_reference_c_m2: float = 200.0
@@ -58,6 +62,8 @@ class PorousElectrode:
         that Li content, charge and mass always agree by Faraday's law.
     reaction_current_a_m2
         Exchange current density per particle area at x = 0.5, 1 mol/L, 25 C, divided by 0.5.
+    double_layer_f_m2
+        Per area of particle; a typical value.
     """
 
     material: str
@@ -74,6 +80,7 @@ class PorousElectrode:
     reaction_activation_j_mol: float
     diffusion_activation_j_mol: float
     side_reactions: SideReactions | None = None
+    double_layer_f_m2: float = 0.2
 
     @property
     def sites_mol_m2(self) -> float:
@@ -94,12 +101,15 @@ class LithiumFoil:
     ----------
     exchange_current_a_m2
         Of Li/Li+, per electrode area.
+    double_layer_f_m2
+        The same; a typical value.
     """
 
     exchange_current_a_m2: float
     thickness_m: float
     reaction_activation_j_mol: float
     material: str = "Li"
+    double_layer_f_m2: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)

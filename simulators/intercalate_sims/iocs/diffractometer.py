@@ -21,6 +21,7 @@ from intercalate_sims.iocs.frame_file import FrameFile
 from intercalate_sims.iocs.monitors import MonitorPVs
 from intercalate_sims.iocs.shutter import ShutterPVs
 from intercalate_sims.iocs.stage import StagePVs
+from intercalate_sims.irradiation import Inactive
 from intercalate_sims.link import InstrumentLink
 from intercalate_sims.probes.station import DiffractionStation, Shot
 from intercalate_sims.vessel import IN_VESSEL
@@ -64,8 +65,8 @@ class SimulatedDiffractometer:
     ):
         self.link = link
         self.settings = settings
-        self._station = station
-        self._changer = changer
+        self.station = station
+        self.changer = changer
         self._exposing = asyncio.Lock()
         self.camera = CameraPVs(prefix=f"{prefix}cam1:")
         self.plugin = HDF5PluginPVs(prefix=f"{prefix}HDF1:")
@@ -79,8 +80,8 @@ class SimulatedDiffractometer:
         self.plugin.hooks["FilePath"] = self._on_file_path
         self._file: FrameFile | None = None
         self._acquisition: asyncio.Task[None] | None = None
-        self._world: dict[str, Any] = {}
-        self._counter = self._frames_so_far()
+        self.world: dict[str, Any] = {}
+        self.next_number = self._number_after_the_last()
 
     @property
     def pvdb(self) -> dict[str, Any]:
@@ -94,36 +95,38 @@ class SimulatedDiffractometer:
 
     def by_own_clock(self, unix_s: float) -> float:
         """The world's time as this instrument's clock shows it."""
-        since_s = unix_s - self._world["t0_unix_s"] if self._world else 0.0
+        since_s = unix_s - self.world["t0_unix_s"] if self.world else 0.0
         return unix_s + self.settings.clock_offset_s + since_s * self.settings.clock_drift_ppm * 1e-6
 
     async def _own_time(self) -> float:
         return self.by_own_clock((await self.link.status())["unix_s"])
 
-    def _frames_so_far(self) -> int:
+    def _number_after_the_last(self) -> int:
+        """One more than the last that was kept: some were given to frames that never came to be."""
         path = self.settings.truth_path
-        return sum(1 for _ in path.open("rb")) if path.exists() else 0
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        return json.loads(lines[-1])["counter"] + 1 if lines else 0
 
     async def _live(self) -> None:
         await self._serve_constants()
         while True:
-            if not self._world and self.link.up:
+            if not self.world and self.link.up:
                 await self._meet_world()
             elif not self.link.up:
-                self._world = {}
+                self.world = {}
             await self.clock.beat()
             await asyncio.sleep(LIVE_S)
 
     async def _meet_world(self) -> None:
-        self._world = await self.link.status()
+        self.world = await self.link.status()
         await self.clock.describe(self._describe())
-        self.stage.set_rate(self._world["rate"])
+        self.stage.set_rate(self.world["rate"])
 
     def _describe(self) -> dict[str, Any]:
-        return {**self.settings.description, "cells": self._world["cells"], "cell_seed": self._world["seed"]}
+        return {**self.settings.description, "cells": self.world["cells"], "cell_seed": self.world["seed"]}
 
     async def _serve_constants(self) -> None:
-        rows, columns = self._station.shape
+        rows, columns = self.station.shape
         await self.camera.show(
             ArraySizeX_RBV=columns,
             ArraySizeY_RBV=rows,
@@ -162,9 +165,9 @@ class SimulatedDiffractometer:
             number,
         )
         try:
-            if not self._world:
+            if not self.world:
                 await self._meet_world()
-            self._file = await asyncio.to_thread(FrameFile, Path(name), self._station.shape, self._describe())
+            self._file = await asyncio.to_thread(FrameFile, Path(name), self.station.shape, self._describe())
         except (OSError, RuntimeError) as error:
             await self._write_error(f"{name}: {error}")
             return "Done"
@@ -208,11 +211,11 @@ class SimulatedDiffractometer:
         for number in range(images):
             async with self._exposed(exposure_s, self._behind_shutter()) as (shot, message):
                 await self._take(shot, message)
-            await self.camera.show(NumImagesCounter_RBV=number + 1, ArrayCounter=self._counter)
+            await self.camera.show(NumImagesCounter_RBV=number + 1, ArrayCounter=self.next_number)
 
     async def _count(self, count_s: float) -> None:
         async with self._exposed(count_s, nullcontext()) as (shot, _):
-            await self.monitors.show(self._station.count(shot), count_s)
+            await self.monitors.show(self.station.count(shot), count_s)
 
     @asynccontextmanager
     async def _exposed(
@@ -221,17 +224,17 @@ class SimulatedDiffractometer:
         """Expose what is in the beam; at the end of the context the world's clock goes on."""
         async with self._exposing:
             position_mm = self.stage.position_mm
-            content = self._changer.content_near(*position_mm)
-            cell = content if content in (*self._station.cells, IN_VESSEL) else None
+            content = self.changer.content_near(*position_mm)
+            cell = content if content in (*self.station.cells, IN_VESSEL) else None
             try:
                 async with shutter:
-                    message = await self.link.expose(cell, exposure_s)
-                in_beam = self._changer.in_beam(*position_mm, tuple(message["slit_mm"]))
+                    message = await self.link.expose(cell, exposure_s, self.changer.place_near(*position_mm))
+                in_beam = self.changer.in_beam(*position_mm, tuple(message["slit_mm"]))
                 if cell is not None and in_beam.holder is not None:
                     # A cell may be carried away, or have arrived in a vessel.
                     there = replace(in_beam.holder, content=message["cell"])
                     in_beam = replace(in_beam, holder=there)
-                yield self._shot(message, exposure_s, in_beam), message
+                yield self.shot(message, exposure_s, in_beam), message
             finally:
                 self.link.done()
 
@@ -247,7 +250,8 @@ class SimulatedDiffractometer:
         finally:
             await self.shutter.move("closed")
 
-    def _shot(self, message: dict[str, Any], exposure_s: float, in_beam: InBeam) -> Shot:
+    def shot(self, message: dict[str, Any], exposure_s: float, in_beam: InBeam) -> Shot:
+        """An exposure as this instrument sees it, made of what the world tells at its end."""
         states = [ProbeState.from_dict(state) for state in message["states"]]
         return Shot(
             start_s=self.by_own_clock(message["start_unix_s"]),
@@ -258,13 +262,14 @@ class SimulatedDiffractometer:
             slit_mm=tuple(message["slit_mm"]),
             in_beam=in_beam,
             states=list(zip(message["weights"], states)),
+            inactive=[Inactive.from_dict(one) for one in message["inactive"]],
         )
 
     async def _take(self, shot: Shot, message: dict[str, Any]) -> None:
         """Make a frame of what was in the beam, and write it."""
         end_s = self.by_own_clock(message["end_unix_s"])
-        counter, self._counter = self._counter, self._counter + 1
-        frame, counts, truth = await asyncio.to_thread(self._station.take, shot, counter)
+        counter, self.next_number = self.next_number, self.next_number + 1
+        frame, counts, truth = await asyncio.to_thread(self.station.take, shot, counter)
         index = None
         if self._file is not None:
             try:

@@ -132,15 +132,15 @@ def truth_of(states: Sequence[tuple[float, ProbeState]]) -> dict[str, Any]:
                 entry["a_angstrom"] = float(np.dot(sample.weight, a))
                 entry["c_angstrom"] = float(np.dot(sample.weight, c))
             else:
-                entry.update(_graphite_truth(sample.li_content, sample.weight))
+                entry.update(_graphite_truth(sample.li_content, sample.weight, weighted[0][1].host))
         found[side] = entry
     return found
 
 
-def _graphite_truth(li_content: np.ndarray, weight: np.ndarray) -> dict[str, Any]:
+def _graphite_truth(li_content: np.ndarray, weight: np.ndarray, host: str) -> dict[str, Any]:
     stages: dict[str, dict[str, float]] = {}
     poor = np.zeros(3)
-    for share in graphite_stages(li_content):
+    for share in graphite_stages(li_content, host):
         held = weight * share.fraction
         fraction = float(held.sum())
         if fraction <= 0:

@@ -8,6 +8,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtri
 
 from intercalate.materials import GRAPHITE, NMC811
+from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import ElectrodeState
 
 CRYSTALLITES_PER_SLICE = 15
@@ -114,12 +115,43 @@ _DILUTE_STARTS = [
 ]
 
 
-def graphite_stages(li_content: np.ndarray) -> list[StageShare]:
-    """Stages of LixC6: spacings drift up to 2L, then two phases coexist by the lever rule.
+_LATE_ONSET = 0.9
+"""Lithium content up to which a late host does not expand."""
+
+
+def graphite_stages(li_content: np.ndarray, host: str = Host.STAGED) -> list[StageShare]:
+    """Stages of LixC6, in real graphite or another host."""
+    x = np.asarray(li_content, dtype=float)
+    match Host(host):
+        case Host.STAGED:
+            return _real_stages(x)
+        case Host.REVERSED:
+            return _real_stages(1.0 - x)
+        case Host.LATE:
+            full = np.clip((x - _LATE_ONSET) / (1.0 - _LATE_ONSET), 0.0, 1.0)
+            return [_between("1'", 1 - full, x, 0.0 * x), _between("1", full, x, 1.0 + 0.0 * x)]
+        case Host.SOLID_SOLUTION:
+            return [_between("2L", 1.0 + 0.0 * x, x, x)]
+
+
+def _between(stage: str, fraction: np.ndarray, li_content: np.ndarray, place: np.ndarray) -> StageShare:
+    """A phase with the lattice of empty graphite (`place` 0), of LiC6 (1), or evenly between."""
+    empty, full = GRAPHITE.stage("1'"), _STAGE_1
+    d, a = (
+        low + place * (high - low)
+        for low, high in (
+            (empty.layer_spacing_angstrom[0], full.layer_spacing_angstrom[1]),
+            (empty.in_plane_a_angstrom[0], full.in_plane_a_angstrom[1]),
+        )
+    )
+    return StageShare(stage, fraction, li_content, d, a)
+
+
+def _real_stages(x: np.ndarray) -> list[StageShare]:
+    """Spacings drift up to 2L, then two phases coexist by the lever rule.
 
     2L and 2 coexist between their windows, 2 and 1 between x = 0.5 and 1.
     """
-    x = np.asarray(li_content, dtype=float)
     shares = []
     dilute_x = np.minimum(x, _DILUTE_LIMIT)
     dilute_fraction = np.clip(

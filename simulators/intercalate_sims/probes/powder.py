@@ -170,7 +170,7 @@ def _graphite_lines(
     sample = crystallites(weighted)
     cells = _cells_per_angstrom2(weighted, 1 / 3)
     found = []
-    for share in graphite_stages(sample.li_content):
+    for share in graphite_stages(sample.li_content, weighted[0][1].host):
         present = np.flatnonzero(share.fraction > 0)
         if not present.size:
             continue

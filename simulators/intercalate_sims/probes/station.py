@@ -10,6 +10,7 @@ import numpy as np
 from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.changer import InBeam
 from intercalate_sims.hidden import Hidden
+from intercalate_sims.irradiation import Inactive, seen_states
 from intercalate_sims.probes.detector import (
     DetectorGeometry,
     count_photons,
@@ -48,6 +49,8 @@ class Shot:
         Horizontal and vertical size of the beam.
     states
         Of the cell in the beam, with the shares of the photons that met each.
+    inactive
+        Particles of the spot in the beam that do not take part any more.
     """
 
     start_s: float
@@ -58,6 +61,12 @@ class Shot:
     slit_mm: tuple[float, float]
     in_beam: InBeam
     states: Sequence[tuple[float, ProbeState]] = ()
+    inactive: Sequence[Inactive] = ()
+
+    @property
+    def seen(self) -> list[tuple[float, ProbeState]]:
+        """States that the beam meets, with their shares."""
+        return seen_states(self.states, self.inactive)
 
     @property
     def photons(self) -> float:
@@ -154,7 +163,7 @@ class DiffractionStation:
             return Sample(halos=Halos(air_mm=air_mm))
         if content in self._makeups:
             hidden = self._hidden.cell(content)
-            return cell_sample(shot.states, self._makeups[content], hidden, wavelength, air_mm)
+            return cell_sample(shot.seen, self._makeups[content], hidden, wavelength, air_mm)
         return standard_sample(content, next(iter(self._makeups.values())), wavelength, air_mm)
 
     def _expected(self, shot: Shot, sample: Sample) -> np.ndarray:
@@ -197,5 +206,8 @@ class DiffractionStation:
             "it": counts.it,
         }
         if shot.states and shot.photons > 0 and shot.in_beam.content in self._makeups:
-            truth.update(truth_of(shot.states))
+            truth.update(truth_of(shot.seen))
+            if shot.inactive:
+                truth["inactive_share"] = sum(one.share for one in shot.inactive)
+                truth["rest_of_the_cell"] = truth_of(shot.states)
         return truth

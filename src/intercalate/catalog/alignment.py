@@ -1,5 +1,6 @@
 """Frames on the axis of the cycler: time, voltage, capacity, state of charge and lithium content of each."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,11 @@ import xarray as xr
 from intercalate.beam_quality import BeamQuality
 from intercalate.catalog.client import CatalogError, image_streams, records, stream_of
 from intercalate.catalog.clock import ClockModel, fit_clock
-from intercalate.catalog.lithium import cell_of, lithium_content
+from intercalate.catalog.linked import CyclingSource, current_cell, cycling_source
+from intercalate.catalog.lithium import lithium_content
 from intercalate.cell import Cell
+from intercalate.contract import RECORD_UNITS
+from intercalate.cycling_files import CyclingSeries, Restart
 
 GAP_PERIODS = 3.0
 """Recording periods without a record from which on nothing is interpolated."""
@@ -23,6 +27,9 @@ CONTINUOUS = {
     "surface_temperature_celsius": "degC",
 }
 """Columns that are interpolated, where the records have them."""
+
+DOSES = ("dose_exposure_gy", "dose_spot_gy")
+"""Of an exposure, and of its spot with all that it had got by then."""
 
 DISCRETE = ("step_id", "step_count", "cycle_count")
 """Columns of which the last record before counts."""
@@ -48,7 +55,7 @@ class FrameTimes:
 class _Course:
     """Records in the order of the cycler's clock, with the intervals between them."""
 
-    def __init__(self, table: xr.Dataset, period_s: float | None):
+    def __init__(self, table: xr.Dataset, period_s: float | None, restarts: Sequence[Restart] = ()):
         unix = np.asarray(table["unix_time_second"], float)
         if len(unix) < 2:
             raise CatalogError(f"alignment needs two records at least; there are {len(unix)}")
@@ -60,6 +67,8 @@ class _Course:
         self.width = np.diff(self.unix)
         self.period_s = float(period_s or np.percentile(self.width, 95))
         self.gap = self.width > GAP_PERIODS * self.period_s
+        for one in restarts:
+            self.gap |= (self.unix[:-1] < one.start_s) & (self.unix[1:] > one.end_s)
         steps = np.asarray(self.table["step_count" if "step_count" in table else "step_id"])
         self.step_change = np.diff(steps) != 0
 
@@ -128,6 +137,14 @@ class _Course:
         return np.where(self.step_change, np.abs(np.diff(values)) / 2, bent)
 
 
+def records_of(series: CyclingSeries) -> xr.Dataset:
+    """Records of a cycler's files as those of a run; `unix_time_second` is their `clock_s`."""
+    columns = {**series.columns, "unix_time_second": series.clock_s}
+    return xr.Dataset(
+        {name: ("record", values, {"units": RECORD_UNITS[name]}) for name, values in columns.items()}
+    )
+
+
 def align_frames(
     table: xr.Dataset,
     frames: FrameTimes,
@@ -137,6 +154,7 @@ def align_frames(
     period_s: float | None = None,
     charged_before_ah: float = 0.0,
     unknown_history: str = "",
+    restarts: Sequence[Restart] = (),
 ) -> xr.Dataset:
     """Put frames on the cycler's axis.
 
@@ -155,6 +173,9 @@ def align_frames(
         Longest time between two records that is normal; None to take the 95th percentile.
     charged_before_ah, unknown_history
         See `lithium_content`.
+    restarts
+        Times between two files, by the cycler's clock, which are gaps however short. What may have passed
+        in them is an error of the capacity after.
 
     Returns
     -------
@@ -171,7 +192,7 @@ def align_frames(
     CatalogError
         If there are fewer than two records.
     """
-    course = _Course(table, period_s)
+    course = _Course(table, period_s, restarts)
     start = clock.to_cycler(frames.start_unix_s)
     end = clock.to_cycler(np.asarray(frames.start_unix_s) + frames.exposure_s)
     mid = (start + end) / 2
@@ -202,6 +223,13 @@ def align_frames(
     for column in DISCRETE:
         if column in table:
             coordinates[column] = ("frame", course.last(column, mid))
+    if "net_capacity_ah" in table:
+        # Within its limit what passed is taken as uniform.
+        lost_ah = np.zeros_like(mid)
+        for one in restarts:
+            lost_ah += one.charge_ah / np.sqrt(3.0) * (mid > one.end_s)
+        sigma_ah = np.hypot(np.asarray(variables["net_capacity_ah_sigma"][1]), lost_ah)
+        variables["net_capacity_ah_sigma"] = ("frame", sigma_ah, {"units": CONTINUOUS["net_capacity_ah"]})
     charge = np.asarray(coordinates["net_capacity_ah"][1] if "net_capacity_ah" in table else mid * np.nan)
     charge_sigma = np.asarray(variables["net_capacity_ah_sigma"][1] if "net_capacity_ah" in table else charge)
     volts = np.asarray(table["voltage_volt"], float) if "voltage_volt" in table else np.zeros(1)
@@ -246,21 +274,53 @@ def align(run: Any, stream: str | None = None) -> xr.Dataset:
     """
     table, detector = _events(run, stream)
     frames = _times(table, detector)
+    source, (cell, entered) = cycling_source(run), current_cell(run)
     start = dict(run.metadata["start"])
     initial_soc, capacity_ah = start.get("initial_soc"), start.get("capacity_ah")
     history = ""
     if start.get("continues") and initial_soc is None:
         history = f"the run continues {start['continues']}, and no state of charge was given"
     period = dict(dict(start.get("protocol") or {}).get("record") or {}).get("time_s")
-    return align_frames(
-        records(run),
+    charged_before_ah = float(initial_soc or 0.0) * float(capacity_ah or 0.0)
+    aligned = align_frames(
+        records(source.run),
         frames,
-        _clock(table, detector),
-        cell=cell_of(start),
+        source.clock or _clock(table, detector),
+        cell=cell,
         period_s=period,
-        charged_before_ah=float(initial_soc or 0.0) * float(capacity_ah or 0.0),
+        charged_before_ah=charged_before_ah if source.charged_before_ah is None else source.charged_before_ah,
         unknown_history=history,
+        restarts=source.restarts,
     ).assign(exposure_s=("frame", frames.exposure_s, {"units": "s"}), **_monitors(table, detector))
+    return _with_origin(aligned, source, entered)
+
+
+def _with_origin(aligned: xr.Dataset, source: CyclingSource, entered: str) -> xr.Dataset:
+    """Say of an aligned run what came to it afterwards."""
+    notes = [entered] if entered else []
+    if source.is_imported:
+        start = source.run.metadata["start"]
+        names = ", ".join(one["name"] for one in start["files"])
+        aligned.attrs["cycling"] = (
+            f"{names}, imported by {start['imported_by']} as run {start['uid']}, version {start['version']}"
+        )
+        if source.charged_before_ah is None:
+            notes.append("nothing is taken to have been charged before the file")
+    for name in ("x_positive", "x_negative"):
+        aligned[name].attrs["note"] = "; ".join([aligned[name].attrs["note"], *notes])
+    return aligned
+
+
+def exposures_of(run: Any, stream: str | None = None) -> tuple[FrameTimes, Any, str]:
+    """Exposures of a stream with images, its events in order, and the name of the detector.
+
+    Raises
+    ------
+    CatalogError
+        If there is no such stream, several and none is named, or its events do not say when they were.
+    """
+    table, detector = _events(run, stream)
+    return _times(table, detector), table, detector
 
 
 def frames_alone(run: Any, stream: str | None = None) -> xr.Dataset:
@@ -313,11 +373,13 @@ def _beside(detector: str, device: str) -> str:
 
 
 def _monitors(table: Any, detector: str) -> dict[str, Any]:
-    """Number of each exposure, and its monitor counts; NaN where they are another exposure's."""
+    """Number of each exposure, its dose, and its monitor counts; NaN where they are another exposure's."""
     monitors = _beside(detector, "monitors")
     columns = {f"{monitors}_{name}": name for name in ("i0_counts", "it_counts", "live_time_s")}
     unique = f"{detector}_hdf_unique_id"
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {
+        name: ("frame", table[name].to_numpy(float), {"units": "Gy"}) for name in DOSES if name in table
+    }
     if unique in table:
         found["frame_id"] = ("frame", table[unique].to_numpy(int))
     if not set(columns) <= set(table):

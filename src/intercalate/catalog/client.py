@@ -17,7 +17,7 @@ from intercalate.catalog.frames import FRAMES_MIMETYPE, FrameMap, OpenFiles
 from intercalate.catalog.lost_runs import LOST_REASON
 from intercalate.catalog.server import ADDRESS_FILE
 from intercalate.config import Config
-from intercalate.contract import RECORD_COLUMNS
+from intercalate.contract import IMPEDANCE_COLUMNS, RECORD_COLUMNS
 
 CONNECT_TIMEOUT_S = 5.0
 SHORTEST_UID = 5
@@ -194,27 +194,58 @@ def records(run: Any, device: str | None = None) -> xr.Dataset:
     CatalogError
         If the run has no records, or those of several cyclers.
     """
-    stream = stream_of(run, streams.CYCLING)
+    return _rows(run, streams.CYCLING, RECORD_COLUMNS, "record", device)
+
+
+def spectra(run: Any, device: str | None = None) -> xr.Dataset:
+    """Impedance spectra of a run, one row for each frequency, sorted, each once.
+
+    Parameters
+    ----------
+    run
+        A run of the catalog, finished or not.
+    device
+        Name of the cycler's part, such as `cycler_impedance`; None if the run has one only.
+
+    Returns
+    -------
+    xarray.Dataset
+        Columns of `intercalate.contract.IMPEDANCE_COLUMNS` along `frequency`; those of one spectrum have
+        one `step_count`.
+
+    Raises
+    ------
+    CatalogError
+        If the run has no spectra, or those of several cyclers.
+    """
+    return _rows(run, streams.EIS, IMPEDANCE_COLUMNS, "frequency", device)
+
+
+def _rows(
+    run: Any, stream_name: str, columns: tuple[str, ...], dimension: str, device: str | None
+) -> xr.Dataset:
+    """Rows that a cycler numbers, by the first of their columns, sorted, each once."""
+    stream, number = stream_of(run, stream_name), columns[0]
     data_keys = stream.metadata["data_keys"]
-    devices = [key.removesuffix("_record_seq") for key in data_keys if key.endswith("_record_seq")]
+    devices = [key.removesuffix(f"_{number}") for key in data_keys if key.endswith(f"_{number}")]
     if device is None and len(devices) != 1:
         found = ", ".join(devices) or "none"
-        raise CatalogError(f"name the cycler whose records are wanted; the run has {found}")
+        raise CatalogError(f"name the cycler whose rows are wanted; the run has {found}")
     prefix = f"{device or devices[0]}_"
-    named = [f"{prefix}{column}" for column in RECORD_COLUMNS]
+    named = [f"{prefix}{column}" for column in columns]
     keys = [key for key in named if key in data_keys]
     keys += [key for key in data_keys if key.startswith(prefix) and key not in named]
     if "internal" not in stream.base:
-        raise CatalogError("the run has a stream of records but no record yet")
+        raise CatalogError(f"the run has a stream {stream_name!r} but no {dimension} in it yet")
     table = stream.base["internal"].read(keys)
-    order = np.argsort(table[f"{prefix}record_seq"].to_numpy(), kind="stable")
-    seq = table[f"{prefix}record_seq"].to_numpy()[order]
+    order = np.argsort(table[f"{prefix}{number}"].to_numpy(), kind="stable")
+    seq = table[f"{prefix}{number}"].to_numpy()[order]
     # Of equal numbers the one collected last stands.
     kept = order[np.append(seq[1:] != seq[:-1], True)] if len(seq) else order
     units = {key: data_keys[key].get("units") or "" for key in keys}
     return xr.Dataset(
         {
-            key.removeprefix(prefix): ("record", table[key].to_numpy()[kept], {"units": units[key]})
+            key.removeprefix(prefix): (dimension, table[key].to_numpy()[kept], {"units": units[key]})
             for key in keys
         }
     )

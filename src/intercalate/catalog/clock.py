@@ -1,7 +1,8 @@
 """How two clocks go together: offset and drift from paired readings, with what is known of their error."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +12,8 @@ DRIFT_PRIOR = 1e-3
 
 SMALLEST_HALF_WIDTH_S = 1e-3
 """A pair read within less is no better: the clocks themselves are read in steps."""
+
+_NUMBERS = ("reference_unix_s", "offset_s", "drift", "systematic_s")
 
 HUBER = 1.345
 """In standard deviations: pairs further off count less (95 % efficient for normal errors)."""
@@ -51,6 +54,19 @@ class ClockModel:
     def unknown(cls, note: str) -> Self:
         """Clocks that were never compared: taken as equal, with an error nobody knows."""
         return cls.assumed(0.0, float("nan"), note)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """Make of what `to_dict` gave, also after a catalog has kept it."""
+        numbers = {key: float("nan") if content[key] is None else float(content[key]) for key in _NUMBERS}
+        covariance = np.array([list(row) for row in content["covariance"]], dtype=float)
+        return cls(**numbers, covariance=covariance, pairs=int(content["pairs"]), note=str(content["note"]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, for a start document; what nobody knows is None."""
+        numbers = {key: getattr(self, key) for key in _NUMBERS}
+        known = {key: value if np.isfinite(value) else None for key, value in numbers.items()}
+        return {**known, "covariance": self.covariance.tolist(), "pairs": self.pairs, "note": self.note}
 
     def to_cycler(self, unix_s: ArrayLike) -> np.ndarray:
         """Times of the cycler's clock."""

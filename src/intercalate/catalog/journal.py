@@ -312,6 +312,10 @@ class Journal:
                 os.close(file.descriptor)
 
 
+_TAIL_BYTES = 65_536
+"""In which the last document of a run finds room."""
+
+
 def read_documents(path: str | Path, offset: int = 0) -> Iterator[tuple[str, dict[str, Any], int]]:
     """Read a journal; a last line that is not complete yet is left for the next time.
 
@@ -360,11 +364,72 @@ def last_start_of(folder: str | Path, program_id: str) -> dict[str, Any] | None:
     JournalError
         If a journal begins with a line that is no document.
     """
+    return next((start for start, _ in _starts(folder) if start.get("program_id") == program_id), None)
+
+
+@dataclass(frozen=True)
+class ProgramRun:
+    """The latest run that executed a program.
+
+    Attributes
+    ----------
+    start
+        Its start document.
+    is_finished
+        Whether it closed as a success: then nothing of its program is left to be done.
+    """
+
+    start: dict[str, Any]
+    is_finished: bool
+
+
+def latest_runs(folder: str | Path, uid: str | None = None) -> list[ProgramRun]:
+    """The latest run of every program of an experiment, in the order of their places.
+
+    Parameters
+    ----------
+    uid
+        Beginning of the unique id of the experiment, or of one of its runs; None for the latest experiment.
+
+    Returns
+    -------
+    list of ProgramRun
+        Empty where there is no such experiment.
+
+    Raises
+    ------
+    JournalError
+        If a journal begins with a line that is no document.
+    """
+    wanted: str | None = None
+    found: dict[str, ProgramRun] = {}
+    for start, path in _starts(folder):
+        experiment, program = start.get("experiment_uid"), start.get("program_id")
+        if experiment is None or program is None:
+            continue
+        if wanted is None and (uid is None or experiment.startswith(uid) or start["uid"].startswith(uid)):
+            wanted = experiment
+        if experiment == wanted and program not in found:
+            stop = stop_of(path)
+            found[program] = ProgramRun(start, stop is not None and stop["exit_status"] == "success")
+    return sorted(found.values(), key=lambda one: str(one.start.get("place", "")))
+
+
+def stop_of(path: Path) -> dict[str, Any] | None:
+    """Stop document of a journal; None while its run is open, or where nobody has closed it."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        lines = file.read().splitlines()
+    if not lines or not lines[-1].startswith(b'["stop"'):
+        return None
+    return json.loads(lines[-1])[1]
+
+
+def _starts(folder: str | Path) -> Iterator[tuple[dict[str, Any], Path]]:
+    """Start document and journal of every run, the latest first."""
     for path in reversed(journals(folder)):
         for _, start, _ in itertools.islice(read_documents(path), 1):
-            if start.get("program_id") == program_id:
-                return start
-    return None
+            yield start, path
 
 
 def run_uid(path: Path) -> str:

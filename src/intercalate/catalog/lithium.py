@@ -8,7 +8,7 @@ import numpy as np
 from intercalate.cell import Cell, CellError, Electrode
 from intercalate.materials import electrode
 
-MASS_RELATIVE_SIGMA = 0.01
+MASS_RELATIVE_SIGMA = 0.02
 """Relative standard error of an active mass, of which a cell says nothing: a disc weighed less its foil."""
 
 OUTSIDE = 0.05
@@ -41,17 +41,18 @@ class LithiumContent:
 def cell_of(start: dict[str, Any]) -> Cell | None:
     """The cell in a start document; None where there is none that can be understood."""
     try:
-        return Cell.from_dict(_plain(start["cell"])) if start.get("cell") else None
+        return Cell.from_dict(plain(start["cell"])) if start.get("cell") else None
     except CellError:
         return None
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Metadata as the catalog's client gives them, in dictionaries and lists again."""
     if hasattr(value, "items"):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, str):
         return value
-    return [_plain(item) for item in value] if hasattr(value, "__iter__") else value
+    return [plain(item) for item in value] if hasattr(value, "__iter__") else value
 
 
 def lithium_content(

@@ -1,11 +1,14 @@
 """Commands for an experiment: before, during and after it."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from intercalate.cli.base import COUNTED_FROM_THE_END, FILE, configuration, main
+
+if TYPE_CHECKING:
+    from intercalate.execute import Outcome
 
 
 @main.command()
@@ -13,23 +16,11 @@ from intercalate.cli.base import COUNTED_FROM_THE_END, FILE, configuration, main
 @click.pass_context
 def check(context: click.Context, experiment_file: Path) -> None:
     """Say what an experiment file would do, without any hardware."""
-    from intercalate.check import schedules_of, unforeseen
+    from intercalate.check import check as check_experiment
     from intercalate.experiment import Experiment
 
     config = configuration(context)
-    experiment = Experiment.from_file(experiment_file, config.site)
-    for one in experiment.cells:
-        click.echo(f"{one.place}: {one.cell.name}" if one.place else one.cell.name)
-        click.echo(one.protocol.describe())
-        if one.hold is not None:
-            click.echo(one.hold.describe())
-        for task in one.measurements:
-            click.echo(f"{task.name}: frames {task.when.describe()}; {task.exposure_s:g} s each.")
-    if experiment.transfer is not None:
-        click.echo(experiment.transfer.describe())
-    for instrument, schedule in schedules_of(experiment, config).items():
-        click.echo(f"Visits of {instrument}:\n{schedule.describe()}")
-    for line in unforeseen(experiment):
+    for line in check_experiment(Experiment.from_file(experiment_file, config.site), config):
         click.echo(line)
 
 
@@ -74,11 +65,8 @@ def _summary(values: dict[str, Any]) -> str:
     multiple=True,
     help="Accept a red item of the preflight; the reason is recorded.",
 )
-@click.option(
-    "--take-up", is_flag=True, help="Go on with what a run that died has left running; without preflight."
-)
 @click.pass_context
-def run(context: click.Context, experiment_file: Path, overrides: tuple[str, ...], take_up: bool) -> None:
+def run(context: click.Context, experiment_file: Path, overrides: tuple[str, ...]) -> None:
     """Run an experiment file."""
     from rich.console import Console
 
@@ -91,8 +79,31 @@ def run(context: click.Context, experiment_file: Path, overrides: tuple[str, ...
         click.echo(f"{one.place}: {one.cell.name}" if one.place else one.cell.name)
         click.echo(one.protocol.describe())
     screen, accepted = Console(stderr=True), _overrides(overrides)
-    outcome = execute(config, experiment, screen, overrides=accepted, take_up=take_up)
-    for uid, program in zip(outcome.uids, outcome.programs):
+    outcome = execute(config, experiment, screen, overrides=accepted)
+    _show_outcome(outcome)
+
+
+@main.command(context_settings=COUNTED_FROM_THE_END)
+@click.argument("run_id", metavar="[RUN]", default="")
+@click.pass_context
+def resume(context: click.Context, run_id: str) -> None:
+    """Go on with an experiment whose session died: RUN is the beginning of its id or of one of its runs.
+
+    Without RUN, the latest experiment. Programs that run, or have reached their end, are taken up; nothing is
+    started, and a program that was interrupted stays so.
+    """
+    from rich.console import Console
+
+    from intercalate.execute import resume as go_on
+
+    outcome, finished = go_on(configuration(context), Console(stderr=True), run_id or None)
+    for label in finished:
+        click.echo(f"{label}: was finished")
+    _show_outcome(outcome)
+
+
+def _show_outcome(outcome: "Outcome") -> None:
+    for uid, program in zip(outcome.uids, outcome.programs, strict=True):
         click.echo(f"run {uid}: program {program.get('status')}")
     click.echo(f"{outcome.documents.get('datum', 0)} frames")
 

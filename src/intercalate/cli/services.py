@@ -57,7 +57,7 @@ def simulate() -> None:
 @simulate.command("up")
 @click.option("--settings", type=FILE, help="simulation.toml (default: here, or shipped).")
 @click.option("--rate", type=float, help="Cell seconds per wall second.")
-@click.option("--cell", "cell_model", help="nmc811-graphite, graphite-li or pybamm:Chen2020.")
+@click.option("--cell", "cell_model", help="nmc811-graphite, graphite-li, pybamm:Chen2020, replay:FILE.")
 @click.option("--fresh", is_flag=True, help="Forget the cells that were there, and begin with new ones.")
 @click.pass_context
 def simulate_up(

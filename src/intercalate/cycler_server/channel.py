@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from intercalate.contract import EndReason
+from intercalate.contract import Capability, EndReason
 from intercalate.protocol import Segment
 
 
@@ -35,6 +35,22 @@ class Sample:
     temperature_c: float
 
 
+@dataclass(frozen=True, slots=True)
+class ImpedancePoint:
+    """One frequency of a spectrum.
+
+    Attributes
+    ----------
+    frequency_hz
+        As measured.
+    impedance_ohm
+        Imaginary part negative where capacitive.
+    """
+
+    frequency_hz: float
+    impedance_ohm: complex
+
+
 class ChannelListener(Protocol):
     """Receiver of what a channel reports; called in the order in which things happened."""
 
@@ -46,8 +62,15 @@ class ChannelListener(Protocol):
         """A reading, at the channel's own sampling period, at open circuit too."""
         ...
 
+    def on_impedance(self, segment: Segment, point: ImpedancePoint) -> None:
+        """One more frequency of the segment's spectrum is measured, the last sample being the latest."""
+        ...
+
     def on_ended(self, segment: Segment, reason: EndReason) -> None:
-        """A cut-off of `segment` was met at the last sample; the channel is at open circuit."""
+        """A cut-off of `segment` was met at the last sample, or its spectrum is complete.
+
+        The channel is at open circuit.
+        """
         ...
 
     def on_lost(self, why: str) -> None:
@@ -68,12 +91,20 @@ class Channel(Protocol):
     ----------
     rate
         Cell seconds per wall second: 1 with a real cycler.
+    capabilities
+        What it can do beyond the common. `VOLTAGE_SCAN`: it follows `Segment.setpoint_at`, in steps as long
+        as its sampling period at most. `IMPEDANCE_SPECTROSCOPY`: it measures `Segment.spectrum`, reports
+        each frequency as soon as it is measured, gives samples meanwhile whose voltage and current are
+        means over whole periods, and ends the segment with `SPECTRUM_COMPLETE`.
     """
 
     name: str
 
     @property
     def rate(self) -> float: ...
+
+    @property
+    def capabilities(self) -> frozenset[Capability]: ...
 
     def attach(self, listener: ChannelListener) -> None:
         """Report to `listener` from now on."""

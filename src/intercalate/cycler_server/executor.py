@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from intercalate.contract import CyclerState, EndReason, Fault, OnLoss, StepType
-from intercalate.cycler_server.channel import Channel, ChannelError, Sample
+from intercalate.cycler_server.channel import Channel, ChannelError, ImpedancePoint, Sample
 from intercalate.cycler_server.interlocks import Interlocks, no_current_a, site_guard
 from intercalate.cycler_server.ledger import NEVER_STARTED, ProgramEntry, ProgramLedger, ProgramStatus
 from intercalate.cycler_server.records import RecordFile
@@ -34,8 +34,8 @@ class ChannelExecutor:
     ----------
     channel
         Backend that executes single segments.
-    records, ledger
-        Where records and the fate of programs are kept.
+    records, impedances, ledger
+        Where records, spectra and the fate of programs are kept.
     site
         Limits that no program may exceed, in force also where none runs.
 
@@ -53,9 +53,17 @@ class ChannelExecutor:
         Called after a new record, and when `revision` has risen.
     """
 
-    def __init__(self, channel: Channel, records: RecordFile, ledger: ProgramLedger, site: SiteLimits):
+    def __init__(
+        self,
+        channel: Channel,
+        records: RecordFile,
+        impedances: RecordFile,
+        ledger: ProgramLedger,
+        site: SiteLimits,
+    ):
         self.channel = channel
         self.records = records
+        self.impedances = impedances
         self.ledger = ledger
         self.on_change: Callable[[], None] = lambda: None
         self.revision = 0
@@ -73,7 +81,9 @@ class ChannelExecutor:
         self._unsettled = last.program_id if last and not last.settled else None
         if last and last.status is ProgramStatus.INTERRUPTED and not last.end_record:
             # It ran when the server died, which could not say how far its records go.
-            ledger.set_status(last.program_id, last.status, end_record=len(records))
+            ledger.set_status(
+                last.program_id, last.status, end_record=len(records), end_impedance=len(impedances)
+            )
         self._heard: tuple[Sample | None, float] = (None, math.inf)
         channel.attach(self)
 
@@ -136,6 +146,12 @@ class ChannelExecutor:
                 "to run the rest, load it as a new program with a new id"
             )
         self._require_free("load a program")
+        lacking = program.capabilities - self.channel.capabilities
+        if lacking:
+            raise CommandRefused(
+                f"channel {self.channel.name} cannot do {', '.join(sorted(lacking))}; "
+                "leave it out or use another channel"
+            )
         problems = program.problems_at(self._site)
         if problems:
             listed = "; ".join(str(problem) for problem in problems)
@@ -181,6 +197,7 @@ class ChannelExecutor:
             program_id,
             ProgramStatus.RUNNING,
             first_record=len(self.records),
+            first_impedance=len(self.impedances),
             counter_from_ah=sample.charge_ah,
             settled=False,
         )
@@ -285,6 +302,7 @@ class ChannelExecutor:
         if present:
             raise CommandRefused(f"the cause of a fault lasts: {'; '.join(present.values())}")
         self.records.sync()
+        self.impedances.sync()
         self.ledger.set_fault("", "")
         self.latched = None
         self._interlocks = Interlocks(self._guard)
@@ -337,7 +355,7 @@ class ChannelExecutor:
             if abs(sample.current_a) > no_current_a(self._guard):
                 self.channel.open_circuit()
             return
-        given = run.given if run is not None else None
+        given = run.demanded(sample) if run is not None else None
         tripped = self._interlocks.check(
             sample,
             given,
@@ -350,6 +368,19 @@ class ChannelExecutor:
             self._trip(*tripped)
         elif run is not None and run.record_due(sample):
             self._record(run)
+
+    def on_impedance(self, segment: Segment, point: ImpedancePoint) -> None:
+        """See `ChannelListener`."""
+        run = self.run
+        if run is None or segment is not run.given:
+            return
+        assert self.sample is not None
+        try:
+            self.impedances.append(run.impedance_row(self.sample, point, len(self.records)))
+        except OSError as error:
+            self._trip(Fault.STORAGE, str(error))
+            return
+        self.on_change()
 
     def on_ended(self, segment: Segment, reason: EndReason) -> None:
         """See `ChannelListener`."""
@@ -468,6 +499,7 @@ class ChannelExecutor:
                 run.program_id,
                 status,
                 end_record=len(self.records),
+                end_impedance=len(self.impedances),
                 charge_ah=run.totals.net_ah,
                 why=why,
             )

@@ -163,7 +163,7 @@ class Interlocks:
                     return {Fault.NO_CONTACT: f"{s.current_a:.6g} A flows, {setpoint:.6g} A is demanded"}
             case ControlMode.VOLTAGE:
                 off_v = abs(s.voltage_v - setpoint)
-                if off_v > CONTACT_VOLTAGE_V and abs(s.current_a) <= CURRENT_FLOOR_A:
+                if off_v > CONTACT_VOLTAGE_V + self._lag_v(segment) and abs(s.current_a) <= CURRENT_FLOOR_A:
                     text = f"{s.voltage_v:.4f} V without a current, {setpoint:g} V is demanded"
                     return {Fault.NO_CONTACT: text}
             case ControlMode.POWER:
@@ -171,6 +171,10 @@ class Interlocks:
                 if abs(power_w - setpoint) > tolerance + floor_w:
                     return {Fault.NO_CONTACT: f"{power_w:.6g} W flow, {setpoint:.6g} W are demanded"}
         return {}
+
+    def _lag_v(self, segment: Segment | None) -> float:
+        """How far a ramp may be ahead of a channel that takes as long as it may to settle."""
+        return 0.0 if segment is None or segment.ramp_per_s is None else segment.ramp_per_s * SETTLE_S
 
     def _stale(self, sample: Sample, segment: Segment | None) -> tuple[Fault, str] | None:
         """A reading that repeats to the last digit while current should flow comes from a stuck meter."""

@@ -17,6 +17,7 @@ from caproto.server import pvproperty as caproto_property
 
 from intercalate.contract import (
     COMMAND_BYTES,
+    IMPEDANCE_COLUMNS,
     RECORD_BLOCK_HEADER,
     RECORD_BLOCK_ROWS,
     RECORD_COLUMNS,
@@ -28,6 +29,7 @@ from intercalate.contract import (
 )
 from intercalate.cycler_server.commands import CommandDesk
 from intercalate.cycler_server.executor import ChannelExecutor
+from intercalate.cycler_server.records import RecordFile
 from intercalate.cycler_server.text_pv import from_wire, text_keywords, to_wire
 
 # caproto's annotations know neither record types by name nor putters of a subclass.
@@ -125,6 +127,18 @@ class ChannelPVs(PVGroup):
     reply = pvproperty(name="Reply", **text_keywords(COMMAND_BYTES), read_only=True)
     stop = pvproperty(name="Stop", put=_call("put_stop"), value=0, dtype=ChannelType.LONG)
     record_seq = pvproperty(name="RecordSeq", value=0, dtype=ChannelType.LONG, read_only=True)
+    capabilities = pvproperty(name="Capabilities", **text_keywords(NAME_BYTES), read_only=True)
+    impedance_seq = pvproperty(name="ImpedanceSeq", value=0, dtype=ChannelType.LONG, read_only=True)
+    impedance_request = pvproperty(
+        name="ImpedanceRequest", put=_call("put_impedance_request"), value=0, dtype=ChannelType.LONG
+    )
+    impedance_block = pvproperty(
+        name="ImpedanceBlock",
+        value=[0.0],
+        dtype=ChannelType.DOUBLE,
+        max_length=len(RECORD_BLOCK_HEADER) + RECORD_BLOCK_ROWS * len(IMPEDANCE_COLUMNS),
+        read_only=True,
+    )
     record_request = pvproperty(
         name="RecordRequest", put=_call("put_record_request"), value=0, dtype=ChannelType.LONG
     )
@@ -160,12 +174,19 @@ class ChannelPVs(PVGroup):
 
     async def put_record_request(self, value: Any) -> Any:
         """Serve a block of records in `RecordBlock`."""
-        start = max(0, int(value))
-        records = self.desk.executor.records
-        rows = records.read(start)
-        header = (self._boot_id, int(value), 0, start + len(rows), len(rows), records.synced)
-        await self.record_block.write(np.concatenate([header, rows.ravel()]))
+        await self._serve_block(self.desk.executor.records, self.record_block, int(value))
         return value
+
+    async def put_impedance_request(self, value: Any) -> Any:
+        """Serve a block of spectra in `ImpedanceBlock`."""
+        await self._serve_block(self.desk.executor.impedances, self.impedance_block, int(value))
+        return value
+
+    async def _serve_block(self, file: RecordFile, block: Any, requested: int) -> None:
+        start = max(0, requested)
+        rows = file.read(start)
+        header = (self._boot_id, requested, 0, start + len(rows), len(rows), file.synced)
+        await block.write(np.concatenate([header, rows.ravel()]))
 
     async def get_unix_time(self) -> float:
         """The channel's clock at the moment of the read."""
@@ -190,15 +211,18 @@ class ChannelPVs(PVGroup):
                     await pv.write(value, verify_value=False)
 
     async def _announce(self, executor: ChannelExecutor) -> None:
-        """Raise the number of records, when they are on the disk."""
-        records = executor.records
-        if records.synced < len(records):
-            try:
-                await asyncio.to_thread(records.sync)
-            except OSError as error:
-                executor.storage_failed(str(error))
-        if self.record_seq.value != records.synced:
-            await self.record_seq.write(records.synced, verify_value=False)
+        """Raise the numbers of spectra and of records, when they are on the disk."""
+        for file, announced in (
+            (executor.impedances, self.impedance_seq),
+            (executor.records, self.record_seq),
+        ):
+            if file.synced < len(file):
+                try:
+                    await asyncio.to_thread(file.sync)
+                except OSError as error:
+                    executor.storage_failed(str(error))
+            if announced.value != file.synced:
+                await announced.write(file.synced, verify_value=False)
 
     def _states(self, executor: ChannelExecutor) -> list[tuple[Any, Any]]:
         if executor.revision == self._revision:
@@ -226,6 +250,7 @@ class ChannelPVs(PVGroup):
             (self.lease_owner, to_wire(lease.owner, NAME_BYTES)),
             (self.lease_remaining, round(lease.remaining_s)),
             (self.rate, executor.channel.rate),
+            (self.capabilities, to_wire(" ".join(sorted(executor.channel.capabilities)), NAME_BYTES)),
         ]
         if sample is not None:
             values += [
@@ -262,6 +287,7 @@ class ChannelPVs(PVGroup):
             executor.stop("the cycler server was ended")
             with contextlib.suppress(OSError):
                 executor.records.sync()
+                executor.impedances.sync()
 
 
 def _differs(pv: Any, value: Any) -> bool:

@@ -34,6 +34,8 @@ class ProgramEntry:
     ----------
     first_record, end_record
         Its records: from the first to the one before the end.
+    first_impedance, end_impedance
+        The same of its measurements of impedance.
     charge_ah
         Net charge it passed, by the channel's counter.
     counter_from_ah
@@ -49,6 +51,8 @@ class ProgramEntry:
     status: ProgramStatus
     first_record: int = 0
     end_record: int = 0
+    first_impedance: int = 0
+    end_impedance: int = 0
     charge_ah: float = 0.0
     counter_from_ah: float = 0.0
     settled: bool = True

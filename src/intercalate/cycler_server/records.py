@@ -1,4 +1,4 @@
-"""The record file of one channel: rows of 64-bit floats, on the disk before they are announced."""
+"""Files of one channel: rows of 64-bit floats, on the disk before they are announced."""
 
 import errno
 import json
@@ -10,8 +10,6 @@ import numpy as np
 
 from intercalate.contract import RECORD_BLOCK_ROWS, RECORD_COLUMNS, CyclerState, Fault, StepType
 
-_ROW_BYTES = 8 * len(RECORD_COLUMNS)
-
 
 class RecordFile:
     """Append-only file of records; record n is row n of the file.
@@ -22,8 +20,10 @@ class RecordFile:
     Parameters
     ----------
     path
-        Binary file, little-endian float64, one row of `RECORD_COLUMNS` per record. A description for
+        Binary file, little-endian float64, one row of `columns` per record. A description for
         other programs is written beside it, with the suffix `.json`.
+    columns
+        Of a record; the first is its number.
 
     Attributes
     ----------
@@ -36,42 +36,43 @@ class RecordFile:
         If the description beside the file names other columns.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, columns: tuple[str, ...] = RECORD_COLUMNS):
+        self.columns = columns
+        self._row_bytes = 8 * len(columns)
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._describe(path.with_suffix(".json"))
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         size = os.fstat(self._fd).st_size
-        self._rows = size // _ROW_BYTES
-        if size % _ROW_BYTES:
-            os.ftruncate(self._fd, self._rows * _ROW_BYTES)
+        self._rows = size // self._row_bytes
+        if size % self._row_bytes:
+            os.ftruncate(self._fd, self._rows * self._row_bytes)
         self.synced = 0
         self.sync()
 
     def _describe(self, path: Path) -> None:
         if path.exists():
             found = json.loads(path.read_text())["columns"]
-            if tuple(found) != RECORD_COLUMNS:
+            if tuple(found) != self.columns:
                 raise ValueError(
                     f"{path}: the records have the columns {found}, this version writes "
-                    f"{list(RECORD_COLUMNS)}; move the file away to begin a new one"
+                    f"{list(self.columns)}; move the file away to begin a new one"
                 )
-            return
         codes = {kind.__name__: list(kind) for kind in (CyclerState, Fault, StepType)}
         part = path.with_suffix(".part")
-        part.write_text(json.dumps({"columns": RECORD_COLUMNS, "dtype": "<f8", "codes": codes}, indent=1))
+        part.write_text(json.dumps({"columns": self.columns, "dtype": "<f8", "codes": codes}, indent=1))
         os.replace(part, path)
 
     def __len__(self) -> int:
         return self._rows
 
     def append(self, row: Sequence[float]) -> int:
-        """Write one row, its `record_seq` excepted, which is set here.
+        """Write one row, its number excepted, which is set here.
 
         Returns
         -------
         int
-            The row's `record_seq`.
+            The row's number.
 
         Raises
         ------
@@ -80,13 +81,13 @@ class RecordFile:
         """
         seq = self._rows
         data = np.array((seq, *row), dtype="<f8")
-        if data.size != len(RECORD_COLUMNS):
-            raise ValueError(f"a record has {len(RECORD_COLUMNS)} columns, got {data.size}")
+        if data.size != len(self.columns):
+            raise ValueError(f"a record has {len(self.columns)} columns, got {data.size}")
         try:
-            if os.write(self._fd, data.tobytes()) != _ROW_BYTES:
+            if os.write(self._fd, data.tobytes()) != self._row_bytes:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
-            os.ftruncate(self._fd, self._rows * _ROW_BYTES)
+            os.ftruncate(self._fd, self._rows * self._row_bytes)
             raise OSError(
                 error.errno,
                 f"record {seq} could not be written: {error.strerror}; free space there, clear the fault, "
@@ -113,12 +114,12 @@ class RecordFile:
 
         Returns
         -------
-        ndarray, shape (n, len(RECORD_COLUMNS))
+        ndarray, shape (n, len(columns))
             At most `limit` records; none where `start` is not yet on the disk.
         """
         count = max(0, min(limit, self.synced - start))
-        raw = os.pread(self._fd, count * _ROW_BYTES, start * _ROW_BYTES) if count else b""
-        return np.frombuffer(raw, dtype="<f8").reshape(count, len(RECORD_COLUMNS))
+        raw = os.pread(self._fd, count * self._row_bytes, start * self._row_bytes) if count else b""
+        return np.frombuffer(raw, dtype="<f8").reshape(count, len(self.columns))
 
     def close(self) -> None:
         """Close the file; records stay."""

@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass, field
 
 from intercalate.contract import CyclerState, Fault, OnLoss, StepType, code_of
-from intercalate.cycler_server.channel import Sample
+from intercalate.cycler_server.channel import ImpedancePoint, Sample
 from intercalate.protocol import BoundProgram, CutOff, ProgramCursor, Quantity, Segment
 
 START_ACKNOWLEDGE_S = 30.0
@@ -63,6 +63,8 @@ class RunningProgram:
         Whether the channel said that it executes `given`.
     counted_ah
         The channel's counter up to which `totals` go.
+    points
+        Frequencies measured of the segment's spectrum.
     """
 
     program_id: str
@@ -79,6 +81,7 @@ class RunningProgram:
     acknowledged: bool = False
     held: bool = False
     step_count: int = 0
+    points: int = 0
     totals: Totals = field(default_factory=Totals)
     last_recorded: Sample | None = None
 
@@ -92,8 +95,18 @@ class RunningProgram:
         """What the channel is to execute now: what is left of the segment, in terms a channel knows."""
         self.began, self.acknowledged = sample, False
         cutoffs = tuple(self._left_of(cut) for cut in self.segment.cutoffs)
-        self.given = dataclasses.replace(self.segment, cutoffs=cutoffs)
+        setpoint = self.segment.setpoint_at(self.passed_s)
+        self.given = dataclasses.replace(self.segment, cutoffs=cutoffs, setpoint=setpoint)
+        self.points = 0
         return self.given
+
+    def demanded(self, sample: Sample) -> Segment | None:
+        """What the channel should hold at this sample: a ramp at where it has come to."""
+        given = self.given
+        if given is None or given.ramp_per_s is None:
+            return given
+        setpoint = given.setpoint_at(sample.unix_time_s - self.began.unix_time_s)
+        return dataclasses.replace(given, setpoint=setpoint)
 
     def hold(self, sample: Sample) -> None:
         """Suspend the segment: its time stands still."""
@@ -172,6 +185,37 @@ class RunningProgram:
         changed_a = abs(sample.current_a - last.current_a)
         return (criteria.voltage_v is not None and changed_v >= criteria.voltage_v) or (
             criteria.current_a is not None and changed_a >= criteria.current_a
+        )
+
+    def impedance_row(self, sample: Sample, point: ImpedancePoint, records: int) -> tuple[float, ...]:
+        """One frequency of a spectrum, without its number.
+
+        Parameters
+        ----------
+        records
+            Written before.
+        """
+        spectrum, segment = self.segment.spectrum, self.segment
+        assert spectrum is not None
+        self.points += 1
+        return (
+            records,
+            self.test_time_s(sample),
+            sample.unix_time_s,
+            point.frequency_hz,
+            point.impedance_ohm.real,
+            point.impedance_ohm.imag,
+            math.nan if spectrum.amplitude_v is None else spectrum.amplitude_v,
+            math.nan if spectrum.amplitude_a is None else spectrum.amplitude_a,
+            sample.voltage_v,
+            sample.temperature_c,
+            self.totals.net_ah,
+            self.soc,
+            segment.cycle,
+            self.step_count,
+            segment.step_id,
+            self.points,
+            len(spectrum.frequencies_hz),
         )
 
     def row(self, sample: Sample, state: CyclerState, fault: Fault) -> tuple[float, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
+from intercalate.contract import IMPEDANCE_COLUMNS
 from intercalate.cycler_server.channel import Channel
 from intercalate.cycler_server.commands import CommandDesk
 from intercalate.cycler_server.executor import ChannelExecutor
@@ -45,6 +46,7 @@ class CyclerServer:
             name: ChannelExecutor(
                 channel,
                 RecordFile(folder / name / "records.f8"),
+                RecordFile(folder / name / "impedances.f8", IMPEDANCE_COLUMNS),
                 ProgramLedger(folder / name / "programs.jsonl"),
                 site,
             )

@@ -3,7 +3,6 @@
 import atexit
 import json
 import math
-import random
 import threading
 import time
 import uuid
@@ -16,34 +15,17 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind, Signal
 from ophyd.status import DeviceStatus
 
-from intercalate.contract import (
-    RECORD_BLOCK_HEADER,
-    RECORD_BLOCK_ROWS,
-    RECORD_COLUMNS,
-    RECORD_UNITS,
-    CyclerState,
-    OnLoss,
-    Verb,
-)
+from intercalate.contract import IMPEDANCE_UNITS, RECORD_UNITS, CyclerState, OnLoss, Verb
 from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS, READING_TIMEOUT_S, put_and_wait
-from intercalate.devices.statuses import NoAnswer, end, end_in_thread, end_when
+from intercalate.devices.cycler_errors import CyclerError, CyclerSilent
+from intercalate.devices.record_blocks import BlockReader
+from intercalate.devices.statuses import end, end_in_thread, end_when
 from intercalate.protocol import SiteLimits
 
 COMMAND_TIMEOUT_S = 10.0
 """Wall seconds within which the server must have answered a command."""
 
-CONTENTION_S = 0.02
-"""Wall seconds at most before a request that met another client's is made again."""
-
 BUSY = (CyclerState.RUNNING, CyclerState.HOLDING)
-
-
-class CyclerError(RuntimeError):
-    """The cycler refused a command, or a program did not end as it should."""
-
-
-class CyclerSilent(CyclerError, NoAnswer):
-    """The cycler server did not answer: what the cell does is unknown until it does."""
 
 
 def read_now(signal: EpicsSignal | EpicsSignalRO) -> Any:
@@ -94,6 +76,33 @@ class CyclerDoorbell(Device):
         status = DeviceStatus(self)
         end_when(status, lambda: cycler.pending > 0 or not cycler.ask_busy(), cycler.record_seq, cycler.state)
         return status
+
+
+class CyclerImpedance(Device):
+    """Impedance spectra that a program measures, one row for each frequency; collected like the records."""
+
+    impedance_seq = Cpt(EpicsSignalRO, "ImpedanceSeq", auto_monitor=True, kind=Kind.omitted)
+    impedance_request = Cpt(EpicsSignal, "ImpedanceRequest", kind=Kind.omitted)
+    impedance_block = Cpt(EpicsSignalRO, "ImpedanceBlock", kind=Kind.omitted)
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.rows = BlockReader(
+            self.impedance_seq, self.impedance_request, self.impedance_block, IMPEDANCE_UNITS
+        )
+
+    @property
+    def pending(self) -> int:
+        """Frequencies announced and not yet collected."""
+        return self.rows.pending
+
+    def describe_collect(self) -> dict[str, Any]:
+        """Data keys of one frequency, by column."""
+        return self.rows.describe(self.name)
+
+    def collect_pages(self) -> Iterator[dict[str, Any]]:
+        """Frequencies announced until now and not yet collected, as partial event pages."""
+        yield from self.rows.pages(self.name)
 
 
 class CyclerVerb(Device):
@@ -154,10 +163,12 @@ class Cycler(Device):
     record_request = Cpt(EpicsSignal, "RecordRequest", kind=Kind.omitted)
     record_block = Cpt(EpicsSignalRO, "RecordBlock", kind=Kind.omitted)
     rate = Cpt(EpicsSignalRO, "Rate", auto_monitor=True, kind=Kind.config)
+    capabilities = Cpt(EpicsSignalRO, "Capabilities", string=True, kind=Kind.omitted)
 
     step = Cpt(CyclerStep, "", kind=Kind.omitted)
     doorbell = Cpt(CyclerDoorbell, "", kind=Kind.omitted)
     verb = Cpt(CyclerVerb, "", kind=Kind.omitted)
+    impedance = Cpt(CyclerImpedance, "", kind=Kind.omitted)
 
     def __init__(
         self,
@@ -175,15 +186,13 @@ class Cycler(Device):
         self.on_abort = on_abort
         self.on_client_lost = on_client_lost
         self.owner = f"{name}-{uuid.uuid4().hex[:12]}"
-        self.records_lost = 0
+        self._records = BlockReader(self.record_seq, self.record_request, self.record_block, RECORD_UNITS)
         self._lease_s = lease_s
         self._renewal: threading.Thread | None = None
         self._let_go = threading.Event()
         self._sending = threading.Lock()
         self._starting = False
         self._withdrawn: str | None = None
-        self._cursor = 0
-        self._last_record: int | None = None
         self._request: tuple[str, str, OnLoss] | None = None
 
     # Commands
@@ -251,9 +260,12 @@ class Cycler(Device):
             If somebody else holds the lease.
         """
         self.send(Verb.TAKE_LEASE, duration_s=self._lease_s)
-        if self._renewal is None or not self._renewal.is_alive():
-            self._let_go.clear()
-            self._renewal = threading.Thread(target=self._renew, name=f"{self.name}-lease", daemon=True)
+        if self._renewal is None or self._let_go.is_set():
+            # One of its own: the thread before may still be about to end.
+            self._let_go = threading.Event()
+            self._renewal = threading.Thread(
+                target=self._renew, args=(self._let_go,), name=f"{self.name}-lease", daemon=True
+            )
             self._renewal.start()
             # A thread that is still talking when Channel Access is taken down crashes the process.
             atexit.register(self._end_renewal)
@@ -268,9 +280,13 @@ class Cycler(Device):
         self._let_go.set()
         self.send(Verb.DROP_LEASE)
 
-    def _renew(self) -> None:
+    def fall_silent(self) -> None:
+        """Renew the lease no more: when it ends, a running program does what was said for a lost client."""
+        self._let_go.set()
+
+    def _renew(self, let_go: threading.Event) -> None:
         epics.ca.use_initial_context()
-        while not self._let_go.wait(self._lease_s / 4):
+        while not let_go.wait(self._lease_s / 4):
             try:
                 self.send(Verb.TAKE_LEASE, duration_s=self._lease_s)
             except RuntimeError:
@@ -317,11 +333,12 @@ class Cycler(Device):
     @property
     def pending(self) -> int:
         """Records announced and not yet collected."""
-        return self._end(int(self.record_seq.get())) - self._cursor
+        return self._records.pending
 
-    def _end(self, announced: int) -> int:
-        """Where this client's records end; those behind belong to other programs."""
-        return announced if self._last_record is None else min(announced, self._last_record)
+    @property
+    def records_lost(self) -> int:
+        """Records and frequencies of spectra that the server no longer had."""
+        return self._records.lost + self.impedance.rows.lost
 
     def begin(self, program: str, program_id: str, on_client_lost: OnLoss) -> DeviceStatus:
         """Load and start a program; the status ends when it is complete."""
@@ -343,8 +360,10 @@ class Cycler(Device):
             self.send(Verb.LOAD, program_id=program_id, program=program, on_client_lost=on_client_lost)
             self.send(Verb.START, program_id=program_id)
             info = self._info_of(program_id)
-            self._last_record = info["end_record"] if info["status"] == "complete" else None
-            self._cursor = int(info["first_record"])
+            complete = info["status"] == "complete"
+            for rows, kind in ((self._records, "record"), (self.impedance.rows, "impedance")):
+                rows.end = info[f"end_{kind}"] if complete else None
+                rows.cursor = int(info[f"first_{kind}"])
             return True
         finally:
             self._starting = False
@@ -416,31 +435,15 @@ class Cycler(Device):
 
     def describe_collect(self) -> dict[str, Any]:
         """Data keys of the records, by column."""
-        source = f"PV:{self.prefix}RecordBlock"
-        return {
-            f"{self.name}_{column}": {
-                "source": source,
-                "dtype": "number",
-                "dtype_numpy": "<f8",
-                "shape": [],
-                "units": RECORD_UNITS[column],
-            }
-            for column in RECORD_COLUMNS
-        }
+        return self._records.describe(self.name)
 
     def collect_pages(self) -> Iterator[dict[str, Any]]:
         """Records announced until now and not yet collected, as partial event pages."""
-        rows, names = self.read_records(), [f"{self.name}_{column}" for column in RECORD_COLUMNS]
-        while len(rows):
-            now = time.time()
-            yield {
-                "time": [now] * len(rows),
-                "data": {name: rows[:, i].tolist() for i, name in enumerate(names)},
-                "timestamps": {name: [now] * len(rows) for name in names},
-            }
-            if len(rows) < RECORD_BLOCK_ROWS:
-                return
-            rows = self.read_records()
+        yield from self._records.pages(self.name)
+
+    def take_collected(self) -> np.ndarray:
+        """Records that were collected since this was asked last, shape (n, len(RECORD_COLUMNS))."""
+        return self._records.take_paged()
 
     def read_records(self) -> np.ndarray:
         """Read the next block of records from the server.
@@ -455,40 +458,4 @@ class Cycler(Device):
         CyclerError
             If the server does not answer, or has fewer records than were collected.
         """
-        deadline = time.monotonic() + COMMAND_TIMEOUT_S
-        while self._last_record is None or self._last_record > self._cursor:
-            block = self._request_block(self._cursor, deadline)
-            if block is not None:
-                return self._take(block)
-        return np.empty((0, len(RECORD_COLUMNS)))
-
-    def _request_block(self, start: int, deadline: float) -> np.ndarray | None:
-        """Answer to one request; None where it was not answered, or another client's answer was met."""
-        left_s = deadline - time.monotonic()
-        if left_s <= 0:
-            raise CyclerSilent(f"{self.prefix}RecordBlock does not answer for record {start}")
-        try:
-            if not put_and_wait(self.record_request, start, left_s):
-                return None
-            block = np.atleast_1d(self.record_block.get(timeout=left_s))
-        except CHANNEL_ACCESS_ERRORS:
-            return None
-        if len(block) >= len(RECORD_BLOCK_HEADER) and block[1] == start:
-            return block
-        # Two clients that ask in step would miss each other's answers for ever.
-        threading.Event().wait(random.uniform(0.0, CONTENTION_S))
-        return None
-
-    def _take(self, block: np.ndarray) -> np.ndarray:
-        head = len(RECORD_BLOCK_HEADER)
-        _, _, first, following, count, announced = (int(figure) for figure in block[:head])
-        if announced < self._cursor:
-            raise CyclerError(
-                f"{self.prefix}RecordBlock announces {announced} records, {self._cursor} were collected: "
-                "the server's record file was replaced while a program was followed"
-            )
-        last = self._end(announced)
-        self.records_lost += max(0, first - self._cursor)
-        rows = block[head:].reshape(count, len(RECORD_COLUMNS))[: max(0, last - (following - count))]
-        self._cursor = min(following, last)
-        return rows
+        return self._records.read()

@@ -15,6 +15,7 @@ from ophyd.areadetector import DetectorBase, EpicsSignalWithRBV
 from ophyd.areadetector.cam import CamBase
 from ophyd.areadetector.filestore_mixins import FileStoreHDF5
 from ophyd.areadetector.plugins import HDF5Plugin
+from ophyd.device import Staged
 from ophyd.signal import DerivedSignal
 from ophyd.status import DeviceStatus, Status
 
@@ -276,6 +277,12 @@ class Diffractometer(DetectorBase):
                 return stored[index]
         except (OSError, KeyError, IndexError, ValueError) as error:
             raise ExposureError(f"frame {index} of {path} cannot be read here: {error}") from error
+
+    def stage(self) -> list[object]:
+        """Open a file; what was left of an unstaging that the IOC did not answer is done before."""
+        if self._staged is Staged.partially:
+            self.unstage()
+        return super().stage()
 
     def unstage(self) -> list[object]:
         """Close the file; an exposure still under way is given up, which is no failure.

@@ -2,6 +2,8 @@
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ophyd import Component as Cpt
@@ -18,6 +20,18 @@ log = logging.getLogger(__name__)
 UNIT = "J/cm2"
 HOLDER_RADIUS_MM = 5.0
 """From the centre of a place within which the beam meets what is there."""
+
+
+class DoseMeterError(RuntimeError):
+    """The dose cannot be reckoned: something that it depends on does not answer."""
+
+
+@contextmanager
+def _answered(what: str) -> Iterator[None]:
+    try:
+        yield
+    except CHANNEL_ACCESS_ERRORS as error:
+        raise DoseMeterError(f"{what}: the dose cannot be reckoned: {error}") from error
 
 
 class DoseMeter(Device):
@@ -73,16 +87,17 @@ class DoseMeter(Device):
 
         Raises
         ------
-        DoseLedgerError
+        DoseLedgerError, DoseMeterError
             If the account cannot be kept: then nothing may be exposed.
         """
         self._pending = None
-        found = self._in_beam()
-        if found is None:
-            return
-        occupant, spot = found
-        energy_kev = float(self._beam.energy_kev.get())
-        expected = self._expected_j_cm2(exposure_s, spot.area_mm2, energy_kev)
+        with _answered(self._beam.prefix):
+            found = self._in_beam()
+            if found is None:
+                return
+            occupant, spot = found
+            energy_kev = float(self._beam.energy_kev.get())
+            expected = self._expected_j_cm2(exposure_s, spot.area_mm2, energy_kev)
         number = self.ledger.reserve(
             occupant.cell, self.technique, UNIT, spot, energy_kev, expected, time.time(), run
         )
@@ -129,14 +144,30 @@ class DoseMeter(Device):
         )
 
     def expected_gy(self, formula: str, exposure_s: float) -> float:
-        """Dose of an exposure with all the beam there should be, through the attenuator as it is."""
-        energy_kev, spot = float(self._beam.energy_kev.get()), self.spot_at(0.0, 0.0)
-        return dose_gy(self._expected_j_cm2(exposure_s, spot.area_mm2, energy_kev), formula, energy_kev)
+        """Dose of an exposure with all the beam there should be, through the attenuator as it is.
+
+        Raises
+        ------
+        DoseMeterError
+            If the beamline does not answer.
+        """
+        spot = self.spot_at(0.0, 0.0)
+        with _answered(self._beam.prefix):
+            energy_kev = float(self._beam.energy_kev.get())
+            expected = self._expected_j_cm2(exposure_s, spot.area_mm2, energy_kev)
+        return dose_gy(expected, formula, energy_kev)
 
     def spot_at(self, x_mm: float, y_mm: float) -> Spot:
-        """A spot, with the slits as they are."""
+        """A spot, with the slits as they are.
+
+        Raises
+        ------
+        DoseMeterError
+            If the beamline does not answer.
+        """
         slits = (self._beam.slit_h_mm, self._beam.slit_v_mm)
-        return Spot(x_mm, y_mm, *(abs(float(slit.user_readback.get())) for slit in slits))
+        with _answered(self._beam.prefix):
+            return Spot(x_mm, y_mm, *(abs(float(slit.user_readback.get())) for slit in slits))
 
     def _expected_j_cm2(self, exposure_s: float, area_mm2: float, energy_kev: float) -> float:
         limits = self._monitors.limits

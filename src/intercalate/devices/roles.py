@@ -33,6 +33,7 @@ class CyclesCells(Protocol):
     lease_remaining_s: Any
     voltage_v: Any
     current_a: Any
+    impedance: Any
 
     def prepare(self, value: dict[str, Any]) -> Status:
         """Say what `kickoff` starts."""
@@ -60,6 +61,10 @@ class CyclesCells(Protocol):
 
     def collect_pages(self) -> Iterator[Any]:
         """New records."""
+        ...
+
+    def take_collected(self) -> Any:
+        """Records that were collected since this was asked last, shape (n, columns)."""
         ...
 
     def program_info(self) -> dict[str, Any]:
@@ -315,6 +320,17 @@ class CarriesCells(Protocol):
 
     def describe(self) -> Any:
         """Data keys of `read`."""
+        ...
+
+
+@runtime_checkable
+class KnowsRuns(Protocol):
+    """The archive of runs."""
+
+    name: str
+
+    def latest_runs(self, uid: str | None = None) -> list[Any]:
+        """The latest run of every program of an experiment: `start`, `is_finished`."""
         ...
 
 

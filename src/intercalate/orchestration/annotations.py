@@ -43,6 +43,11 @@ def numbers(description: str) -> dict[str, Any]:
     return {"description": description, "annotation": "typing.List[float]"}
 
 
+def text(description: str) -> dict[str, Any]:
+    """Words, which the plan checks."""
+    return {"description": description, "annotation": "str"}
+
+
 def flag(description: str) -> dict[str, Any]:
     """Yes or no."""
     return {"description": description, "annotation": "bool"}

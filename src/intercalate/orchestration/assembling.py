@@ -1,5 +1,6 @@
 """Cells with their measurements, made of what an experiment asks for."""
 
+import logging
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from intercalate.orchestration.cell_measurement import CellMeasurement
 from intercalate.orchestration.cells import CyclingCell, collect_all, cycle_cells
 from intercalate.orchestration.checking import bound
 from intercalate.orchestration.cycling import program_id_for
+from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.measuring import Measuring, OpenDetector
 from intercalate.orchestration.metadata import experiment_metadata
 from intercalate.orchestration.occasions import Occasions, check_when
@@ -24,6 +26,8 @@ from intercalate.orchestration.visiting import Visitor
 from intercalate.orchestration.waiting import in_thread
 from intercalate.problems import Problem
 from intercalate.protocol import Protocol
+
+log = logging.getLogger(__name__)
 
 WITHOUT_CABLES = "no cables of the cycler go to this instrument: no cell is cycled there"
 
@@ -247,5 +251,8 @@ class Experimenting:
     def _after(self) -> MsgGenerator[None]:
         for name in self._used():
             yield from self._detectors[name].end()
-            yield from bps.abs_set(self._stations[name].shutter, "closed", group="shutter")
-        yield from bps.wait(group="shutter", timeout=SHUTTER_S, error_on_timeout=False)
+            try:
+                yield from bps.abs_set(self._stations[name].shutter, "closed", group="shutter")
+                yield from bps.wait(group="shutter", timeout=SHUTTER_S, error_on_timeout=False)
+            except FAILURES as error:
+                log.error("the shutter of %s was not closed: %s", name, cause_of(error))

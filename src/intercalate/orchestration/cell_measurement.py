@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bluesky.utils import MsgGenerator
 
 from intercalate.orchestration.dosing import SpotBudget
+from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.measuring import Measuring
 from intercalate.orchestration.occasions import Occasions
 from intercalate.orchestration.waiting import in_thread
@@ -84,4 +85,7 @@ class CellMeasurement:
         budget = self._budget
         if budget is None:
             return turn, ""
-        return (yield from in_thread(lambda: budget.choose(turn, self._spots_mm)))
+        try:
+            return (yield from in_thread(lambda: budget.choose(turn, self._spots_mm)))
+        except FAILURES as error:
+            return turn, str(cause_of(error))

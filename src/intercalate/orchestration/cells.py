@@ -12,9 +12,9 @@ from typing import Any
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
 from bluesky.protocols import Status
-from bluesky.utils import MsgGenerator
+from bluesky.utils import FailedStatus, MsgGenerator
 
-from intercalate.contract import RECORD_COLUMNS, OnLoss, StepType, Verb, code_of
+from intercalate.contract import RECORD_COLUMNS, Capability, OnLoss, StepType, Verb, code_of
 from intercalate.devices.roles import CyclesCells
 from intercalate.orchestration.cell_measurement import CellMeasurement
 from intercalate.orchestration.cycling import (
@@ -40,6 +40,13 @@ log = logging.getLogger(__name__)
 
 class CellsFailedError(RuntimeError):
     """Some of several cells did not reach the end of their programs."""
+
+
+def is_of_another(error: Exception, device: Any) -> bool:
+    """Whether a status failed that belongs to another device: thrown here, and meant for who waits for it."""
+    status = error.args[0] if isinstance(error, FailedStatus) and error.args else None
+    owner = getattr(status, "device", None)
+    return owner is not None and getattr(owner, "root", owner) is not device
 
 
 class CyclingCell:
@@ -146,7 +153,8 @@ class CyclingCell:
     def open(self) -> MsgGenerator[None]:
         """Open its run."""
         self.uid = yield from self.keyed(bps.open_run(self._metadata))
-        yield from self.keyed(declare_records(self.cycler))
+        spectra = Capability.IMPEDANCE_SPECTROSCOPY in self._program.capabilities
+        yield from self.keyed(declare_records(self.cycler, spectra=spectra))
 
     def start(self) -> MsgGenerator[None]:
         """Start its program."""
@@ -201,6 +209,8 @@ class CyclingCell:
         try:
             yield from self.keyed(plan)
         except FAILURES as error:
+            if is_of_another(error, self.cycler):
+                raise
             log.error("%s: %s", self.name, cause_of(error))
             yield from self.abort()
             self.failure = error

@@ -17,8 +17,9 @@ from ophyd import Signal
 
 from intercalate import streams
 from intercalate.cell import Cell
-from intercalate.contract import RECORD_COLUMNS, OnLoss, Verb
+from intercalate.contract import Capability, OnLoss, Verb
 from intercalate.devices.roles import CyclesCells
+from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.waiting import trigger_and_wait
 from intercalate.protocol import (
     BoundProgram,
@@ -232,9 +233,17 @@ def _inherit_lease(cycler: CyclesCells) -> MsgGenerator[None]:
         yield from bps.sleep(LEASE_MARGIN_S / 2)
 
 
-def declare_records(cycler: CyclesCells) -> MsgGenerator[None]:
-    """Describe the stream of records in the open run, before the first of them can be collected."""
+def declare_records(cycler: CyclesCells, *, spectra: bool) -> MsgGenerator[None]:
+    """Describe the stream of records in the open run, before the first of them can be collected.
+
+    Parameters
+    ----------
+    spectra
+        Whether there may be impedance spectra too.
+    """
     yield from bps.declare_stream(cycler, name=streams.CYCLING, collect=True)
+    if spectra:
+        yield from bps.declare_stream(cycler.impedance, name=streams.EIS, collect=True)
 
 
 def start_program(
@@ -247,20 +256,19 @@ def start_program(
 
 
 def drain(cycler: CyclesCells) -> MsgGenerator[np.ndarray]:
-    """Collect the records that are new.
+    """Collect the records that are new, and the spectra.
 
     Returns
     -------
     ndarray, shape (n, len(RECORD_COLUMNS))
-        The records just collected.
+        The records collected since the last time.
     """
-    pages = yield from bps.collect(cycler, name=streams.CYCLING, stream=False, return_payload=True)
-    # Where a pause without rewinding hit the message, its answer is lost, but not its documents.
-    rows = [
-        np.column_stack([page["data"][f"{cycler.name}_{column}"] for column in RECORD_COLUMNS])
-        for page in pages or ()
-    ]
-    return np.concatenate(rows) if rows else np.empty((0, len(RECORD_COLUMNS)))
+    yield from bps.collect(cycler, name=streams.CYCLING, stream=False)
+    if cycler.impedance.pending > 0:
+        yield from bps.collect(cycler.impedance, name=streams.EIS, stream=False)
+    # A pause, or an instrument's failing status, takes the answer of the message it hits, not its documents:
+    # what the device has given out is asked for, and is given once, now or the next time.
+    return cycler.take_collected()
 
 
 def drain_at_the_end(cycler: CyclesCells) -> MsgGenerator[None]:
@@ -298,10 +306,13 @@ def apply_on_abort(cycler: CyclesCells, on_abort: OnLoss, program_id: str) -> Ms
     """
     if on_abort is OnLoss.CONTINUE:
         return
-    yield from bps.abs_set(
-        cycler.verb, Verb.STOP, program_id=program_id, why="the plan was aborted", group="on_abort"
-    )
-    yield from bps.wait(group="on_abort", timeout=CLEANUP_S, error_on_timeout=False)
+    try:
+        yield from bps.abs_set(
+            cycler.verb, Verb.STOP, program_id=program_id, why="the plan was aborted", group="on_abort"
+        )
+        yield from bps.wait(group="on_abort", timeout=CLEANUP_S, error_on_timeout=False)
+    except FAILURES as error:
+        log.error("%s was not told to rest: %s", cycler.channel, cause_of(error))
 
 
 def cycling_records(
@@ -331,7 +342,8 @@ def cycling_records(
 
     def body() -> MsgGenerator[Any]:
         yield from keyed(bps.open_run({**metadata, **(md or {})}))
-        yield from keyed(declare_records(cycler))
+        can_measure = Capability.IMPEDANCE_SPECTROSCOPY in cycler.site.capabilities
+        yield from keyed(declare_records(cycler, spectra=can_measure))
         return (
             yield from bpp.finalize_wrapper(
                 bpp.plan_mutator(plan, collect_after), keyed(drain_at_the_end(cycler))

@@ -5,6 +5,7 @@ from typing import Any
 
 from bluesky.utils import Msg, MsgGenerator
 
+from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
 from intercalate.devices.roles import LEAVES_SHUTTER, KeepsDoses, MeasuresDiffraction
 from intercalate.orchestration.waiting import in_thread
 
@@ -96,8 +97,13 @@ def with_dose_accounts(stations: Iterable[MeasuresDiffraction]) -> Preprocessor:
 
 
 def _begin(station: MeasuresDiffraction, run: str) -> None:
-    if station.detector.shutter_mode.get(as_string=True) != LEAVES_SHUTTER:
-        station.dose.begin(float(station.detector.exposure_s.get()), run)
+    try:
+        exposes = station.detector.shutter_mode.get(as_string=True) != LEAVES_SHUTTER
+        exposure_s = float(station.detector.exposure_s.get())
+    except CHANNEL_ACCESS_ERRORS as error:
+        raise RuntimeError(f"{station.detector.name} does not answer: {error}") from error
+    if exposes:
+        station.dose.begin(exposure_s, run)
 
 
 class _Accounting:

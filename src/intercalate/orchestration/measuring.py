@@ -1,5 +1,6 @@
 """Stubs that take frames, alone and beside a running cell."""
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from intercalate import streams
 from intercalate.devices.roles import TakesFrames
 from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.waiting import Meanwhile, trigger_and_wait
+
+log = logging.getLogger(__name__)
 
 
 def take_frame(
@@ -92,26 +95,40 @@ class OpenDetector:
         return reason
 
     def prepare(self, exposure_s: float) -> MsgGenerator[None]:
-        """Open a file, unless one is open; before the cell starts, it costs the cell no time."""
+        """Open a file, unless one is open; before the cell starts, it costs the cell no time.
+
+        Raises
+        ------
+        RuntimeError
+            If the detector has not answered since it was left alone.
+        """
         if self._went_away:
             # Nothing of the staging is left in an IOC that was away, but the device still counts as staged.
             yield from self.end()
+            if self._went_away:
+                raise RuntimeError(f"{self.detector.name} does not let go of its last file")
         if not self._staged:
-            yield from bps.stage(self.detector, wait=True)
+            # Before it is done: what a staging that fails has begun, `end` takes back.
             self._staged = True
             self._exposure_s = None
+            yield from bps.stage(self.detector, wait=True)
         if exposure_s != self._exposure_s:
             yield from bps.abs_set(self.detector.exposure_s, exposure_s, wait=True)
             self._exposure_s = exposure_s
 
     def end(self) -> MsgGenerator[None]:
-        """Close the file; a detector that does not answer is left alone."""
+        """Close the file; a detector that does not answer is left alone until the next frame is due."""
         if self.unavailable():
             return
-        if self._staged:
-            self._staged = False
-            yield from bps.unstage(self.detector, wait=True)
-        self._went_away = False
+        try:
+            if self._staged:
+                yield from bps.unstage(self.detector, wait=True)
+        except FAILURES as error:
+            # Connected and silent, as an IOC that hangs: the cell does not wait, nor end, for it.
+            log.error("%s: %s", self.detector.name, cause_of(error))
+            self._went_away = True
+            return
+        self._staged = self._went_away = False
 
 
 class Measuring:

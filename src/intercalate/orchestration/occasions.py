@@ -5,8 +5,10 @@ be found again from the records alone.
 """
 
 import math
+import runpy
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from typing import Protocol as Ability
 
@@ -46,6 +48,25 @@ def condition(function: UserCondition) -> UserCondition:
     """
     _CONDITIONS[function.__name__] = function
     return function
+
+
+def load_conditions(path: Path) -> None:
+    """Execute a plan file, so that the functions it decorates with `condition` can be named.
+
+    Raises
+    ------
+    WhenError
+        If there is no such file, it fails, or it registers nothing.
+    """
+    before = dict(_CONDITIONS)
+    try:
+        runpy.run_path(str(path))
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        raise WhenError(str(path), [Problem("", path.name, why, "mend the file")]) from error
+    if before == _CONDITIONS:
+        limit = "registers no condition"
+        raise WhenError(str(path), [Problem("", path.name, limit, "decorate a function with `condition`")])
 
 
 def check_when(when: When, program: BoundProgram | None = None, *, source: str = "when") -> None:

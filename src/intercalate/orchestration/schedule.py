@@ -1,11 +1,11 @@
 """What comes of measuring several cells with one beam, reckoned before anything moves.
 
 The beam is given to the cells as it will be: of those that are due, to the one of the highest priority, and
-among equals to the one whose last visit is longest ago. Occasions that depend on the course of the cell
-(voltage, state of charge) cannot be foreseen and are left out: such a cell has no visits here.
+among equals to the one whose last visit is longest ago.
 """
 
 import math
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -42,8 +42,8 @@ class Wanted:
         Place of the cell.
     position_mm
         On the stage.
-    every_s
-        Time between two measurements; None where it cannot be foreseen, or there are none.
+    due_s
+        When it is to be measured, in ascending order.
     duration_s
         Of its program.
     exposure_s
@@ -52,7 +52,7 @@ class Wanted:
 
     name: str
     position_mm: tuple[float, float]
-    every_s: float | None
+    due_s: Sequence[float]
     duration_s: float
     exposure_s: float
     priority: int = 0
@@ -70,6 +70,8 @@ class Visits:
         Beam time with the cell in it, and time of the way there.
     longest_wait_s
         From an occasion to the start of its exposure.
+    conflicts
+        Occasions at which something else had the beam or got it first: when, and its name.
     revisit_s
         Mean time between two visits; NaN with fewer than two.
     """
@@ -80,6 +82,7 @@ class Visits:
     moving_s: float = 0.0
     longest_wait_s: float = 0.0
     starts_s: list[float] = field(default_factory=list)
+    conflicts: list[tuple[float, str]] = field(default_factory=list)
 
     @property
     def revisit_s(self) -> float:
@@ -131,29 +134,32 @@ class Schedule:
 def plan_visits(cells: Sequence[Wanted], overheads: Overheads) -> Schedule:
     """Go through a whole experiment on one instrument, visit by visit."""
     found = {cell.name: Visits() for cell in cells}
-    measured = [cell for cell in cells if cell.every_s is not None]
-    due_s = {cell.name: 0.0 for cell in measured}
-    last_s = {cell.name: -math.inf for cell in measured}
-    now_s, at_mm = 0.0, measured[0].position_mm if measured else (0.0, 0.0)
-    while waiting := [cell for cell in measured if due_s[cell.name] < cell.duration_s]:
-        due = [cell for cell in waiting if due_s[cell.name] <= now_s]
+    waiting = {cell.name: deque(one for one in cell.due_s if one < cell.duration_s) for cell in cells}
+    by_name = {cell.name: cell for cell in cells}
+    last_s = dict.fromkeys(by_name, -math.inf)
+    now_s, at_mm, busy_with = 0.0, cells[0].position_mm if cells else (0.0, 0.0), ""
+    while any(waiting.values()):
+        due = [by_name[name] for name, times_s in waiting.items() if times_s and times_s[0] <= now_s]
         if not due:
-            now_s = min(due_s[cell.name] for cell in waiting)
+            now_s, busy_with = min(times_s[0] for times_s in waiting.values() if times_s), ""
             continue
-        cell = min(due, key=lambda one: (-one.priority, last_s[one.name], due_s[one.name]))
-        visits, every_s = found[cell.name], cell.every_s
-        assert every_s is not None
+        cell = min(due, key=lambda one: (-one.priority, last_s[one.name], waiting[one.name][0]))
+        visits, times_s = found[cell.name], waiting[cell.name]
+        due_s = times_s.popleft()
+        if due_s < now_s and busy_with not in ("", cell.name):
+            visits.conflicts.append((due_s, busy_with))
+        # An occasion that comes while another waits takes its place.
+        while times_s and times_s[0] <= now_s:
+            due_s = times_s.popleft()
+            visits.missed += 1
         moving_s = overheads.moving_s(at_mm, cell.position_mm)
         start_s = now_s + moving_s
         visits.visits += 1
         visits.moving_s += moving_s
         visits.exposing_s += cell.exposure_s
-        visits.longest_wait_s = max(visits.longest_wait_s, start_s - due_s[cell.name])
+        visits.longest_wait_s = max(visits.longest_wait_s, start_s - due_s)
         visits.starts_s.append(start_s)
         last_s[cell.name] = start_s
-        # Occasions stay on their grid; one that comes while another waits or is measured takes its place.
-        overtaken = max(0, math.floor((now_s - due_s[cell.name]) / every_s))
-        visits.missed += overtaken
-        due_s[cell.name] += every_s * (1 + overtaken)
         now_s, at_mm = start_s + cell.exposure_s + overheads.readout_s, cell.position_mm
+        busy_with = cell.name
     return Schedule(found, max((cell.duration_s for cell in cells), default=0.0))

@@ -9,6 +9,8 @@ import bluesky.plan_stubs as bps
 from bluesky.protocols import Status
 from bluesky.utils import MsgGenerator
 
+from intercalate.orchestration.failures import FAILURES
+
 _numbers = itertools.count(1)
 
 MEANWHILE_S = 1.0
@@ -74,10 +76,21 @@ def trigger_and_wait(*devices: Any, meanwhile: Meanwhile | None = None) -> MsgGe
     group, statuses = f"trigger-{next(_numbers)}", []
     for device in devices:
         statuses.append((yield from bps.trigger(device, group=group, wait=False)))
+    failed: Exception | None = None
     for status in statuses:
-        yield from wait_until_done(status, meanwhile)
-    # The RunEngine keeps every status until its group is waited for: a long run would only grow.
-    yield from bps.wait(group)
+        try:
+            yield from wait_until_done(status, meanwhile if failed is None else None)
+        except FAILURES as error:
+            failed = failed or error
+    # The RunEngine throws the failure of a status at whatever comes next, once for each, and keeps every
+    # status until its group is waited for: nothing is left behind for a plan that does not know of them.
+    for _ in statuses:
+        try:
+            yield from bps.wait(group, error_on_timeout=False)
+        except FAILURES as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
 
 
 def wait_for_any(statuses: Sequence[Status]) -> MsgGenerator[None]:

@@ -4,7 +4,7 @@ from intercalate.protocol.binding import FeasibilityError, bind
 from intercalate.protocol.holds import Hold, with_holds
 from intercalate.protocol.program import BoundProgram, Limits, ProgramCursor, ProgramPosition
 from intercalate.protocol.protocol import Protocol
-from intercalate.protocol.segment import CutOff, Quantity, RecordCriteria, Segment, SegmentProgress
+from intercalate.protocol.segment import CutOff, Quantity, RecordCriteria, Segment, SegmentProgress, Spectrum
 from intercalate.protocol.site import SiteLimits
 from intercalate.protocol.steps import (
     ConstantCurrent,
@@ -54,6 +54,7 @@ __all__ = [
     "Segment",
     "SegmentProgress",
     "SiteLimits",
+    "Spectrum",
     "Tag",
     "VoltageScan",
     "WaitForRelease",

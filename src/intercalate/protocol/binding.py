@@ -3,7 +3,7 @@
 from typing import Literal
 
 from intercalate.cell import Cell
-from intercalate.contract import COMMAND_BYTES
+from intercalate.contract import COMMAND_BYTES, Capability
 from intercalate.problems import Problem
 from intercalate.protocol import steps
 from intercalate.protocol.checks import check_sequence
@@ -33,7 +33,6 @@ def bind(
     *,
     initial_soc: float | None = None,
     capacity_from: Literal["cell", "protocol"] | None = None,
-    capabilities: frozenset[str] = frozenset(),
 ) -> BoundProgram:
     """Check that a protocol is feasible and make the program a cycler executes.
 
@@ -53,8 +52,6 @@ def bind(
         State of charge at the start, 0 to 1; `until_soc` needs it.
     capacity_from
         Whose capacity is right if they differ.
-    capabilities
-        Optional abilities the channel declares, by step name.
 
     Returns
     -------
@@ -78,7 +75,7 @@ def bind(
         record=_record(protocol.record),
         problems=problems,
     )
-    blocks = _blocks(protocol, terms, capabilities)
+    blocks = _blocks(protocol, terms, site)
     problems += check_sequence(protocol.method, capacity_mAh)
     if problems:
         raise FeasibilityError(_title(protocol, cell), problems)
@@ -157,7 +154,7 @@ def _record(record: steps.Record) -> RecordCriteria:
     return RecordCriteria(record.time_s, record.voltage_V, current_a)
 
 
-def _blocks(protocol: Protocol, terms: DriveTerms, capabilities: frozenset[str]) -> list[Block]:
+def _blocks(protocol: Protocol, terms: DriveTerms, site: SiteLimits) -> list[Block]:
     """Steps and loops of the method; tags and refused steps leave no block."""
     outlines = [Outline(s.step, getattr(s, "tag", ""), getattr(s, "loop_to", 1)) for s in protocol.method]
     blocks: list[Block] = []
@@ -170,20 +167,18 @@ def _blocks(protocol: Protocol, terms: DriveTerms, capabilities: frozenset[str])
             target = target_index(outlines, outlines[index])
             assert target is not None
             blocks.append(Back(to=block_at[target], passes=step.cycle_count))
-        elif isinstance(step, steps.ImpedanceSpectroscopy | steps.VoltageScan):
-            terms.problems.append(_not_executable(index, step.step, capabilities))
+        elif step.step in set(Capability) - site.capabilities:
+            terms.problems.append(_not_declared(index, step.step))
         else:
             run = expand(step, index, terms)
             blocks += [run] if run is not None else []
     return blocks
 
 
-def _not_executable(index: int, step: str, capabilities: frozenset[str]) -> Problem:
-    where = f"method[{index}].step"
-    if step in capabilities:
-        return Problem(where, step, "programs cannot execute this step yet", "leave it out")
-    limit = "the channel does not declare this capability"
-    return Problem(where, step, limit, "leave it out or use another channel")
+def _not_declared(index: int, step: str) -> Problem:
+    limit = "the site does not declare that its channels can do this"
+    fix = "leave it out, or name it in [site] capabilities if they can"
+    return Problem(f"method[{index}].step", step, limit, fix)
 
 
 def _whole_program_problems(program: BoundProgram, site: SiteLimits) -> list[Problem]:

@@ -9,10 +9,13 @@ from intercalate.contract import ControlMode, EndReason, StepType
 from intercalate.problems import ABSENT, Problem
 from intercalate.protocol import steps
 from intercalate.protocol.program import ROUNDING, Limits, Run
-from intercalate.protocol.segment import CutOff, Quantity, RecordCriteria, Segment
+from intercalate.protocol.segment import CutOff, Quantity, RecordCriteria, Segment, Spectrum
 
 DERIVED_DURATION_FACTOR = 1.5
 """A step without a time may last this many times as long as its current needs for the capacity."""
+
+SWEEP_OVERHEAD_S = 2.0
+"""What a channel may need besides for each frequency: to settle, to change its range."""
 
 Comparison = Literal[">=", "<="]
 
@@ -158,6 +161,10 @@ def expand(step: Any, index: int, terms: DriveTerms) -> Run | None:
             return _gitt(step, where, terms, common)
         case steps.Pitt():
             parts = _pitt(step, where, terms, common)
+        case steps.VoltageScan():
+            parts = _voltage_scan(step, where, terms, common)
+        case steps.ImpedanceSpectroscopy():
+            parts = _impedance(step, where, terms, common)
         case steps.Marker():
             parts = [Segment(index + 1, StepType.MARKER, marker=step.marker)]
         case steps.WaitForRelease():
@@ -339,6 +346,66 @@ def _pitt(step: steps.Pitt, where: str, terms: DriveTerms, common: dict[str, Any
         voltages_v.append(step.end_voltage_V)
     hold = _hold(step, step.start_voltage_V, where, terms, common)[0]
     return [_voltage_segment(v, hold.cutoffs, hold.worst_case_s, common) for v in voltages_v]
+
+
+def _voltage_scan(
+    step: steps.VoltageScan, where: str, terms: DriveTerms, common: dict[str, Any]
+) -> list[Segment]:
+    terms.check_voltage(f"{where}.start_voltage_V", step.start_voltage_V)
+    terms.check_voltage(f"{where}.end_voltage_V", step.end_voltage_V)
+    span_v, rate_v_per_s = step.end_voltage_V - step.start_voltage_V, step.scan_rate_mV_per_s / 1000
+    duration_s = abs(span_v) / rate_v_per_s
+    if not 0 < duration_s <= steps.LONGEST_S:
+        limit = f"the scan lasts {duration_s:g} s"
+        terms.refuse(f"{where}.end_voltage_V", step.end_voltage_V, limit, "scan to another voltage or faster")
+    return [
+        Segment(
+            step_type=StepType.VOLTAGE_SCAN,
+            mode=ControlMode.VOLTAGE,
+            setpoint=step.start_voltage_V,
+            end_setpoint=step.end_voltage_V,
+            ramp_per_s=rate_v_per_s,
+            cutoffs=(CutOff(Quantity.TIME_S, ">=", duration_s, EndReason.TIME),),
+            worst_case_s=duration_s,
+            **common,
+        )
+    ]
+
+
+def _impedance(
+    step: steps.ImpedanceSpectroscopy, where: str, terms: DriveTerms, common: dict[str, Any]
+) -> list[Segment]:
+    name = "amplitude_V" if step.amplitude_V is not None else "amplitude_mA"
+    amplitude = getattr(step, name)
+    if not amplitude > 0:
+        terms.refuse(f"{where}.{name}", amplitude, "an amplitude is above 0", "correct it")
+        return []
+    most_a = min(terms.limits.max_current_a, -terms.limits.min_current_a)
+    if name == "amplitude_mA" and amplitude / 1000 > most_a:
+        limit = f"the current would leave the limit of {most_a * 1000:g} mA"
+        terms.refuse(f"{where}.{name}", amplitude, limit, "lower it")
+    if step.drift_correction:
+        fix = "leave it out: each frequency has its own time and voltage, by which drift can be seen"
+        terms.refuse(f"{where}.drift_correction", True, "channels do not correct drift", fix)
+    spectrum = Spectrum(
+        step.start_frequency_Hz,
+        step.end_frequency_Hz,
+        step.points_per_decade,
+        step.measures_per_point,
+        amplitude_v=step.amplitude_V,
+        amplitude_a=None if step.amplitude_mA is None else step.amplitude_mA / 1000,
+    )
+    ends_s = spectrum.ends_s
+    worst_case_s = DERIVED_DURATION_FACTOR * ends_s[-1] + SWEEP_OVERHEAD_S * len(ends_s)
+    return [
+        Segment(
+            step_type=StepType.IMPEDANCE_SPECTROSCOPY,
+            cutoffs=(CutOff(Quantity.TIME_S, ">=", worst_case_s, EndReason.TIME),),
+            worst_case_s=worst_case_s,
+            spectrum=spectrum,
+            **common,
+        )
+    ]
 
 
 def _wait(step: steps.WaitForRelease, where: str, terms: DriveTerms, common: dict[str, Any]) -> list[Segment]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from intercalate.contract import ControlMode, EndReason, StepType
+from intercalate.contract import Capability, ControlMode, EndReason, StepType
 from intercalate.problems import Problem, problems_of, read_mapping
 from intercalate.protocol.segment import Segment
 from intercalate.protocol.site import SiteLimits
@@ -162,6 +162,13 @@ class BoundProgram(_Frozen):
         return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What its channel must be able to do beyond the common."""
+        runs = [block for block in self.blocks if isinstance(block, Run)]
+        needed = {part.capability for run in runs for part in (*run.parts, *run.last)}
+        return frozenset(one for one in needed if one is not None)
+
+    @property
     def sha256(self) -> str:
         """Hash of the canonical JSON."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
@@ -227,6 +234,15 @@ class BoundProgram(_Frozen):
                 problems += _segment_problems(part, limits)
         return problems
 
+    def passes_of_steps(self) -> dict[int, int]:
+        """How often each step is passed, by its position in the protocol, from 1."""
+        return {
+            part.step_id: passes
+            for block, passes in zip(self.blocks, self._passes())
+            if isinstance(block, Run)
+            for part in (*block.parts, *block.last)
+        }
+
     def _passes(self) -> list[int]:
         """How often each block is passed."""
         passes = [1] * len(self.blocks)
@@ -239,7 +255,7 @@ class BoundProgram(_Frozen):
 
 def _segment_problems(segment: Segment, limits: Limits) -> list[Problem]:
     """What is outside the program's own limits in one segment."""
-    where, setpoint = f"method[{segment.step_id - 1}]", segment.setpoint
+    where = f"method[{segment.step_id - 1}]"
     if segment.step_type is StepType.MARKER:
         return []
     problems: list[Problem] = []
@@ -250,10 +266,29 @@ def _segment_problems(segment: Segment, limits: Limits) -> list[Problem]:
         ControlMode.POWER: (-math.inf, math.inf),
     }[segment.mode]
     slack = ROUNDING * max(abs(low), abs(high)) if math.isfinite(low) else 0.0
-    if not low - slack <= setpoint <= high + slack:
-        problems.append(Problem(where, setpoint, f"setpoint beyond {low:g} to {high:g}", REBIND))
+    for setpoint in (segment.setpoint, segment.end_setpoint):
+        if setpoint is not None and not low - slack <= setpoint <= high + slack:
+            problems.append(Problem(where, setpoint, f"setpoint beyond {low:g} to {high:g}", REBIND))
+    if (segment.end_setpoint is None) != (segment.ramp_per_s is None):
+        problems.append(Problem(where, segment.ramp_per_s, "a ramp needs its end and its rate", REBIND))
+    problems += _spectrum_problems(segment, limits, where)
     if segment.worst_case_s <= 0 or segment.record is None:
         problems.append(Problem(where, segment.worst_case_s, "no worst-case duration or no record", REBIND))
+    return problems
+
+
+def _spectrum_problems(segment: Segment, limits: Limits, where: str) -> list[Problem]:
+    spectrum = segment.spectrum
+    if spectrum is None:
+        return []
+    problems: list[Problem] = []
+    if segment.mode is not ControlMode.REST:
+        problems.append(Problem(where, segment.mode, "a spectrum is measured at rest", REBIND))
+    if (spectrum.amplitude_v is None) == (spectrum.amplitude_a is None):
+        problems.append(Problem(where, spectrum.amplitude_v, "a spectrum has one amplitude", REBIND))
+    most_a = min(limits.max_current_a, -limits.min_current_a)
+    if spectrum.amplitude_a is not None and spectrum.amplitude_a > most_a * (1 + ROUNDING):
+        problems.append(Problem(where, spectrum.amplitude_a, f"amplitude beyond {most_a:g} A", REBIND))
     return problems
 
 

@@ -3,11 +3,12 @@
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from intercalate.contract import ControlMode, EndReason, StepType
+from intercalate.contract import Capability, ControlMode, EndReason, StepType
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 PositiveFinite = Annotated[Finite, Field(gt=0)]
@@ -83,6 +84,42 @@ class RecordCriteria:
 
 
 @dataclass(frozen=True, slots=True)
+class Spectrum:
+    """Frequencies of an impedance measurement, spread evenly in their logarithm, and its amplitude.
+
+    Attributes
+    ----------
+    start_frequency_hz, end_frequency_hz
+        Measured in this order.
+    points_per_decade, measures_per_point
+        Frequencies, and periods of each.
+    amplitude_v, amplitude_a
+        Driven around the resting voltage or around no current: one of the two.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    start_frequency_hz: PositiveFinite
+    end_frequency_hz: PositiveFinite
+    points_per_decade: Annotated[int, Field(ge=1)]
+    measures_per_point: Annotated[int, Field(ge=1)]
+    amplitude_v: PositiveFinite | None = None
+    amplitude_a: PositiveFinite | None = None
+
+    @property
+    def frequencies_hz(self) -> tuple[float, ...]:
+        """In the order in which they are measured."""
+        decades = math.log10(self.end_frequency_hz / self.start_frequency_hz)
+        count = max(1, round(abs(decades) * self.points_per_decade))
+        return tuple(self.start_frequency_hz * 10 ** (decades * k / count) for k in range(count + 1))
+
+    @property
+    def ends_s(self) -> tuple[float, ...]:
+        """When each frequency has had its periods, since the start of the sweep."""
+        return tuple(accumulate(self.measures_per_point / one for one in self.frequencies_hz))
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """One thing a channel does without a decision in between.
 
@@ -106,6 +143,10 @@ class Segment:
         Reasons that end the whole step, so that its remaining segments are skipped.
     cycle
         1 + passes of outermost loops completed before.
+    end_setpoint, ramp_per_s
+        Where the setpoint goes from `setpoint`, and how fast (a magnitude); None where it stays.
+    spectrum
+        To be measured at rest.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -120,6 +161,24 @@ class Segment:
     marker: str | None = None
     group_end_on: frozenset[EndReason] = frozenset()
     cycle: Annotated[int, Field(ge=1)] = 1
+    end_setpoint: Finite | None = None
+    ramp_per_s: PositiveFinite | None = None
+    spectrum: Spectrum | None = None
+
+    @property
+    def capability(self) -> Capability | None:
+        """What the channel must be able to do beyond the common."""
+        if self.spectrum is not None:
+            return Capability.IMPEDANCE_SPECTROSCOPY
+        return Capability.VOLTAGE_SCAN if self.ramp_per_s is not None else None
+
+    def setpoint_at(self, elapsed_s: float) -> float:
+        """Setpoint so long after the start."""
+        if self.ramp_per_s is None or self.end_setpoint is None:
+            return self.setpoint
+        whole = self.end_setpoint - self.setpoint
+        moved = min(max(elapsed_s, 0.0) * self.ramp_per_s, abs(whole))
+        return self.end_setpoint if moved == abs(whole) else self.setpoint + math.copysign(moved, whole)
 
     def ended_by(self, progress: SegmentProgress) -> CutOff | None:
         """First cut-off met, None while the segment goes on."""

@@ -27,6 +27,8 @@ class SiteLimits(BaseModel):
         Worst case of a whole program.
     interlock_delay_s
         How long a limit may be exceeded before the interlock acts.
+    capabilities
+        What the channels can do beyond the common; steps that need another are refused.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -39,6 +41,7 @@ class SiteLimits(BaseModel):
     max_capacity_mAh: Annotated[float, Field(gt=0)] | None = None
     max_duration_s: Annotated[float, Field(gt=0)]
     interlock_delay_s: Annotated[float, Field(ge=0)]
+    capabilities: frozenset[contract.Capability] = frozenset()
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:

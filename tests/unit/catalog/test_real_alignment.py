@@ -3,23 +3,24 @@
 import re
 from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
-import pandas as pd
 import pytest
 import xarray as xr
 
-from intercalate.catalog.alignment import FrameTimes, align_frames
-from intercalate.catalog.clock import ClockModel
+from intercalate.catalog.alignment import FrameTimes, align_frames, records_of
+from intercalate.catalog.cycler_clock import clock_of_offset
+from intercalate.catalog.cycling_import import ImportRefusedError, covered_frames
 from intercalate.cell import Cell
+from intercalate.cycling_files import CyclingSeries, claims_of, read_cycling_file, read_cycling_files
 
 pytestmark = pytest.mark.realdata
 HOUR_S = 3600.0
-
-
-def unix(text: str, pattern: str) -> float:
-    """Local times of one place, taken as UTC: only differences matter."""
-    return datetime.strptime(text + " +0000", pattern + " %z").timestamp()
+SOLEIL = ZoneInfo("Europe/Paris")
+MAIN, CONTINUATION = "220726cell4operandoxas_C06.mpt", "220726cell4operandoxascontinuation_C06.mpt"
+BY_HAND = clock_of_offset(0.0, 5.0)
+"""Clocks of two machines, set by hand."""
 
 
 def found(pattern: str, text: str) -> str:
@@ -29,35 +30,14 @@ def found(pattern: str, text: str) -> str:
     return match[1]
 
 
-def read_mpt(path: Path) -> tuple[xr.Dataset, float]:
-    """Records and the header's active mass (mg) of a text export of EC-Lab."""
-    text = path.read_text(encoding="latin-1")
-    lines = text.splitlines()
-    header_lines = int(lines[1].partition(":")[2])
-    began = unix(found(r"Acquisition started on : (.+)", text).strip(), "%m/%d/%Y %H:%M:%S.%f")
-    mass_mg = float(found(r"Mass of active material : ([\d,]+) mg", text).replace(",", "."))
-    table = pd.read_csv(
-        path, sep="\t", decimal=",", skiprows=header_lines - 1, encoding="latin-1", engine="c"
-    )
-    columns = {
-        "test_time_second": table["time/s"],
-        "unix_time_second": began + table["time/s"],
-        "voltage_volt": table["Ewe/V"],
-        "current_ampere": table["<I>/mA"] / 1000,
-        "net_capacity_ah": table["(Q-Qo)/mA.h"] / 1000,
-        "step_id": table["Ns"],
-    }
-    return xr.Dataset({key: ("record", value.to_numpy(float)) for key, value in columns.items()}), mass_mg
-
-
 def read_times(folder: Path) -> FrameTimes:
     """When the spectra were taken."""
     times = []
     for path in folder.glob("norm_*.txt"):
         head = path.read_text(errors="replace")[:3000]
-        start = unix(found(r"Time at start=(.+)", head).strip(), "%Y-%m-%d %H:%M:%S.%f")
+        local = datetime.strptime(found(r"Time at start=(.+)", head).strip(), "%Y-%m-%d %H:%M:%S.%f")
         since = float(found(r"Time from start \(seconds\)=(.+)", head))
-        times.append((start, since))
+        times.append((local.replace(tzinfo=SOLEIL).timestamp(), since))
     start, since = np.array(sorted(times)).T
     # An average over 24 sweeps: the header says how far from its start the average stands.
     return FrameTimes(np.arange(len(start)), start, 2 * since)
@@ -69,86 +49,145 @@ def folder(real_data: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def main_file(folder: Path) -> tuple[xr.Dataset, float]:
-    return read_mpt(folder / "220726cell4operandoxas_C06.mpt")
+def main_file(folder: Path) -> CyclingSeries:
+    return read_cycling_files([folder / MAIN], zone=SOLEIL)
 
 
-def test_each_spectrum_has_the_voltage_of_its_minute(folder: Path, main_file) -> None:
-    table, _ = main_file
+@pytest.fixture(scope="module")
+def both(folder: Path) -> CyclingSeries:
+    return read_cycling_files([folder / CONTINUATION, folder / MAIN], zone=SOLEIL)
+
+
+def aligned_with(series: CyclingSeries, frames: FrameTimes, **options) -> xr.Dataset:
+    return align_frames(records_of(series), frames, BY_HAND, restarts=series.restarts, **options)
+
+
+def test_the_files_are_read_as_the_instrument_wrote_them(both: CyclingSeries) -> None:
+    assert [one.rows for one in both.files] == [6333, 1402]
+    assert both.files[0].header["Device"] == "VMP3 (SN 0198)"
+    voltage, charge = both.columns["voltage_volt"], both.columns["net_capacity_ah"]
+    assert (voltage.min(), voltage.max()) == pytest.approx((2.999934, 4.301471), abs=1e-5)
+    assert charge[6332] == pytest.approx(0.8402035e-3, rel=1e-6)
+    assert charge[-1] == pytest.approx((0.8402035 + 0.8938358) * 1e-3, rel=1e-6)
+    # + charges: the voltage rises.
+    current = both.columns["current_ampere"]
+    rises = np.diff(voltage)[(current[1:] > 1e-5) & (current[:-1] > 1e-5)]
+    assert rises.sum() > 1.0
+    assert not any("integral" in note for note in both.warnings)
+
+
+def test_every_spectrum_has_voltage_and_capacity_with_their_errors(folder: Path, both: CyclingSeries) -> None:
     frames = read_times(folder)
-    clock = ClockModel.assumed(0.0, 5.0, "clocks of two machines, set by hand")
-    aligned = align_frames(table, frames, clock)
-    during = ~aligned["in_gap"].values
+    assert covered_frames(both, BY_HAND, frames).all()
+    aligned = aligned_with(both, frames)
     assert aligned.sizes["frame"] == 26
-    assert during.sum() >= 20
-    voltage = aligned["voltage_volt"].values[during]
+    assert not aligned["in_gap"].any()
+    voltage = aligned["voltage_volt"].values
     assert ((voltage > 2.95) & (voltage < 4.35)).all()
     # The nearest record is at most one recording period away, over which the voltage changes little.
-    middle = aligned["test_time_second"].values[during]
-    nearest = np.abs(table["test_time_second"].values[:, None] - middle).argmin(axis=0)
-    assert np.abs(voltage - table["voltage_volt"].values[nearest]).max() < 0.05
-    assert np.isfinite(aligned["voltage_volt_sigma"].values[during]).all()
+    nearest = np.abs(both.columns["test_time_second"][:, None] - aligned["test_time_second"].values).argmin(0)
+    assert np.abs(voltage - both.columns["voltage_volt"][nearest]).max() < 0.05
+    for column in ("voltage_volt", "net_capacity_ah"):
+        sigma = aligned[f"{column}_sigma"].values
+        assert np.isfinite(sigma).all()
+        assert (sigma[aligned["current_ampere"].values != 0] > 0).all()
     assert (np.diff(aligned["test_time_second"].values) > 0).all()
 
 
-def test_the_first_charge_only_rises(folder: Path, main_file) -> None:
-    table, _ = main_file
-    aligned = align_frames(table, read_times(folder), ClockModel.assumed(0.0, 5.0, ""))
-    discharge_s = float(table["test_time_second"][table["current_ampere"] < -1e-4].min())
-    charging = (aligned["step_id"].values == 1) & (aligned["test_time_second"].values < discharge_s)
+def test_the_first_charge_only_rises(folder: Path, main_file: CyclingSeries) -> None:
+    aligned = aligned_with(main_file, read_times(folder))
+    first_s = float(main_file.columns["test_time_second"][main_file.columns["current_ampere"] < -1e-4].min())
+    # Step 2 is the instrument's Ns 1.
+    charging = (aligned["step_id"].values == 2) & (aligned["test_time_second"].values < first_s)
     capacity = aligned["net_capacity_ah"].values[charging & ~aligned["in_gap"].values]
     assert len(capacity) > 3
     assert (np.diff(capacity) > 0).all()
 
 
-def test_what_lies_after_the_last_record_gets_no_value(folder: Path, main_file) -> None:
-    table, _ = main_file
-    frames = read_times(folder)
+def test_what_lies_after_the_last_record_gets_no_value(folder: Path, main_file: CyclingSeries) -> None:
+    table = records_of(main_file)
     early = table.isel(record=np.flatnonzero(table["test_time_second"].values < 10 * HOUR_S))
-    aligned = align_frames(early, frames, ClockModel.assumed(0.0, 5.0, ""))
+    aligned = align_frames(early, read_times(folder), BY_HAND)
     late = aligned["test_time_second"].values > 10 * HOUR_S
     assert 0 < late.sum() < len(late)
     assert np.isnan(aligned["voltage_volt"].values[late]).all()
     assert aligned["in_gap"].values[late].all()
 
 
-def test_with_both_files_every_spectrum_has_a_voltage(folder: Path, main_file) -> None:
-    table, _ = main_file
-    after, _ = read_mpt(folder / "220726cell4operandoxascontinuation_C06.mpt")
-    both = xr.concat([table, after], "record")
-    aligned = align_frames(both, read_times(folder), ClockModel.assumed(0.0, 5.0, ""))
-    assert not aligned["in_gap"].any()
-    assert np.isfinite(aligned["voltage_volt"].values).all()
+def test_spectra_in_a_hole_of_the_records_are_flagged(folder: Path, tmp_path: Path) -> None:
+    lines = (folder / MAIN).read_bytes().split(b"\r\n")
+    frames = read_times(folder)
+    whole = read_cycling_file(folder / MAIN, zone=SOLEIL)
+    lost = np.abs(whole.columns["unix_time_second"] - frames.start_unix_s[5]) < 0.5 * HOUR_S
+    kept = [line for line, gone in zip(lines[82:], lost, strict=True) if not gone]
+    (tmp_path / MAIN).write_bytes(b"\r\n".join([*lines[:82], *kept]))
+    series = read_cycling_files([tmp_path / MAIN], zone=SOLEIL)
+    assert series.columns["voltage_volt"].size == 6333 - lost.sum()
+    aligned = aligned_with(series, frames)
+    in_hole = np.arange(26) == 5
+    before_the_end = frames.start_unix_s + frames.exposure_s < series.clock_s[-1]
+    assert (aligned["in_gap"].values[before_the_end] == in_hole[before_the_end]).all()
+    assert np.isnan(aligned["voltage_volt"].values[5])
 
 
-def test_the_manual_restart_is_a_gap_of_half_a_minute(folder: Path, main_file) -> None:
-    table, _ = main_file
-    after, _ = read_mpt(folder / "220726cell4operandoxascontinuation_C06.mpt")
-    between = float(after["unix_time_second"][0] - table["unix_time_second"][-1])
-    assert between == pytest.approx(26.5, abs=1.0)
-    both = xr.concat([table, after], "record")
-    spot = np.array([float(table["unix_time_second"][-1]) + between / 2])
-    frames = FrameTimes(np.zeros(1, int), spot - 1, np.full(1, 2.0))
-    normal = align_frames(both, frames, ClockModel.assumed(0.0, 0.0, ""))
-    strict = align_frames(both, frames, ClockModel.assumed(0.0, 0.0, ""), period_s=5.0)
-    assert np.isfinite(normal["voltage_volt"].item())
-    assert np.isnan(strict["voltage_volt"].item())
-    assert strict["in_gap"].item()
+def test_a_spectrum_across_the_manual_restart_is_flagged(both: CyclingSeries) -> None:
+    (restart,) = both.restarts
+    assert restart.start_s - restart.end_s == pytest.approx(26.5, abs=0.1)
+    middle = (restart.start_s + restart.end_s) / 2
+    start_s = middle + np.array([-400.0, -65.0, -5.0, 60.0])
+    frames = FrameTimes(np.arange(4), start_s, np.array([130.0, 130.0, 10.0, 130.0]))
+    aligned = aligned_with(both, frames)
+    assert aligned["in_gap"].values.tolist() == [False, True, True, False]
+    assert np.isfinite(aligned["voltage_volt"].values).tolist() == [True, False, False, True]
+    # Half a minute is no hole by its length: without what the files say, it would be interpolated.
+    assert not align_frames(records_of(both), frames, BY_HAND)["in_gap"].any()
+    before, after = aligned["net_capacity_ah_sigma"].values[[0, 3]]
+    assert after > before
+    assert after >= restart.charge_ah / np.sqrt(3)
 
 
-def test_the_default_mass_of_the_instrument_is_doubted(folder: Path, main_file) -> None:
-    table, mass_mg = main_file
-    assert mass_mg == 7000.0
+def test_a_wrong_zone_covers_other_spectra_or_is_refused(folder: Path) -> None:
+    frames = read_times(folder)
+    tokyo = read_cycling_files([folder / MAIN, folder / CONTINUATION], zone=ZoneInfo("Asia/Tokyo"))
+    inside = covered_frames(tokyo, BY_HAND, frames)
+    assert 0 < (~inside).sum() < 26
+    one = FrameTimes(np.zeros(1, int), frames.start_unix_s[-1:], frames.exposure_s[-1:])
+    with pytest.raises(ImportRefusedError, match=r"if the files were \d h later: say --timezone"):
+        covered_frames(tokyo, BY_HAND, one)
+
+
+def test_the_header_says_nothing_of_this_cell(folder: Path, both: CyclingSeries) -> None:
+    claims = {one.name: one for one in claims_of(both.files)}
+    mass = claims["Mass of active material"]
+    assert mass.mass_mg == 7000
+    assert "implausible" in mass.doubt
+    assert "18650" in claims["Comments"].text
+    assert "mAh passed of 1350" in claims["Comments"].doubt
+    for default in ("Characteristic mass", "Battery capacity", "Electrode surface area"):
+        assert claims[default].doubt == "the instrument's default"
     cell = Cell.from_dict(
         {
             "name": "from the header",
             "format": "cylindrical",
             "format_detail": "18650",
             "working": "positive",
-            "positive": {"material": "NMC811", "active_mass_mg": mass_mg, "lithium_content_assembled": 0.9},
+            "positive": {"material": "NMC811", "active_mass_mg": 7000, "lithium_content_assembled": 0.9},
             "negative": {"material": "Li"},
         }
     )
-    aligned = align_frames(table, read_times(folder), ClockModel.assumed(0.0, 5.0, ""), cell=cell)
-    assert "implausible" in aligned["x_positive"].attrs["note"]
-    assert "check the active mass" in aligned["x_positive"].attrs["note"]
+    note = aligned_with(both, read_times(folder), cell=cell)["x_positive"].attrs["note"]
+    assert "implausible" in note
+    assert "check the active mass" in note
+    assert "carries no cell" in aligned_with(both, read_times(folder))["x_positive"].attrs["note"]
+
+
+def test_battery_data_format_of_another_instrument(real_data: Path) -> None:
+    read = read_cycling_file(real_data / "cycler" / "arbin_example.bdf.csv")
+    assert read.rows == 2150
+    assert not read.has_absolute_time
+    assert read.columns["step_count"][-1] == 17
+    current, charge = read.columns["current_ampere"], read.columns["net_capacity_ah"]
+    # Its counters begin anew with each step; 0.0864 uA for 20,147 s.
+    assert charge[read.columns["step_count"] == 2][-1] == pytest.approx(4.834977e-07, rel=1e-6)
+    assert current.max() == pytest.approx(8.653391e-08)
+    assert read.warnings == ()

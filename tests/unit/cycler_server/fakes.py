@@ -9,14 +9,21 @@ from typing import Any
 import numpy as np
 
 from intercalate.cell import Cell
-from intercalate.contract import RECORD_COLUMNS, ControlMode, OnLoss
-from intercalate.cycler_server.channel import ChannelError, ChannelListener, Sample
+from intercalate.contract import (
+    IMPEDANCE_COLUMNS,
+    RECORD_COLUMNS,
+    Capability,
+    ControlMode,
+    EndReason,
+    OnLoss,
+)
+from intercalate.cycler_server.channel import ChannelError, ChannelListener, ImpedancePoint, Sample
 from intercalate.cycler_server.commands import CommandDesk
 from intercalate.cycler_server.executor import ChannelExecutor
 from intercalate.cycler_server.lease import Lease
 from intercalate.cycler_server.ledger import ProgramLedger
 from intercalate.cycler_server.records import RecordFile
-from intercalate.protocol import BoundProgram, Protocol, Segment, SegmentProgress, SiteLimits, bind
+from intercalate.protocol import BoundProgram, Protocol, Segment, SegmentProgress, SiteLimits, Spectrum, bind
 
 RESISTANCE_OHM = 5.0
 VOLTS_PER_AH = 100.0
@@ -30,6 +37,7 @@ SITE = SiteLimits(
     max_temperature_C=60.0,
     max_duration_s=1e7,
     interlock_delay_s=5.0,
+    capabilities=frozenset(Capability),
 )
 
 
@@ -112,6 +120,7 @@ class FakeChannel:
     def __init__(self, cell: FakeCell):
         self.cell = cell
         self.rate = 1.0
+        self.capabilities = frozenset(Capability)
         self.listener: ChannelListener | None = None
         self.segment: Segment | None = None
         self.given: list[Segment] = []
@@ -130,7 +139,7 @@ class FakeChannel:
     def start_segment(self, segment: Segment) -> None:
         if not self.answers:
             raise ChannelError("no answer")
-        self.segment, self.start = segment, None
+        self.segment, self.start, self.measured = segment, None, 0
         self.given.append(segment)
         self.unacknowledged = True
 
@@ -159,8 +168,11 @@ class FakeChannel:
         """Let time pass and report."""
         assert self.listener is not None
         segment = self.segment
-        mode, setpoint = (segment.mode, segment.setpoint) if segment else (ControlMode.REST, 0.0)
         before = self.sample()
+        begun_s = (self.start or before).unix_time_s
+        mode, setpoint = ControlMode.REST, 0.0
+        if segment is not None:
+            mode, setpoint = segment.mode, segment.setpoint_at(before.unix_time_s + dt_s - begun_s)
         if self.contact:
             self.cell.advance(mode, setpoint, dt_s)
         else:
@@ -174,6 +186,8 @@ class FakeChannel:
         if segment is None or self.segment is not segment or not self.notices_cut_offs:
             return
         elapsed_s = sample.unix_time_s - self.start.unix_time_s
+        if segment.spectrum is not None and self._measure(segment, segment.spectrum, elapsed_s):
+            return
         progress = SegmentProgress(
             elapsed_s=elapsed_s,
             voltage_v=sample.voltage_v,
@@ -185,6 +199,21 @@ class FakeChannel:
         if cut is not None:
             self.open_circuit()
             self.listener.on_ended(segment, cut.reason)
+
+    def _measure(self, segment: Segment, spectrum: Spectrum, elapsed_s: float) -> bool:
+        """Report the frequencies that are due; whether the sweep, or the segment, is over."""
+        assert self.listener is not None
+        while self.measured < len(spectrum.ends_s) and spectrum.ends_s[self.measured] <= elapsed_s:
+            frequency_hz = spectrum.frequencies_hz[self.measured]
+            self.measured += 1
+            self.listener.on_impedance(segment, ImpedancePoint(frequency_hz, complex(5.0, -1 / frequency_hz)))
+            if self.segment is not segment:
+                return True
+        if self.measured < len(spectrum.ends_s):
+            return False
+        self.open_circuit()
+        self.listener.on_ended(segment, EndReason.SPECTRUM_COMPLETE)
+        return True
 
 
 class Bench:
@@ -202,14 +231,16 @@ class Bench:
         """Start the server; the channel is at open circuit and gives a reading."""
         self.channel = FakeChannel(self.cell)
         self.records = RecordFile(self.folder / "records.f8")
+        self.impedances = RecordFile(self.folder / "impedances.f8", IMPEDANCE_COLUMNS)
         self.ledger = ProgramLedger(self.folder / "programs.jsonl")
-        self.executor = ChannelExecutor(self.channel, self.records, self.ledger, self.site)
+        self.executor = ChannelExecutor(self.channel, self.records, self.impedances, self.ledger, self.site)
         self.desk = CommandDesk(self.executor, Lease(lambda: self.monotonic_s))
         self.channel.step()
 
     def kill(self) -> None:
         """End the server without a word; the cell goes to open circuit when the line is dead."""
         self.records.close()
+        self.impedances.close()
         self.ledger.close()
         if self.channel.segment is not None:
             self.cell.advance(self.channel.segment.mode, self.channel.segment.setpoint, 1.0)
@@ -234,6 +265,12 @@ class Bench:
                 return
             self.channel.step()
         raise AssertionError(f"the program still runs after {most_s:g} s")
+
+    def spectra(self) -> dict[str, np.ndarray]:
+        """All frequencies of all spectra, by column."""
+        self.impedances.sync()
+        rows = self.impedances.read(0, 10**6)
+        return {name: rows[:, i] for i, name in enumerate(IMPEDANCE_COLUMNS)}
 
     def table(self) -> dict[str, np.ndarray]:
         """All records, by column."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from intercalate.cell import Cell
-from intercalate.contract import EndReason
+from intercalate.contract import Capability, EndReason
 from intercalate.protocol import (
     BoundProgram,
     CutOff,
@@ -75,13 +75,14 @@ def test_a_protocol_beyond_its_own_safety_is_refused_with_both_figures(real_data
     [
         ("nmc811_graphite_operando", "formation_c10", 31.17),
         ("graphite_lithium_operando", "graphite_lithiation_c20", 30.7),
+        ("nmc811_graphite_operando", "impedance_on_charge", 16.7),
     ],
 )
 def test_example_protocols_suit_example_cells(cell, protocol, hours):
     program = bind(
         Protocol.from_file(Path(str(EXAMPLES / "protocols" / f"{protocol}.json"))),
         Cell.from_file(Path(str(EXAMPLES / "cells" / f"{cell}.toml"))),
-        make_site(max_current_mA=20.0),
+        make_site(max_current_mA=20.0, capabilities=list(Capability)),
     )
     assert program.worst_case_s / 3600 == pytest.approx(hours, abs=0.1)
 

@@ -1,0 +1,161 @@
+"""A simulated operando lithiation in one process, without Channel Access, RunEngine and catalog.
+
+Cell model, channel, cycler executor, diffraction station, alignment and reduction are those of the simulated
+beamline; the frames' clock is the cycler's, and the cell is in the middle of the beam.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from benchmarks.bench_chain import EXPOSURE_S, Calibrated, Instrument, monitor
+from intercalate.analysis import Exposure, phases_of, reduce_and_fit
+from intercalate.beam_quality import BeamQuality
+from intercalate.catalog.alignment import FrameTimes, align_frames
+from intercalate.catalog.clock import ClockModel
+from intercalate.cell import Cell
+from intercalate.config import EXAMPLES, Config
+from intercalate.contract import IMPEDANCE_COLUMNS, RECORD_COLUMNS, ControlMode, OnLoss
+from intercalate.cycler_server.executor import ChannelExecutor
+from intercalate.cycler_server.ledger import ProgramLedger
+from intercalate.cycler_server.records import RecordFile
+from intercalate.protocol import Protocol, SiteLimits, bind
+from intercalate_plans.studies import Study
+from intercalate_sims.cell import make_cell
+from intercalate_sims.cell.hosts import Host
+from intercalate_sims.cell.interface import ProbeState
+from intercalate_sims.channel import SimulatedChannel
+from intercalate_sims.probes.diffraction import truth_of
+
+T0_UNIX_S = 1_700_000_000.0
+STATES_PER_FRAME = 3
+
+States = list[tuple[float, ProbeState]]
+
+
+class CellOnChannel:
+    """A cell, its channel and the executor; time passes when it is told to."""
+
+    rate = 1.0
+    up = True
+
+    def __init__(self, model: str, seed: int, host: Host, active_mass: float, folder: Path, site: SiteLimits):
+        made = make_cell(model, seed=seed, host=host)
+        area_cm2 = made.describe()["area_cm2"] * active_mass
+        self.cell = make_cell(model, seed=seed, host=host, area_cm2=area_cm2)
+        self.dt_s = self.cell.dt_s
+        self.site = site
+        self._control = (ControlMode.REST, 0.0)
+        # The channel knows of its rig what this class has of it.
+        channel: Any = SimulatedChannel("CH1", "A1", self)  # pyright: ignore[reportArgumentType]
+        self._channel = channel
+        self.records = RecordFile(folder / "records.f8")
+        self.executor = ChannelExecutor(
+            channel,
+            self.records,
+            RecordFile(folder / "impedances.f8", IMPEDANCE_COLUMNS),
+            ProgramLedger(folder / "programs.jsonl"),
+            site,
+        )
+        channel.found()
+        self.step()
+
+    def apply(self, cell: str, mode: ControlMode, setpoint: float, *, at_once: bool = False) -> None:
+        """See `SimulatedRig`."""
+        self._control = (mode, setpoint)
+
+    def unix_time_s(self) -> float:
+        """See `SimulatedRig`."""
+        return T0_UNIX_S + self.cell.reading().time_s
+
+    def step(self) -> None:
+        """Let one step of cell time pass."""
+        mode, setpoint = self._control
+        reading = self.cell.advance(mode, setpoint)
+        message = {"mode": mode, "setpoint": setpoint, "reading": asdict(reading)}
+        self._channel.take(self.unix_time_s(), message)
+
+    def run(
+        self, name: str, protocol: Protocol, cell: Cell, *, every_s: float | None = None
+    ) -> tuple[xr.Dataset, list[tuple[float, States]]]:
+        """Execute a protocol.
+
+        Returns
+        -------
+        records
+            Along `record`.
+        exposures
+            Start in unix seconds and states of each frame, one every `every_s`.
+        """
+        first = len(self.records)
+        self.executor.load(name, bind(protocol, cell, self.site), OnLoss.CONTINUE)
+        self.executor.start(name)
+        exposures: list[tuple[float, States]] = []
+        due_s = self.unix_time_s() if every_s else float("inf")
+        while self.executor.run is not None:
+            self.step()
+            now_s = self.unix_time_s()
+            if now_s >= due_s:
+                exposures.append((now_s, []))
+                due_s += every_s or 0.0
+            if exposures and self._is_sampled(now_s - exposures[-1][0], len(exposures[-1][1])):
+                exposures[-1][1].append((1.0, self.cell.probe_state()))
+        self.records.sync()
+        rows = self.records.read(first, 10**6)
+        table = xr.Dataset({key: ("record", rows[:, i]) for i, key in enumerate(RECORD_COLUMNS)})
+        return table, [one for one in exposures if len(one[1]) == STATES_PER_FRAME]
+
+    @staticmethod
+    def _is_sampled(since_s: float, taken: int) -> bool:
+        return taken < STATES_PER_FRAME and since_s >= (taken + 0.5) * EXPOSURE_S / STATES_PER_FRAME
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an analysis is given, and, apart from it, the truth about every frame."""
+
+    records: xr.Dataset
+    frames: xr.Dataset
+    truth: list[dict[str, Any]]
+
+
+def reduced(
+    instrument: Instrument,
+    known: Calibrated,
+    cell: Cell,
+    records: xr.Dataset,
+    exposures: Sequence[tuple[float, States]],
+) -> Measured:
+    """Expose, reduce, fit and align."""
+    shots = [instrument.take("A1", EXPOSURE_S, states) for _, states in exposures]
+    quality = [Exposure(monitor(counts, EXPOSURE_S), BeamQuality.VALID) for _, counts in shots]
+    frames = [frame for frame, _ in shots]
+    fitted = reduce_and_fit(frames, quality, known.chain, phases_of(cell), options=known.options)
+    start_s = np.array([start for start, _ in exposures])
+    times = FrameTimes(np.arange(len(shots)), start_s, np.full(len(shots), EXPOSURE_S))
+    clock = ClockModel.assumed(0.0, 0.01, "one clock")
+    aligned = align_frames(records, times, clock, cell=cell)
+    merged = aligned.drop_vars("frame").merge(fitted.drop_vars("frame", errors="ignore"))
+    return Measured(records, merged, [truth_of(states) for _, states in exposures])
+
+
+def lithiated(
+    instrument: Instrument, known: Calibrated, study: Study, host: str, seed: int, folder: Path
+) -> Measured:
+    """Do what a study of one cell with frames at even times says, in a cell of this graphite."""
+    site = Config.from_file(EXAMPLES / "config" / "simulated.toml").site
+    formation, experiment = (one.cells[0] for one in study.experiments(site))
+    (task,) = experiment.measurements
+    if task.exposure_s != EXPOSURE_S or task.when.every is None:
+        raise ValueError(f"{study.id}: only frames of {EXPOSURE_S:g} s at even times are made in one process")
+    active_mass = instrument.hidden.cell("A1").active_mass
+    world = CellOnChannel(study.about.cell_model, seed, Host(host), active_mass, folder, site)
+    world.run("formation", formation.protocol, formation.cell)
+    records, exposures = world.run(
+        "measured", experiment.protocol, experiment.cell, every_s=task.when.every.time_s
+    )
+    return reduced(instrument, known, experiment.cell, records, exposures)

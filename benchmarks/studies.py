@@ -1,0 +1,245 @@
+"""Every study over many seeds, with its effect and without: how often does its finding come out?
+
+Usage: python -m benchmarks.studies [S20 S26 ...] [--seeds 40] [--whole 1] [--processes 2]
+"""
+
+import argparse
+import json
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from benchmarks.bench_chain import Calibrated, Instrument, calibrated
+from benchmarks.in_process import Measured, lithiated
+from benchmarks.report import circumstances, table, verdict
+from intercalate.services import module_command
+from intercalate_plans.studies import Study, World, load_study, studies
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "studies.md"
+WITH, WITHOUT = 0.95, 0.05
+"""Shares of the seeds in which the finding must, and may, come out."""
+
+FIRST_SEED = 100
+
+INTRODUCTION = """\
+Written by `make studies` (`python -m benchmarks.studies`). What a study is, and what decides that its
+finding was recovered, is in [design.md](design.md). All data are simulated."""
+WHAT_IS_IN = """\
+These are not whole runs: cell model, simulated channel, cycler executor, diffraction station, calibration,
+reduction, alignment and analysis are those of the beamline, in one process, without Channel Access,
+RunEngine, journal and catalog. Cycler and detector have one clock, and the cell stands in the middle of
+the beam."""
+WHAT_IS_TRUE = """\
+With the effect. Spread is that over the seeds, whose cells differ. The truth is what the same analysis finds
+when it is given the lattices, shares and lithium contents that the simulator put into the frames; the
+voltage of a plateau has none."""
+
+Quantities = dict[str, tuple[float, float, float]]
+"""Value, standard error and truth by name; NaN where there is none."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One study in one world with one seed."""
+
+    study: str
+    world: World
+    seed: int
+    recovered: bool
+    quantities: Quantities
+
+
+def worlds_of(study: Study) -> list[World]:
+    """That it is done in."""
+    return [World.EFFECT, *(World(one) for one in study.about.worlds)]
+
+
+def outcomes(names: Sequence[str], seed: int) -> list[Outcome]:
+    """All studies in all their worlds on one instrument; what they measure alike is measured once."""
+    found, measured = [], dict[str, Measured]()
+    instruments: dict[str, tuple[Instrument, Calibrated]] = {}
+    for study in map(load_study, names):
+        model = study.about.cell_model
+        if model not in instruments:
+            instrument = Instrument(seed, model)
+            instruments[model] = (instrument, calibrated(instrument))
+        for world in worlds_of(study):
+            host = study.host(world) or "staged"
+            key = json.dumps([study.content, str(study.about.formation), model, host])
+            if key not in measured:
+                with tempfile.TemporaryDirectory() as folder:
+                    measured[key] = lithiated(*instruments[model], study, host, seed, Path(folder))
+            found.append(_outcome(study, world, seed, measured[key]))
+    return found
+
+
+def _outcome(study: Study, world: World, seed: int, measured: Measured) -> Outcome:
+    finding = study.analyse(measured.records, measured.frames)
+    truth = study.analyse(measured.records, true_frames(measured))
+    true = {one.name: one.value for one in truth.quantities}
+    # A voltage is read from the same records in both: that is no truth.
+    quantities = {
+        one.name: (one.value, one.sigma, np.nan if one.unit == "V" else true.get(one.name, np.nan))
+        for one in finding.quantities
+    }
+    return Outcome(study.id, world, seed, finding.recovered, quantities)
+
+
+def true_frames(measured: Measured) -> xr.Dataset:
+    """The frames with the truth in the place of what was fitted and reckoned, and without errors."""
+    rows = [one["positive"] for one in measured.truth]
+    stage_1 = [row["stages"].get("1", {}) for row in rows]
+    columns = {
+        "x_positive": [row["li_content"] for row in rows],
+        "stage_1_fraction": [row["stage_1_fraction"] for row in rows],
+        "graphite.d": [row.get("poor_layer_spacing_angstrom", np.nan) for row in rows],
+        "graphite.a": [row.get("poor_in_plane_a_angstrom", np.nan) for row in rows],
+        "LiC6.d": [row.get("layer_spacing_angstrom", np.nan) for row in stage_1],
+        "LiC6.a": [row.get("in_plane_a_angstrom", np.nan) for row in stage_1],
+    }
+    nothing = np.zeros(len(rows))
+    errors = {
+        f"{name}_sigma{kind}": ("frame", nothing)
+        for name in columns
+        for kind in ([""] if name == "x_positive" else ["_stat", "_sys"])
+    }
+    values = {name: ("frame", np.array(column)) for name, column in columns.items()}
+    return measured.frames.assign(values | errors)
+
+
+def whole(study: Study, world: World, seed: int, folder: Path) -> tuple[Outcome, float]:
+    """One study by its command: processes, Channel Access, RunEngine, journal, catalog; and wall seconds."""
+    command = module_command("intercalate.cli", "study", study.id, "--json", "--seed", str(seed))
+    command += [] if world is World.EFFECT else [f"--{world}"]
+    began = time.monotonic()
+    where = ["--folder", str(folder / f"{study.id}-{world}-{seed}")]
+    answer = subprocess.run([*command, *where], capture_output=True, text=True, check=True, cwd=folder)
+    result = json.loads(answer.stdout)
+    quantities = {
+        one["name"]: (one["value"], one["sigma"], np.nan)
+        for one in result["quantities"]
+        if one["value"] is not None
+    }
+    outcome = Outcome(study.id, world, seed, result["recovered"], quantities)
+    return outcome, time.monotonic() - began
+
+
+def _of(found: Sequence[Outcome], study: str, world: World) -> list[Outcome]:
+    return [one for one in found if (one.study, one.world) == (study, world)]
+
+
+def recovery_table(found: Sequence[Outcome], names: Sequence[str]) -> str:
+    """How often each finding came out."""
+    rows = []
+    for study in map(load_study, names):
+        for world in worlds_of(study):
+            own = _of(found, study.id, world)
+            share = np.mean([one.recovered for one in own])
+            goal = f">= {WITH:.0%}" if world is World.EFFECT else f"<= {WITHOUT:.0%}"
+            met = verdict(-share, -WITH) if world is World.EFFECT else verdict(share, WITHOUT)
+            count = sum(one.recovered for one in own)
+            told = study.host(world) or "real"
+            rows.append(
+                [study.id, study.about.origin, world, told, len(own), count, f"{share:.0%}", goal, met]
+            )
+    head = ["study", "origin", "world", "graphite", "seeds", "recovered", "share", "goal", ""]
+    return table(head, rows)
+
+
+def quantity_table(found: Sequence[Outcome], names: Sequence[str]) -> str:
+    """What was measured with the effect, over the seeds, against the truth."""
+    rows = []
+    for study in map(load_study, names):
+        own = _of(found, study.id, World.EFFECT)
+        for name in own[0].quantities:
+            value, sigma, true = np.array([one.quantities[name] for one in own]).T
+            spread, stated = value.std(ddof=1), np.median(sigma)
+            row = [study.id, name, f"{value.mean():.4g}", f"{spread:.2g}", f"{stated:.2g}"]
+            known = np.isfinite(true)
+            if known.any():
+                off = (value - true)[known]
+                inside = np.mean(abs(off) <= 2 * sigma[known])
+                row += [f"{true[known].mean():.4g}", f"{np.sqrt(np.mean(off**2)):.2g}", f"{inside:.0%}"]
+            rows.append(row + [""] * (8 - len(row)))
+    head = ["study", "quantity", "mean", "spread", "stated error", "truth", "rms deviation", "within 2 sigma"]
+    return table(head, rows)
+
+
+def whole_table(runs: Sequence[tuple[Outcome, float]]) -> str:
+    """Runs through everything."""
+    rows = [
+        [one.study, one.world, one.seed, str(one.recovered).lower(), f"{wall_s:.0f}"] for one, wall_s in runs
+    ]
+    return table(["study", "world", "seed", "recovered", "wall s"], rows)
+
+
+def document(
+    names: Sequence[str],
+    found: Sequence[Outcome],
+    runs: Sequence[tuple[Outcome, float]],
+    seeds: int,
+    wall_s: float,
+) -> str:
+    """All of it in Markdown."""
+    parts = [
+        "# Studies",
+        INTRODUCTION,
+        f"## Over {seeds} seeds each",
+        f"Seeds {FIRST_SEED} to {FIRST_SEED + seeds - 1}; each draws instrument, detector, cell and noise.",
+        WHAT_IS_IN,
+        recovery_table(found, names),
+        WHAT_IS_TRUE,
+        quantity_table(found, names),
+    ]
+    if runs:
+        parts += [
+            "## By the command",
+            "`intercalate study` with all processes: Channel Access, RunEngine, journal, forwarder, Tiled.",
+            whole_table(runs),
+        ]
+    parts.append(f"{circumstances()} {wall_s / 60:.1f} min in all.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _all_outcomes(names: Sequence[str], seeds: int, processes: int) -> Iterator[Outcome]:
+    with ProcessPoolExecutor(processes) as pool:
+        numbers = range(FIRST_SEED, FIRST_SEED + seeds)
+        for seed, found in zip(numbers, pool.map(outcomes, [names] * seeds, numbers)):
+            said = ", ".join(f"{one.study} {one.world} {str(one.recovered).lower()}" for one in found)
+            print(f"{datetime.now(UTC):%H:%M:%S} seed {seed}: {said}", flush=True)
+            yield from found
+
+
+def main() -> None:
+    """Run what was asked for, and write the document."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="*", help="all where none is given")
+    parser.add_argument("--seeds", type=int, default=40)
+    parser.add_argument("--whole", type=int, default=1, help="runs by the command, of each study and world")
+    parser.add_argument("--processes", type=int, default=2)
+    arguments = parser.parse_args()
+    names = [load_study(one).id for one in arguments.names or studies()]
+    began = time.monotonic()
+    found = list(_all_outcomes(names, arguments.seeds, arguments.processes))
+    runs = []
+    with tempfile.TemporaryDirectory() as folder:
+        for study in map(load_study, names):
+            for world in worlds_of(study):
+                for number in range(arguments.whole):
+                    runs.append(whole(study, world, FIRST_SEED + number, Path(folder)))
+                    print(f"{study.id} {world} by the command: recovered {runs[-1][0].recovered}", flush=True)
+    text = document(names, found, runs, arguments.seeds, time.monotonic() - began)
+    print(text)
+    DOCUMENT.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

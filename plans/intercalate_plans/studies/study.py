@@ -1,0 +1,184 @@
+"""Studies as data: what is measured, what was published, and in which worlds it is not so."""
+
+import tomllib
+from collections.abc import Sequence
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import xarray as xr
+from matplotlib.figure import Figure
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from intercalate.config import EXAMPLES
+from intercalate.experiment import Experiment, ExperimentError
+from intercalate.problems import Problem, ProblemsError, did_you_mean, problems_of
+from intercalate.protocol import SiteLimits
+from intercalate_plans.studies.finding import Finding, Published
+
+FOLDER = Path(__file__).parent
+
+
+class StudyError(ProblemsError):
+    """There is no such study, or it cannot be done like this."""
+
+
+class World(StrEnum):
+    """What is true of the simulated cell."""
+
+    EFFECT = "effect"
+    """What is held to be true of the real one."""
+    NULL = "null"
+    """The published finding is not there."""
+    PERMUTED = "permuted"
+    """It is there in the opposite direction or order."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class _Value(_Section):
+    name: str
+    value: float
+    half_width: Annotated[float, Field(gt=0)]
+
+
+class Publication(_Section):
+    """What was published.
+
+    Attributes
+    ----------
+    mark
+        `V` seen in the original, `R` recalled.
+    values
+        Numbers, each the middle and half the width of the range that was given.
+    """
+
+    finding: str
+    source: str
+    mark: Literal["V", "R"]
+    values: tuple[_Value, ...] = ()
+
+    @property
+    def numbers(self) -> dict[str, Published]:
+        """Published numbers by name."""
+        return {one.name: Published(one.name, one.value, one.half_width) for one in self.values}
+
+
+class _About(_Section):
+    title: str
+    question: str
+    origin: Literal["emergent", "imposed"]
+    analysis: Annotated[str, Field(pattern=r"^[a-z_]+$")]
+    cell_model: str
+    formation: Path
+    differs: str
+    published: Publication
+    worlds: dict[Literal["null", "permuted"], str]
+
+
+class Study(_Section):
+    """One study.
+
+    Attributes
+    ----------
+    id
+        `S` and the number of its reference in a review of in situ techniques for Li-ion batteries.
+    about
+        Question, origin (`emergent` from the cell model, or `imposed` on the simulated world), publication,
+        what differs from it, and what the simulator is told for each world.
+    content
+        As an experiment file.
+    """
+
+    id: str
+    about: _About
+    content: dict[str, Any]
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """Read a study.
+
+        Raises
+        ------
+        StudyError
+            Naming everything that is wrong with what is said about it.
+        """
+        content = tomllib.loads(path.read_text())
+        try:
+            about = _About.model_validate(content.pop("study", {}))
+        except ValidationError as error:
+            raise StudyError(path.name, [one.under("study") for one in problems_of(error, _About)]) from None
+        return cls(id=path.stem, about=about, content=content)
+
+    def experiments(self, site: SiteLimits) -> list[Experiment]:
+        """Formation, then what is measured.
+
+        Raises
+        ------
+        ExperimentError
+            Naming everything that is wrong with either.
+        """
+        measured = self.content
+        formation = {key: measured[key] for key in ("cell", "on_abort", "on_client_lost") if key in measured}
+        formation |= {"mode": "cycling", "protocol": str(self.about.formation)}
+        name = f"{self.id}.toml"
+        try:
+            return [Experiment.from_content(one, name, EXAMPLES, site) for one in (formation, measured)]
+        except ExperimentError as error:
+            raise StudyError(name, error.problems) from None
+
+    def host(self, world: World) -> str | None:
+        """What the simulator has to be told of the cell; None for nothing.
+
+        Raises
+        ------
+        StudyError
+            If there is no such world of this study.
+        """
+        if world is World.EFFECT:
+            return None
+        worlds = {str(name): told for name, told in self.about.worlds.items()}
+        if world not in worlds:
+            problem = Problem(
+                "world",
+                str(world),
+                f"{self.id} neither ranks nor has a direction",
+                f"use one of {', '.join([World.EFFECT, *worlds])}",
+            )
+            raise StudyError(self.id, [problem])
+        return worlds[world]
+
+    def analyse(self, records: xr.Dataset, frames: xr.Dataset) -> Finding:
+        """Look for the finding in cycler records, and in frames that are aligned, reduced and fitted."""
+        return self._analysis.analyse(records, frames, self.about.published.numbers)
+
+    def figure(self, records: xr.Dataset, frames: xr.Dataset, finding: Finding, title: str) -> Figure:
+        """Show it."""
+        return self._analysis.figure(records, frames, finding, self.about.published.numbers, title)
+
+    @property
+    def _analysis(self) -> Any:
+        return import_module(f"intercalate_plans.studies.{self.about.analysis}")
+
+
+def studies() -> Sequence[str]:
+    """Ids of all studies."""
+    return sorted(path.stem for path in FOLDER.glob("S*.toml"))
+
+
+def load_study(name: str) -> Study:
+    """Study of this id.
+
+    Raises
+    ------
+    StudyError
+        If there is none, with the closest one that there is.
+    """
+    known = {one.casefold(): one for one in studies()}
+    if name.casefold() not in known:
+        advice = did_you_mean(name, known.values())
+        raise StudyError("studies", [Problem("study", name, "there is no such study", advice)])
+    return Study.from_file(FOLDER / f"{known[name.casefold()]}.toml")

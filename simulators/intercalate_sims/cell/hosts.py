@@ -1,0 +1,40 @@
+"""What graphite a cell is made of: the real one, or one in which an effect is not there."""
+
+from dataclasses import replace
+from enum import StrEnum
+
+from intercalate_sims.cell.ocv import TanhPotential
+from intercalate_sims.cell.parameters import CellParameters, PorousElectrode
+
+
+class Host(StrEnum):
+    """How graphite takes up lithium; the probes look up lattices by it."""
+
+    STAGED = "staged"
+    """In stages, with a plateau for each change of them: real graphite."""
+    SOLID_SOLUTION = "solid_solution"
+    """In one phase from empty to full, at a voltage that slopes all the way."""
+    LATE = "late"
+    """At the voltage of real graphite; its layers stay as they are until it is nearly full."""
+    REVERSED = "reversed"
+    """At the voltage of real graphite, with the lattice that real graphite has when it is as empty as
+    this one is full."""
+
+
+SLOPING = TanhPotential(constant_v=0.30, slope_v=-0.28, exponentials=((1.2, -60.0), (0.15, -8.0)), tanhs=())
+"""As empty and as full as graphite at the same voltages, without plateaus between; no real material."""
+
+
+def with_host(parameters: CellParameters, host: Host) -> CellParameters:
+    """The same cell with another graphite in it."""
+    negative = parameters.negative
+    if isinstance(negative, PorousElectrode):
+        negative = _of(negative, host)
+    return replace(parameters, positive=_of(parameters.positive, host), negative=negative)
+
+
+def _of(electrode: PorousElectrode, host: Host) -> PorousElectrode:
+    if electrode.material != "graphite":
+        return electrode
+    potential = SLOPING if host is Host.SOLID_SOLUTION else electrode.potential
+    return replace(electrode, potential=potential)

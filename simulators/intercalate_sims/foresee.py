@@ -1,0 +1,110 @@
+"""What a program would do to a cell: its records, from the model of that chemistry, as fast as it computes.
+
+The cycler server's own executor and a simulated channel run as on the simulated beamline.
+"""
+
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from intercalate.cell import Cell
+from intercalate.contract import IMPEDANCE_COLUMNS, ControlMode, CyclerState, OnLoss
+from intercalate.cycler_server.executor import ChannelExecutor
+from intercalate.cycler_server.ledger import ProgramLedger
+from intercalate.cycler_server.records import RecordFile
+from intercalate.protocol import BoundProgram, SiteLimits
+from intercalate.protocol.program import Back
+from intercalate_sims.cell import make_cell
+from intercalate_sims.cell.parameters import CELLS
+from intercalate_sims.channel import SimulatedChannel
+
+_MODELS = {("NMC811", "graphite"): "nmc811-graphite", ("graphite", "Li"): "graphite-li"}
+T0_UNIX_S = 0.0
+PROGRAM = "foreseen"
+
+
+def model_of(cell: Cell) -> str | None:
+    """Name of the model of a cell's chemistry; None where there is none, or nobody said its capacity."""
+    if cell.capacity_mAh is None:
+        return None
+    return _MODELS.get((cell.positive.material, cell.negative.material))
+
+
+def once(program: BoundProgram) -> BoundProgram:
+    """The program with every loop passed once."""
+    blocks = [
+        block.model_copy(update={"passes": 1}) if isinstance(block, Back) else block
+        for block in program.blocks
+    ]
+    return program.model_copy(update={"blocks": tuple(blocks)})
+
+
+class _Rig:
+    """A channel on a cell of its own, in the place of the world: one step of cell time after the other."""
+
+    up = True
+    rate = 1.0
+
+    def __init__(self, model: Any):
+        self.dt_s = model.dt_s
+        self.time_s = T0_UNIX_S
+        self.channel = SimulatedChannel("CH1", "A1", self)  # type: ignore[arg-type]
+        self._model = model
+        self._control: tuple[ControlMode, float] = (ControlMode.REST, 0.0)
+
+    def unix_time_s(self) -> float:
+        return self.time_s
+
+    def apply(self, cell: str, mode: ControlMode, setpoint: float, *, at_once: bool = False) -> None:
+        self._control = (mode, setpoint)
+
+    def ask_impedance(self, cell: str, frequencies_hz: list[float]) -> None:
+        self.channel.take_impedance(list(self._model.impedance(np.array(frequencies_hz))))
+
+    def step(self) -> None:
+        mode, setpoint = self._control
+        reading = self._model.advance(mode, setpoint)
+        self.time_s += self.dt_s
+        message = {"reading": asdict(reading), "mode": mode, "setpoint": setpoint}
+        self.channel.take(self.time_s, message)
+
+
+def foresee(program: BoundProgram, cell: Cell, site: SiteLimits) -> np.ndarray:
+    """Records of one pass of a program.
+
+    Returns
+    -------
+    ndarray, shape (n, len(RECORD_COLUMNS))
+        Until its end, or until an interlock ended it.
+
+    Raises
+    ------
+    ValueError
+        If there is no model of this chemistry.
+    """
+    name = model_of(cell)
+    if name is None or cell.capacity_mAh is None:
+        raise ValueError(f"there is no model of {cell.positive.material}|{cell.negative.material}")
+    area_cm2 = 1e4 * 1e-3 * cell.capacity_mAh / CELLS[name].nominal_capacity_ah_m2
+    # A cell that was never charged is as it was assembled, which no state of charge says.
+    charged = program.initial_soc or None
+    rig = _Rig(make_cell(name, area_cm2=area_cm2, initial_soc=charged))
+    with tempfile.TemporaryDirectory() as folder:
+        executor = ChannelExecutor(
+            rig.channel,
+            RecordFile(Path(folder) / "records.f8"),
+            RecordFile(Path(folder) / "impedances.f8", IMPEDANCE_COLUMNS),
+            ProgramLedger(Path(folder) / "programs.jsonl"),
+            site,
+        )
+        rig.channel.found()
+        rig.step()
+        executor.load(PROGRAM, once(program), OnLoss.CONTINUE)
+        executor.start(PROGRAM)
+        while executor.state is CyclerState.RUNNING:
+            rig.step()
+        executor.records.sync()
+        return executor.records.read(0, len(executor.records))

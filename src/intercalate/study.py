@@ -1,0 +1,140 @@
+"""A published study on a simulated beamline of its own, from nothing to its finding."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+from rich.console import Console
+
+from intercalate.config import Config
+from intercalate.execute import calibration_plans, execute, into_the_beam
+from intercalate.own_beamline import FIRST_PLACE, configure, start, stop, stored_run
+from intercalate.simulation import simulation_services
+from intercalate.views.progress import bar, task
+from intercalate_plans.studies import Finding, Study, World
+
+RATE = 5000.0
+"""Cell seconds per wall second: as fast as the processes go."""
+
+FIRST_CELL = "A1"
+"""Of the simulator, in the place of the first channel."""
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What came of it.
+
+    Attributes
+    ----------
+    run
+        Unique id in the catalog of `folder`.
+    """
+
+    study: Study
+    world: World
+    seed: int
+    run: str
+    simulated: bool
+    finding: Finding
+    figure: Path
+
+    def given(self) -> dict[str, Any]:
+        """JSON-able, as `--json` prints it."""
+        about = self.study.about
+        return {
+            "study": self.study.id,
+            "title": about.title,
+            "question": about.question,
+            "finding": self.finding.text,
+            "quantities": [one.given() for one in self.finding.quantities],
+            "claims": [one.given() for one in self.finding.claims],
+            "published": about.published.model_dump(mode="json"),
+            "differs": about.differs,
+            "origin": about.origin,
+            "world": str(self.world),
+            "seed": self.seed,
+            "run": self.run,
+            "simulated": self.simulated,
+            "recovered": self.finding.recovered,
+            "figure": str(self.figure),
+        }
+
+
+def run_study(
+    study: Study, folder: Path, *, world: World, seed: int, console: Console, rate: float = RATE
+) -> StudyResult:
+    """Start everything, cycle and measure, read the run back from the catalog, analyse it, stop everything.
+
+    Parameters
+    ----------
+    folder
+        Made anew; holds figure, `result.json` and the storage folder of the beamline.
+    world
+        What is true of the simulated cell; neither plans nor analysis are told.
+    seed
+        Of beamline, cell and noise.
+    rate
+        Cell seconds per wall second.
+
+    Raises
+    ------
+    StudyError
+        If the study has no such world, or its file is wrong.
+    ServiceError
+        If the folder holds something else, or a process does not come up.
+    SessionError
+        If the experiment ends early.
+    """
+    host = study.host(world)
+    config = configure(folder, "study", lambda text: _settings(text, seed, host))
+    formation, measured = study.experiments(config.site)
+    try:
+        start(config, folder, rate=rate, cell_model=study.about.cell_model, console=console)
+        before = [*calibration_plans(measured.exposures_s, [FIRST_PLACE]), into_the_beam(FIRST_PLACE)]
+        execute(config, formation, console, before)
+        outcome = execute(config, measured, console)
+        run = stored_run(config, outcome.uids[0])
+        # The cores are the reduction's now.
+        simulation_services(config).stop()
+        records, frames = _read(run, config, console)
+        finding = study.analyse(records, frames)
+        simulated = bool(frames.attrs["simulated"])
+        path = folder / f"{study.id}.png"
+        _save_figure(path, study, records, frames, finding)
+    finally:
+        stop(config)
+    result = StudyResult(study, world, seed, outcome.uids[0], simulated, finding, path)
+    (folder / "result.json").write_text(json.dumps(result.given(), indent=1))
+    return result
+
+
+def _settings(text: str, seed: int, host: str | None) -> str:
+    """Settings of the simulator; what the cell really is stands nowhere else."""
+    text = re.sub(r"^seed = .*$", f"seed = {seed}", text, flags=re.MULTILINE)
+    return text if host is None else f'{text}\n[hosts]\n{FIRST_CELL} = "{host}"\n'
+
+
+def _read(run: Any, config: Config, console: Console) -> tuple[xr.Dataset, xr.Dataset]:
+    """Cycler records, and frames aligned, reduced and fitted."""
+    from intercalate.catalog.client import frames, records
+    from intercalate.results import reduce_run
+
+    with (
+        bar(console) as progress,
+        task(progress, "integrating and fitting", float(len(frames(run)))) as update,
+    ):
+        data = reduce_run(run, config, progress=lambda done: update(done, f"{done} frames"))
+    return records(run), data
+
+
+def _save_figure(path: Path, study: Study, records: xr.Dataset, frames: xr.Dataset, finding: Finding) -> None:
+    from matplotlib import pyplot as plt
+
+    simulated = "; simulated" if frames.attrs["simulated"] else ""
+    verdict = "recovered" if finding.recovered else "not recovered"
+    figure = study.figure(records, frames, finding, f"{study.id}: {study.about.title}{simulated}, {verdict}")
+    figure.savefig(path, dpi=160)
+    plt.close(figure)
