@@ -18,6 +18,7 @@ import psutil
 from intercalate.catalog.journal import journals, read_documents
 from intercalate.catalog_services import catalog_services, start_catalog
 from intercalate.config import EXAMPLES, Config
+from intercalate.own_beamline import SHIPPED_PORTS
 from intercalate.services import module_command, single_threaded
 from intercalate.simulation import simulation_services, start_simulation
 
@@ -58,7 +59,7 @@ def beamline(
 
 def on_free_ports(text: str) -> str:
     """A configuration file as shipped, with ports that nobody uses."""
-    for shipped, free in zip(("15064", "15065", "15066", "15067", "8410"), _ports()):
+    for shipped, free in zip(SHIPPED_PORTS, _ports(), strict=True):
         text = text.replace(shipped, str(free))
     return text
 
@@ -66,7 +67,7 @@ def on_free_ports(text: str) -> str:
 @cache
 def _ports() -> tuple[int, ...]:
     """Free ports; Channel Access reads its addresses once per process, so all beamlines share them."""
-    sockets = [socket.socket() for _ in range(5)]
+    sockets = [socket.socket() for _ in range(len(SHIPPED_PORTS))]
     for one in sockets:
         one.bind(("127.0.0.1", 0))
     ports = [one.getsockname()[1] for one in sockets]

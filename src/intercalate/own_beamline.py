@@ -24,7 +24,7 @@ CATCH_UP_S = 60.0
 FIRST_PLACE = "H1"
 """Where the cell of the first channel is."""
 
-SHIPPED_PORTS = ("15064", "15065", "15066", "15067", "8410")
+SHIPPED_PORTS = ("15064", "15065", "15066", "15067", "15068", "15069", "8410")
 
 
 def configure(folder: Path, what: str, simulation: Callable[[str], str] = lambda text: text) -> Config:
@@ -53,7 +53,7 @@ def configure(folder: Path, what: str, simulation: Callable[[str], str] = lambda
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     mark.touch()
-    with _free_ports(5) as ports:
+    with _free_ports(len(SHIPPED_PORTS)) as ports:
         for name, edit in (("simulated.toml", str), ("simulation.toml", simulation)):
             text = edit((EXAMPLES / "config" / name).read_text())
             for shipped, free in zip(SHIPPED_PORTS, ports, strict=True):
