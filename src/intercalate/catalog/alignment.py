@@ -368,8 +368,9 @@ def _times(table: Any, detector: str) -> FrameTimes:
 
 
 def _beside(detector: str, device: str) -> str:
-    """Name of a device of the same instrument."""
-    return detector.removesuffix("diffractometer") + device
+    """Name of a device of the same instrument: `laboratory_clocks` beside `laboratory_diffractometer`."""
+    prefix = detector.removesuffix("diffractometer")
+    return device if prefix == detector else prefix + device
 
 
 def _monitors(table: Any, detector: str) -> dict[str, Any]:
