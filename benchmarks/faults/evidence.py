@@ -80,12 +80,12 @@ class Documents:
         resources = {doc["uid"]: doc for doc in self.of("resource")}
         found = []
         for event in self.events(stream):
-            datum = datums[event["data"]["diffractometer_image"]]
+            datum = datums[event["data"][f"{detector}_image"]]
             path = Path("/") / resources[datum["resource"]]["resource_path"]
             found.append((path, datum["datum_kwargs"]["point_number"]))
         return found
 
-    def images(self, stream: str) -> list[np.ndarray]:
+    def images(self, stream: str, detector: str = "diffractometer") -> list[np.ndarray]:
         """Image of each event."""
         return [read_image(path, index) for path, index in self.frames(stream)]
 
