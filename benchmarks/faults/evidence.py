@@ -74,7 +74,7 @@ class Documents:
             for numbers in self.numbers().values()
         )
 
-    def frames(self, stream: str) -> list[tuple[Path, int]]:
+    def frames(self, stream: str, detector: str = "diffractometer") -> list[tuple[Path, int]]:
         """File and index of each event's image, by its datum."""
         datums = {doc["datum_id"]: doc for doc in self.of("datum")}
         resources = {doc["uid"]: doc for doc in self.of("resource")}
@@ -87,7 +87,7 @@ class Documents:
 
     def images(self, stream: str, detector: str = "diffractometer") -> list[np.ndarray]:
         """Image of each event."""
-        return [read_image(path, index) for path, index in self.frames(stream)]
+        return [read_image(path, index) for path, index in self.frames(stream, detector)]
 
 
 def read_image(path: Path, index: int) -> np.ndarray:
