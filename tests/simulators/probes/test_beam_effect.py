@@ -53,7 +53,7 @@ def measured(
         here, state = spot(place_mm), charging(time_s)
         stopped.append(irradiated.inactive("A1", here))
         frame, counts = bench.instrument.take(
-            "A1", EXPOSURE_S, state, place_mm=place_mm, inactive=stopped[-1]
+            "A1", EXPOSURE_S, [(1.0, state)], place_mm=place_mm, inactive=stopped[-1]
         )
         irradiated.expose("A1", here, FLUENCE_J_CM2, state)
         frames.append(frame)
