@@ -20,10 +20,10 @@ MEASURES: dict[str, tuple[str, dict[str, int]]] = {
 """Label of each, and the powers of lattice parameters that it is the product of."""
 
 HALF, HALF_REACH = 0.5, 0.1
-FULL, FULL_REACH = 1.0, 0.3
-RESIDUAL_LITHIUM = 0.01
+FULL, FULL_REACH = 1.0, 0.12
+RESIDUAL_LITHIUM = 0.03 / math.sqrt(3)
 """Standard error of the lithium content at the start, which is counted as that of the cell as assembled: a
-formation that ends at 1 V leaves about so much."""
+formation that ends at 1 V under current leaves anything from nothing to 0.03."""
 
 EXTRAPOLATED_AT_MOST = 0.1
 """By so much lithium content the last frame may fall short."""
@@ -92,12 +92,14 @@ def growth_percent(frames: xr.Dataset, powers: Mapping[str, int]) -> Series:
 
 
 def value_at(series: Series, where: float, reach: float, sigma_x: float) -> tuple[float, float]:
-    """Value and standard error of a straight line through the frames within `reach`.
+    """Value and standard error of a straight line through the frames within `reach` of where, or of the
+    frame that comes closest to it.
 
     Where these scatter by more than their errors, these are scaled up. The error of the lithium content
     counts by the slope.
     """
-    near = abs(series.at - where) <= reach
+    around = float(np.clip(where, series.at[0], series.at[-1])) if series.at.size else where
+    near = abs(series.at - around) <= reach
     x = series.at[near] - where
     if x.size < _FEWEST_FRAMES or x.min() > 0 or x.max() < -EXTRAPOLATED_AT_MOST:
         return _UNDETERMINED

@@ -9,6 +9,9 @@ import xarray as xr
 PHASES = ("graphite", "LiC6")
 """All stages but the first, and stage 1."""
 
+SAME_STAGES = 0.04
+"""Change of lithium content within which a phase grows from nothing to a share that is always found."""
+
 
 @dataclass(frozen=True)
 class Series:
@@ -53,7 +56,9 @@ def fitted(frames: xr.Dataset, at: np.ndarray, name: str) -> Series:
 def mean_over_stages(frames: xr.Dataset, at: np.ndarray, powers: Mapping[str, int]) -> Series:
     """Mean over the carbon of a product of powers of lattice parameters, such as `{"d": 1, "a": 2}`.
 
-    Both phases count by their share; where one is absent the other stands for all.
+    Both phases count by their share; where one is absent the other stands for all. Right before both are
+    found, and right after, some of the absent one may be there all the same: the error of its share is one of
+    that frame alone.
     """
     share = np.asarray(frames["stage_1_fraction"], float)
     values, errors = [], {"stat": [], "sys": []}
@@ -70,10 +75,28 @@ def mean_over_stages(frames: xr.Dataset, at: np.ndarray, powers: Mapping[str, in
             found.append(value * relative[kind])
     weights = (1 - share, share)
     mean = sum(np.where(weight > 0, weight * one, 0.0) for weight, one in zip(weights, values))
-    between = np.where((share > 0) & (share < 1), values[1] - values[0], 0.0)
+    both = (share > 0) & (share < 1)
+    between = np.where(both, values[1] - values[0], 0.0)
     total = {}
     for kind, found in errors.items():
         own = sum(np.where(weight > 0, (weight * one) ** 2, 0.0) for weight, one in zip(weights, found))
         of_share = np.asarray(frames[f"stage_1_fraction_sigma_{kind}"], float)
         total[kind] = np.sqrt(own + (between * of_share) ** 2)
+    hidden = _near_both(np.asarray(frames["x_positive"], float), both, values[1] - values[0])
+    total["stat"] = np.hypot(total["stat"], hidden * np.asarray(frames["stage_1_fraction_sigma_sys"], float))
     return _series(frames, at, np.asarray(mean), total["stat"], total["sys"])
+
+
+def _near_both(x: np.ndarray, both: np.ndarray, difference: np.ndarray) -> np.ndarray:
+    """For frames of one phase: difference between the phases in the closest frame that has both, shape (n,);
+    zero where none is close.
+    """
+    found = np.zeros(x.size)
+    known = np.flatnonzero(both & np.isfinite(x) & np.isfinite(difference))
+    if not known.size:
+        return found
+    for one in np.flatnonzero(~both & np.isfinite(x)):
+        closest = known[np.argmin(abs(x[known] - x[one]))]
+        if abs(x[closest] - x[one]) <= SAME_STAGES:
+            found[one] = difference[closest]
+    return found

@@ -74,7 +74,7 @@ def pitt(
 
     Of the diffusion time, `sigma_sys` is the change when the first third of the records is left out: what
     the decay is not that of one sphere shows there. NaN where a hold has fewer than 8 records, the current
-    does not decay by half, or the fit ends at a bound of it.
+    does not decay by half, the fit ends at a bound of it, or an error is as large as its value.
 
     Parameters
     ----------
@@ -111,23 +111,25 @@ def _step(before: np.ndarray, hold: np.ndarray, radius_m: float, accuracy: Accur
         return PittStep(count, voltage_v, UNDETERMINED, UNDETERMINED, UNDETERMINED, UNDETERMINED, math.nan)
     logs, covariance, chi2 = whole
     sigma = np.sqrt(np.diag(covariance))
-    charge, diffusion_s, biot = np.exp(logs)
+    charge, diffusion_s, biot = (float(one) for one in np.exp(logs))
     shift = np.abs(late[0] - logs)
-    relative = (float(sigma[1]), float(shift[1]))
-    coefficient = radius_m**2 / diffusion_s
+    charge_sys = math.hypot(accuracy.current_gain, float(shift[0]))
     return PittStep(
         count,
         voltage_v,
-        Estimate(
-            sign * charge / 3600.0,
-            float(charge * sigma[0]) / 3600.0,
-            float(charge) / 3600.0 * math.hypot(accuracy.current_gain, float(shift[0])),
-        ),
-        Estimate(float(diffusion_s), float(diffusion_s) * relative[0], float(diffusion_s) * relative[1]),
-        Estimate(float(biot), float(biot * sigma[2]), float(biot * shift[2])),
-        Estimate(float(coefficient), float(coefficient) * relative[0], float(coefficient) * relative[1]),
+        _estimate(sign * charge / 3600.0, sigma[0], charge_sys),
+        _estimate(diffusion_s, sigma[1], shift[1]),
+        _estimate(biot, sigma[2], shift[2]),
+        _estimate(radius_m**2 / diffusion_s, sigma[1], shift[1]),
         chi2,
     )
+
+
+def _estimate(value: float, relative_stat: float, relative_sys: float) -> Estimate:
+    """Undetermined where the error is as large as the value."""
+    if not math.hypot(relative_stat, relative_sys) < 1.0:
+        return UNDETERMINED
+    return Estimate(value, abs(value) * float(relative_stat), abs(value) * float(relative_sys))
 
 
 def sphere_current(time_s: np.ndarray, charge: float, diffusion_s: float, biot: float) -> np.ndarray:

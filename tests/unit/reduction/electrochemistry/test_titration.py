@@ -155,6 +155,16 @@ def test_a_hold_that_was_ended_early_gives_nothing():
     assert math.isnan(pitt(records[:6], particle_radius_m=RADIUS_M)[0].diffusion_time_s.value)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_an_error_as_large_as_its_value_is_no_result(seed):
+    # The current of a capacitor behind a resistance, and noise: no sphere at all.
+    records = decay(seed, 3 * 0.05 * DIFFUSION / RADIUS_M**2, duration_s=60_000.0, noise=0.2)
+    (one,) = pitt(records, particle_radius_m=RADIUS_M)
+    found = (one.diffusion_time_s, one.biot_number, one.diffusion_coefficient_m2_s)
+    assert all(math.isnan(each.value) or each.sigma < each.value for each in found)
+    assert any(math.isnan(each.value) for each in found)
+
+
 def test_no_step_is_no_pulse():
     assert gitt(make_records([]), diffusion_length_m=1e-6) == []
     assert pitt(make_records([{}]), particle_radius_m=1e-6) == []
