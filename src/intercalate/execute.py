@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from intercalate.config import Config
+from intercalate.contract import STATION_NAMES
 from intercalate.devices.cycler import CyclerError
 from intercalate.experiment import Experiment
 from intercalate.orchestration.cells import CellsFailedError
@@ -56,7 +57,10 @@ FLAT_S = 300.0
 
 
 def calibration_plans(
-    exposures_s: Sequence[float], places: Sequence[str], calibrant: str = "LaB6"
+    exposures_s: Sequence[float],
+    places: Sequence[str],
+    calibrant: str = "LaB6",
+    station: str = STATION_NAMES[0],
 ) -> list[Preparation]:
     """What a beamtime begins with, in this order.
 
@@ -66,25 +70,27 @@ def calibration_plans(
         Of the frames to come; geometry and background are taken with the longest.
     places
         Of the cells on the sample changer, which are aligned.
+    station
+        Instrument, as the session names it.
     """
     from intercalate_plans import align_cell, calibrate_geometry, take_background, take_darks, take_flat
 
     exposure_s, all_s = max(exposures_s), sorted({*exposures_s, FLAT_S})
     plans: list[Preparation] = [
-        ("dark frames", lambda session: take_darks(session.xrd, all_s)),
-        (f"rings of {calibrant}", lambda session: calibrate_geometry(session.xrd, calibrant, exposure_s)),
-        ("flat field", lambda session: take_flat(session.xrd, FLAT_S)),
-        ("empty cell", lambda session: take_background(session.xrd, exposure_s)),
+        ("dark frames", lambda at: take_darks(at, all_s)),
+        (f"rings of {calibrant}", lambda at: calibrate_geometry(at, calibrant, exposure_s)),
+        ("flat field", lambda at: take_flat(at, FLAT_S)),
+        ("empty cell", lambda at: take_background(at, exposure_s)),
     ]
-    plans += [(f"aligning {one}", lambda session, at=one: align_cell(session.xrd, at)) for one in places]
-    return plans
+    plans += [(f"aligning {one}", lambda at, place=one: align_cell(at, place)) for one in places]
+    return [(what, lambda session, made=plan: made(session.stations[station])) for what, plan in plans]
 
 
-def into_the_beam(place: str) -> Preparation:
+def into_the_beam(place: str, station: str = STATION_NAMES[0]) -> Preparation:
     """Move a place of the sample changer into the beam."""
     from bluesky.plan_stubs import mv
 
-    return ("cell into the beam", lambda session: mv(session.xrd.changer, place))
+    return ("cell into the beam", lambda session: mv(session.stations[station].changer, place))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from intercalate.cli.base import COUNTED_FROM_THE_END, FILE, configuration, main
+from intercalate.contract import STATION_NAMES
 
 if TYPE_CHECKING:
     from intercalate.execute import Outcome
@@ -28,8 +29,17 @@ def check(context: click.Context, experiment_file: Path) -> None:
 @click.argument("places", nargs=-1)
 @click.option("--exposure", "exposure_s", default=60.0, show_default=True, help="Of the frames to come, s.")
 @click.option("--calibrant", default="LaB6", show_default=True, help="LaB6 or Si.")
+@click.option(
+    "--station",
+    type=click.Choice(STATION_NAMES),
+    default=STATION_NAMES[0],
+    show_default=True,
+    help="Instrument.",
+)
 @click.pass_context
-def calibrate(context: click.Context, places: tuple[str, ...], exposure_s: float, calibrant: str) -> None:
+def calibrate(
+    context: click.Context, places: tuple[str, ...], exposure_s: float, calibrant: str, station: str
+) -> None:
     """Take darks, geometry, flat field and background, and align the cells at PLACES of the changer."""
     from rich.console import Console
 
@@ -37,10 +47,16 @@ def calibrate(context: click.Context, places: tuple[str, ...], exposure_s: float
     from intercalate.execute import calibration_plans, into_the_beam, prepare
 
     config = configuration(context)
-    wanted = places or [name for name, one in config.changer.places.items() if one.channel is not None]
-    plans = [*calibration_plans([exposure_s], wanted, calibrant), into_the_beam(wanted[0])]
+    if station not in config.instruments:
+        raise click.BadParameter(
+            f"the configuration has no {station}; it has {', '.join(config.instruments)}"
+        )
+    instrument = config.instrument(station)
+    wanted = places or [name for name, one in instrument.changer.places.items() if one.channel is not None]
+    plans = calibration_plans([exposure_s], wanted, calibrant, station)
+    plans += [into_the_beam(one, station) for one in wanted[:1]]
     prepare(config, plans, Console(stderr=True))
-    for name, one in CalibrationStore(config.stored(config.calibration.folder)).in_use().items():
+    for name, one in CalibrationStore(config.stored(instrument.calibration.folder)).in_use().items():
         click.echo(f"{name:16} {one.made:%Y-%m-%d %H:%M} UTC  {one.sha256[:12]}  {_summary(one.values)}")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from bluesky.utils import MsgGenerator
 from bluesky_queueserver import parameter_annotation_decorator
 
-from intercalate.contract import OnLoss
+from intercalate.contract import STATION_NAMES, OnLoss
 from intercalate.orchestration.checking import MAX_EXPOSURE_S, MAX_FRAMES
 
 Plan = Callable[..., MsgGenerator[Any]]
@@ -76,7 +76,7 @@ def mapping(description: str, *, optional: bool = False) -> dict[str, Any]:
 FURTHER_METADATA = mapping("Further metadata.", optional=True)
 EXPOSURE = number("Exposure of each frame, s.", 0.001, MAX_EXPOSURE_S)
 COUNT = number("Number of frames.", 1, MAX_FRAMES, integer=True)
-STATION = device("Detector, shutter, monitors, sample changer.", "xrd")
+STATION = device("Detector, shutter, monitors, sample changer.", *STATION_NAMES)
 TAKE_UP = flag("Go on with what a session that is gone has left running.")
 
 
