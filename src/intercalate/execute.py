@@ -15,7 +15,7 @@ from intercalate.devices.cycler import CyclerError
 from intercalate.experiment import Experiment
 from intercalate.orchestration.cells import CellsFailedError
 from intercalate.orchestration.continuing import what_is_left
-from intercalate.orchestration.cycling import TakeUpError
+from intercalate.orchestration.taking_up import TakeUpError
 from intercalate.protocol import bind
 from intercalate.session import Session, SessionError, open_session
 from intercalate.views.progress import RunProgress, bar, expected_duration_s, task
@@ -76,7 +76,7 @@ def calibration_plans(
     from intercalate_plans import align_cell, calibrate_geometry, take_background, take_darks, take_flat
 
     exposure_s, all_s = max(exposures_s), sorted({*exposures_s, FLAT_S})
-    plans: list[Preparation] = [
+    plans: list[tuple[str, Callable[[Any], Any]]] = [
         ("dark frames", lambda at: take_darks(at, all_s)),
         (f"rings of {calibrant}", lambda at: calibrate_geometry(at, calibrant, exposure_s)),
         ("flat field", lambda at: take_flat(at, FLAT_S)),
@@ -174,13 +174,17 @@ def execute(
             return _watched(session, session.plan(experiment), update)
 
 
-def resume(config: Config, console: Console, uid: str | None = None) -> tuple[Outcome, tuple[str, ...]]:
+def resume(
+    config: Config, console: Console, uid: str | None = None, *, go_on: bool = False
+) -> tuple[Outcome, tuple[str, ...]]:
     """Go on with an experiment whose session is gone; see the plan `continue_experiment`.
 
     Parameters
     ----------
     uid
         Beginning of the id of the experiment or of one of its runs; None for the latest.
+    go_on
+        Start what is left of programs that were interrupted.
 
     Returns
     -------
@@ -204,7 +208,7 @@ def resume(config: Config, console: Console, uid: str | None = None) -> tuple[Ou
             for one in left.tasks
         ]
         cyclers, stations = list(session.cyclers.values()), list(session.stations.values())
-        plan = continue_experiment(cyclers, stations, archive, uid or "")
+        plan = continue_experiment(cyclers, stations, archive, uid or "", go_on=go_on)
         with task(progress, left.mode, max(map(expected_duration_s, programs))) as update:
             return _watched(session, plan, update), left.finished
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from intercalate import streams
-from intercalate.catalog.chain import cells_of, gaps_unix_s, runs_of_experiment
+from intercalate.catalog.chain import cells_of, gaps_unix_s, programs_of, runs_of_experiment
 from intercalate.catalog.client import CatalogError, records, run_status, stream_of
 from intercalate.contract import RECORD_COLUMNS
 from intercalate.orchestration.occasions import Occasions, check_when
@@ -170,11 +170,12 @@ def report_of(runs: Sequence[Any]) -> CellReport:
     Parameters
     ----------
     runs
-        Of one program, in the order of their start.
+        Of one program and of what was left of it, in the order of their start.
     """
     parts = [_Part.of(run) for run in runs]
     start = parts[0].start
-    rows = max((one.rows for one in parts), key=len)
+    tables = [max((parts[number].rows for number in group), key=len) for group in programs_of(runs)]
+    rows = np.concatenate(tables)
     absent = gaps_unix_s(runs)
     spans = {kind: np.concatenate([one.spans_unix_s[kind] for one in parts]) for kind in KINDS}
     protocol = Protocol.from_dict(dict(start["protocol"])) if "protocol" in start else None
@@ -185,7 +186,7 @@ def report_of(runs: Sequence[Any]) -> CellReport:
         whole_unix_s=(float(rows[0, _UNIX]), float(rows[-1, _UNIX])) if len(rows) else (0.0, 0.0),
         measurements={
             one["name"]: _measurement(
-                one, protocol, [part.measurements[one["name"]] for part in parts], rows, absent
+                one, protocol, [part.measurements[one["name"]] for part in parts], tables, absent
             )
             for one in start.get("measurements", ())
         },
@@ -197,12 +198,12 @@ def _measurement(
     asked: Any,
     protocol: Protocol | None,
     parts: Sequence["_Measured"],
-    rows: np.ndarray,
+    tables: Sequence[np.ndarray],
     absent: np.ndarray,
 ) -> MeasurementReport:
     measured = sum(one.measured for one in parts)
     missed = Counter(reason for one in parts for reason in one.missed)
-    due_unix_s = _occasions(asked, protocol, rows)
+    due_unix_s = _occasions(asked, protocol, tables)
     if due_unix_s is None:
         due_unix_s = np.full(measured + missed.total(), np.nan)
     if gone := sum(int(((due_unix_s > a) & (due_unix_s <= b)).sum()) for a, b in absent):
@@ -328,20 +329,21 @@ def _visits(visits: Any, start: Any) -> dict[str, np.ndarray]:
     }
 
 
-def _occasions(asked: Any, protocol: Protocol | None, rows: np.ndarray) -> np.ndarray | None:
-    """When a measurement was due, by its condition and the records; None if nobody can say."""
+def _occasions(asked: Any, protocol: Protocol | None, tables: Sequence[np.ndarray]) -> np.ndarray | None:
+    """When a measurement was due, by its condition and each program's records; None if nobody can say."""
     when = When.of(dict(asked["when"]))
     try:
         check_when(when)
     except WhenError:
         # A function of a plan file that is not loaded here.
         return None
-    occasions = Occasions(when, protocol)
     due = []
-    for row in rows:
-        occasions.see(row)
-        if occasions.take():
-            due.append(row[_UNIX])
+    for rows in tables:
+        occasions = Occasions(when, protocol)
+        for row in rows:
+            occasions.see(row)
+            if occasions.take():
+                due.append(row[_UNIX])
     return np.array(due)
 
 

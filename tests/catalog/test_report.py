@@ -127,6 +127,35 @@ def test_a_program_that_was_taken_up_has_one_account(
     assert beam_time([one, twin]).startswith("beam time 0.28 h: ")
 
 
+def test_what_was_left_of_a_program_goes_on_with_it(
+    laboratory: Laboratory, catalog: Any, request: pytest.FixtureRequest
+) -> None:
+    recorder, experiment_uid = laboratory.recorder, {"experiment_uid": request.node.name}
+    first = a_run(laboratory, available(0.0), visit(laboratory, 1.0), record(recorder, 250), **experiment_uid)
+    begin = {"program_id": "p1"}
+
+    def later():
+        recorder.next = 700
+        yield from record(recorder, 150)
+
+    second = a_run(
+        laboratory, later(), available(701.0), visit(laboratory, 702.0),
+        program_id="p2", begin=begin, **experiment_uid,
+    )  # fmt: skip
+    laboratory.forward()
+    (whole,) = experiment(catalog, experiment_uid["experiment_uid"])
+    assert [run.metadata["start"]["uid"] for run in whole.runs] == [first, second]
+    times_s = np.asarray(whole.records["unix_time_second"]) - T0
+    assert times_s.tolist() == [*range(250), *range(700, 850)]
+    assert np.array_equal(whole.gaps_unix_s - T0, [[249.0, 701.0]])
+    assert whole.frames["xrd"]["run"].values.tolist() == [first, second]
+    (one,) = reports_of_experiment(catalog, find_run(catalog, second))
+    frames = one.measurements["xrd"]
+    # Due at 0, 100, 200 s of the first, and at 700 and 800 s: what is left begins with an occasion.
+    assert (frames.occasions, frames.measured) == (5, 2)
+    assert sum(frames.missed.values()) == 3
+
+
 def test_an_experiment_that_is_not_there_is_named(catalog: Any) -> None:
     with pytest.raises(CatalogError, match="no experiment and no run 'elsewhere'"):
         experiment(catalog, "elsewhere")

@@ -15,7 +15,7 @@ from intercalate.cell import Cell
 from intercalate.contract import CyclerState, Verb
 from intercalate.devices.changer import ChangerError
 from intercalate.orchestration.cells import CellsFailedError
-from intercalate.orchestration.cycling import TakeUpError
+from intercalate.orchestration.taking_up import TakeUpError
 from intercalate.orchestration.tasks import TasksError
 from intercalate.session import Session
 from intercalate_plans import operando_cells

@@ -350,6 +350,51 @@ def test_a_killed_cycler_server_leaves_the_cell_at_open_circuit(
     )
 
 
+def test_what_a_killed_cycler_server_left_undone_is_done_when_it_is_asked_for(
+    beamline: Beamline, session: Session, runs: Runs, cell: Cell
+) -> None:
+    """The parts together charge what the whole should have, and no part of it twice."""
+    died = runs.start(on_client_lost="continue", charge_s=4000.0)
+    before_ah = cell_charge_ah(world_state(beamline))
+    died.wait_for_frames(3)
+    beamline.kill("cycler")
+    beamline.restart("cycler")
+    code, words = died.end()
+    assert code != 0, words
+    wait_for(lambda: session.cycler.connected, 30, "the server is back")
+    old = session.cycler.program_info()
+    refused, words = runs.resume().end()
+    assert refused != 0
+    assert_says(words, "interrupted (the cycler server ended)", "not repeated", "intercalate resume --go-on")
+    assert session.cycler.state.get(use_monitor=False) == CyclerState.INTERRUPTED
+
+    run = runs.resume("--go-on")
+    code, words = run.end(90)
+    assert code == 0, words
+    info = session.cycler.program_info()
+    assert info["status"] == "complete"
+    assert info["program_id"] != old["program_id"]
+    (first,), (start,) = died.documents().of("start"), run.documents().of("start")
+    assert (start["continues"], start["experiment_uid"]) == (first["uid"], first["experiment_uid"])
+    assert start["begin"]["program_id"] == old["program_id"] == first["program_id"]
+    records = run.documents().records()
+    assert np.array_equal(records, program_records(beamline, info), equal_nan=True)
+    net_ah = records[:, RECORD_COLUMNS.index("net_capacity_ah")]
+    # Two readings more or less where it was cut.
+    assert net_ah[-1] == pytest.approx(one_step_ah(cell) * 4000.0 / 2.0, abs=2 * one_step_ah(cell))
+    assert records[0, TIME] > died.documents().records()[-1, TIME]
+    assert cell_charge_ah(world_state(beamline)) - before_ah == pytest.approx(net_ah[-1], abs=1e-12)
+    frames = run.documents().events("xrd")
+    assert len(frames) >= 3
+    assert (
+        frames[0]["data"]["cycler_test_time_s"]
+        > died.documents().events("xrd")[-1]["data"]["cycler_test_time_s"]
+    )
+    refused, words = runs.resume("--go-on").end()
+    assert refused != 0
+    assert_says(words, "is finished", "nothing is left of it")
+
+
 def test_a_killed_world_is_a_lost_channel(
     beamline: Beamline, session: Session, runs: Runs, cell: Cell
 ) -> None:

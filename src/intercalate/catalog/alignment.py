@@ -153,7 +153,6 @@ def align_frames(
     cell: Cell | None = None,
     period_s: float | None = None,
     charged_before_ah: float = 0.0,
-    unknown_history: str = "",
     restarts: Sequence[Restart] = (),
 ) -> xr.Dataset:
     """Put frames on the cycler's axis.
@@ -171,7 +170,7 @@ def align_frames(
         For the lithium contents.
     period_s
         Longest time between two records that is normal; None to take the 95th percentile.
-    charged_before_ah, unknown_history
+    charged_before_ah
         See `lithium_content`.
     restarts
         Times between two files, by the cycler's clock, which are gaps however short. What may have passed
@@ -240,7 +239,6 @@ def align_frames(
             charge,
             charge_sigma,
             charged_before_ah=charged_before_ah,
-            unknown_history=unknown_history,
             voltage_span_v=float(np.nanmax(volts) - np.nanmin(volts)),
         )
         coordinates[f"x_{side}"] = ("frame", content.x, {"note": content.note})
@@ -277,9 +275,6 @@ def align(run: Any, stream: str | None = None) -> xr.Dataset:
     source, (cell, entered) = cycling_source(run), current_cell(run)
     start = dict(run.metadata["start"])
     initial_soc, capacity_ah = start.get("initial_soc"), start.get("capacity_ah")
-    history = ""
-    if start.get("continues") and initial_soc is None:
-        history = f"the run continues {start['continues']}, and no state of charge was given"
     period = dict(dict(start.get("protocol") or {}).get("record") or {}).get("time_s")
     charged_before_ah = float(initial_soc or 0.0) * float(capacity_ah or 0.0)
     aligned = align_frames(
@@ -289,7 +284,6 @@ def align(run: Any, stream: str | None = None) -> xr.Dataset:
         cell=cell,
         period_s=period,
         charged_before_ah=charged_before_ah if source.charged_before_ah is None else source.charged_before_ah,
-        unknown_history=history,
         restarts=source.restarts,
     ).assign(exposure_s=("frame", frames.exposure_s, {"units": "s"}), **_monitors(table, detector))
     return _with_origin(aligned, source, entered)

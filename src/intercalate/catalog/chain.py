@@ -1,4 +1,4 @@
-"""An experiment that was continued, read as one: runs of one program, one after the other."""
+"""An experiment that was continued, read as one: runs of one program, or of what was left of it, in turn."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ class CellOfExperiment:
     name
         Its place, or its own name.
     runs
-        Of its program, in the order of their start.
+        Of its program and of what was left of it, in the order of their start.
     records
-        Of the cycler, from the first: a run that was continued has read all of them.
+        Of the cycler, from the first: a run that was continued has read all of its program's.
     frames
         By stream, aligned, of all runs along `frame`, with the coordinate `run`.
     gaps_unix_s
         Start and end of the times in which no session was there to measure, by the cycler's clock, shape
-        (n, 2); the records have none.
+        (n, 2). The records have none, but where a program was interrupted.
     """
 
     name: str
@@ -70,15 +70,17 @@ def experiment(catalog: Any, uid: str) -> list[CellOfExperiment]:
 
 
 def _cell_of(runs: Sequence[Any]) -> CellOfExperiment:
-    tables = [one for one in map(_records, runs) if one is not None]
-    if not tables:
+    tables = [_records(run) for run in runs]
+    known = [[one for number in group if (one := tables[number]) is not None] for group in programs_of(runs)]
+    longest = [max(group, key=lambda table: table.sizes["record"]) for group in known if group]
+    if not longest:
         raise CatalogError(f"run {runs[0].metadata['start']['uid']} has no records")
     names = {name: None for run in runs for name in image_streams(run)}
     start = runs[0].metadata["start"]
     return CellOfExperiment(
         name=str(start.get("place") or start["sample"]),
         runs=tuple(runs),
-        records=max(tables, key=lambda table: table.sizes["record"]),
+        records=xr.concat(longest, "record"),
         frames={name: _frames(runs, name) for name in names},
         gaps_unix_s=gaps_unix_s(runs),
     )
@@ -114,12 +116,28 @@ def _in_order(runs: Iterable[Any]) -> list[Any]:
 
 
 def cells_of(runs: Iterable[Any]) -> list[list[Any]]:
-    """Runs of each cell; those that took up a program follow the run that started it."""
+    """Runs of each cell; those that took up a program, or its rest, follow the run that started it."""
     groups: dict[tuple[str, str], list[Any]] = {}
+    first: dict[str, str] = {}
     for run in runs:
-        start = run.metadata["start"]
-        groups.setdefault((start.get("place", ""), start.get("program_id", start["uid"])), []).append(run)
+        start, program = run.metadata["start"], _program(run)
+        before = (start.get("begin") or {}).get("program_id", program)
+        first[program] = first.get(before, program)
+        groups.setdefault((start.get("place", ""), first[program]), []).append(run)
     return list(groups.values())
+
+
+def programs_of(runs: Sequence[Any]) -> list[list[int]]:
+    """Positions of the runs of each program, in the order of its first."""
+    groups: dict[str, list[int]] = {}
+    for number, run in enumerate(runs):
+        groups.setdefault(_program(run), []).append(number)
+    return list(groups.values())
+
+
+def _program(run: Any) -> str:
+    start = run.metadata["start"]
+    return str(start.get("program_id", start["uid"]))
 
 
 def gaps_unix_s(runs: Sequence[Any]) -> np.ndarray:

@@ -384,7 +384,8 @@ class ProgramRun:
 
 
 def latest_runs(folder: str | Path, uid: str | None = None) -> list[ProgramRun]:
-    """The latest run of every program of an experiment, in the order of their places.
+    """The latest run of every program of an experiment, in the order of their places; not of one that another
+    goes on with.
 
     Parameters
     ----------
@@ -412,7 +413,9 @@ def latest_runs(folder: str | Path, uid: str | None = None) -> list[ProgramRun]:
         if experiment == wanted and program not in found:
             stop = stop_of(path)
             found[program] = ProgramRun(start, stop is not None and stop["exit_status"] == "success")
-    return sorted(found.values(), key=lambda one: str(one.start.get("place", "")))
+    gone_on_with = {(one.start.get("begin") or {}).get("program_id") for one in found.values()}
+    latest = [one for program, one in found.items() if program not in gone_on_with]
+    return sorted(latest, key=lambda one: str(one.start.get("place", "")))
 
 
 def stop_of(path: Path) -> dict[str, Any] | None:

@@ -62,7 +62,6 @@ def lithium_content(
     sigma_ah: np.ndarray,
     *,
     charged_before_ah: float = 0.0,
-    unknown_history: str = "",
     voltage_span_v: float = 0.0,
 ) -> LithiumContent:
     """Lithium content by Faraday's law.
@@ -80,8 +79,6 @@ def lithium_content(
         Charge since the start, + is charge, and its standard error.
     charged_before_ah
         Charge in the cell at the start beyond the discharged state.
-    unknown_history
-        Why the state at the start is not known; empty if it is.
     voltage_span_v
         By how much the cell's voltage changed meanwhile, against which the result is checked.
     """
@@ -92,8 +89,6 @@ def lithium_content(
 
     if cell is None:
         return unknown("the run carries no cell")
-    if unknown_history:
-        return unknown(unknown_history)
     one: Electrode = cell.positive if side == "positive" else cell.negative
     try:
         material = electrode(one.material)

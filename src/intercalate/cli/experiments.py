@@ -101,18 +101,26 @@ def run(context: click.Context, experiment_file: Path, overrides: tuple[str, ...
 
 @main.command(context_settings=COUNTED_FROM_THE_END)
 @click.argument("run_id", metavar="[RUN]", default="")
+@click.option(
+    "--go-on",
+    is_flag=True,
+    help="Start what is left of programs that were interrupted: current flows again. See first why they "
+    "ended, and that the cell is well.",
+)
 @click.pass_context
-def resume(context: click.Context, run_id: str) -> None:
+def resume(context: click.Context, run_id: str, go_on: bool) -> None:
     """Go on with an experiment whose session died: RUN is the beginning of its id or of one of its runs.
 
     Without RUN, the latest experiment. Programs that run, or have reached their end, are taken up; nothing is
-    started, and a program that was interrupted stays so.
+    started, and a program that was interrupted stays so, unless --go-on asks for what is left of it.
     """
     from rich.console import Console
 
-    from intercalate.execute import resume as go_on
+    from intercalate.execute import resume as resume_experiment
 
-    outcome, finished = go_on(configuration(context), Console(stderr=True), run_id or None)
+    outcome, finished = resume_experiment(
+        configuration(context), Console(stderr=True), run_id or None, go_on=go_on
+    )
     for label in finished:
         click.echo(f"{label}: was finished")
     _show_outcome(outcome)

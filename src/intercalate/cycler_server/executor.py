@@ -13,7 +13,8 @@ from intercalate.cycler_server.interlocks import Interlocks, no_current_a, site_
 from intercalate.cycler_server.ledger import NEVER_STARTED, ProgramEntry, ProgramLedger, ProgramStatus
 from intercalate.cycler_server.records import RecordFile
 from intercalate.cycler_server.running import RunningProgram
-from intercalate.protocol import BoundProgram, ProgramCursor, Segment, SiteLimits
+from intercalate.cycler_server.standing import left_by_record, settled_left
+from intercalate.protocol import Beginning, BoundProgram, ProgramCursor, Segment, SiteLimits
 
 SILENCE_LIMIT_S = 30.0
 SILENCE_LIMIT_CELL_S = 10.0
@@ -80,9 +81,13 @@ class ChannelExecutor:
         self._interlocks = Interlocks(self._guard)
         self._unsettled = last.program_id if last and not last.settled else None
         if last and last.status is ProgramStatus.INTERRUPTED and not last.end_record:
-            # It ran when the server died, which could not say how far its records go.
+            # It ran when the server died, which could not say how far it had come.
             ledger.set_status(
-                last.program_id, last.status, end_record=len(records), end_impedance=len(impedances)
+                last.program_id,
+                last.status,
+                end_record=len(records),
+                end_impedance=len(impedances),
+                left=left_by_record(last, records),
             )
         self._heard: tuple[Sample | None, float] = (None, math.inf)
         channel.attach(self)
@@ -146,6 +151,8 @@ class ChannelExecutor:
                 "to run the rest, load it as a new program with a new id"
             )
         self._require_free("load a program")
+        if program.begin is not None:
+            self._require_end_of(program.begin)
         lacking = program.capabilities - self.channel.capabilities
         if lacking:
             raise CommandRefused(
@@ -199,12 +206,13 @@ class ChannelExecutor:
             first_record=len(self.records),
             first_impedance=len(self.impedances),
             counter_from_ah=sample.charge_ah,
+            before_ah=0.0 if program.begin is None else program.begin.net_ah,
             settled=False,
         )
         self._loaded = None
         self._interlocks = Interlocks(program.limits)
         self.run = RunningProgram(
-            program_id, program, cursor, on_client_lost, sample, segment, sample, sample.charge_ah
+            program_id, program, cursor, on_client_lost, sample.unix_time_s, segment, sample, sample.charge_ah
         )
         self._begin(segment, record=True)
         self._changed()
@@ -435,6 +443,20 @@ class ChannelExecutor:
         if self.run is not None:
             raise CommandRefused(f"cannot {what}: program {self.run.program_id!r} is running")
 
+    def _require_end_of(self, begin: Beginning) -> None:
+        """Nothing but what is left of the last program may go on with one, and that only once."""
+        last = self.ledger.last_started
+        if last is None or last.program_id != begin.program_id:
+            known = "there was none" if last is None else f"the last was {last.program_id!r}"
+            raise CommandRefused(
+                f"the program goes on with {begin.program_id!r}, but on channel {self.channel.name} {known}; "
+                "start what is left as a new protocol"
+            )
+        if last.left != begin.model_dump(mode="json"):
+            raise CommandRefused(
+                f"the program does not begin where {begin.program_id!r} ended; ask again where that is"
+            )
+
     def _unload(self, why: str) -> None:
         if self._loaded is not None:
             program_id, self._loaded = self._loaded[0], None
@@ -462,6 +484,17 @@ class ChannelExecutor:
                 return
             segment = following
         run.enter(segment, sample)
+        try:
+            self.ledger.set_status(
+                run.program_id,
+                ProgramStatus.RUNNING,
+                left=run.left(sample).model_dump(mode="json"),
+                entered_unix_s=sample.unix_time_s - run.passed_s,
+                entered_ah=run.counted_ah - run.passed_ah,
+            )
+        except OSError as error:
+            self._trip(Fault.STORAGE, str(error))
+            return
         run.give(sample)
         if not record or self._record(run):
             self._drive(run)
@@ -491,6 +524,8 @@ class ChannelExecutor:
         self.last_end = reason
         if run.last_recorded is not self.sample and (error := self._append(run)) is not None:
             self._latch(Fault.STORAGE, error)
+        assert self.sample is not None
+        left = run.left(self.sample).model_dump(mode="json")
         self.run = None
         self._interlocks = Interlocks(self._guard)
         self._unsettled = run.program_id
@@ -500,8 +535,9 @@ class ChannelExecutor:
                 status,
                 end_record=len(self.records),
                 end_impedance=len(self.impedances),
-                charge_ah=run.totals.net_ah,
+                charge_ah=run.own_ah,
                 why=why,
+                left=None if status is ProgramStatus.COMPLETE else left,
             )
         except OSError as error:
             self._latch(Fault.STORAGE, str(error))
@@ -518,8 +554,11 @@ class ChannelExecutor:
             return
         entry = self.ledger.entries[self._unsettled]
         charge_ah = sample.charge_ah - entry.counter_from_ah
+        left = settled_left(entry, sample.charge_ah)
         try:
-            self.ledger.set_status(entry.program_id, entry.status, charge_ah=charge_ah, settled=True)
+            self.ledger.set_status(
+                entry.program_id, entry.status, charge_ah=charge_ah, settled=True, left=left
+            )
         except OSError:
             # Storage faults latch where records are written; this account is tried again.
             return

@@ -42,6 +42,13 @@ class ProgramEntry:
         That counter at its start.
     settled
         Whether the current had ceased when `charge_ah` was reckoned.
+    left
+        Where it stands, as `protocol.Beginning` in JSON: what would go on with it. Of a running program, at
+        the beginning of its segment. None before the first.
+    entered_unix_s, entered_ah
+        Beginning of its segment, and the channel's counter there.
+    before_ah
+        Net charge of the program that it goes on with.
     markers
         Passed so far: `name`, `test_time_s`, `record_seq`.
     """
@@ -57,6 +64,10 @@ class ProgramEntry:
     counter_from_ah: float = 0.0
     settled: bool = True
     why: str = ""
+    left: dict[str, Any] | None = None
+    entered_unix_s: float = 0.0
+    entered_ah: float = 0.0
+    before_ah: float = 0.0
     markers: list[dict[str, Any]] = field(default_factory=list)
 
 

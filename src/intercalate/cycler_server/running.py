@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from intercalate.contract import CyclerState, Fault, OnLoss, StepType, code_of
 from intercalate.cycler_server.channel import ImpedancePoint, Sample
-from intercalate.protocol import BoundProgram, CutOff, ProgramCursor, Quantity, Segment
+from intercalate.protocol import Beginning, BoundProgram, CutOff, ProgramCursor, Quantity, Segment
 
 START_ACKNOWLEDGE_S = 30.0
 """Cell seconds within which a channel must acknowledge a segment; later its state is unknown."""
@@ -21,7 +21,7 @@ _TIME_ROUNDING_S = 1e-6
 
 @dataclass
 class Totals:
-    """Charge and energy since the start of a program, both directions apart."""
+    """Charge and energy since the start of a program, or of what it goes on with; both directions apart."""
 
     charging_ah: float = 0.0
     discharging_ah: float = 0.0
@@ -32,6 +32,11 @@ class Totals:
     def net_ah(self) -> float:
         """Net charge, + is charge."""
         return self.charging_ah - self.discharging_ah
+
+    @classmethod
+    def at(cls, begin: Beginning) -> "Totals":
+        """What they were where a program was interrupted."""
+        return cls(begin.charging_ah, begin.discharging_ah, begin.charging_wh, begin.discharging_wh)
 
     def add(self, charge_ah: float, voltage_v: float) -> None:
         """Count charge that passed at a voltage."""
@@ -49,8 +54,8 @@ class RunningProgram:
 
     Attributes
     ----------
-    started
-        Sample at which the program started.
+    started_unix_s
+        Start of the program, or of the one it goes on with.
     segment
         The current one, as the program says.
     given
@@ -71,7 +76,7 @@ class RunningProgram:
     program: BoundProgram
     cursor: ProgramCursor
     on_client_lost: OnLoss
-    started: Sample
+    started_unix_s: float
     segment: Segment
     began: Sample
     counted_ah: float
@@ -85,11 +90,35 @@ class RunningProgram:
     totals: Totals = field(default_factory=Totals)
     last_recorded: Sample | None = None
 
+    def __post_init__(self) -> None:
+        begin = self.program.begin
+        if begin is not None:
+            self.started_unix_s, self.totals = begin.started_unix_s, Totals.at(begin)
+
     def enter(self, segment: Segment, sample: Sample) -> None:
-        """Go on to another segment."""
+        """Go on to another segment, or to what is left of the first."""
         self.segment, self.began = segment, sample
-        self.passed_s = self.passed_ah = 0.0
-        self.step_count += 1
+        begin = self.program.begin if self.step_count == 0 else None
+        if begin is not None:
+            self.step_count = begin.step_count
+            self.passed_s, self.passed_ah = begin.passed_s, begin.passed_ah
+        else:
+            self.step_count += 1
+            self.passed_s = self.passed_ah = 0.0
+
+    def left(self, sample: Sample) -> Beginning:
+        """What would go on with it, if it ended now."""
+        since_s = 0.0 if self.held else sample.unix_time_s - self.began.unix_time_s
+        since_ah = self.counted_ah - self.began.charge_ah
+        return Beginning(
+            program_id=self.program_id,
+            position=self.cursor.position,
+            passed_s=self.passed_s + since_s,
+            passed_ah=self.passed_ah + (since_ah if math.isfinite(since_ah) else 0.0),
+            step_count=self.step_count,
+            started_unix_s=self.started_unix_s,
+            **dataclasses.asdict(self.totals),
+        )
 
     def give(self, sample: Sample) -> Segment:
         """What the channel is to execute now: what is left of the segment, in terms a channel knows."""
@@ -145,6 +174,12 @@ class RunningProgram:
         self.counted_ah = sample.charge_ah
 
     @property
+    def own_ah(self) -> float:
+        """Net charge since the start of this program, + is charge."""
+        begin = self.program.begin
+        return self.totals.net_ah - (0.0 if begin is None else begin.net_ah)
+
+    @property
     def soc(self) -> float:
         """State of charge; NaN where the protocol gave none to start from."""
         program = self.program
@@ -154,7 +189,7 @@ class RunningProgram:
 
     def test_time_s(self, sample: Sample) -> float:
         """Time since the start of the program."""
-        return sample.unix_time_s - self.started.unix_time_s
+        return sample.unix_time_s - self.started_unix_s
 
     @property
     def step_type(self) -> StepType:

@@ -31,6 +31,8 @@ class CyclesCells(Protocol):
     verb: Any
     rate: Any
     lease_remaining_s: Any
+    state: Any
+    fault_message: Any
     voltage_v: Any
     current_a: Any
     impedance: Any

@@ -16,11 +16,11 @@ from intercalate.orchestration.budgets import spot_budget
 from intercalate.orchestration.cell_measurement import CellMeasurement
 from intercalate.orchestration.cells import CyclingCell, collect_all, cycle_cells
 from intercalate.orchestration.checking import bound
-from intercalate.orchestration.cycling import program_id_for
 from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.measuring import Measuring, OpenDetector
 from intercalate.orchestration.metadata import experiment_metadata
 from intercalate.orchestration.occasions import Occasions, check_when
+from intercalate.orchestration.taking_up import interrupted_rest, program_id_for
 from intercalate.orchestration.tasks import CellTask, MeasurementTask, TasksError, cycler_of
 from intercalate.orchestration.visiting import Visitor
 from intercalate.orchestration.waiting import in_thread
@@ -55,6 +55,8 @@ class Experimenting:
         What becomes of the cells.
     taken_up
         Whether sessions that are gone have started the programs.
+    going_on
+        Whether what is left of those that were interrupted is started, because a person said so.
     md
         Added to the start document of every run.
     """
@@ -69,12 +71,13 @@ class Experimenting:
         on_client_lost: OnLoss,
         *,
         taken_up: bool = False,
+        going_on: bool = False,
         md: dict[str, Any] | None = None,
     ):
         self._names = (plan_name, mode)
         self._cyclers = tuple(cyclers)
         self._losses = (on_abort, on_client_lost)
-        self._taken_up = taken_up
+        self._taken_up, self._going_on = taken_up, going_on
         self._md = {"experiment_uid": uuid.uuid4().hex, **(md or {})}
         self._cells: list[CyclingCell] = []
         self._stations = {one.name: one for one in stations}
@@ -104,7 +107,11 @@ class Experimenting:
             self._measurement(one, cycler, protocol, cell, task.place) for one in task.measurements
         ]
         doses = yield from in_thread(lambda: self._doses(cell, cycler, task.place))
-        program_id = yield from program_id_for(cycler, program, self._taken_up)
+        if task.begin is not None:
+            program = program.rest(task.begin)
+        left = (yield from interrupted_rest(cycler, program)) if self._going_on else None
+        taken_up, program = self._taken_up and left is None, left or program
+        program_id = yield from program_id_for(cycler, program, taken_up)
         plan_name, mode = self._names
         placed = {} if task.place is None else {"place": task.place, "channel": cycler.channel}
         metadata = experiment_metadata(
@@ -118,7 +125,7 @@ class Experimenting:
             mode=mode,
             measurements=[one.given() for one in task.measurements],
             hold=None if task.hold is None else task.hold.model_dump(mode="json", exclude_none=True),
-            taken_up=self._taken_up,
+            taken_up=taken_up,
             doses=doses,
             **placed,
             **more,
@@ -133,7 +140,7 @@ class Experimenting:
                 measurements=measurements,
                 place=task.place,
                 run_key=task.place,
-                taken_up=self._taken_up,
+                taken_up=taken_up,
             )
         )
 

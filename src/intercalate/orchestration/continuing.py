@@ -90,15 +90,15 @@ def _label(start: Mapping[str, Any]) -> str:
 
 def _task(start: Mapping[str, Any]) -> CellTask:
     """A cell as its run says it; the holds are in the protocol already."""
-    fields = ("place", "cell", "protocol", "measurements", "initial_soc")
+    fields = ("place", "cell", "protocol", "measurements", "initial_soc", "begin")
     return CellTask.all_of([{name: start[name] for name in fields if start.get(name) is not None}])[0]
 
 
 def linked_to_what_they_continue(start_of: StartOf) -> Callable[[MsgGenerator[Any]], MsgGenerator[Any]]:
-    """Preprocessor that makes a run which takes up a program part of its experiment.
+    """Preprocessor that makes a run which takes up a program, or what is left of one, part of its experiment.
 
-    Such a run has the `experiment_uid` of the run before, which it names in `continues`. So has one that
-    `follows` the run of a program, by `follows_program_id`.
+    Such a run has the `experiment_uid` of the run before, which it names in `continues`. One that `follows`
+    the run of a program, by `follows_program_id`, has the `experiment_uid` too.
     """
 
     def link(msg: Msg) -> Msg:
@@ -108,9 +108,13 @@ def linked_to_what_they_continue(start_of: StartOf) -> Callable[[MsgGenerator[An
             before = start_of(followed)
             own = {} if before is None else {"experiment_uid": before["experiment_uid"]}
             return msg._replace(kwargs={**msg.kwargs, **own})
-        if not msg.kwargs.get("taken_up"):
+        begin = msg.kwargs.get("begin")
+        if msg.kwargs.get("taken_up"):
+            before = start_of(msg.kwargs["program_id"])
+        elif begin is not None:
+            before = start_of(begin["program_id"])
+        else:
             return msg
-        before = start_of(msg.kwargs["program_id"])
         if before is None:
             return msg
         linked = {"experiment_uid": before["experiment_uid"], "continues": before["uid"]}

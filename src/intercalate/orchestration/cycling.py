@@ -2,8 +2,6 @@
 
 import json
 import logging
-import math
-import time
 import uuid
 from collections.abc import Callable
 from functools import partial
@@ -34,16 +32,8 @@ from intercalate.protocol import (
 log = logging.getLogger(__name__)
 
 
-class TakeUpError(RuntimeError):
-    """There is no program on the channel that could be taken up."""
-
-
 CLEANUP_S = 30.0
 """Wall seconds that a finalizer waits for a device at most."""
-
-
-LEASE_MARGIN_S = 1.0
-"""Wall seconds after the end of a lease at which it can surely be taken."""
 
 
 DEFAULT_RECORD = Record(time_s=10.0, voltage_V=0.005)
@@ -176,61 +166,6 @@ def _step_done(cycler: CyclesCells) -> Msg:
 def program_request(program: BoundProgram, program_id: str, on_client_lost: OnLoss) -> dict[str, Any]:
     """What the cycler device starts."""
     return {"program": program.to_json(), "program_id": program_id, "on_client_lost": on_client_lost}
-
-
-def program_id_for(cycler: CyclesCells, program: BoundProgram, take_up: bool) -> MsgGenerator[str]:
-    """Id under which a program is started: a new one, or that of the same program left behind.
-
-    Parameters
-    ----------
-    take_up
-        Whether a session that is gone has started this very program, which runs or has ended well. Its lease
-        is waited for.
-
-    Raises
-    ------
-    TakeUpError
-        If the channel's last program is another, or ended early: then nothing is repeated.
-    CyclerError
-        If the server does not answer, or a session that is not gone holds the lease.
-    """
-    if not take_up:
-        return uuid.uuid4().hex
-    _left_behind(cycler, program)
-    yield from _inherit_lease(cycler)
-    # With the lease of the session that is gone, its program may have ended too.
-    return _left_behind(cycler, program)
-
-
-def _left_behind(cycler: CyclesCells, program: BoundProgram) -> str:
-    """Id of a program that may be taken up."""
-    info = cycler.program_info()
-    if info.get("sha256") != program.sha256:
-        raise TakeUpError(
-            f"{cycler.channel} has no program like this to take up: its last is "
-            f"{info.get('program_id', 'none')}, another one; see that cell, protocol and limits are those "
-            "of the run that ended, or start anew without taking up"
-        )
-    if info["status"] not in ("running", "complete"):
-        raise TakeUpError(
-            f"the program on {cycler.channel} is {info['status']} ({info['why'] or 'no reason given'}) and "
-            "is not repeated; `intercalate acknowledge`, then start what is left as a new protocol"
-        )
-    return str(info["program_id"])
-
-
-def _inherit_lease(cycler: CyclesCells) -> MsgGenerator[None]:
-    """Take the lease; where another client has it, when it ends, unless it is renewed."""
-    end_s = math.inf
-    while True:
-        try:
-            cycler.take_lease()
-            return
-        except RuntimeError:
-            end_s = min(end_s, time.monotonic() + float(cycler.lease_remaining_s.get()) + LEASE_MARGIN_S)
-            if time.monotonic() > end_s:
-                raise
-        yield from bps.sleep(LEASE_MARGIN_S / 2)
 
 
 def declare_records(cycler: CyclesCells, *, spectra: bool) -> MsgGenerator[None]:

@@ -49,6 +49,7 @@ def experiment_metadata(
         "program_worst_case_s": program.worst_case_s,
         "capacity_ah": program.capacity_ah,
         "initial_soc": program.initial_soc,
+        "begin": None if program.begin is None else program.begin.model_dump(mode="json"),
         "on_abort": str(on_abort),
         "on_client_lost": str(on_client_lost),
         "software": software(),

@@ -12,7 +12,7 @@ from intercalate.devices.roles import ChangesSamples, CyclesCells
 from intercalate.orchestration.checking import MAX_EXPOSURE_S
 from intercalate.orchestration.when import At, When
 from intercalate.problems import Problem, ProblemsError, problems_of
-from intercalate.protocol import Hold, Protocol, with_holds
+from intercalate.protocol import Beginning, Hold, Protocol, with_holds
 
 SpotMm = tuple[Annotated[float, Field(ge=-20, le=20)], Annotated[float, Field(ge=-20, le=20)]]
 
@@ -111,6 +111,8 @@ class CellTask(_Model):
         Where it is held to be measured; None nowhere but where the protocol says so.
     initial_soc
         State of charge at the start, 0 to 1.
+    begin
+        Where its program begins, if it goes on with one that was interrupted.
     """
 
     place: Annotated[str, Field(min_length=1)] | None = None
@@ -119,6 +121,7 @@ class CellTask(_Model):
     measurements: tuple[MeasurementTask, ...] = ()
     hold: Hold | None = None
     initial_soc: Annotated[float, Field(ge=0, le=1)] | None = None
+    begin: Beginning | None = None
 
     @field_validator("measurements")
     @classmethod

@@ -2,7 +2,8 @@
 
 from intercalate.protocol.binding import FeasibilityError, bind
 from intercalate.protocol.holds import Hold, with_holds
-from intercalate.protocol.program import BoundProgram, Limits, ProgramCursor, ProgramPosition
+from intercalate.protocol.position import Beginning, ProgramPosition
+from intercalate.protocol.program import BoundProgram, Limits, ProgramCursor
 from intercalate.protocol.protocol import Protocol
 from intercalate.protocol.segment import CutOff, Quantity, RecordCriteria, Segment, SegmentProgress, Spectrum
 from intercalate.protocol.site import SiteLimits
@@ -27,6 +28,7 @@ from intercalate.protocol.steps import (
 )
 
 __all__ = [
+    "Beginning",
     "BoundProgram",
     "ConstantCurrent",
     "ConstantCurrentConstantVoltage",

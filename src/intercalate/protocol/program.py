@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from intercalate.contract import Capability, ControlMode, EndReason, StepType
 from intercalate.problems import Problem, problems_of, read_mapping
+from intercalate.protocol.position import Beginning, ProgramPosition
 from intercalate.protocol.segment import Segment
 from intercalate.protocol.site import SiteLimits
 from intercalate.protocol.steps import ProtocolError
@@ -105,6 +106,8 @@ class BoundProgram(_Frozen):
         For the interlocks.
     blocks
         Steps and loops.
+    begin
+        Where it begins, if it goes on with one that was interrupted; None at the first step.
     """
 
     protocol_sha256: str
@@ -112,6 +115,7 @@ class BoundProgram(_Frozen):
     initial_soc: Annotated[float, Field(ge=0, le=1)] | None = None
     limits: Limits
     blocks: Annotated[tuple[Block, ...], Field(min_length=1)]
+    begin: Beginning | None = None
 
     @model_validator(mode="after")
     def _check_blocks(self) -> Self:
@@ -129,7 +133,29 @@ class BoundProgram(_Frozen):
                     problem = Problem(f"blocks[{index}].to", block.to, "no loop body", REBIND)
                     raise ProtocolError("program", [problem])
                 bodies.append((block.to, index))
+        if self.begin is not None:
+            try:
+                stands = ProgramCursor(self).current is not None
+            except ValueError:
+                stands = False
+            if not stands:
+                limit = "there is no such segment; it belongs to another program"
+                problem = Problem("begin.position", str(self.begin.position), limit, REBIND)
+                raise ProtocolError("program", [problem])
         return self
+
+    def rest(self, begin: Beginning) -> Self:
+        """What is left of it after an interruption, as a program of its own.
+
+        Raises
+        ------
+        ProtocolError
+            If that is no position in this program.
+        """
+        try:
+            return self.model_validate({**dict(self), "begin": begin})
+        except ValidationError as error:
+            raise ProtocolError("program", problems_of(error, type(self))) from None
 
     @property
     def step_ids(self) -> tuple[int, ...]:
@@ -299,28 +325,6 @@ def _sort_sets(blocks: list[dict[str, Any]]) -> None:
                 part["group_end_on"] = sorted(part["group_end_on"])
 
 
-class ProgramPosition(_Frozen):
-    """Where a cursor stands; JSON-able.
-
-    Attributes
-    ----------
-    block, part
-        Current segment.
-    passes
-        Passes completed of each loop being run: (block of the loop, passes).
-    cycle
-        1 + passes of outermost loops completed.
-    segments
-        Segments begun so far; 0 before the first.
-    """
-
-    block: Annotated[int, Field(ge=0)] = 0
-    part: Annotated[int, Field(ge=0)] = 0
-    passes: tuple[tuple[int, int], ...] = ()
-    cycle: Annotated[int, Field(ge=1)] = 1
-    segments: Annotated[int, Field(ge=0)] = 0
-
-
 class ProgramCursor:
     """Walks a program one segment at a time, knowing how each of them ended.
 
@@ -331,11 +335,14 @@ class ProgramCursor:
     program
         To be walked.
     position
-        Where another cursor of the same program stood.
+        Where another cursor of the same program stood. Without it, the first step is that with which the
+        program begins.
     """
 
     def __init__(self, program: BoundProgram, position: ProgramPosition | None = None) -> None:
-        position = position or ProgramPosition()
+        self._goes_on = position is None and program.begin is not None
+        if position is None:
+            position = program.begin.position if program.begin is not None else ProgramPosition()
         self._blocks = program.blocks
         self._block, self._part = position.block, position.part
         self._passes = dict(position.passes)
@@ -387,6 +394,9 @@ class ProgramCursor:
         if self.finished:
             return None
         current = self.current
+        if self._goes_on:
+            self._goes_on = False
+            return current
         if current is not None:
             if ended_by in current.group_end_on:
                 self._block, self._part = self._block + 1, 0

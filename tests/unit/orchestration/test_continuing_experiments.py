@@ -62,6 +62,23 @@ def test_a_cell_that_is_finished_is_left_alone(tmp_path: Path) -> None:
     assert left.finished == ("H1",)
 
 
+def test_of_a_program_that_another_goes_on_with_nothing_is_left(tmp_path: Path) -> None:
+    a_run(tmp_path, 1, "fail", place="H1")
+    begin = {
+        "program_id": "p1",
+        "position": {"block": 0, "part": 0, "passes": [], "cycle": 1, "segments": 1},
+        "started_unix_s": 1.8e9,
+        "charging_ah": 0.001,
+    }
+    a_run(tmp_path, 2, place="H1", program_id="p2", begin=begin)
+    (task,) = what_is_left(archive(tmp_path)).tasks
+    assert task.begin is not None
+    assert (task.begin.program_id, task.begin.net_ah) == ("p1", 0.001)
+    a_run(tmp_path, 3, "success", place="H1", program_id="p2", begin=begin)
+    with pytest.raises(ContinueError, match="nothing is left"):
+        what_is_left(archive(tmp_path))
+
+
 def test_a_finished_and_a_foreign_experiment_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ContinueError, match="knows no experiment; `intercalate runs`"):
         what_is_left(archive(tmp_path))

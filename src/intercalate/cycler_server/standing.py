@@ -1,0 +1,41 @@
+"""Where a program stood that was interrupted, in spite of what the server that ran it did not live to say."""
+
+from typing import Any
+
+from intercalate.contract import RECORD_COLUMNS
+from intercalate.cycler_server.ledger import ProgramEntry
+from intercalate.cycler_server.records import RecordFile
+from intercalate.protocol import Beginning
+
+_COLUMNS = {
+    "charging_ah": "charging_capacity_ah",
+    "discharging_ah": "discharging_capacity_ah",
+    "charging_wh": "charging_energy_wh",
+    "discharging_wh": "discharging_energy_wh",
+}
+
+
+def left_by_record(entry: ProgramEntry, records: RecordFile) -> dict[str, Any] | None:
+    """Where a program stood at its last record, after the death of the server.
+
+    Time that its segment was held counts as passed. None where it stood nowhere.
+    """
+    if entry.left is None or len(records) <= entry.first_record:
+        return entry.left
+    row = dict(zip(RECORD_COLUMNS, records.read(len(records) - 1, 1)[0].tolist(), strict=True))
+    if row["step_count"] != entry.left["step_count"]:
+        # It died before the first record of its segment: nothing of that had passed.
+        return entry.left
+    passed_s = max(entry.left["passed_s"], row["unix_time_second"] - entry.entered_unix_s)
+    return {**entry.left, "passed_s": passed_s} | {name: row[one] for name, one in _COLUMNS.items()}
+
+
+def settled_left(entry: ProgramEntry, counter_ah: float) -> dict[str, Any] | None:
+    """Where a program stood, with all charge that the channel's counter has when the current has ceased."""
+    if entry.left is None:
+        return None
+    left = Beginning.model_validate(entry.left)
+    missing_ah = entry.before_ah + counter_ah - entry.counter_from_ah - left.net_ah
+    way = "charging_ah" if missing_ah > 0 else "discharging_ah"
+    found = {way: getattr(left, way) + abs(missing_ah), "passed_ah": counter_ah - entry.entered_ah}
+    return left.model_copy(update=found).model_dump(mode="json")
