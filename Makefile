@@ -26,7 +26,8 @@ lint: $(BIN)/.installed
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not service" --numprocesses 2
+	$(BIN)/python -m pytest -m service
 
 bench: $(BIN)/.installed
 	$(BIN)/python -m benchmarks

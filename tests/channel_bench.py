@@ -52,12 +52,12 @@ def charge(time_s: float, **more: Any) -> dict[str, Any]:
     return {"step": "constant_current", "rate_C": 1.0, "until_time_s": time_s, **more}
 
 
-def run(coroutine: Coroutine[Any, Any, None], deadline_s: float = 20.0) -> None:
+def run(coroutine: Coroutine[Any, Any, None], deadline_s: float = 80.0) -> None:
     """Run to the end, within a deadline."""
     asyncio.run(asyncio.wait_for(coroutine, deadline_s))
 
 
-async def until(condition: Callable[[], Any], deadline_s: float = 10.0) -> None:
+async def until(condition: Callable[[], Any], deadline_s: float = 40.0) -> None:
     """Wait until something is true."""
     end = time.monotonic() + deadline_s
     while not condition():
@@ -113,7 +113,7 @@ class Bench:
             await asyncio.gather(rig, return_exceptions=True)
             await end(self.world, server)
 
-    async def complete(self, program: BoundProgram, deadline_s: float = 10.0) -> None:
+    async def complete(self, program: BoundProgram, deadline_s: float = 40.0) -> None:
         """Start a program at the first reading and wait for its end."""
         self.executor.load("p", program, OnLoss.REST)
 

@@ -40,7 +40,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="module")
 def beamline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beamline]:
-    """A simulated beamline with a fresh full cell at 1000 cell seconds per second."""
-    running = start_beamline(tmp_path_factory.mktemp("beamline"))
+    """A simulated beamline with a fresh full cell at 400 cell seconds per second."""
+    running = start_beamline(tmp_path_factory.mktemp("beamline"), rate=400.0)
     yield running
     running.services.stop()

@@ -5,6 +5,9 @@ from pathlib import Path
 from beamline import Beamline
 from benchmarks.faults.experiments import CHARGE_S, RATE_C, Run, experiment_file, protocol
 
+EVERY_S = 400.0
+"""Between frames: time for one on a machine that is several times slower than it should be."""
+
 
 class Runs:
     """Starts experiments on a beamline."""
@@ -23,7 +26,9 @@ class Runs:
     ) -> Run:
         """Start `intercalate run`, with options and the times of `protocol`."""
         steps = protocol(**times)
-        path = experiment_file(self._folder, steps, on_abort=on_abort, on_client_lost=on_client_lost)
+        path = experiment_file(
+            self._folder, steps, on_abort=on_abort, on_client_lost=on_client_lost, every_s=EVERY_S
+        )
         return self._run("run", *options, str(path))
 
     def resume(self, *words: str) -> Run:
@@ -36,4 +41,4 @@ class Runs:
         return run
 
 
-__all__ = ["CHARGE_S", "RATE_C", "Run", "Runs", "protocol"]
+__all__ = ["CHARGE_S", "EVERY_S", "RATE_C", "Run", "Runs", "protocol"]

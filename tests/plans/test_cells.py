@@ -32,7 +32,7 @@ CONTENT = {"A1": "H1", "B1": "H2"}
 
 @pytest.fixture(scope="module")
 def beamline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beamline]:
-    running = start_beamline(tmp_path_factory.mktemp("cells"))
+    running = start_beamline(tmp_path_factory.mktemp("cells"), rate=500.0)
     yield running
     running.services.stop()
 

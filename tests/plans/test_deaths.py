@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from beamline import Beamline
+from beamline import Beamline, start_beamline
 from benchmarks.faults import evidence
 from benchmarks.faults.evidence import cell_charge_ah, ledger, server_records
 from intercalate.cell import Cell
@@ -28,7 +28,7 @@ from intercalate_sims.cell import restore_cell
 from polling import wait_for
 
 from .conftest import Documents, assert_frames_are_their_own
-from .experiment_process import CHARGE_S, RATE_C, Run, Runs, protocol
+from .experiment_process import CHARGE_S, EVERY_S, RATE_C, Run, Runs, protocol
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(120)]
 
@@ -36,18 +36,21 @@ OVERTAKEN = "the one before still waited for the beam"
 """An occasion that the next one overtook, as on a busy machine."""
 
 SEQ, TIME, CURRENT = (RECORD_COLUMNS.index(c) for c in ("record_seq", "test_time_second", "current_ampere"))
+RATE = 1000.0
 LEASE_S = 2.0
 MARGIN_S = 3.0
 """Wall seconds beyond the lease, of a busy machine."""
 
 
 @pytest.fixture(scope="module")
-def beamline(beamline: Beamline) -> Beamline:
+def beamline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beamline]:
     """With a short lease."""
-    text = beamline.config_file.read_text()
+    running = start_beamline(tmp_path_factory.mktemp("deaths"), rate=RATE)
+    text = running.config_file.read_text()
     short = re.sub(r"^lease_s = .*$", f"lease_s = {LEASE_S}", text, flags=re.MULTILINE)
-    beamline.config_file.write_text(short)
-    return Beamline(beamline.folder, Config.from_file(beamline.config_file))
+    running.config_file.write_text(short)
+    yield Beamline(running.folder, Config.from_file(running.config_file))
+    running.services.stop()
 
 
 @pytest.fixture
@@ -421,7 +424,7 @@ def test_a_killed_world_is_a_lost_channel(
     back = world_state(beamline)
     assert cell_charge_ah(back) == cell_charge_ah(gone)
     passed_s = (back["steps"] - gone["steps"]) * back["dt_s"]
-    by_wall_s = (back["wall_s"] - gone["wall_s"]) * 1000.0
+    by_wall_s = (back["wall_s"] - gone["wall_s"]) * RATE
     assert 0.5 * by_wall_s <= passed_s <= by_wall_s + 2 * back["dt_s"]
     assert abs(ledger_charge_ah(beamline) - cell_charge_ah(back)) < one_step_ah(cell)
     resting = restore_cell(back["cells"]["A1"]).advance(ControlMode.REST, 0.0)
@@ -451,7 +454,7 @@ def an_operando(session: Session, cell: Cell, steps: dict[str, Any], **options: 
         session.xrd,
         cell,
         steps,
-        {"every": {"time_s": 200.0}},
+        {"every": {"time_s": EVERY_S}},
         50.0,
         on_abort="rest",
         on_client_lost="continue",
@@ -498,7 +501,7 @@ def test_a_reading_that_fails_costs_its_occasion_alone(
         at_cycler = message.command == "read" and message.obj is session.cycler
         return at_cycler and len(documents.events("xrd")) == 2
 
-    plan = an_operando(session, cell, protocol(2000.0))
+    plan = an_operando(session, cell, protocol(4000.0))
     session.RE(failing(plan, is_reading, TimeoutError("no answer to a reading")))
     assert documents.of("stop")[0]["exit_status"] == "success"
     reasons = [event["data"]["missed_reason"] for event in documents.events("missed")]

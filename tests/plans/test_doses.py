@@ -25,7 +25,7 @@ EXPOSURE_S = 20.0
 
 @pytest.fixture(scope="module")
 def beamline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beamline]:
-    running = start_beamline(tmp_path_factory.mktemp("doses"))
+    running = start_beamline(tmp_path_factory.mktemp("doses"), rate=400.0)
     yield running
     running.services.stop()
 

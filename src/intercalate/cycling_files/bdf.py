@@ -94,6 +94,10 @@ def read_bdf_parquet(path: str | Path) -> CyclingFile:
             where = f"line {bad[0] + 2}, {names[at]}"
             limit, fix = "is no finite number", "the file was damaged; export it again"
             raise CyclingFileError(path.name, where, float(columns[column][bad[0]]), limit, fix)
+        if len(values) != len(columns["test_time_second"]):
+            limit = f"has not as many rows as the time, {len(columns['test_time_second'])}"
+            fix = "it was damaged; copy or export it again"
+            raise CyclingFileError(path.name, names[at], len(values), limit, fix)
     digest = hashlib.sha256(raw).hexdigest()
     lines = range(2, 2 + len(columns["test_time_second"]))
     return checked_file(CyclingFile(path.name, PARQUET, digest, columns, {}, ()), lines)

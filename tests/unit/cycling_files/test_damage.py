@@ -52,10 +52,12 @@ names = st.sampled_from(sorted(WHOLE))
 
 
 def assert_rows_are_those_written(found: CyclingFile, name: str) -> None:
-    """Whatever rows are left have, in every column, what was written in them."""
+    """Whatever rows are left have, in every column that is left, what was written in them."""
     intact = INTACT[name]
     at = np.searchsorted(intact.columns["test_time_second"], found.columns["test_time_second"])
-    for column in ("test_time_second", "unix_time_second", "voltage_volt", "current_ampere"):
+    for column in {"test_time_second", "unix_time_second", "voltage_volt", "current_ampere"} & set(
+        found.columns
+    ):
         assert found.columns[column].tolist() == intact.columns[column][at].tolist(), column
 
 
