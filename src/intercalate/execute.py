@@ -146,6 +146,7 @@ def execute(
     console: Console,
     before: Sequence[Preparation] = (),
     overrides: dict[str, str] | None = None,
+    md: dict[str, Any] | None = None,
 ) -> Outcome:
     """Run an experiment; an error leaves the cells as the experiment's `on_abort` says, and is raised.
 
@@ -155,6 +156,8 @@ def execute(
         Plans that are run first, in runs of their own.
     overrides
         Reasons for which red items of the preflight are accepted.
+    md
+        Added to the start document of every run.
 
     Raises
     ------
@@ -171,7 +174,7 @@ def execute(
                 for plan in session.preflights(experiment, overrides):
                     run_to_its_end(session, plan)
         with task(progress, str(experiment.mode), duration_s) as update:
-            return _watched(session, session.plan(experiment), update)
+            return _watched(session, session.plan(experiment, md), update)
 
 
 def resume(

@@ -92,8 +92,8 @@ class Session:
             found.append(self.transfer_vessel)
         return {one.name: one for one in found}
 
-    def plan(self, experiment: "Experiment") -> Any:
-        """The plan that an experiment file asks for."""
+    def plan(self, experiment: "Experiment", md: dict[str, Any] | None = None) -> Any:
+        """The plan that an experiment file asks for; `md` is added to the start document of every run."""
         from intercalate_plans import ex_situ, in_situ, operando_cells
 
         if experiment.mode == "ex_situ":
@@ -111,6 +111,7 @@ class Session:
                 experiment.transfer.given(),
                 on_abort=str(experiment.on_abort),
                 on_client_lost=str(experiment.on_client_lost),
+                md=md,
             )
         plan = in_situ if experiment.mode == "in_situ" else operando_cells
         return plan(
@@ -119,7 +120,7 @@ class Session:
             [one.task() for one in experiment.cells],
             on_abort=str(experiment.on_abort),
             on_client_lost=str(experiment.on_client_lost),
-            md={"condition_files": [str(one) for one in experiment.condition_files]},
+            md={"condition_files": [str(one) for one in experiment.condition_files], **(md or {})},
         )
 
     def preflights(self, experiment: "Experiment", overrides: dict[str, str] | None = None) -> list[Any]:

@@ -94,8 +94,9 @@ def run_study(
     try:
         start(config, folder, rate=rate, cell_model=study.about.cell_model, console=console)
         before = [*calibration_plans(measured.exposures_s, [FIRST_PLACE]), into_the_beam(FIRST_PLACE)]
-        execute(config, formation, console, before)
-        outcome = execute(config, measured, console)
+        md = {"study": study.id}
+        execute(config, formation, console, before, md=md)
+        outcome = execute(config, measured, console, md=md)
         run = stored_run(config, outcome.uids[0])
         # The cores are the reduction's now.
         simulation_services(config).stop()
