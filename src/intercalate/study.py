@@ -16,8 +16,8 @@ from intercalate.simulation import simulation_services
 from intercalate.views.progress import bar, task
 from intercalate_plans.studies import Finding, Study, World
 
-RATE = 5000.0
-"""Cell seconds per wall second: as fast as the processes go."""
+RATE = 2500.0
+"""Cell seconds per wall second: as fast as the processes go on a machine that has other work too."""
 
 FIRST_CELL = "A1"
 """Of the simulator, in the place of the first channel."""

@@ -5,121 +5,67 @@ Volume: Schweidler et al., J. Phys. Chem. C 122 (2018) 8829.
 """
 
 import json
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import bluesky.plan_stubs as bps
 import numpy as np
 import pytest
 import xarray as xr
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
-from beamline import start_beamline
-from calibrating import calibrate
 from intercalate.calibrations import CalibrationError, CalibrationStore
-from intercalate.catalog.client import CatalogError, find_run
+from intercalate.catalog.client import find_run
 from intercalate.catalog.client import records as records_of
 from intercalate.catalog_services import catalog_services, open_configured_catalog, start_catalog
-from intercalate.cell import Cell
-from intercalate.config import EXAMPLES, Config
+from intercalate.config import Config
 from intercalate.report import EXPOSING, beam_time, report_of
 from intercalate.results import ReductionWarning, reduce_run
-from intercalate.session import Session, open_session
-from intercalate_plans import charge_discharge, operando
-from polling import wait_for
+from intercalate.services import module_command
+from intercalate_plans.studies import load_study
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.service, pytest.mark.timeout(300)]
 
-RATE, EVERY_S = 2000.0, 1500.0
+STUDY_S = 240.0
+EVERY_S = 1000.0
 VOLTAGE_STEP_V = 0.002
 LITHIATION_STEP = 2
 PLATEAUS_V = (0.2, 0.11, 0.08)
 OVERPOTENTIAL_V = 0.02
 """At C/10 the plateaus of a lithiation lie at most so far below those of equilibrium."""
 
-SAFETY = {
-    "min_voltage_V": -0.1,
-    "max_voltage_V": 3.5,
-    "max_current_mA": 5.0,
-    "min_current_mA": -5.0,
-    "delay_s": 5.0,
-}
-FORMATION = {
-    "record": {"time_s": 60.0},
-    "safety": SAFETY,
-    "method": [
-        {"step": "constant_current", "rate_C": "D/2", "until_voltage_V": 0.005, "until_time_s": 20000},
-        {"step": "constant_voltage", "voltage_V": 0.005, "until_rate_C": "C/20", "until_time_s": 20000},
-        {"step": "constant_current", "rate_C": "C/2", "until_voltage_V": 1.0, "until_time_s": 20000},
-        {"step": "open_circuit_voltage", "until_time_s": 600},
-    ],
-}
-"""One cycle first: part of the first lithiation's charge goes into the interphase, not into graphite."""
-LITHIATION = {
-    "record": {"time_s": 60.0, "voltage_V": VOLTAGE_STEP_V},
-    "safety": SAFETY,
-    "method": [
-        {"step": "open_circuit_voltage", "until_time_s": 120},
-        {"step": "constant_current", "rate_C": "D/10", "until_voltage_V": 0.005, "until_time_s": 54000},
-        {"step": "constant_voltage", "voltage_V": 0.005, "until_rate_C": "C/50", "until_time_s": 20000},
-        {"step": "open_circuit_voltage", "until_time_s": 400},
-    ],
-}
-
-
-def lithiate(session: Session, cell: Cell) -> str:
-    """Unique id of an operando lithiation, after one formation cycle without frames."""
-    last_words = {"on_abort": "rest", "on_client_lost": "rest"}
-    session.RE(charge_discharge(session.cycler, cell, FORMATION, **last_words))
-    session.RE(bps.mv(session.xrd.changer, "H1"))
-    (uid,) = session.RE(
-        operando(
-            session.cycler, session.xrd, cell, LITHIATION, {"every": {"time_s": EVERY_S}}, 60.0, **last_words
-        )
-    )
-    return uid
-
 
 @dataclass(frozen=True)
 class Measured:
-    """Records, and frames reduced, aligned with them and fitted, as read from the catalog."""
+    """Records, and frames reduced, aligned with them and fitted, as read from the catalog of a study."""
 
     records: xr.Dataset
     frames: xr.Dataset
     run: Any
     config: Config
+    result: dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measured]:
-    cell = Cell.from_file(EXAMPLES / "cells" / "graphite_lithium_operando.toml")
-    beamline = start_beamline(tmp_path_factory.mktemp("half_cell"), rate=RATE, cell_model="graphite-li")
+    """After a whole study by its command, which has calibrated the beamline and formed the cell."""
+    parent = tmp_path_factory.mktemp("half_cell")
+    command = module_command("intercalate.cli", "study", "S26", "--json", "--folder", "study")
+    done = subprocess.run(command, capture_output=True, text=True, cwd=parent, timeout=STUDY_S, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    config = Config.from_file(parent / "study" / "simulated.toml")
     try:
-        start_catalog(beamline.config)
-        session = open_session(beamline.config)
-        try:
-            calibrate(session)
-            uid = lithiate(session, cell)
-        finally:
-            session.close()
-        catalog = open_configured_catalog(beamline.config)
-        wait_for(lambda: is_stored(catalog, uid), 30, "the run is in the catalog")
-        run = find_run(catalog, uid)
-        yield Measured(records_of(run), reduce_run(run, beamline.config), run, beamline.config)
+        start_catalog(config)
+        catalog = open_configured_catalog(config)
+        run = find_run(catalog, result["run"])
+        yield Measured(records_of(run), reduce_run(run, config), run, config, result)
         catalog.context.close()
     finally:
-        beamline.services.stop()
-        catalog_services(beamline.config).stop()
-
-
-def is_stored(catalog: Any, uid: str) -> bool:
-    try:
-        return bool(find_run(catalog, uid).metadata.get("stop"))
-    except CatalogError:
-        return False
+        catalog_services(config).stop()
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +77,21 @@ def records(measured: Measured) -> xr.Dataset:
 def frames(measured: Measured) -> xr.Dataset:
     """Frames that lie within the records, by lithium content."""
     return measured.frames.isel(frame=~measured.frames["in_gap"].to_numpy())
+
+
+def test_the_study_says_what_it_found(measured: Measured) -> None:
+    result, start = measured.result, measured.run.metadata["start"]
+    assert (result["recovered"], result["simulated"], result["world"]) == (True, True, "effect")
+    assert (start["study"], start["simulated"]) == ("S26", True)
+    assert Path(result["figure"]).stat().st_size > 10_000
+    found = {one["name"]: (one["value"], one["sigma"]) for one in result["quantities"]}
+    again = load_study("S26").analyse(measured.records, measured.frames)
+    assert {one.name: (one.value, one.sigma) for one in again.quantities} == pytest.approx(found)
+
+
+def test_the_stages_belong_to_the_plateaus(measured: Measured) -> None:
+    finding = load_study("S20").analyse(measured.records, measured.frames)
+    assert finding.recovered, finding
 
 
 def plateaus_v(records: xr.Dataset) -> list[float]:
@@ -156,7 +117,7 @@ def volume(frames: xr.Dataset) -> np.ndarray:
 
 
 def test_every_frame_is_fitted(frames: xr.Dataset) -> None:
-    assert 25 <= frames.sizes["frame"] <= 40
+    assert 30 <= frames.sizes["frame"] <= 60
     assert frames["converged"].all()
     x = frames["x_positive"].to_numpy()
     assert (np.diff(x) > 0).all()
