@@ -266,7 +266,7 @@ class SimulatedRig:
         self._attached = False
         self._t0_unix_s = 0.0
         self._time_s = 0.0
-        self._taken_at = time.monotonic()
+        self._made_monotonic_s = time.monotonic()
         self.dt_s = 0.0
         self.rate = 1.0
 
@@ -281,7 +281,7 @@ class SimulatedRig:
 
     def unix_time_s(self) -> float:
         """Laboratory time, between steps by the rate of the clock."""
-        passed_s = min((time.monotonic() - self._taken_at) * self.rate, self.dt_s)
+        passed_s = min((time.monotonic() - self._made_monotonic_s) * self.rate, self.dt_s)
         return self._t0_unix_s + self._time_s + passed_s
 
     def apply(self, cell: str, mode: ControlMode, setpoint: float, *, at_once: bool = False) -> None:
@@ -336,7 +336,7 @@ class SimulatedRig:
 
     def _step(self, message: Message) -> None:
         self._time_s = message["time_s"]
-        self._taken_at = time.monotonic()
+        self._made_monotonic_s = message["made_monotonic_s"]
         self._in_step = True
         try:
             for cell, reading in message["cells"].items():

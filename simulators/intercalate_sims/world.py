@@ -234,11 +234,16 @@ class World:
     # Controllers
 
     def _ask_controllers(self, readings: dict[str, dict[str, Any]]) -> None:
-        """Tell each controller what its cells read, and under which control."""
+        """Tell each controller what its cells read, under which control, and when the step was made.
+
+        By the clock that all processes of a computer share: however long the message is on its way, all
+        instruments agree on the time.
+        """
         for client in self._controllers:
             mine = {n: readings[n] for n, slot in self.slots.items() if slot.owner is client}
             if mine:
-                client.send({"op": "readings", "time_s": self.time_s, "cells": mine})
+                step = {"time_s": self.time_s, "made_monotonic_s": self._tick_mono}
+                client.send({"op": "readings", **step, "cells": mine})
                 self._waiting.add(client)
 
     def _apply(self, client: JsonLines, message: Message) -> None:

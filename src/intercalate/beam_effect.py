@@ -106,11 +106,15 @@ class Comparison:
         Test time of each control frame that could not be used, and why.
     is_twin
         Whether the controls are frames of another cell.
+    misfits
+        Test time of each control frame that has a fit where the exposed spot has none, and the ratio of their
+        misfits, NaN where it is not known.
     """
 
     differences: tuple[Difference, ...]
     skipped: tuple[tuple[float, str], ...] = ()
     is_twin: bool = False
+    misfits: tuple[tuple[float, float], ...] = ()
 
     @property
     def threshold(self) -> float:
@@ -130,6 +134,20 @@ class Comparison:
 
     def sentence(self) -> str:
         """What came of it."""
+        return self._of_differences() + self._of_misfits()
+
+    def _of_misfits(self) -> str:
+        if not self.misfits:
+            return ""
+        hours = ", ".join(f"{time_s / 3600.0:.1f} h" for time_s, _ in self.misfits)
+        ratios = [ratio for _, ratio in self.misfits if math.isfinite(ratio)]
+        worse = f", with a misfit up to {max(ratios):.0f} times the control's" if ratios else ""
+        return (
+            f" At {hours} the exposed spot has no fit where the control has one{worse}: no number says by how "
+            "much they differ; look at the frames."
+        )
+
+    def _of_differences(self) -> str:
         if not self.differences:
             why = "; ".join(sorted({reason for _, reason in self.skipped})) or "there is no control frame"
             return f"Nothing can be said of an effect of the beam: {why}."
@@ -189,6 +207,7 @@ class Comparison:
             "systematic_share_kept": 1.0 if self.is_twin else SPOT_SHARE,
             "capacity_spread": CAPACITY_SPREAD if self.is_twin else None,
             "differences": [{name: _finite(value) for name, value in row.items()} for row in rows],
+            "misfits": [{"test_time_s": time_s, "ratio": _finite(ratio)} for time_s, ratio in self.misfits],
             "skipped": [{"test_time_s": time_s, "reason": reason} for time_s, reason in self.skipped],
         }
 
@@ -279,14 +298,37 @@ def compare(exposed: xr.Dataset, control: xr.Dataset, *, is_twin: bool = False) 
         differences += [one for one in found if one is not None]
     times = np.asarray(control["test_time_second"], float)
     compared = {one.test_time_s for one in differences}
+    misfits: list[tuple[float, float]] = []
     for number in np.flatnonzero(usable):
-        if float(times[number]) not in compared:
-            skipped[int(number)] = "there is no fit of it, or none of the exposed spot right before and after"
+        if float(times[number]) in compared:
+            continue
+        if not np.isfinite([float(control[name][number]) for name in names]).any():
+            skipped[int(number)] = "there is no fit of it"
+            continue
+        ratio = _misfit_ratio(exposed, control, int(number))
+        if ratio is None:
+            skipped[int(number)] = "there is no frame of the exposed spot right before and after"
+        else:
+            skipped[int(number)] = "there is no fit of the exposed spot right before and after"
+            misfits.append((float(times[number]), ratio))
     return Comparison(
         tuple(sorted(differences, key=lambda one: one.test_time_s)),
         tuple((float(times[number]), skipped[number]) for number in sorted(skipped)),
         is_twin,
+        tuple(misfits),
     )
+
+
+def _misfit_ratio(exposed: xr.Dataset, control: xr.Dataset, number: int) -> float | None:
+    """Misfit of the exposed spot over that of a control frame; None where no frame of the spot is near."""
+    kept = np.flatnonzero(~_in_gap(exposed))
+    times = np.asarray(exposed["test_time_second"], float)[kept]
+    order = np.argsort(times, kind="stable")
+    near = _neighbours(times[order], float(control["test_time_second"][number]))
+    if near is None:
+        return None
+    misfit = _column(exposed, "reduced_chi2")[kept[order]][near.index]
+    return float(near.weights @ misfit / _column(control, "reduced_chi2")[number])
 
 
 def doses_before(frames: xr.Dataset) -> np.ndarray:

@@ -207,3 +207,22 @@ def test_the_example_measures_fresh_spots_at_the_start_in_the_middle_and_at_the_
     assert apart[~np.eye(len(spots), dtype=bool)].min() > 0.5
     # Two steps, a level that is passed twice, and one that is passed once.
     assert len(control.spots_mm) >= 5
+
+
+def test_a_spot_that_no_longer_fits_where_its_control_does_is_said() -> None:
+    exposed, control = experiment(3)
+    late = EXPOSED_S > 59_000.0
+    for name in ("NMC811.c", "NMC811.c_sigma_stat", "NMC811.c_sigma_sys"):
+        exposed[name][late] = math.nan
+    exposed["reduced_chi2"] = ("frame", np.where(late, 7000.0, 100.0))
+    control["reduced_chi2"] = ("frame", np.full(len(CONTROL_S), 100.0))
+    found = compare(exposed, control)
+    assert [time_s for time_s, _ in found.misfits] == list(CONTROL_S[3:])
+    assert [ratio for _, ratio in found.misfits] == pytest.approx([70.0, 70.0])
+    assert len(found.differences) == 3
+    assert {reason for _, reason in found.skipped} == {
+        "there is no fit of the exposed spot right before and after"
+    }
+    assert "At 16.8 h, 19.7 h the exposed spot has no fit where the control has one" in found.sentence()
+    assert "up to 70 times the control's" in found.sentence()
+    assert json.loads(json.dumps(found.as_json()))["misfits"][0]["ratio"] == pytest.approx(70.0)

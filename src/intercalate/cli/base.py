@@ -70,8 +70,8 @@ class Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (click.exceptions.Exit, click.Abort):
-            # RuntimeErrors by class, but nothing was refused: --help ends like this.
+        except (click.exceptions.Exit, click.Abort, BrokenPipeError):
+            # Nothing was refused: --help ends like this, and a reader who has seen enough.
             raise
         except (ValueError, RuntimeError, OSError) as error:
             if ctx.obj and ctx.obj.get("debug"):
