@@ -27,7 +27,7 @@ lint: $(BIN)/.installed
 
 test: lint
 	$(BIN)/python -m pytest -m "not service" --numprocesses 2
-	$(BIN)/python -m pytest -m service
+	$(BIN)/python -m pytest -m service --numprocesses 2 --dist loadfile
 
 bench: $(BIN)/.installed
 	$(BIN)/python -m benchmarks

@@ -143,8 +143,8 @@ class Comparison:
         ratios = [ratio for _, ratio in self.misfits if math.isfinite(ratio)]
         worse = f", with a misfit up to {max(ratios):.0f} times the control's" if ratios else ""
         return (
-            f" At {hours} the exposed spot has no fit where the control has one{worse}: no number says by how "
-            "much they differ; look at the frames."
+            f" At {hours} the exposed spot has no fit where the control has one{worse}: no number says by "
+            "how much they differ; look at the frames."
         )
 
     def _of_differences(self) -> str:
