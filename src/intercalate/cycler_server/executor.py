@@ -485,12 +485,11 @@ class ChannelExecutor:
             segment = following
         run.enter(segment, sample)
         try:
-            self.ledger.set_status(
+            self.ledger.enter_segment(
                 run.program_id,
-                ProgramStatus.RUNNING,
-                left=run.left(sample).model_dump(mode="json"),
-                entered_unix_s=sample.unix_time_s - run.passed_s,
-                entered_ah=run.counted_ah - run.passed_ah,
+                run.left(sample).model_dump(mode="json"),
+                sample.unix_time_s - run.passed_s,
+                run.counted_ah - run.passed_ah,
             )
         except OSError as error:
             self._trip(Fault.STORAGE, str(error))

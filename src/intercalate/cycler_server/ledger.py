@@ -138,6 +138,9 @@ class ProgramLedger:
                 self.entries[event["program_id"]] = ProgramEntry(
                     **event, markers=known.markers if known else []
                 )
+            case "segment":
+                program_id = event.pop("program_id")
+                self.entries[program_id] = replace(self.entries[program_id], **event)
             case "marker":
                 self.entries[event.pop("program_id")].markers.append(event)
             case "fault":
@@ -167,6 +170,14 @@ class ProgramLedger:
         """Note that a program passed a marker."""
         self._append({"event": "marker", "program_id": program_id, **marker})
         self.entries[program_id].markers.append(marker)
+
+    def enter_segment(
+        self, program_id: str, left: dict[str, Any], entered_unix_s: float, entered_ah: float
+    ) -> None:
+        """Note that a program goes on to another segment; see `ProgramEntry`."""
+        changes = {"left": left, "entered_unix_s": entered_unix_s, "entered_ah": entered_ah}
+        self._append({"event": "segment", "program_id": program_id, **changes})
+        self.entries[program_id] = replace(self.entries[program_id], **changes)
 
     def set_status(self, program_id: str, status: ProgramStatus, **changes: Any) -> None:
         """Change the status of a known program, and whatever else is given."""

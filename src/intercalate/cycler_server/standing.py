@@ -31,11 +31,21 @@ def left_by_record(entry: ProgramEntry, records: RecordFile) -> dict[str, Any] |
 
 
 def settled_left(entry: ProgramEntry, counter_ah: float) -> dict[str, Any] | None:
-    """Where a program stood, with all charge that the channel's counter has when the current has ceased."""
+    """Where a program stood, with all charge that the channel's counter has when the current has ceased.
+
+    What it has more than the records took its time too, at the mean current of the segment.
+    """
     if entry.left is None:
         return None
     left = Beginning.model_validate(entry.left)
     missing_ah = entry.before_ah + counter_ah - entry.counter_from_ah - left.net_ah
+    passed_ah = counter_ah - entry.entered_ah
+    recorded_ah = passed_ah - missing_ah
+    since_s = left.passed_s * missing_ah / recorded_ah if missing_ah * recorded_ah > 0 else 0.0
     way = "charging_ah" if missing_ah > 0 else "discharging_ah"
-    found = {way: getattr(left, way) + abs(missing_ah), "passed_ah": counter_ah - entry.entered_ah}
+    found = {
+        way: getattr(left, way) + abs(missing_ah),
+        "passed_ah": passed_ah,
+        "passed_s": left.passed_s + since_s,
+    }
     return left.model_copy(update=found).model_dump(mode="json")
