@@ -83,7 +83,8 @@ def charge_of(config: Config) -> Charge:
     entries = ledger(config)
     begun, state = starts(config), world_state(config)
     records = [program_records(config, entries[one]) for one in begun]
-    throughput_ah = sum(rows[-1, CHARGING] + rows[-1, DISCHARGING] for rows in records if len(rows))
+    # What goes on with a program counts on from where that ended.
+    throughput_ah = sum((rows[-1] - rows[0])[[CHARGING, DISCHARGING]].sum() for rows in records if len(rows))
     over = ("complete", "acknowledged")
     return Charge(
         cell_ah=cell_charge_ah(state, CELL),

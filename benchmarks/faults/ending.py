@@ -11,7 +11,7 @@ from benchmarks.faults.scene import LEASE_S, Moment
 from intercalate.cell import Cell
 from intercalate.contract import CyclerState, Fault, OnLoss, StepType, Verb
 from intercalate.devices.cycler import Cycler, CyclerError
-from intercalate.protocol import Protocol, bind
+from intercalate.protocol import Beginning, Protocol, bind
 
 END_S = 120.0
 """Wall seconds within which a session must have ended after its program."""
@@ -148,6 +148,24 @@ def take_up(act: Act) -> Took:
     return took
 
 
+def go_on(act: Act) -> Took:
+    """kill -9 of the cycler server, and a person who asks for what is left; then kill -9 of the session."""
+    kill_cycler(act)
+    since = act.scene.now()
+    again = Run(act.scene.config, "resume", "--go-on")
+    act.runs.append(again)
+    again.wait_for_frames(1)
+    took = act.took(since, whole=False)
+    (before,), (start,) = (run.documents().of("start") for run in act.runs)
+    act.require(start.get("continues") == before["uid"], "the run does not name the one before")
+    act.require(start["begin"]["program_id"] == act.program_id, "it goes on with another program")
+    act.program_id = start["program_id"]
+    act.require_cycling()
+    again.kill()
+    rests(act, act.scene.now(), "its client was lost", whole=False)
+    return took
+
+
 def silent_session(act: Act) -> Took:
     """The session shows no sign of life for longer than the lease, and comes back."""
     process = act.process.process
@@ -279,11 +297,14 @@ def start_again(act: Act) -> Took:
 
 
 def _require_refused(act: Act, client: Cycler, program_id: str) -> None:
-    (start,) = act.runs[0].documents().of("start")
+    (start,) = act.run.documents().of("start")
     protocol, cell = Protocol.from_dict(start["protocol"]), Cell.model_validate(start["cell"])
-    program = bind(protocol, cell, act.scene.config.site).to_json()
+    program = bind(protocol, cell, act.scene.config.site)
+    if start["begin"] is not None:
+        program = program.rest(Beginning.model_validate(start["begin"]))
+    text = program.to_json()
     try:
-        client.send(Verb.LOAD, program_id=program_id, program=program, on_client_lost=OnLoss.CONTINUE)
+        client.send(Verb.LOAD, program_id=program_id, program=text, on_client_lost=OnLoss.CONTINUE)
         client.send(Verb.START, program_id=program_id)
     except CyclerError as error:
         known = ("acknowledge that id first", "is not repeated", "then clear the fault")
@@ -339,6 +360,14 @@ SESSIONS = (
         on_client_lost=CONTINUE,
         goes_on_if=(LOST,),
         lasts_s=30_000.0,
+    ),
+    Kind(
+        "cycler server killed, what is left asked for",
+        "a frame of what is left, which is executed once",
+        go_on,
+        2,
+        Where.PROCESS,
+        on_client_lost=REST,
     ),
     Kind(
         "session silent beyond its lease",

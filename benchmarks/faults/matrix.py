@@ -212,9 +212,10 @@ def _count_losses(act: Act, outcomes: Sequence[Outcome], *, whole: bool) -> None
     config, truth = act.scene.config, act.scene.truth()
     everything = server_records(config)
     records += int(np.count_nonzero(everything[:, SEQ] != np.arange(len(everything))))
-    own = program_records(config, ledger(config)[act.program_id])
     for run in act.runs:
         found = run.documents()
+        (start,) = found.of("start")
+        own = program_records(config, ledger(config)[start["program_id"]])
         collected = found.records()
         records += rows_that_differ(collected, own[: len(collected)])
         if whole and run is act.run:

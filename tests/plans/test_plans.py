@@ -115,7 +115,7 @@ def test_a_pause_in_mid_exposure_stops_measuring_and_not_the_cell(
     for _ in range(2):
         pause_when(session, lambda: exposing(session) and len(documents.events("xrd")) > 3)
         with pytest.raises(RunEngineInterrupted):
-            session.RE(an_operando(session, cell, 2.0))
+            session.RE(an_operando(session, cell))
         assert session.cycler.is_busy
         records_then = int(session.cycler.record_seq.get())
         threading.Event().wait(0.3)
