@@ -119,3 +119,18 @@ def test_an_override_needs_a_reason(command) -> None:
     answer = command("run", str(EXAMPLES / "experiments" / "two_cells.toml"), "--override", "disk")
     assert answer.exit_code == 2
     assert "gives no reason" in answer.output
+
+
+def test_only_instruments_that_there_are_can_be_calibrated(tmp_path: Path) -> None:
+    path = tmp_path / "simulated.toml"
+    path.write_text((EXAMPLES / "config" / "simulated.toml").read_text().split("\n# Ex situ: ")[0])
+    answer = CliRunner().invoke(main, ["-c", str(path), "calibrate", "--station", "laboratory_xrd"])
+    assert answer.exit_code == 2
+    assert "the configuration has no laboratory_xrd; it has xrd" in answer.output
+    answer = CliRunner().invoke(main, ["-c", str(path), "calibrate", "--station", "xdr"])
+    assert "'xdr' is not one of 'xrd', 'laboratory_xrd'" in answer.output
+    answer = CliRunner().invoke(main, ["-c", str(path), "calibrate", "H1", "H9"])
+    assert "'H9' is no place on the changer of xrd; H1, H2" in answer.output
+    answer = CliRunner().invoke(main, ["-c", str(path), "calibrate", "--calibrant", "LaB7"])
+    assert "'LaB7' is no calibrant on the changer of xrd; there is LaB6" in answer.output
+    assert not (tmp_path / ".intercalate").exists()

@@ -27,7 +27,14 @@ def check(context: click.Context, experiment_file: Path) -> None:
 
 @main.command()
 @click.argument("places", nargs=-1)
-@click.option("--exposure", "exposure_s", default=60.0, show_default=True, help="Of the frames to come, s.")
+@click.option(
+    "--exposure",
+    "exposure_s",
+    type=click.FloatRange(min=0.0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Of the frames to come, s.",
+)
 @click.option("--calibrant", default="LaB6", show_default=True, help="LaB6 or Si.")
 @click.option(
     "--station",
@@ -45,6 +52,7 @@ def calibrate(
 
     from intercalate.calibrations import CalibrationStore
     from intercalate.execute import calibration_plans, into_the_beam, prepare
+    from intercalate.reduction.geometry import CALIBRANTS
 
     config = configuration(context)
     if station not in config.instruments:
@@ -52,7 +60,18 @@ def calibrate(
             f"the configuration has no {station}; it has {', '.join(config.instruments)}"
         )
     instrument = config.instrument(station)
-    wanted = places or [name for name, one in instrument.changer.places.items() if one.channel is not None]
+    known = instrument.changer.places
+    for place in places:
+        if place not in known:
+            raise click.BadParameter(
+                f"{place!r} is no place on the changer of {station}; {', '.join(known)} are"
+            )
+    if calibrant not in CALIBRANTS or calibrant not in known:
+        there = " and ".join(name for name in CALIBRANTS if name in known) or "none"
+        raise click.BadParameter(
+            f"{calibrant!r} is no calibrant on the changer of {station}; there is {there}"
+        )
+    wanted = places or [name for name, one in known.items() if one.channel is not None]
     plans = calibration_plans([exposure_s], wanted, calibrant, station)
     plans += [into_the_beam(one, station) for one in wanted[:1]]
     prepare(config, plans, Console(stderr=True))
