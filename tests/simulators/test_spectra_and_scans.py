@@ -8,7 +8,7 @@ import pytest
 from channel_bench import Bench, charge, make_program, run, until
 from intercalate.contract import IMPEDANCE_COLUMNS, RECORD_COLUMNS, EndReason, OnLoss
 from intercalate.cycler_server.executor import CommandRefused
-from intercalate.reduction.electrochemistry import fit_circuit, kramers_kronig, pitt
+from intercalate.reduction.electrochemistry import fit_circuit, gitt, kramers_kronig, pitt
 from intercalate_sims.cell.interface import HasImpedance
 from intercalate_sims.cell.parameters import NMC811_GRAPHITE
 
@@ -142,6 +142,21 @@ def test_a_scan_goes_at_its_rate_from_voltage_to_voltage(tmp_path: Path) -> None
         > 0
         > np.mean(current[of(records, "step_count") == 4])
     )
+
+
+def test_a_galvanostatic_pulse_of_a_full_cell_gives_an_apparent_diffusion_coefficient(tmp_path: Path) -> None:
+    """Graphite and electrolyte polarise too, so it is too small; twice the current gives the same."""
+    rest = {"step": "open_circuit_voltage", "until_time_s": 14_400}
+    pulses = [part for rate_C in (0.1, 0.2) for part in (charge(600, rate_C=rate_C), rest)]
+    bench = Bench(tmp_path, rate=100_000.0)
+    run(bench.live(lambda b: b.complete(make_program(charge(2700), rest, *pulses), 80.0)), 90.0)
+    positive = NMC811_GRAPHITE.positive
+    found = gitt(bench.table(), diffusion_length_m=positive.particle_radius_m / 3)
+    apparent = np.array([one.diffusion_coefficient_m2_s.value for one in found]) / positive.diffusivity_m2_s
+    assert len(apparent) == 2
+    assert np.all((apparent > 0.4) & (apparent < 0.9))
+    sigma = np.hypot(*(one.diffusion_coefficient_m2_s.sigma for one in found)) / positive.diffusivity_m2_s
+    assert abs(apparent[0] - apparent[1]) < 2 * sigma
 
 
 def test_a_potentiostatic_titration_gives_the_diffusion_time_of_the_model(tmp_path: Path) -> None:
