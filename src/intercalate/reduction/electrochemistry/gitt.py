@@ -70,8 +70,8 @@ def gitt(
     (the simulated NMC811|graphite cell gives 0.6 of its own). dE/dsqrt(t) is the coefficient b of
     E = a + b sqrt(t) + c t, as c holds the first effects of a finite, curved particle. The window is the
     whole pulse, or the first half of it, a quarter and so on, until c t is within 20 % of b sqrt(t); if no
-    window of eight records is, D is NaN. Of D, `sigma_sys` holds the relaxation that was not waited for, and the square of that share (1.02
-    times it is what the next term of a sphere makes of D).
+    window of eight records is, D is NaN. Of D, `sigma_sys` holds the relaxation that was not waited for, and
+    the square of that share (1.02 times it is what the next term of a sphere makes of D).
 
     Parameters
     ----------
