@@ -16,6 +16,7 @@ from beamline import (
     Beamline,
     start_beamline,
 )
+from intercalate.config import LONGEST_SEARCH_S
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -26,6 +27,7 @@ os.environ.update(
     ),
     EPICS_CA_AUTO_ADDR_LIST="NO",
     EPICS_CA_MAX_ARRAY_BYTES="16000000",
+    EPICS_CA_MAX_SEARCH_PERIOD=str(LONGEST_SEARCH_S),
     EPICS_CA_REPEATER_PORT=str(REPEATER_PORT),
 )
 

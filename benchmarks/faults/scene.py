@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.faults.evidence import cell_reading, cell_time_s, frame_truth, world_state
 from benchmarks.rig import beamline, wait_for
 from intercalate.catalog_services import catalog_services, open_configured_catalog
-from intercalate.config import Config
+from intercalate.config import LONGEST_SEARCH_S, Config
 from intercalate.contract import RECORD_COLUMNS, CyclerState, OnLoss, Verb
 from intercalate.services import Service, ServiceList, module_command
 from intercalate.simulation import simulation_services
@@ -33,8 +33,9 @@ RATE = 1000.0
 LEASE_S = 10.0
 """Wall seconds: short, so that losing a client is quickly over, and long enough for a busy machine."""
 
-PATIENCE_S = 60.0
-"""Wall seconds within which anything that is demanded must have come."""
+PATIENCE_S = LONGEST_SEARCH_S + 30.0
+"""Wall seconds within which anything that is demanded must have come: Channel Access may let so long pass
+before it asks again for a channel whose server was away."""
 
 CHANNEL, CELL = "CH1", "A1"
 

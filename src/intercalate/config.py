@@ -15,6 +15,9 @@ from intercalate.protocol import SiteLimits
 EXAMPLES = Path(__file__).parent / "examples"
 DEFAULT_CONFIG = EXAMPLES / "config" / "simulated.toml"
 CONFIG_VARIABLE = "INTERCALATE_CONFIG"
+LONGEST_SEARCH_S = 60
+"""Wall seconds after which Channel Access asks again for a channel whose server was away, at the latest: the
+least that it can be told, and a fifth of what it does by itself."""
 
 
 class ConfigError(ProblemsError):
@@ -274,6 +277,7 @@ class Config(_Section):
         servers = self.channel_access.servers
         own = {
             "EPICS_CA_MAX_ARRAY_BYTES": "16000000",
+            "EPICS_CA_MAX_SEARCH_PERIOD": str(LONGEST_SEARCH_S),
             "EPICS_CA_REPEATER_PORT": str(self.channel_access.repeater_port),
         }
         if not servers:
