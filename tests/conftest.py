@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from beamline import (
     BEAM_PORT,
@@ -30,6 +31,11 @@ os.environ.update(
     EPICS_CA_MAX_SEARCH_PERIOD=str(LONGEST_SEARCH_S),
     EPICS_CA_REPEATER_PORT=str(REPEATER_PORT),
 )
+
+# The same examples every time; `--hypothesis-profile exploring` looks for others.
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("exploring")
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

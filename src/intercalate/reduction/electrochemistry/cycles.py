@@ -124,6 +124,8 @@ def _efficiency(up: _Passed, down: _Passed, accuracy: Accuracy, *, of_energy: bo
     """Discharge over charge: the gain cancels, the offset counts twice, once in each direction."""
     if up.charge_ah <= 0 or down.charge_ah <= 0:
         return UNDETERMINED
+    if of_energy and (up.energy_wh <= 0 or down.energy_wh <= 0):
+        return UNDETERMINED
     ratio = down.energy_wh / up.energy_wh if of_energy else down.charge_ah / up.charge_ah
     relative = [
         accuracy.current_gain_mismatch,
