@@ -275,8 +275,10 @@ def _wait_for_current(act: Act) -> None:
 
 
 def start_again(act: Act) -> Took:
-    """Something is latched, and somebody starts a program: the same again, or another."""
+    """Something is latched, though its cause is gone, and somebody starts a program: the same, or another."""
     scene = act.scene
+    # A reading that is stuck shows a current, with which no account is closed.
+    scene.turn_back()
     # A plan in this process leaves its session with the lease.
     client = scene.cycler if isinstance(act.run, PlanRun) else scene.second
     free = ("", client.owner)

@@ -192,6 +192,11 @@ class Scene:
         except (CatalogError, httpx.HTTPError, KeyError, RuntimeError, OSError):
             return 0
 
+    def turn_back(self) -> None:
+        """Put back every knob that was turned."""
+        for pv in [pv for pv, value in self.knobs.items() if value]:
+            self.turn(pv, 0)
+
     def make_ready(self) -> None:
         """Put back what was turned, and let the cycler take the next program, as a person does it.
 
@@ -205,8 +210,7 @@ class Scene:
                 self.restart(name)
             self.thaw(name)
         self.until(lambda: self.state() is not None, "the cycler server answers")
-        for pv in [pv for pv, value in self.knobs.items() if value]:
-            self.turn(pv, 0)
+        self.turn_back()
         self.until(self._takes_programs, "the cycler takes programs")
         self.until(self._detector_is_connected, "the detector answers")
         self.until(lambda: not self.session.xrd.beam.unavailable(), "there is beam")
