@@ -117,7 +117,7 @@ def ctrl_c(act: Act) -> Took:
     act.scene.pass_time(0.3, 0.8)
     process.send_signal(signal.SIGINT)
     code, words = act.run.end(END_S)
-    act.require(code != 0, "the session ended as if nothing had been")
+    act.require(code != 0, f"the session ended as if nothing had been, and said {words}")
     act.require("Traceback" not in words, f"a person reads: {words}")
     act.require(act.run.documents().of("stop"), "the run was left open")
     if act.on_abort is OnLoss.REST:
