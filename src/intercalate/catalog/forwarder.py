@@ -62,7 +62,6 @@ class _Run:
     failures: int = 0
     retry_at: float = 0.0
     error: str = ""
-    lost: bool = False
 
 
 class Forwarder:
@@ -84,7 +83,10 @@ class Forwarder:
         self._uri = uri
         self._catalog = uri.partition("?")[0]
         self._runs: dict[str, _Run] = {}
-        self._done: set[str] = set() if replay else set(self._read_state())
+        state = {} if replay else self._read_state()
+        self._done = set[str](state.get("done", ()))
+        # Sizes of journals that nobody goes on with, and that the catalog has.
+        self._lost: dict[str, int] = dict(state.get("lost", {}))
         self._client: Any = None
         self._saved: str = ""
 
@@ -101,7 +103,7 @@ class Forwarder:
         count = 0
         try:
             for path in journals(self._folder):
-                if run_uid(path) not in self._done:
+                if not self._has_all_of(path):
                     count += self._forward_run(path)
         except httpx.TransportError as error:
             self.close()
@@ -137,6 +139,11 @@ class Forwarder:
     def errors(self) -> dict[str, str]:
         """Runs that the catalog refused, with the reason."""
         return {uid: run.error for uid, run in self._runs.items() if run.error}
+
+    def _has_all_of(self, path: Path) -> bool:
+        """Whether the catalog has everything that a journal will ever hold."""
+        uid = run_uid(path)
+        return uid in self._done or (uid in self._lost and self._lost[uid] == path.stat().st_size)
 
     def _forward_run(self, path: Path) -> int:
         import httpx
@@ -178,7 +185,7 @@ class Forwarder:
         if count:
             run.pipeline.flush()
         else:
-            self._look_after(run)
+            self._look_after(uid, run)
         run.failures, run.error = 0, ""
         return count
 
@@ -201,14 +208,15 @@ class Forwarder:
             return False
         if stored is not None:
             client.delete_contents(uid, recursive=True, external_only=False)
-        run.pipeline, run.offset, run.lost = RunPipeline(client), 0, False
+        run.pipeline, run.offset = RunPipeline(client), 0
         return True
 
-    def _look_after(self, run: _Run) -> None:
+    def _look_after(self, uid: str, run: _Run) -> None:
         """Note once that the session of an unfinished run is gone."""
-        if not run.lost and run.pipeline is not None and not is_being_written(run.path):
+        if run.pipeline is not None and not is_being_written(run.path):
             run.pipeline.mark_lost()
-            run.lost = True
+            # With what may be torn at its end; one that somebody closes later grows.
+            self._lost[uid] = run.path.stat().st_size
 
     def _connect(self) -> Any:
         if self._client is None:
@@ -217,19 +225,24 @@ class Forwarder:
             self._client = from_uri(self._uri).include_data_sources()
         return self._client
 
-    def _read_state(self) -> list[str]:
+    def _read_state(self) -> dict[str, Any]:
         try:
             state = json.loads((self._folder / STATE_FILE).read_text())
         except (OSError, ValueError):
-            return []
+            return {}
         # Another catalog has none of these runs.
-        return state["done"] if state.get("catalog") == self._catalog else []
+        return state if state.get("catalog") == self._catalog else {}
 
     def _write_state(self) -> None:
         under_way = {
             uid: {"bytes": run.offset, "error": run.error} for uid, run in sorted(self._runs.items())
         }
-        state = {"catalog": self._catalog, "done": sorted(self._done), "under_way": under_way}
+        state = {
+            "catalog": self._catalog,
+            "done": sorted(self._done),
+            "lost": self._lost,
+            "under_way": under_way,
+        }
         text = json.dumps(state, indent=1)
         if text == self._saved:
             return
