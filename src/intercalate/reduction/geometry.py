@@ -14,7 +14,7 @@ errors are common (B. Efron, Ann. Statist. 7 (1979) 1).
 import contextlib
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +30,9 @@ HC_KEV_ANGSTROM = 12.398419843320026
 
 CALIBRANTS = {"LaB6": "LaB6_SRM660c", "Si": "Si_SRM640e"}
 """By the certificates of NIST SRM 660c and 640e, as pyFAI has them."""
+
+_DISTANCES = (1.0, 0.993, 1.007)
+"""Of the nominal one, from which the rings are sought in turn."""
 
 ENERGY_TOLERANCE = 3e-3
 """Relative difference from the monochromator's scale beyond which something else is wrong."""
@@ -121,6 +124,9 @@ def fit_geometry(
 ) -> CalibratedGeometry:
     """Find geometry and energy from one frame of a calibrant.
 
+    A detector that stands too far from where it should be takes one ring for another: where the rings fit no
+    geometry, it is sought a little nearer and farther.
+
     Parameters
     ----------
     frame
@@ -139,10 +145,18 @@ def fit_geometry(
         raise GeometryError(f"no calibrant {calibrant!r} is known; say {' or '.join(CALIBRANTS)}")
     if frame.shape != mask.shape:
         raise GeometryError(f"the frame has shape {frame.shape}, the mask {mask.shape}; take new darks")
+    first: GeometryError | None = None
     with _quiet():
-        geometry = _from_control_points(frame, mask, nominal, calibrant)
-        points = ring_positions(frame, mask, geometry, _angles(calibrant, nominal.wavelength_angstrom))
-        return _refined(geometry, points, nominal, calibrant, frame.shape)
+        for factor in _DISTANCES:
+            start = replace(nominal, distance_mm=factor * nominal.distance_mm)
+            try:
+                geometry = _from_control_points(frame, mask, start, calibrant)
+                points = ring_positions(frame, mask, geometry, _angles(calibrant, start.wavelength_angstrom))
+                return _refined(geometry, points, start, calibrant, frame.shape)
+            except GeometryError as error:
+                first = first or error
+    assert first is not None
+    raise first
 
 
 @contextlib.contextmanager

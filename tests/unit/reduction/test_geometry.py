@@ -1,5 +1,7 @@
 """Geometry and energy from rings, against frames whose geometry was chosen by the test."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyFAI
 import pytest
@@ -88,6 +90,14 @@ def test_the_covariance_says_by_how_much_lines_may_be_off():
     angles = np.degrees(2 * np.arcsin(12.398419843 / values[5] / 2 / spacing))
     claimed = np.sqrt(np.sum(np.square(shifts.at(angles)), axis=0))
     np.testing.assert_allclose(claimed, spread, rtol=0.2)
+
+
+@pytest.mark.parametrize("seed", [3, 5])
+def test_a_detector_that_stands_elsewhere_is_found(seed):
+    # By itself the search takes one ring for another there.
+    frame, true = drawn(seed)
+    found = fit_geometry(frame, NO_MASK, replace(NOMINAL, distance_mm=0.985 * true[0]))
+    assert abs(found.values["distance_mm"] - true[0]) < 0.15
 
 
 def test_masked_pixels_are_not_looked_at():
