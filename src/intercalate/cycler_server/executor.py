@@ -13,8 +13,8 @@ from intercalate.cycler_server.interlocks import Interlocks, no_current_a, site_
 from intercalate.cycler_server.ledger import NEVER_STARTED, ProgramEntry, ProgramLedger, ProgramStatus
 from intercalate.cycler_server.records import RecordFile
 from intercalate.cycler_server.running import RunningProgram
-from intercalate.cycler_server.standing import left_by_record, settled_left
-from intercalate.protocol import Beginning, BoundProgram, ProgramCursor, Segment, SiteLimits
+from intercalate.cycler_server.standing import left_by_record, settled_left, why_not_the_rest
+from intercalate.protocol import BoundProgram, ProgramCursor, Segment, SiteLimits
 
 SILENCE_LIMIT_S = 30.0
 SILENCE_LIMIT_CELL_S = 10.0
@@ -152,7 +152,9 @@ class ChannelExecutor:
             )
         self._require_free("load a program")
         if program.begin is not None:
-            self._require_end_of(program.begin)
+            refusal = why_not_the_rest(program.begin, self.ledger.last_started)
+            if refusal is not None:
+                raise CommandRefused(refusal)
         lacking = program.capabilities - self.channel.capabilities
         if lacking:
             raise CommandRefused(
@@ -442,20 +444,6 @@ class ChannelExecutor:
             )
         if self.run is not None:
             raise CommandRefused(f"cannot {what}: program {self.run.program_id!r} is running")
-
-    def _require_end_of(self, begin: Beginning) -> None:
-        """Nothing but what is left of the last program may go on with one, and that only once."""
-        last = self.ledger.last_started
-        if last is None or last.program_id != begin.program_id:
-            known = "there was none" if last is None else f"the last was {last.program_id!r}"
-            raise CommandRefused(
-                f"the program goes on with {begin.program_id!r}, but on channel {self.channel.name} {known}; "
-                "start what is left as a new protocol"
-            )
-        if last.left != begin.model_dump(mode="json"):
-            raise CommandRefused(
-                f"the program does not begin where {begin.program_id!r} ended; ask again where that is"
-            )
 
     def _unload(self, why: str) -> None:
         if self._loaded is not None:

@@ -49,3 +49,19 @@ def settled_left(entry: ProgramEntry, counter_ah: float) -> dict[str, Any] | Non
         "passed_s": left.passed_s + since_s,
     }
     return left.model_copy(update=found).model_dump(mode="json")
+
+
+def why_not_the_rest(begin: Beginning, last: ProgramEntry | None) -> str | None:
+    """Why nothing may begin there; None where that is what is left of the channel's last program.
+
+    So what is left is executed once: after it, the last program is another.
+    """
+    if last is None or last.program_id != begin.program_id:
+        known = "there was none" if last is None else f"the last was {last.program_id!r}"
+        return (
+            f"the program goes on with {begin.program_id!r}, but on this channel {known}; start what is left "
+            "as a new protocol"
+        )
+    if last.left != begin.model_dump(mode="json"):
+        return f"the program does not begin where {begin.program_id!r} ended; ask again where that is"
+    return None

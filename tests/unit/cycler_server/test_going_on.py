@@ -102,7 +102,7 @@ def test_what_is_left_is_not_executed_twice(tmp_path: Path) -> None:
     bench.executor.stop("a test")
     bench.pass_time(5)
     bench.executor.acknowledge("p2")
-    with pytest.raises(CommandRefused, match="goes on with 'p1', but on channel CH1 the last was 'p2'"):
+    with pytest.raises(CommandRefused, match="goes on with 'p1', but on this channel the last was 'p2'"):
         bench.run(rest_of_it, "p3")
     assert bench.executor.run is None
 
