@@ -27,13 +27,15 @@ def solve_nonnegative(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Least squares with the first `constrained` unknowns not negative and some held at zero.
 
-    Active sets after Lawson and Hanson, started from the whole set or a given one.
+    Active sets after Lawson and Hanson, started from the whole set or a given one. An unknown on which
+    nothing depends, such as a line that has left the pattern, is zero.
 
     Returns
     -------
     solution, passive
         The unknowns, and which of them are not held at zero.
     """
+    allowed = allowed & (np.diag(gram) > 0)
     passive = allowed.copy() if passive is None else passive & allowed
     solution = np.zeros(right.size)
     scale = np.sqrt(np.maximum(np.diag(gram), 1e-300))

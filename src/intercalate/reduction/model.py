@@ -9,7 +9,7 @@ from numpy.polynomial import chebyshev
 
 from intercalate.reduction.integration import Pattern
 from intercalate.reduction.phases import FitPhase
-from intercalate.reduction.profiles import ProfileMatrix, total_width, windowed_pseudo_voigt
+from intercalate.reduction.profiles import ProfileMatrix, windowed_pseudo_voigt
 
 _SMALLEST_GAUSSIAN_DEG2 = 1e-5
 STRAIN_UNIT = 1e-6
@@ -233,9 +233,14 @@ class PowderModel:
         )
 
     def _profiles_at(self, centre: np.ndarray, geometry: LineGeometry) -> ProfileMatrix:
-        width, _, _ = total_width(geometry.gaussian, geometry.lorentzian)
-        reach = np.maximum(_REACH_DEG, _REACH_WIDTHS * width)
-        return windowed_pseudo_voigt(self.x, centre, geometry.gaussian, geometry.lorentzian, reach)
+        return windowed_pseudo_voigt(
+            self.x,
+            centre,
+            geometry.gaussian,
+            geometry.lorentzian,
+            least_reach=_REACH_DEG,
+            reach_widths=_REACH_WIDTHS,
+        )
 
     def jacobian(
         self, geometry: LineGeometry, profiles: ProfileMatrix, intensities: np.ndarray

@@ -20,14 +20,22 @@ from intercalate.reduction.model import STRAIN_UNIT, LineGeometry, PowderModel
 from intercalate.reduction.phases import FitPhase
 from intercalate.reduction.profiles import ProfileMatrix, total_width
 from intercalate.reduction.results import CONVERGED, UNDETERMINED, Estimate, FitOptions, PawleyResult
-from intercalate.reduction.search import at_temperature, searched, warm_start
+from intercalate.reduction.search import at_temperature, moved, searched, warm_start
 
 _MARGIN_DEG = 0.1
 """Lines so far outside the range still reach into it."""
 
 _NEAR_MINIMUM = 0.2
 """Where no step lowers chi squared any more, a remaining step of this many sigma (counting and misfit)
-is rounding: the far tails of lines end at whole bins."""
+is rounding."""
+
+_GOOD_GAIN = (0.5, 1.5)
+"""A step that lowers chi squared by less or more than these parts of what the linear model promises is too
+long or too short: where the profile does not fit, the model misses curvature, and would cross a minimum back
+and forth, or crawl along a valley."""
+
+_LONGEST = 8.0
+"""Times a step, where it is too short."""
 
 _SCREENING = 0.3
 """Part of the threshold of detection that a phase must reach to be tried. The misfit by which that is
@@ -36,6 +44,10 @@ reckoned is the last frame's; a phase that grows would raise it itself, and neve
 _STILL_NEAR = 5.0
 """A pattern whose misfit with the lattice of the last one is below this multiple of the last misfit needs
 no search for its lines."""
+
+_COLD_MOVES = (-1e-3, 1e-3)
+"""Relative changes of all searched lattices from which a cold start is tried as well: where lines lie upon
+each other the nearest minimum may not be the deepest."""
 
 _COLD_WIDTHS_DEG = (0.04, 0.12)
 """Instrumental widths of which a cold start takes the better: synchrotron and laboratory."""
@@ -72,8 +84,8 @@ def fit(
     phases
         All that may be in the beam; those that are not are found to be absent.
     start
-        Result of a similar pattern. Lines are searched for as well, and the better of both
-        starts is taken: a fit does not stay behind when the cell has moved on.
+        Result of a similar pattern. Where it is not near any more, lines are searched for as well, and the
+        better fit is taken: it does not stay behind when the cell has moved on.
 
     Returns
     -------
@@ -101,11 +113,15 @@ def fit(
             return known.run()
         candidates.append(known)
     found = [searched(part, phase) for phase in fitted]
-    if candidates:
-        candidates.append(_Fit(part, found, options, start))
-    else:
-        candidates = [_Fit(part, found, options, None, width_deg) for width_deg in _COLD_WIDTHS_DEG]
-    return min(candidates, key=lambda candidate: candidate.first.chi2).run()
+    widths_deg = (None,) if candidates else _COLD_WIDTHS_DEG
+    cold = [_Fit(part, found, options, start, width_deg) for width_deg in widths_deg]
+    best = min(cold, key=lambda candidate: candidate.first.chi2)
+    candidates.append(best)
+    for relative in _COLD_MOVES:
+        shifted = [moved(phase, relative) for phase in found]
+        candidates.append(_Fit(part, shifted, options, start, best.width_deg))
+    results = [candidate.run() for candidate in candidates]
+    return min(results, key=lambda result: (not result.converged, result.reduced_chi2))
 
 
 class _Fit:
@@ -124,6 +140,7 @@ class _Fit:
         self.weighted_background = self.model.background * self.weight[:, None]
         self.background_gram = self.weighted_background.T @ self.weighted_background
         self.low, self.high = np.array(self.model.low), np.array(self.model.high)
+        self.width_deg = width_deg
         lattice = {f"{phase.name}.{name}" for phase in phases for name in phase.parameters}
         initial = np.array(self.model.start)
         if width_deg is not None:
@@ -246,7 +263,7 @@ class _Fit:
                 damped = reduced.copy()
                 damped.flat[:: damped.shape[0] + 1] *= 1 + damping
                 step = self._step(point.parameters, damped, gradient, used)
-                candidate = self.evaluate(point.parameters + step, point.passive)
+                candidate = self._along(point, step, gradient[used], reduced, used)
                 if candidate.chi2 <= point.chi2:
                     lower = candidate
                 else:
@@ -260,6 +277,24 @@ class _Fit:
         normal, _ = self.normal_matrix(point)
         message = f"not converged after {self.options.max_iterations} iterations"
         return point, normal, free, self.options.max_iterations, message
+
+    def _along(
+        self, point: _Point, step: np.ndarray, gradient: np.ndarray, normal: np.ndarray, used: np.ndarray
+    ) -> _Point:
+        """The point that a step leads to; shorter or longer, where a parabola through both says so."""
+        candidate = self.evaluate(point.parameters + step, point.passive)
+        moved = step[used]
+        promised = float(moved @ (2 * gradient - normal @ moved))
+        slope = 2 * float(moved @ gradient)
+        if promised <= 0:
+            return candidate
+        gain = (point.chi2 - candidate.chi2) / promised
+        if _GOOD_GAIN[0] <= gain <= _GOOD_GAIN[1]:
+            return candidate
+        curvature = slope - (point.chi2 - candidate.chi2)
+        length = min(slope / 2 / curvature, _LONGEST) if curvature > 0 else _LONGEST
+        parameters = np.clip(point.parameters + length * step, self.low, self.high)
+        return min(candidate, self.evaluate(parameters, point.passive), key=lambda one: one.chi2)
 
     def _step(
         self, parameters: np.ndarray, matrix: np.ndarray, gradient: np.ndarray, used: np.ndarray

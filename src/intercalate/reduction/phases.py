@@ -166,6 +166,7 @@ def separator(depth_um: float = 0.0, depth_sigma_um: float = 5.0) -> FitPhase:
         coefficients=np.zeros((len(lines), 0)),
         offset=np.array([1 / line.d_angstrom**2 for line in lines]),
         fixed=True,
+        key_line=lines[0].name,
         broad_deg=0.2,
         depth_um=depth_um,
         depth_sigma_um=depth_sigma_um,

@@ -48,3 +48,10 @@ def searched(pattern: Pattern, phase: FitPhase) -> FitPhase:
             value = np.sqrt(phase.coefficients[row, column] / remaining)
             lattice[seed.parameter] = float(np.clip(value, phase.low[column], phase.high[column]))
     return replace(phase, start=tuple(lattice[name] for name in phase.parameters))
+
+
+def moved(phase: FitPhase, relative: float) -> FitPhase:
+    """The phase with its refined lattice parameters changed by this part, within their bounds."""
+    if phase.fixed:
+        return phase
+    return replace(phase, start=tuple(np.clip(np.array(phase.start) * (1 + relative), phase.low, phase.high)))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from intercalate.reduction import Integrator, fit, fit_series, full_cell, half_cell
+from intercalate_sims.probes.detector import DetectorGeometry
 from intercalate_sims.probes.diffraction import DiffractionProbe
 from intercalate_sims.probes.powder import CellMakeup
 
@@ -67,6 +68,21 @@ def test_total_errors_cover_the_truth_neither_always_nor_rarely(drawn):
 def test_hardly_any_fit_is_lost(drawn):
     for name in ("NMC811.a", "NMC811.c", "graphite.d", "graphite.a"):
         assert np.isfinite(drawn[name].deviation).all(), name
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_cold_start_is_not_caught_where_lines_lie_upon_each_other(bench, seed):
+    """With Mo radiation 101 and 006 of the oxide, its 104 and Al 200, PE 200 and LiC6 001 come together."""
+    geometry = DetectorGeometry(wavelength_angstrom=0.7093, distance_mm=200.0, polarisation=0.0)
+    probe = DiffractionProbe(geometry, CellMakeup(displacement_um=40.0 * seed), seed=seed)
+    integrator = Integrator(probe.geometry_poni(), probe.mask)
+    phases = full_cell(positive_um=bench.POSITIVE_UM, negative_um=bench.NEGATIVE_UM)
+    for number, x_negative in enumerate(np.linspace(0.001, 0.95, 48)[27:39]):
+        state = [(1.0, bench.cell_state(0.97 - 0.72 * x_negative, x_negative))]
+        result = fit(integrator.integrate(probe.frame(state, 1800.0, 1800.0 * number)), phases)
+        assert result.converged, f"{x_negative}: {result.message}"
+        found = result.parameters["NMC811.a"]
+        assert abs(found.value - probe.truth(state)["positive"]["a_angstrom"]) < 3 * found.sigma, x_negative
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,17 @@ def test_unconstrained_unknowns_may_be_negative_and_forbidden_ones_are_zero():
     assert solution[1] == 0
 
 
+def test_an_unknown_on_which_nothing_depends_is_zero():
+    matrix = np.random.default_rng(3).normal(size=(40, 3))
+    matrix[:, 1] = 0.0
+    right = matrix @ np.array([2.0, 3.0, 4.0])
+    solution, passive = solve_nonnegative(
+        matrix.T @ matrix, matrix.T @ right, np.ones(3, dtype=bool), 3, np.ones(3, dtype=bool)
+    )
+    np.testing.assert_allclose(solution, [2.0, 0.0, 4.0], atol=1e-9)
+    assert passive.tolist() == [True, False, True]
+
+
 def test_eliminating_the_linear_unknowns_leaves_the_covariance_of_the_others():
     draw = np.random.default_rng(2)
     matrix = draw.normal(size=(50, 7))

@@ -72,12 +72,33 @@ def test_mixing_is_a_share_and_its_slopes_are_right(gaussian, lorentzian):
 
 
 def test_windows_cut_lines_and_nothing_else():
+    """Within a window the whole profile less what it is at the end; outside nothing."""
     centre = np.array([0.05, 5.0, 9.0, 19.95, 30.0])
-    gaussian, lorentzian = np.full(5, 0.05), np.full(5, 0.01)
-    reach = np.array([1.0, 1.0, 15.0, 1.0, 1.0])
-    cut = windowed_pseudo_voigt(X, centre, gaussian, lorentzian, reach)
+    gaussian, lorentzian = np.full(5, 0.05), np.array([0.01, 0.01, 1.5, 0.01, 0.01])
+    reach = np.maximum(1.0, 5.0 * total_width(gaussian, lorentzian)[0])
+    cut = windowed_pseudo_voigt(X, centre, gaussian, lorentzian, least_reach=1.0, reach_widths=5.0)
     whole = pseudo_voigt(X, centre, gaussian, lorentzian)
+    end = pseudo_voigt((centre + reach)[None, :], centre, gaussian, lorentzian)
     inside = np.abs(X[:, None] - centre) < reach * 0.999
+    assert inside[:, :4].any(axis=0).all()
+    np.testing.assert_allclose(cut.value[inside], (whole.value - end.value)[inside], rtol=0, atol=1e-15)
+    np.testing.assert_array_equal(cut.by_centre[inside], whole.by_centre[inside])
     for name in ("value", "by_centre", "by_gaussian", "by_lorentzian"):
-        np.testing.assert_array_equal(getattr(cut, name)[inside], getattr(whole, name)[inside])
         assert not getattr(cut, name)[np.abs(X[:, None] - centre) > reach * 1.001].any()
+
+
+@given(centre=st.floats(9.9, 10.1), gaussian=widths, lorentzian=widths)
+def test_a_window_ends_without_a_step(centre, gaussian, lorentzian):
+    """The sum over the points changes as smoothly as the parameters: by its derivatives."""
+    base = np.array([centre, gaussian, lorentzian])
+
+    def profile(parameters):
+        return windowed_pseudo_voigt(X, *parameters[:, None], least_reach=0.9, reach_widths=8.0)
+
+    found = profile(base)
+    height = found.value.max()
+    for index, derivative in enumerate((found.by_centre, found.by_gaussian, found.by_lorentzian)):
+        step = np.zeros(3)
+        step[index] = 1e-6
+        change = profile(base + step).value - found.value
+        assert np.abs(change - derivative * 1e-6).max() < 1e-6 * height
