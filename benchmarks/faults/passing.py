@@ -119,31 +119,26 @@ def stuck_shutter(act: Act) -> Took:
     return _frame_with_beam(act, before)
 
 
-def kill_diffractometer(act: Act) -> Took:
-    """kill -9, and a restart."""
+def _dies(act: Act, name: str) -> Took:
     act.spare_frames += 1
-    act.scene.kill("diffractometer")
+    act.scene.kill(name)
     act.require_goes_on()
     act.scene.pass_time(0.1, 1.0)
     act.require_cycling()
     since = act.scene.now()
-    act.scene.restart("diffractometer")
+    act.scene.restart(name)
     act.next_frame()
     return act.took(since)
 
 
+def kill_diffractometer(act: Act) -> Took:
+    """kill -9, and a restart."""
+    return _dies(act, "diffractometer")
+
+
 def kill_beam(act: Act) -> Took:
-    """kill -9, and a restart: what cannot be asked for the beam says nothing against it."""
-    since = act.scene.now()
-    act.scene.kill("beam")
-    act.next_frame()
-    took = act.took(since)
-    act.require_goes_on()
-    act.scene.restart("beam")
-    act.scene.until(lambda: act.scene.process("beam") is not None, "the beam IOC is back")
-    act.next_frame()
-    act.require_cycling()
-    return took
+    """kill -9, and a restart: while nobody knows what the beam is, no dose can be reckoned."""
+    return _dies(act, "beam")
 
 
 def _falls_silent(act: Act, name: str, least_s: float, most_s: float) -> Took:
@@ -225,7 +220,7 @@ PASSING = (
     Kind("beam dump", "the cell goes on; after its end a frame with beam", beam_dump, 4),
     Kind("shutter stuck", "the cell goes on; once free a frame with beam", stuck_shutter, 4),
     Kind("diffractometer killed", f"{GOES_ON} after the restart", kill_diffractometer, 4),
-    Kind("beam IOC killed", GOES_ON, kill_beam, 3),
+    Kind("beam IOC killed", f"{GOES_ON} after the restart", kill_beam, 3),
     Kind("diffractometer silent for up to 3 s", f"{GOES_ON} afterwards", silent_diffractometer, 3),
     Kind("diffractometer silent for 12 s", f"{GOES_ON} afterwards", hung_diffractometer, 1),
     Kind("cycler server silent for up to 2 s", "goes on; the next frame afterwards", silent_cycler, 3),

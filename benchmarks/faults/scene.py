@@ -189,7 +189,8 @@ class Scene:
                 return len(node.read(["seq_num"]))
             finally:
                 catalog.context.close()
-        except (CatalogError, httpx.HTTPError, KeyError, RuntimeError, OSError):
+        except (CatalogError, httpx.HTTPError, KeyError, RuntimeError, OSError, AttributeError):
+            # Tiled's client knows no better word than the last for a stream that is just being made anew.
             return 0
 
     def turn_back(self) -> None:

@@ -282,8 +282,7 @@ def test_a_killed_instrument_costs_occasions_and_nothing_else(
 
     assert_journal_is_whole(run)
     documents = run.documents()
-    reasons = [event["data"]["missed_reason"] for event in documents.events("missed")]
-    reasons = [reason for reason in reasons if reason != OVERTAKEN]
+    reasons = missed_reasons(documents)
     prefix = beamline.config.diffractometer.prefix
     named = (prefix, "diffractometer")
     assert [reason for reason in reasons if not any(name in reason for name in named)] == []
@@ -299,6 +298,30 @@ def test_a_killed_instrument_costs_occasions_and_nothing_else(
     assert np.array_equal(documents.records(), own, equal_nan=True)
     step = np.diff(own[own[:, RECORD_COLUMNS.index("step_type")] == code_of(StepType.CONSTANT_CURRENT), TIME])
     assert step.max() <= 12.0, "the cell waited for no instrument"
+
+
+def test_without_the_beams_server_nothing_is_exposed_and_the_cell_goes_on(
+    beamline: Beamline, session: Session, runs: Runs
+) -> None:
+    run = runs.start(on_client_lost="rest", charge_s=60000.0)
+    run.wait_for_frames(2)
+    beamline.kill("beam")
+    wait_for(lambda: len(missed_reasons(run.documents())) >= 2, 40, "occasions are missed")
+    exposed = len(beamline.truth())
+    wait_for(lambda: len(missed_reasons(run.documents())) >= 4, 40, "more occasions are missed")
+    assert len(beamline.truth()) == exposed
+    frames_before = len(run.documents().events("xrd"))
+    beamline.restart("beam")
+    run.wait_for_frames(frames_before + 2)
+    reasons = missed_reasons(run.documents())
+    assert all("the dose cannot be reckoned" in reason for reason in reasons), reasons
+    assert session.cycler.state.get(use_monitor=False) == CyclerState.RUNNING
+
+
+def missed_reasons(documents: Documents) -> list[str]:
+    """Why occasions were missed, but for those that the next one overtook."""
+    reasons = [event["data"]["missed_reason"] for event in documents.events("missed")]
+    return [reason for reason in reasons if reason != OVERTAKEN]
 
 
 def test_a_session_takes_frames_again_after_its_instrument_was_killed(
@@ -504,8 +527,7 @@ def test_a_reading_that_fails_costs_its_occasion_alone(
     plan = an_operando(session, cell, protocol(4000.0))
     session.RE(failing(plan, is_reading, TimeoutError("no answer to a reading")))
     assert documents.of("stop")[0]["exit_status"] == "success"
-    reasons = [event["data"]["missed_reason"] for event in documents.events("missed")]
-    (reason,) = [reason for reason in reasons if reason != OVERTAKEN]
+    (reason,) = missed_reasons(documents)
     assert "no answer to a reading" in reason
     assert len(documents.events("xrd")) >= 5
     assert_frames_are_their_own(documents, beamline, "xrd")
