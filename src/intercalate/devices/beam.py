@@ -40,6 +40,13 @@ class Optics(Device):
 
     def unavailable(self) -> str:
         """Why there is no beam at the station; empty if there is, or if nothing can be known."""
+        try:
+            return self._obstacle()
+        except CHANNEL_ACCESS_ERRORS:
+            # The server went away between the question whether it is there and its answer.
+            return ""
+
+    def _obstacle(self) -> str:
         if self.safety_shutter.connected and self.safety_shutter.get() != "open":
             return "no beam: the safety shutter is closed"
         return ""
@@ -58,11 +65,10 @@ class Beam(Optics):
     ring_state = Cpt(EpicsSignalRO, "RingState", string=True, auto_monitor=True, kind=Kind.normal)
     energy_kev = Cpt(EpicsSignalWithRBV, "Energy", kind=Kind.normal)
 
-    def unavailable(self) -> str:
-        """Why there is no beam at the station; empty if there is, or if nothing can be known."""
+    def _obstacle(self) -> str:
         if self.ring_state.connected and self.safety_shutter.connected and self.ring_state.get() == NO_BEAM:
             return "no beam: the storage ring is empty"
-        return super().unavailable() if self.ring_state.connected else ""
+        return super()._obstacle() if self.ring_state.connected else ""
 
 
 class Tube(Optics):

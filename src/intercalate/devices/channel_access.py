@@ -16,8 +16,9 @@ CHANNEL_ACCESS_ERRORS = (
     OpException,
     epics.ca.ChannelAccessException,
     epics.ca.ChannelAccessGetFailure,
+    epics.ca.CASeverityException,
 )
-"""What a signal raises where its server does not answer."""
+"""What a signal raises where its server does not answer, or goes away in the middle of an answer."""
 
 READING_TIMEOUT_S = 2.0
 """Wall seconds within which a clock must have answered."""

@@ -322,12 +322,12 @@ class Cycler(Device):
     @property
     def is_busy(self) -> bool:
         """Whether a program is being executed or held; True where the server does not answer."""
-        # A monitor that still says so is enough; one that no longer does may be late for a start.
-        if self._starting or (self.state.connected and self.state.get() in BUSY):
-            return True
         try:
+            # A monitor that still says so is enough; one that no longer does may be late for a start.
+            if self._starting or (self.state.connected and self.state.get() in BUSY):
+                return True
             return self.ask_busy()
-        except CyclerSilent:
+        except (CyclerSilent, *CHANNEL_ACCESS_ERRORS):
             return True
 
     @property

@@ -10,6 +10,8 @@ from ophyd import Signal
 from ophyd.status import StatusBase
 from ophyd.utils.errors import InvalidState
 
+from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
+
 LOOK_PERIOD_S = 5.0
 """Wall seconds between two looks where no signal changes: over a reconnection a change may be missed."""
 
@@ -48,7 +50,7 @@ def end_in_thread(
         epics.ca.use_initial_context()
         try:
             work()
-        except (RuntimeError, TimeoutError) as error:
+        except (RuntimeError, *CHANNEL_ACCESS_ERRORS) as error:
             end(status, error)
         else:
             (go_on or (lambda: end(status)))()
@@ -62,8 +64,8 @@ def end_when(status: StatusBase, look: Callable[[], bool], *signals: Signal) -> 
     Parameters
     ----------
     look
-        May block for as long as a server takes to answer. `NoAnswer` and a TimeoutError, which a signal
-        raises that is not connected, are put up with for `SILENCE_S`; a RuntimeError fails the status.
+        May block for as long as a server takes to answer. `NoAnswer`, and what a signal raises whose server
+        is away or goes away, are put up with for `SILENCE_S`; a RuntimeError fails the status.
     """
     rung = threading.Event()
 
@@ -80,7 +82,7 @@ def end_when(status: StatusBase, look: Callable[[], bool], *signals: Signal) -> 
                     end(status)
                     break
                 answered = time.monotonic()
-            except (NoAnswer, TimeoutError) as error:
+            except (NoAnswer, *CHANNEL_ACCESS_ERRORS) as error:
                 if time.monotonic() - answered > SILENCE_S:
                     end(status, error)
                     break

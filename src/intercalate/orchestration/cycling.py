@@ -210,7 +210,7 @@ def drain_at_the_end(cycler: CyclesCells) -> MsgGenerator[None]:
     """Collect what an ended plan has left, for a finalizer: no error that would hide the first one."""
     try:
         yield from drain(cycler)
-    except RuntimeError as error:
+    except FAILURES as error:
         log.error("records are left in the cycler's own file: %s", error)
 
 
@@ -218,7 +218,7 @@ def note_markers(cycler: CyclesCells, program_id: str) -> MsgGenerator[None]:
     """One event per marker that the program has passed, for a finalizer: no error, as above."""
     try:
         info = cycler.program_info()
-    except RuntimeError as error:
+    except FAILURES as error:
         log.error("markers are left in the cycler's own ledger: %s", error)
         return
     passed = info.get("markers", []) if info.get("program_id") == program_id else []

@@ -2,7 +2,9 @@
 
 from bluesky.utils import FailedStatus
 
-FAILURES = (FailedStatus, RuntimeError, TimeoutError, OSError)
+from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
+
+FAILURES = (FailedStatus, RuntimeError, OSError, *CHANNEL_ACCESS_ERRORS)
 """Raised where a device does not do what it was told."""
 
 

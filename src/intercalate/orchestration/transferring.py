@@ -290,7 +290,7 @@ class Transferring:
         try:
             status = yield from in_thread(ask)
             yield from wait_until_done(status)
-        except (*FAILURES, *CHANNEL_ACCESS_ERRORS) as error:
+        except FAILURES as error:
             where = yield from self._read(self._vessel.location)
             raise TransferError(f"{failed}; it is at {str(where)!r}: {cause_of(error)}") from error
 
