@@ -1,7 +1,6 @@
 """The powder pattern as a function of its parameters, with analytic derivatives."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.polynomial import chebyshev
 from intercalate.reduction.integration import Pattern
 from intercalate.reduction.phases import FitPhase
 from intercalate.reduction.profiles import ProfileMatrix, windowed_pseudo_voigt
+from intercalate.reduction.separable import LineGeometry
 
 _SMALLEST_GAUSSIAN_DEG2 = 1e-5
 STRAIN_UNIT = 1e-6
@@ -18,26 +18,6 @@ STRAIN_UNIT = 1e-6
 _REACH_DEG = 0.9
 _REACH_WIDTHS = 16.0
 """A line ends at the greater of both from its centre, where its tail is 1e-3 of its height or less."""
-
-
-@dataclass(frozen=True, slots=True)
-class LineGeometry:
-    """Where the lines of a parameter vector lie and how wide they are.
-
-    Attributes
-    ----------
-    centre, gaussian, lorentzian
-        In degrees of 2theta, shape (R,).
-    centre_by, gaussian_by, lorentzian_by
-        Derivatives by all parameters, shape (R, P).
-    """
-
-    centre: np.ndarray
-    gaussian: np.ndarray
-    lorentzian: np.ndarray
-    centre_by: np.ndarray
-    gaussian_by: np.ndarray
-    lorentzian_by: np.ndarray
 
 
 class PowderModel:
@@ -240,15 +220,4 @@ class PowderModel:
             geometry.lorentzian,
             least_reach=_REACH_DEG,
             reach_widths=_REACH_WIDTHS,
-        )
-
-    def jacobian(
-        self, geometry: LineGeometry, profiles: ProfileMatrix, intensities: np.ndarray
-    ) -> np.ndarray:
-        """Derivatives of the pattern by all nonlinear parameters, shape (points, P)."""
-        column = intensities[:, None]
-        return (
-            profiles.by_centre @ (column * geometry.centre_by)
-            + profiles.by_gaussian @ (column * geometry.gaussian_by)
-            + profiles.by_lorentzian @ (column * geometry.lorentzian_by)
         )

@@ -1,8 +1,7 @@
 """Pawley fit of several phases at once, with honest errors.
 
-Positions and widths are refined by damped least squares; intensities (non-negative, free for every
-line) and background are solved exactly inside (variable projection in Kaufman's form). After
-G. S. Pawley, J. Appl. Cryst. 14 (1981) 357 and L. Kaufman, BIT 15 (1975) 49.
+Positions and widths are refined, intensities free for every line: after G. S. Pawley, J. Appl. Cryst. 14
+(1981) 357.
 
 `sigma_stat` is the square root of the covariance's diagonal with the counting errors of the bins: it is
 not scaled by chi squared. `sigma_sys` adds in quadrature the linear response of a parameter to each of
@@ -10,32 +9,20 @@ the errors named in `Systematics`, which are declared, not fitted.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from intercalate.reduction.integration import Pattern
-from intercalate.reduction.linear import reduced_normal, regularised, solve_nonnegative
-from intercalate.reduction.model import STRAIN_UNIT, LineGeometry, PowderModel
+from intercalate.reduction.linear import regularised
+from intercalate.reduction.model import STRAIN_UNIT, PowderModel
 from intercalate.reduction.phases import FitPhase
-from intercalate.reduction.profiles import ProfileMatrix, total_width
+from intercalate.reduction.profiles import total_width
 from intercalate.reduction.results import CONVERGED, UNDETERMINED, Estimate, FitOptions, PawleyResult
 from intercalate.reduction.search import at_temperature, moved, searched, warm_start
+from intercalate.reduction.separable import Point, SeparableFit
 
 _MARGIN_DEG = 0.1
 """Lines so far outside the range still reach into it."""
-
-_NEAR_MINIMUM = 0.2
-"""Where no step lowers chi squared any more, a remaining step of this many sigma (counting and misfit)
-is rounding."""
-
-_GOOD_GAIN = (0.5, 1.5)
-"""A step that lowers chi squared by less or more than these parts of what the linear model promises is too
-long or too short: where the profile does not fit, the model misses curvature, and would cross a minimum back
-and forth, or crawl along a valley."""
-
-_LONGEST = 8.0
-"""Times a step, where it is too short."""
 
 _SCREENING = 0.3
 """Part of the threshold of detection that a phase must reach to be tried. The misfit by which that is
@@ -51,21 +38,6 @@ each other the nearest minimum may not be the deepest."""
 
 _COLD_WIDTHS_DEG = (0.04, 0.12)
 """Instrumental widths of which a cold start takes the better: synchrotron and laboratory."""
-
-
-@dataclass(frozen=True)
-class _Point:
-    """The model at one parameter vector, with the linear part solved."""
-
-    parameters: np.ndarray
-    geometry: LineGeometry
-    profiles: ProfileMatrix
-    design: np.ndarray
-    gram: np.ndarray
-    linear: np.ndarray
-    passive: np.ndarray
-    residual: np.ndarray
-    chi2: float
 
 
 def fit(
@@ -135,11 +107,6 @@ class _Fit:
     ) -> None:
         self.options = options
         self.model = PowderModel(pattern, phases, options.background_terms)
-        self.weight = 1 / pattern.sigma
-        self.observed = pattern.intensity * self.weight
-        self.weighted_background = self.model.background * self.weight[:, None]
-        self.background_gram = self.weighted_background.T @ self.weighted_background
-        self.low, self.high = np.array(self.model.low), np.array(self.model.high)
         self.width_deg = width_deg
         lattice = {f"{phase.name}.{name}" for phase in phases for name in phase.parameters}
         initial = np.array(self.model.start)
@@ -150,10 +117,17 @@ class _Fit:
                 # Widths of a phase that was absent belong to whatever its lines were fitted to before.
                 if name not in lattice and start.present.get(name.split(".")[0], True):
                     initial[index] = start.vector.get(name, initial[index])
-        self.initial = np.clip(initial, self.low, self.high)
-        self.allowed = self._lines_in_range(pattern)
-        self.positional = np.array([name in {*lattice, "displacement_um"} for name in self.model.names])
-        self.first = self.evaluate(self.initial)
+        self.initial = np.clip(initial, self.model.low, self.model.high)
+        self.separable = SeparableFit(
+            self.model,
+            pattern.intensity,
+            pattern.sigma,
+            allowed=self._lines_in_range(pattern),
+            decisive=np.array([name in {*lattice, "displacement_um"} for name in self.model.names]),
+            tolerance=options.tolerance,
+            max_iterations=options.max_iterations,
+        )
+        self.first = self.separable.evaluate(self.initial)
         self.expected_chi2 = start.reduced_chi2 if start is not None and start.converged else 1.0
 
     def _lines_in_range(self, pattern: Pattern) -> np.ndarray:
@@ -161,50 +135,25 @@ class _Fit:
         low, high = pattern.two_theta_deg[0] - _MARGIN_DEG, pattern.two_theta_deg[-1] + _MARGIN_DEG
         return (centre > low) & (centre < high)
 
-    def evaluate(self, parameters: np.ndarray, passive: np.ndarray | None = None) -> _Point:
-        geometry = self.model.geometry(parameters)
-        profiles = self.model.profiles(geometry)
-        lines = profiles.value * self.weight[:, None]
-        design = np.concatenate([lines, self.weighted_background], axis=1)
-        gram = design.T @ design
-        linear, passive = solve_nonnegative(
-            gram, design.T @ self.observed, self._allowed_columns(), lines.shape[1], passive
-        )
-        residual = self.observed - design @ linear
-        return _Point(
-            parameters,
-            geometry,
-            profiles,
-            design,
-            gram,
-            linear,
-            passive,
-            residual,
-            float(residual @ residual),
-        )
-
-    def _allowed_columns(self) -> np.ndarray:
-        return np.concatenate([self.allowed, np.ones(self.weighted_background.shape[1], dtype=bool)])
-
     def run(self) -> PawleyResult:
         point = self.first
         absent = self._absent_phases(point, self.expected_chi2 * _SCREENING**2)
         while True:
             refined = np.ones(self.initial.size, dtype=bool)
             for index in absent:
-                self.allowed[self.model.rows(index)] = False
+                self.separable.allowed[self.model.rows(index)] = False
                 refined[self.model.parameter_slice(index)] = False
             if absent:
-                point = self.evaluate(self.initial)
-            point, normal, free, iterations, message = self._minimise(point, refined)
-            degrees = max(self.observed.size - int(point.passive.sum()), 1)
+                point = self.separable.evaluate(self.initial)
+            point, normal, free, iterations, message = self.separable.minimise(point, refined)
+            degrees = max(self.separable.observed.size - int(point.passive.sum()), 1)
             now_absent = self._absent_phases(point, point.chi2 / degrees, free)
             more = [index for index in now_absent if index not in absent]
             if not more:
                 return self._result(point, normal, free, iterations, message, absent)
             absent += more
 
-    def _absent_phases(self, point: _Point, reduced_chi2: float, free: np.ndarray | None = None) -> list[int]:
+    def _absent_phases(self, point: Point, reduced_chi2: float, free: np.ndarray | None = None) -> list[int]:
         """Phases whose key line does not stand out, or whose lattice a fit has driven to a bound.
 
         Where the profile fits worse than counting allows, the line of a phase whose lattice is free
@@ -225,91 +174,16 @@ class _Fit:
                 absent.append(index)
         return absent
 
-    def _significance(self, point: _Point) -> np.ndarray:
+    def _significance(self, point: Point) -> np.ndarray:
         lines = self.model.reflection_phase.size
         used = np.flatnonzero(point.passive)
         variance = np.full(point.linear.size, np.inf)
         variance[used] = np.diag(np.linalg.inv(regularised(point.gram[np.ix_(used, used)])))
         return point.linear[:lines] / np.sqrt(variance[:lines])
 
-    def normal_matrix(self, point: _Point) -> tuple[np.ndarray, np.ndarray]:
-        """Normal equations of all nonlinear parameters and the linear ones in use, and the gradient."""
-        lines = self.model.reflection_phase.size
-        jacobian = self.model.jacobian(point.geometry, point.profiles, point.linear[:lines])
-        jacobian *= self.weight[:, None]
-        used = np.flatnonzero(point.passive)
-        mixed = jacobian.T @ point.design[:, used]
-        normal = np.block([[jacobian.T @ jacobian, mixed], [mixed.T, point.gram[np.ix_(used, used)]]])
-        return normal, jacobian.T @ point.residual
-
-    def _minimise(
-        self, point: _Point, refined: np.ndarray
-    ) -> tuple[_Point, np.ndarray, np.ndarray, int, str]:
-        """Levenberg-Marquardt; the undamped step in units of `sigma_stat` decides on convergence."""
-        damping, count, free = 1e-4, refined.size, refined
-        for iteration in range(1, self.options.max_iterations + 1):
-            normal, gradient = self.normal_matrix(point)
-            free = refined & ~self._held_at_bound(point.parameters, gradient)
-            free &= np.diag(normal)[:count] > 0
-            reduced, used = reduced_normal(normal, free, count)
-            step = self._step(point.parameters, regularised(reduced), gradient, used)
-            sigma = np.sqrt(np.diag(np.linalg.inv(regularised(reduced))))
-            matters = self.positional[used]
-            remaining = np.max(np.abs(step[used][matters]) / sigma[matters], initial=0.0)
-            if remaining < self.options.tolerance:
-                return point, normal, free, iteration, CONVERGED
-            lower = None
-            while lower is None and damping < 1e8:
-                damped = reduced.copy()
-                damped.flat[:: damped.shape[0] + 1] *= 1 + damping
-                step = self._step(point.parameters, damped, gradient, used)
-                candidate = self._along(point, step, gradient[used], reduced, used)
-                if candidate.chi2 <= point.chi2:
-                    lower = candidate
-                else:
-                    damping *= 10
-            if lower is None:
-                degrees = max(self.observed.size - normal.shape[0], 1)
-                near = remaining < _NEAR_MINIMUM * max(1.0, np.sqrt(point.chi2 / degrees))
-                message = CONVERGED if near else "stopped: no step lowers chi squared"
-                return point, normal, free, iteration, message
-            point, damping = lower, max(damping / 10, 1e-9)
-        normal, _ = self.normal_matrix(point)
-        message = f"not converged after {self.options.max_iterations} iterations"
-        return point, normal, free, self.options.max_iterations, message
-
-    def _along(
-        self, point: _Point, step: np.ndarray, gradient: np.ndarray, normal: np.ndarray, used: np.ndarray
-    ) -> _Point:
-        """The point that a step leads to; shorter or longer, where a parabola through both says so."""
-        candidate = self.evaluate(point.parameters + step, point.passive)
-        moved = step[used]
-        promised = float(moved @ (2 * gradient - normal @ moved))
-        slope = 2 * float(moved @ gradient)
-        if promised <= 0:
-            return candidate
-        gain = (point.chi2 - candidate.chi2) / promised
-        if _GOOD_GAIN[0] <= gain <= _GOOD_GAIN[1]:
-            return candidate
-        curvature = slope - (point.chi2 - candidate.chi2)
-        length = min(slope / 2 / curvature, _LONGEST) if curvature > 0 else _LONGEST
-        parameters = np.clip(point.parameters + length * step, self.low, self.high)
-        return min(candidate, self.evaluate(parameters, point.passive), key=lambda one: one.chi2)
-
-    def _step(
-        self, parameters: np.ndarray, matrix: np.ndarray, gradient: np.ndarray, used: np.ndarray
-    ) -> np.ndarray:
-        """Step that stays within the bounds."""
-        step = np.zeros(parameters.size)
-        step[used] = np.linalg.solve(matrix, gradient[used])
-        return np.clip(parameters + step, self.low, self.high) - parameters
-
-    def _held_at_bound(self, parameters: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        return ((parameters <= self.low) & (gradient < 0)) | ((parameters >= self.high) & (gradient > 0))
-
     def _result(
         self,
-        point: _Point,
+        point: Point,
         normal: np.ndarray,
         free: np.ndarray,
         iterations: int,
@@ -336,9 +210,9 @@ class _Fit:
             label: (float(point.linear[index]), float(linear_sigma[index]))
             for index, label in enumerate(labels)
         }
-        degrees = self.observed.size - keep.size
+        degrees = self.separable.observed.size - keep.size
         finite = bool(np.all(np.isfinite(sigma_stat)))
-        residual = float(np.sqrt(point.chi2 / (self.observed @ self.observed)))
+        residual = float(np.sqrt(point.chi2 / (self.separable.observed @ self.separable.observed)))
         if residual > self.options.max_weighted_residual:
             message = (
                 f"weighted residual {residual:.2f} exceeds {self.options.max_weighted_residual}: lines are "
@@ -353,7 +227,7 @@ class _Fit:
             converged=message == CONVERGED and finite,
             message="; ".join([message, *problems]),
             iterations=iterations,
-            calculated=(point.design @ point.linear) / self.weight,
+            calculated=(point.design @ point.linear) / self.separable.weight,
             vector=dict(zip(model.names, point.parameters.tolist())),
         )
 
@@ -370,13 +244,13 @@ class _Fit:
                     )
         return stuck
 
-    def _systematic(self, point: _Point, free: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    def _systematic(self, point: Point, free: np.ndarray, covariance: np.ndarray) -> np.ndarray:
         """Quadratic sum of the responses of all free parameters to the declared shifts of lines."""
         model, declared = self.model, self.options.systematics
         lines = model.reflection_phase.size
-        jacobian = model.jacobian(point.geometry, point.profiles, point.linear[:lines])[:, free]
-        columns = np.concatenate([jacobian * self.weight[:, None], point.design[:, point.passive]], axis=1)
-        by_shift = point.profiles.by_centre * (point.linear[:lines] * self.weight[:, None])
+        jacobian = self.separable.jacobian(point)[:, free]
+        columns = np.concatenate([jacobian, point.design[:, point.passive]], axis=1)
+        by_shift = point.profiles.by_centre * (point.linear[:lines] * self.separable.weight[:, None])
         response = covariance @ (columns.T @ by_shift)
         width, _, _ = total_width(point.geometry.gaussian, point.geometry.lorentzian)
         by_depth = model.shift_by_depth(point.parameters)
@@ -400,6 +274,6 @@ class _Fit:
             if phase.standard_sigma is not None:
                 relative = np.hypot(phase.standard_sigma, phase.expansion_per_k * declared.temperature_k)
                 shifts.append(np.where(own, by_scale * relative, 0.0))
-        degrees = max(self.observed.size - covariance.shape[0], 1)
+        degrees = max(self.separable.observed.size - covariance.shape[0], 1)
         misfit = np.diag(covariance) * max(point.chi2 / degrees - 1.0, 0.0)
         return np.sqrt(misfit + sum((response @ shift) ** 2 for shift in shifts))
