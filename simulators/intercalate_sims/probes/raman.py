@@ -1,0 +1,218 @@
+"""What a Raman spectrometer sees of graphite: light of one particle, on a detector that counts electrons."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import voigt_profile
+
+from intercalate.materials.raman import (
+    DENSE,
+    DILUTE,
+    DISORDER,
+    INNER,
+    INNER_TO_OUTER,
+    OUTER,
+    OVERTONE,
+    OVERTONE_LOSS_PER_CM,
+    SILICON_PER_CM,
+    STAGE_INDICES,
+)
+from intercalate_sims.cell.interface import ElectrodeState
+from intercalate_sims.probes.detector import keyed_generator
+
+PER_CM_NM = 1e7
+
+PARTICLE_UM = 12.0
+"""Over which the lithium content changes from one place of an electrode to the next."""
+
+_WAVES = 200
+_FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
+
+
+@dataclass(frozen=True)
+class Spectrograph:
+    """Laser, grating and detector.
+
+    Attributes
+    ----------
+    first_nm, nm_per_pixel, curvature_nm_per_pixel2
+        Wavelength of a pixel, as a polynomial.
+    width_nm
+        Full width at half maximum of an infinitely sharp line; its shape is a Gaussian with weak wings.
+    electrons_per_mw_s
+        Of the strongest band of graphite without lithium.
+    """
+
+    laser_nm: float = 532.0
+    first_nm: float = 538.0
+    nm_per_pixel: float = 0.0920
+    curvature_nm_per_pixel2: float = -1.5e-6
+    pixels: int = 1024
+    width_nm: float = 0.28
+    electrons_per_mw_s: float = 60.0
+    counts_per_electron: float = 0.5
+    read_noise_electrons: float = 4.0
+    dark_electrons_s: float = 0.05
+    offset_counts: float = 300.0
+    rays_per_pixel_s: float = 2e-6
+    full_well_counts: float = 65535.0
+
+    def shift_per_cm(self) -> np.ndarray:
+        """Of every pixel, shape (pixels,)."""
+        pixel = np.arange(self.pixels)
+        nm = self.first_nm + self.nm_per_pixel * pixel + self.curvature_nm_per_pixel2 * pixel**2
+        return PER_CM_NM / self.laser_nm - PER_CM_NM / nm
+
+
+@dataclass(frozen=True)
+class HiddenSpectrograph:
+    """By how much an instrument and its sample differ from what is on paper.
+
+    Attributes
+    ----------
+    offset_nm
+        Of all wavelengths.
+    dispersion
+        Relative.
+    inner_to_outer
+        Factor on the constant of the table.
+    fluorescence
+        Of the sample, in parts of graphite's strongest band.
+    """
+
+    offset_nm: float = 0.0
+    dispersion: float = 0.0
+    inner_to_outer: float = 1.0
+    fluorescence: float = 0.6
+
+    @classmethod
+    def draw(cls, seed: int) -> "HiddenSpectrograph":
+        """An instrument of this seed."""
+        normal = keyed_generator(seed, "spectrograph", 0).standard_normal(4)
+        return cls(
+            0.25 * normal[0], 3e-4 * normal[1], 1.0 + 0.1 * normal[2], 0.6 * float(np.exp(0.4 * normal[3]))
+        )
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A band by its position, Lorentzian full width, spread (Gaussian sigma) and area, all in 1/cm."""
+
+    shift: float
+    width: float
+    spread: float
+    area: float
+
+
+class RamanProbe:
+    """Spectra of one instrument.
+
+    Parameters
+    ----------
+    nominal
+        As its users are told.
+    hidden
+        What they are not told.
+    seed
+        Of noise and of the places of an electrode.
+    """
+
+    def __init__(self, nominal: Spectrograph, hidden: HiddenSpectrograph, seed: int):
+        self.nominal = nominal
+        middle = nominal.pixels / 2
+        self.true = replace(
+            nominal,
+            first_nm=nominal.first_nm + hidden.offset_nm - hidden.dispersion * nominal.nm_per_pixel * middle,
+            nm_per_pixel=nominal.nm_per_pixel * (1 + hidden.dispersion),
+        )
+        self._hidden = hidden
+        self._seed = seed
+        self._shift = self.true.shift_per_cm()
+        line_per_cm = PER_CM_NM / nominal.laser_nm - self._shift
+        self._width = nominal.width_nm * line_per_cm**2 / PER_CM_NM
+        self._bin = np.abs(np.gradient(self._shift))
+
+    def li_content(self, electrode: ElectrodeState, x_um: float, y_um: float) -> float:
+        """Of the particle at a place of the face that the laser meets."""
+        mean, spread = electrode.li_content[-1], electrode.li_spread[-1]
+        return float(np.clip(mean + spread * self._field(x_um, y_um), 0.0, 1.0))
+
+    def _field(self, x_um: float, y_um: float) -> float:
+        """Normal deviate of a place, the same for places of one particle: a sum of random waves."""
+        generator = keyed_generator(self._seed, "electrode face", 1)
+        waves = generator.standard_normal((_WAVES, 2)) / PARTICLE_UM
+        phases = generator.uniform(0.0, 2 * np.pi, _WAVES)
+        return float(np.sqrt(2 / _WAVES) * np.sum(np.cos(waves @ [x_um, y_um] + phases)))
+
+    def graphite(self, li_content: float, power_mw: float, exposure_s: float) -> np.ndarray:
+        """Electrons that are expected from graphite, shape (pixels,)."""
+        strength = self.nominal.electrons_per_mw_s * power_mw * exposure_s
+        return strength * (
+            self._lines(graphite_lines(li_content, self.nominal.laser_nm, self._hidden.inner_to_outer))
+            + self._background(li_content)
+        )
+
+    def silicon(self, power_mw: float, exposure_s: float) -> np.ndarray:
+        """Electrons that are expected from a wafer, shape (pixels,)."""
+        lines = [_Line(SILICON_PER_CM, 3.2, 0.3, 300.0), _Line(960.0, 40.0, 20.0, 120.0)]
+        strength = self.nominal.electrons_per_mw_s * power_mw * exposure_s
+        return strength * (self._lines(lines) + 0.02)
+
+    def count(self, electrons: np.ndarray, exposure_s: float, start_s: float) -> np.ndarray:
+        """What the detector counts, shape (pixels,), uint32; `start_s` keys the noise."""
+        true = self.true
+        generator = keyed_generator(self._seed, "spectrometer", round(start_s * 1000))
+        collected = generator.poisson(electrons + true.dark_electrons_s * exposure_s).astype(float)
+        for _ in range(generator.poisson(true.rays_per_pixel_s * true.pixels * exposure_s)):
+            first, pixels = int(generator.integers(true.pixels)), int(generator.integers(1, 4))
+            collected[first : first + pixels] += generator.exponential(4000.0) / pixels
+        collected += true.read_noise_electrons * generator.standard_normal(true.pixels)
+        counts = np.round(true.offset_counts + true.counts_per_electron * collected)
+        return np.clip(counts, 0, true.full_well_counts).astype(np.uint32)
+
+    def _lines(self, lines: Sequence[_Line]) -> np.ndarray:
+        """Sum of lines behind the instrument, whose own profile has weak wings."""
+        total = np.zeros(self._shift.size)
+        for line in lines:
+            for share, wider in ((0.93, 1.0), (0.07, 2.2)):
+                sigma = np.hypot(wider * self._width / _FWHM, line.spread)
+                profile = voigt_profile(self._shift - line.shift, sigma, line.width / 2)
+                total += share * line.area * profile
+        return total * self._bin
+
+    def _background(self, li_content: float) -> np.ndarray:
+        """Fluorescence, which rises with lithium, and glass of the window."""
+        rise = self._hidden.fluorescence * (1.0 + 3.0 * li_content)
+        broad = np.exp(-(((self._shift - 1900.0) / 1500.0) ** 2)) + 0.3 * np.exp(-self._shift / 700.0)
+        glass = 0.15 * np.exp(-(((self._shift - 1100.0) / 120.0) ** 2))
+        return 0.06 * (rise * broad + glass) * self._bin
+
+
+def graphite_lines(li_content: float, laser_nm: float = 532.0, inner_to_outer: float = 1.0) -> list[_Line]:
+    """Bands of a particle of LixC6; two windows that follow each other share what lies between."""
+    x = li_content
+    found: list[_Line] = []
+    dilute = float(
+        np.clip((INNER.li_content[0] - x) / (INNER.li_content[0] - DILUTE.li_content[1]), 0.0, 1.0)
+    )
+    dense = float(np.clip((x - DENSE.li_content[0]) / (DENSE.li_content[1] - DENSE.li_content[0]), 0.0, 1.0))
+    staged = 1.0 - dilute - dense
+    if dilute > 0:
+        found.append(_Line(DILUTE.at(x), 13.0, 2.0, dilute * 22.0))
+    if staged > 0:
+        index = float(
+            np.interp(x, [row.li_content for row in STAGE_INDICES], [row.index for row in STAGE_INDICES])
+        )
+        ratio = inner_to_outer * INNER_TO_OUTER * (index - 2.0) / 2.0
+        area = staged * 18.0
+        found.append(_Line(INNER.at(x), 11.0, 1.5, area * ratio / (1 + ratio)))
+        found.append(_Line(OUTER.at(x), 11.0, 1.5, area / (1 + ratio)))
+    if dense > 0:
+        found.append(_Line(DENSE.at(x), 40.0, 10.0, dense * 7.0))
+    empty = float(np.clip(1.0 - x / 0.4, 0.0, 1.0))
+    if empty > 0:
+        moved = OVERTONE_LOSS_PER_CM * float(np.clip((x - 0.06) / 0.34, 0.0, 1.0))
+        found.append(_Line(OVERTONE.at(laser_nm) + moved, 50.0, 10.0, 25.0 * empty))
+        found.append(_Line(DISORDER.at(laser_nm), 40.0, 8.0, 3.0 * empty))
+    return found

@@ -1,0 +1,172 @@
+"""Spectra in, lithium out: the Raman reduction against a simulator that shares nothing with it but tables."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from intercalate.reduction.bands import Spectrum
+from intercalate.reduction.raman import (
+    CountingDetector,
+    Regime,
+    SpectrographOnPaper,
+    calibrated_axis,
+    cosmic_rays,
+    graphite_state,
+    reduced,
+)
+from intercalate.reduction.raman.axis import AxisError, axis_on_paper
+from intercalate.reduction.raman.counts import CountsError
+from intercalate_sims.probes.raman import HiddenSpectrograph, RamanProbe, Spectrograph
+
+from .cells import electrode
+
+NOMINAL = Spectrograph()
+PAPER = SpectrographOnPaper(
+    NOMINAL.laser_nm,
+    NOMINAL.first_nm,
+    NOMINAL.nm_per_pixel,
+    NOMINAL.curvature_nm_per_pixel2,
+    NOMINAL.pixels,
+    NOMINAL.width_nm,
+)
+DETECTOR = CountingDetector(
+    NOMINAL.counts_per_electron,
+    NOMINAL.read_noise_electrons,
+    60000.0,
+    NOMINAL.width_nm / NOMINAL.nm_per_pixel,
+)
+EXPOSURE_S, POWER_MW = 20.0, 1.0
+
+
+class Instrument:
+    """A spectrometer that nobody was told of, with its axis set by silicon."""
+
+    def __init__(self, seed: int, **nominal):
+        self.probe = RamanProbe(replace(NOMINAL, **nominal), HiddenSpectrograph.draw(seed), seed)
+        self._start_s = 0.0
+        darks = np.array([self.count(np.zeros(NOMINAL.pixels)) for _ in range(20)], dtype=float)
+        self.dark, self.dark_sigma = np.median(darks, axis=0), darks.std(axis=0) / np.sqrt(20) * 1.25
+        self.axis = calibrated_axis(*self.reduced(self.probe.silicon(POWER_MW, EXPOSURE_S)), PAPER)
+
+    def count(self, electrons):
+        self._start_s += 100.0
+        return self.probe.count(electrons, EXPOSURE_S, self._start_s)
+
+    def reduced(self, electrons):
+        return reduced(self.count(electrons), self.dark, self.dark_sigma, DETECTOR)
+
+    def graphite(self, li_content, power_mw=POWER_MW):
+        electrons = self.probe.graphite(li_content, power_mw, EXPOSURE_S)
+        return graphite_state(Spectrum(self.axis.shift_per_cm, *self.reduced(electrons)), self.axis)
+
+
+@pytest.fixture(scope="module")
+def instruments():
+    return [Instrument(seed) for seed in range(12)]
+
+
+def test_silicon_sets_the_axis(instruments):
+    """The true shift of silicon's line, and with it all others, within the errors that are stated."""
+    pulls = []
+    for one in instruments:
+        for shift in (520.7, 1590.0):
+            pixel = np.argmin(np.abs(one.probe.true.shift_per_cm() - shift))
+            off = one.axis.shift_per_cm[pixel] - one.probe.true.shift_per_cm()[pixel]
+            pulls.append(off / one.axis.sigma_at(shift))
+    assert np.abs(pulls).max() < 3
+    assert np.mean(np.square(pulls)) < 1.5
+
+
+@pytest.mark.parametrize(
+    ("li_content", "regime"),
+    [
+        (0.0, Regime.DILUTE),
+        (0.04, Regime.DILUTE),
+        (0.17, Regime.STAGED),
+        (0.25, Regime.STAGED),
+        (0.42, Regime.STAGE_2),
+    ],
+)
+def test_bands_say_how_much_lithium_is_in_graphite(instruments, li_content, regime):
+    for one in instruments:
+        found = one.graphite(li_content)
+        assert found.regime is regime, found.fit
+        assert abs(found.li_content.value - li_content) < 3 * found.li_content.sigma
+
+
+@pytest.mark.parametrize("li_content", [0.6, 0.75, 0.9])
+def test_stage_1_is_not_taken_for_anything_else(instruments, li_content):
+    """Its band drowns in fluorescence: where it is not seen, what is said is wide enough, or nothing."""
+    for one in instruments:
+        found = one.graphite(li_content)
+        assert found.regime in (Regime.DENSE, Regime.STAGE_2, Regime.UNDETERMINED)
+        if found.regime is not Regime.UNDETERMINED:
+            assert abs(found.li_content.value - li_content) < 3 * found.li_content.sigma
+
+
+def test_errors_cover_the_truth_neither_always_nor_rarely(instruments):
+    draw = np.random.default_rng(7)
+    pulls = []
+    for one in instruments:
+        for li_content in (
+            *draw.uniform(0.0, 0.06, 6),
+            *draw.uniform(0.14, 0.33, 14),
+        ):
+            found = one.graphite(float(li_content))
+            assert found.regime is not Regime.UNDETERMINED
+            pulls.append((found.li_content.value - li_content) / found.li_content.sigma)
+    assert 0.55 < np.mean(np.abs(pulls) < 1) < 0.95
+    assert np.abs(pulls).max() < 4
+
+
+def test_a_spectrum_without_light_says_nothing(instruments):
+    found = instruments[0].graphite(0.2, power_mw=0.0)
+    assert found.regime is Regime.UNDETERMINED
+    assert np.isnan(found.li_content.value)
+
+
+def test_cosmic_rays_are_found_and_lines_are_not():
+    rays = Instrument(3, rays_per_pixel_s=3e-4)
+    none = Instrument(3, rays_per_pixel_s=0.0)
+    for one in (rays, none):
+        electrons = one.probe.silicon(5.0, EXPOSURE_S)
+        hit = np.array([one.count(electrons) for _ in range(40)], dtype=float)
+        clean = 0.5 * (electrons + 0.05 * EXPOSURE_S) + 300.0
+        sigma = np.sqrt(np.maximum(0.5 * (clean - 300.0), 1.0) + 4.0)
+        struck = hit - clean > 12 * sigma
+        flagged = np.array([cosmic_rays(frame, sigma, DETECTOR.line_width_pixels) for frame in hit])
+        if one is none:
+            assert flagged.sum() == 0
+        else:
+            assert struck.sum() > 100
+            assert np.mean(flagged[struck]) > 0.9
+            assert np.mean(flagged[~struck]) < 0.05
+
+
+def test_a_spectrum_that_is_not_of_silicon_does_not_set_the_axis(instruments):
+    one = instruments[0]
+    with pytest.raises(AxisError, match="silicon"):
+        calibrated_axis(*one.reduced(one.probe.graphite(0.0, POWER_MW, EXPOSURE_S)), PAPER)
+
+
+def test_saturated_and_mismatched_counts_are_refused():
+    full = np.full(NOMINAL.pixels, 65535)
+    with pytest.raises(CountsError, match="saturated"):
+        reduced(full, np.zeros(NOMINAL.pixels), np.zeros(NOMINAL.pixels), DETECTOR)
+    with pytest.raises(CountsError, match=r"shape \(1024,\), the dark one \(512,\)"):
+        reduced(full, np.zeros(512), np.zeros(512), DETECTOR)
+
+
+def test_particles_differ_and_neighbours_are_alike():
+    probe = RamanProbe(NOMINAL, HiddenSpectrograph(), 5)
+    graphite = electrode("graphite", 0.3, 0.05)
+    far = [probe.li_content(graphite, 100.0 * i, 70.0 * j) for i in range(20) for j in range(20)]
+    assert np.std(far) == pytest.approx(0.05, rel=0.2)
+    near = [probe.li_content(graphite, 100.0 * i + 0.5, 0.0) - probe.li_content(graphite, 100.0 * i, 0.0)
+            for i in range(20)]  # fmt: skip
+    assert np.std(near) < 0.01
+
+
+def test_axis_on_paper_is_that_of_the_instrument():
+    np.testing.assert_allclose(axis_on_paper(PAPER), NOMINAL.shift_per_cm())
