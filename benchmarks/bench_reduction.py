@@ -177,7 +177,7 @@ def speed(repeats: int = 20) -> dict[str, float]:
 
 def main() -> None:
     """Print both tables and the speed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--noise", type=int, default=120, help="exposures per state, four states")
     parser.add_argument("--instruments", type=int, default=40)
     parser.add_argument("--states", type=int, default=10, help="states per instrument")

@@ -133,7 +133,7 @@ def reduced(
     """Expose, reduce, fit and align."""
     shots = [instrument.take("A1", EXPOSURE_S, states) for _, states in exposures]
     quality = [Exposure(monitor(counts, EXPOSURE_S), BeamQuality.VALID) for _, counts in shots]
-    frames = [frame for frame, _ in shots]
+    frames: Any = [frame for frame, _ in shots]
     fitted = reduce_and_fit(frames, quality, known.chain, phases_of(cell), options=known.options)
     start_s = np.array([start for start, _ in exposures])
     times = FrameTimes(np.arange(len(shots)), start_s, np.full(len(shots), EXPOSURE_S))

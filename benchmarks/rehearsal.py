@@ -274,9 +274,8 @@ def stored_run(one: Beamline, catalog: Any) -> Any:
 def cycled(one: Beamline, group: list[Any]) -> Cycled:
     """A cell with the cycler's own account of its program."""
     report = report_of(group)
-    program = json.loads(
-        epics.caget(f"{one.channel(report.name)}Program", as_string=True, use_monitor=False, timeout=10)
-    )
+    text = epics.caget(f"{one.channel(report.name)}Program", as_string=True, use_monitor=False, timeout=10)
+    program = json.loads(str(text))
     asked = program["end_record"] - program["first_record"]
     return Cycled(report, program, asked - records(group[-1]).sizes["record"])
 

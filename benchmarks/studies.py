@@ -142,7 +142,7 @@ def recovery_table(found: Sequence[Outcome], names: Sequence[str]) -> str:
     for study in map(load_study, names):
         for world in worlds_of(study):
             own = _of(found, study.id, world)
-            share = np.mean([one.recovered for one in own])
+            share = float(np.mean([one.recovered for one in own]))
             goal = f">= {WITH:.0%}" if world is World.EFFECT else f"<= {WITHOUT:.0%}"
             met = verdict(-share, -WITH) if world is World.EFFECT else verdict(share, WITHOUT)
             count = sum(one.recovered for one in own)

@@ -60,7 +60,9 @@ class SecondWorld:
         hidden = hidden_of(settings)
         masses = {name: hidden.cell(name).active_mass for name in settings.cells}
         self._name = next(iter(settings.cells))
-        self._cell = fresh_slots(settings.cells, settings.seed, settings.dt_s, masses)[self._name].cell
+        hosts = {name: hidden.cell(name).host for name in settings.hosts}
+        slots = fresh_slots(settings.cells, settings.seed, settings.dt_s, masses, hosts)
+        self._cell = slots[self._name].cell
         self._beam = make_beam(settings)
         with tempfile.TemporaryDirectory() as folder:
             self._instrument = make_diffractometer(settings, Path(folder))
@@ -102,7 +104,7 @@ class SecondWorld:
         )
         while self._time_s < end_s:
             self._step()
-            exposure.live(self._time_s - self._dt_s, self._time_s, self._beam, True, self._state)
+            exposure.live(self._time_s - self._dt_s, self._time_s, True, self._state)
         message = json.loads(json.dumps(exposure.answer(self._t0_unix_s)))
         instrument = self._instrument
         in_beam = instrument.changer.in_beam(*instrument.stage.position_mm, tuple(message["slit_mm"]))

@@ -193,7 +193,7 @@ def _gaps(config: Config, uid: str) -> str:
     absent_s = report.time_s[ABSENT]
     if not absent_s:
         return ""
-    missed = report.missed.get(NO_SESSION, 0)
+    missed = sum(one.missed.get(NO_SESSION, 0) for one in report.measurements.values())
     return f"{', then '.join(report.statuses)}; {absent_s:.0f} s without a session, {missed} occasions missed"
 
 
