@@ -105,6 +105,17 @@ def test_stage_1_is_not_taken_for_anything_else(instruments, li_content):
             assert abs(found.li_content.value - li_content) < 3 * found.li_content.sigma
 
 
+@pytest.mark.parametrize("li_content", [0.75, 0.9])
+@pytest.mark.parametrize("seed", range(6))
+def test_with_hardly_any_fluorescence_stage_1_is_seen(seed, li_content):
+    one = Instrument(seed)
+    one.probe = RamanProbe(NOMINAL, replace(HiddenSpectrograph.draw(seed), fluorescence=0.02), seed)
+    found = one.graphite(li_content, power_mw=20.0)
+    assert found.regime is Regime.DENSE
+    assert abs(found.li_content.value - li_content) < 3 * found.li_content.sigma
+    assert found.li_content.sigma < 0.05
+
+
 def test_errors_cover_the_truth_neither_always_nor_rarely(instruments):
     draw = np.random.default_rng(7)
     pulls = []
