@@ -37,7 +37,8 @@ from intercalate_sims.probes.detector import DetectorGeometry
 from intercalate_sims.probes.diffraction import truth_of
 from intercalate_sims.probes.monitors import DARK_PER_S, MonitorCounts
 from intercalate_sims.probes.powder import makeup_of
-from intercalate_sims.probes.station import DiffractionStation, Shot
+from intercalate_sims.probes.shot import Shot
+from intercalate_sims.probes.station import DiffractionStation
 
 SATURATION = 2.0**20 - 1
 FLUX = 4e9

@@ -84,19 +84,26 @@ class Beamline:
         return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-EX_SITU = "\n# Ex situ: "
-"""Begins the last part of both files: transfer vessel and laboratory."""
+RAMAN, EX_SITU = "\n# Raman: ", "\n# Ex situ: "
+"""Begin the last parts of both files: spectrometer; transfer vessel and laboratory."""
 
 
 def start_beamline(
-    folder: Path, *, rate: float = 1000.0, cell_model: str | None = None, ex_situ: bool = False
+    folder: Path,
+    *,
+    rate: float = 1000.0,
+    cell_model: str | None = None,
+    raman: bool = False,
+    ex_situ: bool = False,
 ) -> Beamline:
-    """Start world, cycler, beam and diffractometer; with `ex_situ`, transfer vessel and laboratory too."""
+    """Start world, cycler, beam and diffractometer; if asked, spectrometer, vessel and laboratory."""
     prefix = f"T{next(_numbers)}:"
     for name in ("simulated.toml", "simulation.toml"):
         text = (EXAMPLES / "config" / name).read_text()
-        assert text.count(EX_SITU) == 1, name
-        text = text if ex_situ else text.split(EX_SITU)[0]
+        assert (text.count(RAMAN), text.count(EX_SITU)) == (1, 1), name
+        always, optional = text.split(RAMAN)
+        for_raman, for_ex_situ = optional.split(EX_SITU)
+        text = always + (RAMAN + for_raman if raman else "") + (EX_SITU + for_ex_situ if ex_situ else "")
         text = text.replace("SIM:", prefix)
         text = text.replace("15064", str(CYCLER_PORT)).replace("15065", str(DIFFRACTOMETER_PORT))
         text = text.replace("15066", str(REPEATER_PORT)).replace("15067", str(BEAM_PORT))

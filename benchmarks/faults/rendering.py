@@ -107,7 +107,7 @@ class SecondWorld:
             exposure.live(self._time_s - self._dt_s, self._time_s, True, self._state)
         message = json.loads(json.dumps(exposure.answer(self._t0_unix_s)))
         instrument = self._instrument
-        in_beam = instrument.changer.in_beam(*instrument.stage.position_mm, tuple(message["slit_mm"]))
+        in_beam = instrument.changer.in_beam(*instrument.stage.position_mm, tuple(message["size_mm"]))
         frame, _, _ = instrument.station.take(
             instrument.shot(message, end_s - start_s, in_beam), entry["counter"]
         )

@@ -11,18 +11,22 @@ from intercalate_plans.example import charge_scan_discharge
 from intercalate_plans.log import note
 from intercalate_plans.operando import operando
 from intercalate_plans.preflight import preflight
+from intercalate_plans.raman import calibrate_shift, focus_laser, map_raman
 from intercalate_plans.reference import reference_scan, take_background
 
 __all__ = [
     "align_cell",
     "bring_back",
     "calibrate_geometry",
+    "calibrate_shift",
     "charge_discharge",
     "charge_scan_discharge",
     "continue_experiment",
     "count_frames",
     "ex_situ",
+    "focus_laser",
     "in_situ",
+    "map_raman",
     "note",
     "operando",
     "operando_cells",

@@ -8,17 +8,17 @@ from bluesky.utils import MsgGenerator
 
 from intercalate.beam_quality import BeamQuality
 from intercalate.calibrations import Kind
-from intercalate.devices.roles import MeasuresDiffraction
-from intercalate.orchestration.annotations import FURTHER_METADATA, STATION, for_queue, number, place
+from intercalate.devices.roles import MeasuresCells
+from intercalate.orchestration.annotations import DIFFRACTOMETER, FURTHER_METADATA, for_queue, number, place
 from intercalate.orchestration.calibrating import calibration_run, keep, monitor_counts
-from intercalate.orchestration.checking import require_role
+from intercalate.orchestration.checking import require_station
 from intercalate.orchestration.waiting import in_thread, trigger_and_wait
 from intercalate.reduction.window import Window, find_window
 
 
 @for_queue(
     "Find the centre and edges of a cell's window by transmission.",
-    station=STATION,
+    station=DIFFRACTOMETER,
     place=place(),
     half_range_mm=number("Scanned on either side of the position on paper, mm.", 0.5, 20),
     step_mm=number("Step, mm.", 0.02, 5),
@@ -26,7 +26,7 @@ from intercalate.reduction.window import Window, find_window
     md=FURTHER_METADATA,
 )
 def align_cell(
-    station: MeasuresDiffraction,
+    station: MeasuresCells,
     place: str,
     half_range_mm: float = 4.5,
     step_mm: float = 0.25,
@@ -62,7 +62,7 @@ def align_cell(
     LimitError
         Before anything moves, if the scan leaves the travel of an axis.
     """
-    require_role(station, MeasuresDiffraction, "station")
+    require_station(station, "xrd")
     if not 0 < step_mm < half_range_mm:
         raise ValueError(f"step_mm is {step_mm:g}; it must be above 0 and below half_range_mm")
     offsets = np.arange(-half_range_mm, half_range_mm + step_mm / 2, step_mm)
@@ -98,7 +98,8 @@ def align_cell(
             yield from bps.mv(axis, centre_mm + offset)
             yield from trigger_and_wait(monitors)
             yield from bps.create(name="transmission")
-            i0, it, _ = yield from monitor_counts(station)
+            counts = yield from monitor_counts(station)
+            i0, it = counts["i0_counts"], counts["it_counts"]
             yield from bps.read(changer)
             yield from bps.save()
             # Without beam both monitors still count their own dark: a ratio of noise is no transmission.

@@ -12,9 +12,10 @@ from bluesky.utils import MsgGenerator
 
 from intercalate.calibrations import Kind, exposure_key
 from intercalate.correction_chain import dark_of
-from intercalate.devices.roles import MeasuresDiffraction
+from intercalate.devices.roles import MeasuresCells
 from intercalate.orchestration.annotations import (
     COUNT,
+    DIFFRACTOMETER,
     EXPOSURE,
     FURTHER_METADATA,
     STATION,
@@ -30,7 +31,7 @@ from intercalate.orchestration.calibrating import (
 )
 from intercalate.orchestration.checking import (
     check_exposure,
-    require_role,
+    require_station,
 )
 from intercalate.orchestration.waiting import in_thread
 from intercalate.reduction.geometry import (
@@ -51,7 +52,7 @@ from intercalate.reduction.pixels import average_dark, blind_pixels, flat_field
     md=FURTHER_METADATA,
 )
 def take_darks(
-    station: MeasuresDiffraction,
+    station: MeasuresCells,
     exposures_s: Sequence[float],
     count: int = 10,
     *,
@@ -75,7 +76,7 @@ def take_darks(
     str
         Unique id of the run.
     """
-    require_role(station, MeasuresDiffraction, "station")
+    require_station(station)
     for exposure_s in exposures_s:
         check_exposure(exposure_s, count)
 
@@ -87,14 +88,18 @@ def take_darks(
             taken = yield from take(station, count, exposure_s)
             dark = yield from in_thread(lambda: average_dark((one.frame for one in taken), exposure_s))  # noqa: B023
             blind = blind_pixels(dark)
-            live_s = sum(one.live_time_s for one in taken)
+            live_s = sum(one.counts["live_time_s"] for one in taken)
+            dark_per_s = {
+                f"{name.removesuffix('_counts')}_dark_per_s": sum(one.counts[name] for one in taken) / live_s
+                for name in taken[0].counts
+                if name.endswith("_counts")
+            }
             values = {
                 "exposure_s": exposure_s,
                 "frames": count,
                 "median_counts": float(np.median(dark.mean)),
                 "blind_pixels": int(blind.sum()),
-                "i0_dark_per_s": sum(one.i0_counts for one in taken) / live_s,
-                "it_dark_per_s": sum(one.it_counts for one in taken) / live_s,
+                **dark_per_s,
             }
             arrays = {"mean": dark.mean, "variance": dark.variance, "blind": blind}
             yield from keep(station, Kind.DARK, run, values, key=exposure_key(exposure_s), arrays=arrays)
@@ -104,13 +109,13 @@ def take_darks(
 
 @for_queue(
     "Find geometry and photon energy from the rings of a calibrant.",
-    station=STATION,
+    station=DIFFRACTOMETER,
     calibrant=choice("What the calibrant is.", "Calibrant", CALIBRANTS),
     exposure_s=EXPOSURE,
     md=FURTHER_METADATA,
 )
 def calibrate_geometry(
-    station: MeasuresDiffraction,
+    station: MeasuresCells,
     calibrant: str = "LaB6",
     exposure_s: float = 60.0,
     *,
@@ -141,7 +146,7 @@ def calibrate_geometry(
     GeometryError
         If the frame gives no geometry, or one at quite another energy.
     """
-    require_role(station, MeasuresDiffraction, "station")
+    require_station(station, "xrd")
     check_exposure(exposure_s)
     place = station.changer.find(content=calibrant)
     dark = station.calibrations.store.need(Kind.DARK, exposure_key(exposure_s))
@@ -186,13 +191,13 @@ def calibrate_geometry(
 
 @for_queue(
     "Measure the efficiency of each pixel with a sample that radiates evenly.",
-    station=STATION,
+    station=DIFFRACTOMETER,
     exposure_s=EXPOSURE,
     count=COUNT,
     md=FURTHER_METADATA,
 )
 def take_flat(
-    station: MeasuresDiffraction,
+    station: MeasuresCells,
     exposure_s: float = 300.0,
     count: int = 8,
     *,
@@ -225,7 +230,7 @@ def take_flat(
     PixelError
         If the frames are too faint or saturated.
     """
-    require_role(station, MeasuresDiffraction, "station")
+    require_station(station, "xrd")
     check_exposure(exposure_s, count)
     place = station.changer.find(content="fluorescence")
     store = station.calibrations.store

@@ -6,7 +6,7 @@ from typing import Any
 from bluesky.utils import MsgGenerator
 
 from intercalate.contract import CYCLER_NAMES, STATION_NAMES
-from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
+from intercalate.devices.roles import CyclesCells, MeasuresCells
 from intercalate.orchestration.annotations import (
     FURTHER_METADATA,
     TAKE_UP,
@@ -35,7 +35,7 @@ from intercalate.orchestration.tasks import CellTask
 )
 def operando_cells(
     cyclers: Sequence[CyclesCells],
-    stations: Sequence[MeasuresDiffraction],
+    stations: Sequence[MeasuresCells],
     cells: Sequence[dict[str, Any]],
     *,
     on_abort: str,
@@ -98,7 +98,7 @@ def operando_cells(
 )
 def in_situ(
     cyclers: Sequence[CyclesCells],
-    stations: Sequence[MeasuresDiffraction],
+    stations: Sequence[MeasuresCells],
     cells: Sequence[dict[str, Any]],
     *,
     on_abort: str,
@@ -149,14 +149,14 @@ def _experiment(
     plan_name: str,
     mode: str,
     cyclers: Sequence[CyclesCells],
-    stations: Sequence[MeasuresDiffraction],
+    stations: Sequence[MeasuresCells],
     on_abort: str,
     on_client_lost: str,
     take_up: bool,
     md: dict[str, Any] | None,
 ) -> Experimenting:
     for station in stations:
-        require_role(station, MeasuresDiffraction, "stations")
+        require_role(station, MeasuresCells, "stations")
     for cycler in cyclers:
         require_role(cycler, CyclesCells, "cyclers")
     abort, lost = as_loss(on_abort, "on_abort"), as_loss(on_client_lost, "on_client_lost")

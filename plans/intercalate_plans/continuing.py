@@ -7,7 +7,7 @@ from typing import Any
 from bluesky.utils import MsgGenerator
 
 from intercalate.contract import CYCLER_NAMES, STATION_NAMES
-from intercalate.devices.roles import CyclesCells, KnowsRuns, MeasuresDiffraction
+from intercalate.devices.roles import CyclesCells, KnowsRuns, MeasuresCells
 from intercalate.orchestration.annotations import FURTHER_METADATA, device, devices, flag, for_queue, text
 from intercalate.orchestration.assembling import Experimenting
 from intercalate.orchestration.checking import require_role
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 )
 def continue_experiment(
     cyclers: Sequence[CyclesCells],
-    stations: Sequence[MeasuresDiffraction],
+    stations: Sequence[MeasuresCells],
     archive: KnowsRuns,
     uid: str = "",
     *,
@@ -72,7 +72,7 @@ def continue_experiment(
     """
     require_role(archive, KnowsRuns, "archive")
     for station in stations:
-        require_role(station, MeasuresDiffraction, "stations")
+        require_role(station, MeasuresCells, "stations")
     for cycler in cyclers:
         require_role(cycler, CyclesCells, "cyclers")
     left = what_is_left(archive, uid or None)

@@ -18,7 +18,7 @@ from intercalate.orchestration.checking import (
 
 @for_queue(
     "Take frames of a sample at rest.",
-    detector=device("Takes the frames.", "diffractometer"),
+    detector=device("Takes the frames.", "diffractometer", "raman_spectrometer"),
     count=COUNT,
     exposure_s=number("Exposure of each, s.", 0.001, MAX_EXPOSURE_S),
     md=FURTHER_METADATA,
@@ -58,7 +58,7 @@ def count_frames(
 
 @for_queue(
     "Take a frame at each point of a line or grid across the sample.",
-    detector=device("Takes the frames.", "diffractometer"),
+    detector=device("Takes the frames.", "diffractometer", "raman_spectrometer"),
     changer=device("Moves the sample.", "changer"),
     x_start_mm=number("First column, mm.", -100, 100),
     x_stop_mm=number("Last column, mm.", -100, 100),

@@ -7,7 +7,7 @@ from typing import Any
 from bluesky.utils import MsgGenerator
 
 from intercalate.contract import CYCLER_NAMES, STATION_NAMES, VesselLocation, VesselSeal
-from intercalate.devices.roles import CarriesCells, CyclesCells, MeasuresDiffraction
+from intercalate.devices.roles import CarriesCells, CyclesCells, MeasuresCells
 from intercalate.orchestration.annotations import (
     FURTHER_METADATA,
     TAKE_UP,
@@ -40,7 +40,7 @@ from intercalate.orchestration.waiting import in_thread, wait_until_done
 )
 def ex_situ(
     cyclers: Sequence[CyclesCells],
-    stations: Sequence[MeasuresDiffraction],
+    stations: Sequence[MeasuresCells],
     vessel: CarriesCells,
     task: dict[str, Any],
     transfer: dict[str, Any],
@@ -91,7 +91,7 @@ def ex_situ(
     """
     require_role(vessel, CarriesCells, "vessel")
     for station in stations:
-        require_role(station, MeasuresDiffraction, "stations")
+        require_role(station, MeasuresCells, "stations")
     for cycler in cyclers:
         require_role(cycler, CyclesCells, "cyclers")
     (cell_task,), wanted = CellTask.all_of([task]), TransferTask.of(transfer)
@@ -129,7 +129,7 @@ def ex_situ(
     max_minutes=number("Within which it must arrive, min.", 0.1, 100_000),
 )
 def bring_back(
-    vessel: CarriesCells, stations: Sequence[MeasuresDiffraction], max_minutes: float = 120.0
+    vessel: CarriesCells, stations: Sequence[MeasuresCells], max_minutes: float = 120.0
 ) -> MsgGenerator[None]:
     """Bring a transfer vessel back to the glovebox and put the cell in it back on the sample changer.
 
@@ -149,7 +149,7 @@ def bring_back(
     """
     require_role(vessel, CarriesCells, "vessel")
     for station in stations:
-        require_role(station, MeasuresDiffraction, "stations")
+        require_role(station, MeasuresCells, "stations")
     place = str((yield from in_thread(lambda: vessel.holder.get(use_monitor=False))))
     for ask in (
         lambda: vessel.carry(str(VesselLocation.GLOVEBOX), 60 * max_minutes),

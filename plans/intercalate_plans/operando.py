@@ -6,7 +6,7 @@ from bluesky.utils import MsgGenerator
 
 from intercalate.cell import Cell
 from intercalate.contract import CYCLER_NAMES
-from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
+from intercalate.devices.roles import CyclesCells, MeasuresCells
 from intercalate.orchestration import When
 from intercalate.orchestration.annotations import (
     EXPOSURE,
@@ -23,15 +23,16 @@ from intercalate.orchestration.checking import (
     as_loss,
     check_exposure,
     require_role,
+    require_station,
 )
 from intercalate.orchestration.tasks import CellTask, MeasurementTask
 from intercalate.protocol import Protocol
 
 
 @for_queue(
-    "Run a protocol on one cell and take diffraction frames beside it.",
+    "Run a protocol on one cell and take frames or spectra beside it.",
     cycler=device("Channel the cell is on.", *CYCLER_NAMES),
-    station=device("Takes the frames.", "xrd"),
+    station=device("Takes the frames.", "xrd", "raman"),
     cell=mapping("The cell."),
     protocol=mapping("What to do to it."),
     when=mapping("When a frame is due: every, at, on, any, all."),
@@ -39,13 +40,14 @@ from intercalate.protocol import Protocol
     on_abort=loss("What becomes of the cell when this plan aborts."),
     on_client_lost=loss("What becomes of the cell when this session dies."),
     initial_soc=number("State of charge at the start, 0 to 1.", 0, 1, optional=True),
-    budget_MGy=number("Most that the spot may get in the life of the cell, MGy.", 0, 1e6, optional=True),
+    budget_MGy=number("Most that the spot may get of X-rays in its life, MGy.", 0, 1e6, optional=True),
+    budget_J_cm2=number("Most that the spot may get of a laser in its life, J/cm2.", 0, 1e15, optional=True),
     take_up=TAKE_UP,
     md=FURTHER_METADATA,
 )
 def operando(
     cycler: CyclesCells,
-    station: MeasuresDiffraction,
+    station: MeasuresCells,
     cell: Cell | dict[str, Any],
     protocol: Protocol | dict[str, Any],
     when: When | dict[str, Any],
@@ -55,10 +57,11 @@ def operando(
     on_client_lost: str,
     initial_soc: float | None = None,
     budget_MGy: float | None = None,
+    budget_J_cm2: float | None = None,
     take_up: bool = False,
     md: dict[str, Any] | None = None,
 ) -> MsgGenerator[str]:
-    """Run a protocol on one cell and take diffraction frames beside it.
+    """Run a protocol on one cell and take frames or spectra beside it.
 
     The cycler executes the protocol by itself; this plan collects its records and takes a frame
     whenever one is due. A frame that cannot be taken is counted as missed, with the reason, and the
@@ -80,8 +83,9 @@ def operando(
         `continue` or `rest`: what becomes of the cell when the plan aborts, or the session dies.
     initial_soc
         State of charge at the start, 0 to 1.
-    budget_MGy
-        Most that the spot may get in the life of the cell; without it, there is no end.
+    budget_MGy, budget_J_cm2
+        Most that the spot may get in the life of the cell, of X-rays or of a laser; without it, there is no
+        end.
     take_up
         Go on with the program that a session which is gone has left running; the run has all records from
         the first, and frames from now.
@@ -91,7 +95,8 @@ def operando(
     Returns
     -------
     str
-        Unique id of the run: records in the stream `cycling`, frames in `xrd`.
+        Unique id of the run: records in the stream `cycling`, frames in that of the technique, `xrd` or
+        `raman`.
 
     Raises
     ------
@@ -99,15 +104,19 @@ def operando(
         Before anything moves, if something asked for cannot be.
     """
     require_role(cycler, CyclesCells, "cycler")
-    require_role(station, MeasuresDiffraction, "station")
+    require_station(station)
     check_exposure(exposure_s)
     abort, lost = as_loss(on_abort, "on_abort"), as_loss(on_client_lost, "on_client_lost")
-    measurement = MeasurementTask(
-        instrument=station.name,
-        when=When.of(when),
-        exposure_s=exposure_s,
-        budget_MGy="unlimited" if budget_MGy is None else budget_MGy,
-    )
+    given = {"budget_MGy": budget_MGy, "budget_J_cm2": budget_J_cm2}
+    budgets = {key: value for key, value in given.items() if value is not None}
+    asked = {
+        "name": station.technique,
+        "instrument": station.name,
+        "when": When.of(when),
+        "exposure_s": exposure_s,
+        **(budgets or {station.dose.scale.budget: "unlimited"}),
+    }
+    measurement = MeasurementTask.model_validate(asked)
     experiment = Experimenting(
         "operando", "operando", [cycler], [station], abort, lost, taken_up=take_up, md=md
     )

@@ -17,7 +17,7 @@ from intercalate import streams
 from intercalate.calibrations import CalibrationError, Kind, exposure_key
 from intercalate.cell import Cell
 from intercalate.contract import CYCLER_NAMES, OnLoss
-from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
+from intercalate.devices.roles import CyclesCells, MeasuresCells
 from intercalate.orchestration import preflight as checks
 from intercalate.orchestration.annotations import (
     FURTHER_METADATA,
@@ -36,6 +36,7 @@ from intercalate.orchestration.checking import (
     bound,
     check_exposure,
     require_role,
+    require_station,
 )
 from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.tasks import cycler_of
@@ -70,7 +71,7 @@ _OF_FRAMES = ("shutter", "I0", "test frame", "disk", "clocks", "calibrations")
 )
 def preflight(
     cyclers: Sequence[CyclesCells],
-    station: MeasuresDiffraction,
+    station: MeasuresCells,
     place: str,
     cell: Cell | dict[str, Any],
     protocol: Protocol | dict[str, Any],
@@ -126,7 +127,7 @@ def preflight(
     ProtocolError, CellError, TasksError, ValueError
         Before anything moves, if something asked for cannot be.
     """
-    require_role(station, MeasuresDiffraction, "station")
+    require_station(station, "xrd")
     for one in cyclers:
         require_role(one, CyclesCells, "cyclers")
     if exposure_s is not None:
@@ -241,7 +242,8 @@ def preflight(
 
     def i0_per_s() -> MsgGenerator[float]:
         yield from trigger_and_wait(station.monitors)
-        i0, _, live_s = yield from monitor_counts(station)
+        counts = yield from monitor_counts(station)
+        i0, live_s = counts["i0_counts"], counts["live_time_s"]
         return i0 / live_s if live_s > 0 else math.nan
 
     def exposure(exposure_s: float) -> MsgGenerator[None]:

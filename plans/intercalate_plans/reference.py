@@ -8,12 +8,12 @@ from bluesky.utils import MsgGenerator
 from intercalate.calibrations import Calibration, Kind, exposure_key
 from intercalate.contract import CYCLER_NAMES
 from intercalate.correction_chain import arrays_of, chain_of, transmitted
-from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
+from intercalate.devices.roles import CyclesCells, MeasuresCells
 from intercalate.orchestration.annotations import (
     COUNT,
+    DIFFRACTOMETER,
     EXPOSURE,
     FURTHER_METADATA,
-    STATION,
     device,
     for_queue,
     place,
@@ -22,6 +22,7 @@ from intercalate.orchestration.calibrating import Taken, calibration_run, keep, 
 from intercalate.orchestration.checking import (
     check_exposure,
     require_role,
+    require_station,
 )
 from intercalate.orchestration.waiting import in_thread
 from intercalate.reduction import Pattern
@@ -30,13 +31,13 @@ from intercalate.reduction.chain import ReductionChain, mean_pattern
 
 @for_queue(
     "Measure the pattern of an empty cell.",
-    station=STATION,
+    station=DIFFRACTOMETER,
     exposure_s=EXPOSURE,
     count=COUNT,
     md=FURTHER_METADATA,
 )
 def take_background(
-    station: MeasuresDiffraction,
+    station: MeasuresCells,
     exposure_s: float = 60.0,
     count: int = 8,
     *,
@@ -65,7 +66,7 @@ def take_background(
     CalibrationError
         Before anything moves, if a calibration is missing.
     """
-    require_role(station, MeasuresDiffraction, "station")
+    require_station(station, "xrd")
     check_exposure(exposure_s, count)
     place = station.changer.find(content="empty")
     chain, used = _chain(station, exposure_s)
@@ -86,7 +87,7 @@ def take_background(
 
 @for_queue(
     "Measure a pristine cell at open circuit.",
-    station=STATION,
+    station=DIFFRACTOMETER,
     cycler=device("Channel the cell is on.", *CYCLER_NAMES),
     place=place(),
     exposure_s=EXPOSURE,
@@ -94,7 +95,7 @@ def take_background(
     md=FURTHER_METADATA,
 )
 def reference_scan(
-    station: MeasuresDiffraction,
+    station: MeasuresCells,
     cycler: CyclesCells,
     place: str,
     exposure_s: float = 60.0,
@@ -129,7 +130,7 @@ def reference_scan(
     CalibrationError, ValueError
         Before anything moves, if a calibration is missing, the place is none, or the cell is cycled.
     """
-    require_role(station, MeasuresDiffraction, "station")
+    require_station(station, "xrd")
     require_role(cycler, CyclesCells, "cycler")
     check_exposure(exposure_s, count)
     station.changer.position_mm(place)
@@ -150,7 +151,7 @@ def reference_scan(
     )
 
 
-def _chain(station: MeasuresDiffraction, exposure_s: float) -> tuple[ReductionChain, dict[str, Calibration]]:
+def _chain(station: MeasuresCells, exposure_s: float) -> tuple[ReductionChain, dict[str, Calibration]]:
     calibrations = station.calibrations
     return chain_of(
         calibrations.store.in_use(),
@@ -162,7 +163,7 @@ def _chain(station: MeasuresDiffraction, exposure_s: float) -> tuple[ReductionCh
 
 
 def _mean_pattern(
-    station: MeasuresDiffraction,
+    station: MeasuresCells,
     chain: ReductionChain,
     used: dict[str, Calibration],
     exposure_s: float,
@@ -174,7 +175,7 @@ def _mean_pattern(
     dark_per_s = used[f"{Kind.DARK}:{exposure_key(exposure_s)}"].values["it_dark_per_s"]
 
     def pattern(one: Taken) -> Pattern:
-        monitor = transmitted(one.it_counts, one.live_time_s, dark_per_s)
+        monitor = transmitted(one.counts["it_counts"], one.counts["live_time_s"], dark_per_s)
         return chain.reduce(one.frame, monitor=monitor).pattern
 
     return (yield from in_thread(lambda: mean_pattern([pattern(one) for one in taken])))

@@ -1,5 +1,7 @@
 """The processes of the simulated beamline, made from its settings."""
 
+import json
+import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from intercalate_sims.irradiation import BeamEffect
 from intercalate_sims.ring import Ring
 from intercalate_sims.settings import (
     LABORATORY,
+    RAMAN,
     DiffractometerServer,
     HolderSettings,
     SimulationSettings,
@@ -21,8 +24,11 @@ from intercalate_sims.vessel import Vessel
 
 if TYPE_CHECKING:
     from intercalate_sims.iocs.beam import SimulatedBeam
-    from intercalate_sims.iocs.diffractometer import SimulatedDiffractometer
+    from intercalate_sims.iocs.frame_instrument import FrameInstrument
+    from intercalate_sims.iocs.laser import LaserPVs
     from intercalate_sims.iocs.transfer_vessel import SimulatedTransferVessel
+    from intercalate_sims.laser import LaserBeam
+    from intercalate_sims.probes.raman_station import HiddenRaman
     from intercalate_sims.world import World
 
 
@@ -77,6 +83,27 @@ def make_tube(settings: SimulationSettings) -> dict[str, Beam]:
     return {LABORATORY: Beam(Ring(found.tube_current_ma, None), found.flux_photons_s, optics)}
 
 
+def hidden_raman(settings: SimulationSettings) -> "HiddenRaman":
+    """By how much the spectrometer differs from its settings."""
+    from intercalate_sims.probes.raman_station import HiddenRaman
+
+    return HiddenRaman.draw(settings.seed, tuple(settings.holders))
+
+
+def make_laser(settings: SimulationSettings) -> "dict[str, LaserBeam]":
+    """The laser of the spectrometer, if there is one, by the name of its instrument."""
+    from intercalate_sims.laser import LaserBeam
+
+    found = settings.raman
+    if found is None:
+        return {}
+    # The area of a square of this side is that of the spot.
+    side_mm = math.sqrt(math.pi / 4) * found.spot_um / 1000.0
+    return {
+        RAMAN: LaserBeam(found.wavelength_nm, side_mm, found.power_mw, hidden_raman(settings).power_share)
+    }
+
+
 def make_vessel(settings: SimulationSettings) -> Vessel | None:
     """The transfer vessel, which takes any holder with a cell."""
     found = settings.transfer_vessel
@@ -107,7 +134,7 @@ def make_world(settings: SimulationSettings, layout: Layout) -> "World":
         dt_s=settings.dt_s,
         state_path=layout.state,
         beam=make_beam(settings),
-        other_beams=make_tube(settings),
+        other_beams={**make_tube(settings), **make_laser(settings)},
         vessel=make_vessel(settings),
         active_mass={name: hidden.cell(name).active_mass for name in settings.cells},
         hosts={name: hidden.cell(name).host for name in settings.hosts},
@@ -147,7 +174,7 @@ def make_tube_ioc(settings: SimulationSettings, folder: Path) -> "SimulatedBeam"
     return SimulatedBeam(settings.laboratory_xrd.beam_prefix, link, description, TubePVs)
 
 
-def make_diffractometer(settings: SimulationSettings, folder: Path) -> "SimulatedDiffractometer":
+def make_diffractometer(settings: SimulationSettings, folder: Path) -> "FrameInstrument":
     """The diffractometer at the beamline."""
     hidden = hidden_of(settings)
     changer = make_changer(settings.holders, hidden)
@@ -156,7 +183,7 @@ def make_diffractometer(settings: SimulationSettings, folder: Path) -> "Simulate
     )
 
 
-def make_laboratory(settings: SimulationSettings, folder: Path) -> "SimulatedDiffractometer":
+def make_laboratory(settings: SimulationSettings, folder: Path) -> "FrameInstrument":
     """The diffractometer to which cells are carried."""
     found = settings.laboratory_xrd
     assert found is not None
@@ -173,7 +200,7 @@ def _diffractometer(
     hidden: Hidden,
     folder: Path,
     at: str | None = None,
-) -> "SimulatedDiffractometer":
+) -> "FrameInstrument":
     """A diffractometer; what is hidden of it goes to a file beside the truth about its frames.
 
     Parameters
@@ -181,7 +208,7 @@ def _diffractometer(
     at
         Its name, where cells are carried to it: its tube is not polarised, and it has its own noise.
     """
-    from intercalate_sims.iocs.diffractometer import DiffractometerSettings, SimulatedDiffractometer
+    from intercalate_sims.iocs.frame_instrument import FrameInstrument, InstrumentSettings
     from intercalate_sims.link import InstrumentLink
     from intercalate_sims.probes.detector import DetectorGeometry
     from intercalate_sims.probes.powder import makeup_of
@@ -201,15 +228,48 @@ def _diffractometer(
     station = DiffractionStation(nominal, hidden, makeups, seed)
     suffix = "" if at is None else f"_{at}"
     hidden.write(folder / f"hidden{suffix}.json", station.geometry.poni())
-    return SimulatedDiffractometer(
+    return FrameInstrument(
         found.prefix,
         InstrumentLink(Layout(folder).address, at),
         station,
         changer,
-        DiffractometerSettings(
+        InstrumentSettings(
             description={"simulated": True, "seed": settings.seed},
             truth_path=folder / f"truth{suffix}.jsonl",
             clock_offset_s=found.clock_offset_s,
             clock_drift_ppm=found.clock_drift_ppm,
         ),
     )
+
+
+def make_raman(
+    settings: SimulationSettings, folder: Path, beamline: "FrameInstrument"
+) -> "tuple[FrameInstrument, LaserPVs]":
+    """The spectrometer and its laser; it looks at the stage of the diffractometer."""
+    from intercalate_sims.iocs.frame_instrument import FrameInstrument, InstrumentSettings
+    from intercalate_sims.iocs.laser import LaserMonitorPVs, LaserPVs, ObjectivePVs
+    from intercalate_sims.link import InstrumentLink
+    from intercalate_sims.probes.raman import Spectrograph
+    from intercalate_sims.probes.raman_station import RamanStation
+
+    found, hidden = settings.raman, hidden_raman(settings)
+    assert found is not None
+    (folder / f"hidden_{RAMAN}.json").write_text(json.dumps(hidden.as_json(), indent=1))
+    beside_mm = (found.beside_mm[0] + hidden.beside_mm[0], found.beside_mm[1] + hidden.beside_mm[1])
+    link = InstrumentLink(Layout(folder).address, RAMAN)
+    instrument = FrameInstrument(
+        found.prefix,
+        link,
+        RamanStation(Spectrograph(laser_nm=found.wavelength_nm), hidden, settings.cells, settings.seed),
+        beamline.changer,
+        InstrumentSettings(
+            description={"simulated": True, "seed": settings.seed},
+            truth_path=folder / f"truth_{RAMAN}.jsonl",
+            clock_offset_s=found.clock_offset_s,
+            clock_drift_ppm=found.clock_drift_ppm,
+        ),
+        stage=beamline.stage,
+        objective=ObjectivePVs(prefix=found.laser_prefix, beside_mm=beside_mm),
+        monitors=LaserMonitorPVs,
+    )
+    return instrument, LaserPVs(prefix=found.laser_prefix, link=link)

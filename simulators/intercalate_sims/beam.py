@@ -79,6 +79,18 @@ class Beam:
         self.optics = optics
         self._whole_photons_s = flux_photons_s / optics.share
 
+    is_x_ray = True
+
+    @property
+    def energy_kev(self) -> float:
+        """Of a photon, as the monochromator's scale shows it."""
+        return self.optics.energy_kev
+
+    @property
+    def size_mm(self) -> tuple[float, float]:
+        """At the sample, horizontally and vertically."""
+        return self.optics.slit_h_mm, self.optics.slit_v_mm
+
     def set(self, time_s: float, changes: dict[str, Any]) -> None:
         """Change the optics at a cell time, or lose the beam for `dump_s`.
 

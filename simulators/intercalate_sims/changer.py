@@ -82,13 +82,13 @@ class Changer:
         holder = self._nearest(x_mm, y_mm, math.inf)
         return (x_mm - holder.x_mm, y_mm - holder.y_mm) if holder is not None else (0.0, 0.0)
 
-    def in_beam(self, x_mm: float, y_mm: float, slit_mm: tuple[float, float]) -> InBeam:
+    def in_beam(self, x_mm: float, y_mm: float, size_mm: tuple[float, float]) -> InBeam:
         """What a beam of this size (horizontal, vertical) meets with the stage at x, y."""
-        holder = self._nearest(x_mm, y_mm, math.hypot(*slit_mm) / 2)
+        holder = self._nearest(x_mm, y_mm, math.hypot(*size_mm) / 2)
         if holder is None:
             return InBeam(None, 0.0, 1.0, (0.0, 0.0))
         steps = (np.arange(_POINTS) + 0.5) / _POINTS - 0.5
-        beam_x, beam_y = np.meshgrid(x_mm + steps * slit_mm[0], y_mm + steps * slit_mm[1])
+        beam_x, beam_y = np.meshgrid(x_mm + steps * size_mm[0], y_mm + steps * size_mm[1])
         distance = np.hypot(beam_x - holder.x_mm, beam_y - holder.y_mm)
         return InBeam(
             holder,

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from intercalate_sims.beam import Beam
 from intercalate_sims.irradiation import Inactive, Spot
 from intercalate_sims.wire import JsonLines
 
@@ -12,6 +11,52 @@ KEV_J = 1.602176634e-16
 
 EXPOSURE_SAMPLES = 4
 """Equal parts of an exposure; of each, one state of the cell and the number of photons are kept."""
+
+
+class Light(Protocol):
+    """What an instrument shines at the sample.
+
+    Attributes
+    ----------
+    is_x_ray
+        Whether it does to a cell what X-rays do.
+    energy_kev
+        Of a photon.
+    size_mm
+        At the sample, horizontally and vertically.
+    """
+
+    is_x_ray: bool
+
+    @property
+    def energy_kev(self) -> float: ...
+
+    @property
+    def size_mm(self) -> tuple[float, float]: ...
+
+    def set(self, time_s: float, changes: dict[str, Any]) -> None:
+        """Change it at a cell time."""
+        ...
+
+    def photons(self, start_s: float, end_s: float) -> float:
+        """Photons at the sample between two cell times."""
+        ...
+
+    def full_photons_s(self) -> float:
+        """Photons per second, undisturbed."""
+        ...
+
+    def status(self, time_s: float) -> dict[str, Any]:
+        """What it shows."""
+        ...
+
+    def to_state(self) -> dict[str, Any]:
+        """What `restore` needs, JSON-able."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on as it was."""
+        ...
 
 
 @dataclass
@@ -22,8 +67,6 @@ class Exposure:
     ----------
     photons
         Through the instrument's shutter, in each equal part of the exposure.
-    current_ma_s
-        Integral of the ring current.
     place_mm
         Of the beam on the cell, from the centre of its window.
     inactive
@@ -37,23 +80,21 @@ class Exposure:
     end_s: float
     parts: int
     energy_kev: float
-    slit_mm: tuple[float, float]
-    beam: Beam
+    size_mm: tuple[float, float]
+    beam: Light
     place_mm: tuple[float, float] = (0.0, 0.0)
     inactive: list[Inactive] = field(default_factory=list)
     states: list[dict[str, Any]] = field(default_factory=list)
     photons: list[float] = field(default_factory=list)
     full_photons: float = 0.0
-    current_ma_s: float = 0.0
 
     @classmethod
     def begin(
         cls, client: JsonLines, key: int, slot: str | None, start_s: float, exposure_s: float, *,
-        dt_s: float, beam: Beam, place_mm: tuple[float, float] = (0.0, 0.0),
+        dt_s: float, beam: Light, place_mm: tuple[float, float] = (0.0, 0.0),
     ) -> "Exposure":  # fmt: skip
         """Start now; exposures shorter than a few steps of cell time have fewer parts."""
         parts = max(1, min(EXPOSURE_SAMPLES, int(exposure_s / dt_s)))
-        optics = beam.optics
         return cls(
             client=client,
             key=key,
@@ -61,8 +102,8 @@ class Exposure:
             start_s=start_s,
             end_s=start_s + exposure_s,
             parts=parts,
-            energy_kev=optics.energy_kev,
-            slit_mm=(optics.slit_h_mm, optics.slit_v_mm),
+            energy_kev=beam.energy_kev,
+            size_mm=beam.size_mm,
             beam=beam,
             place_mm=place_mm,
             photons=[0.0] * parts,
@@ -72,12 +113,12 @@ class Exposure:
     def spot(self) -> Spot:
         """Where the beam is on the cell, to a micrometre."""
         x_mm, y_mm = self.place_mm
-        return Spot(round(x_mm, 3), round(y_mm, 3), *self.slit_mm)
+        return Spot(round(x_mm, 3), round(y_mm, 3), *self.size_mm)
 
     @property
     def fluence_j_cm2(self) -> float:
         """Energy per area so far."""
-        area_cm2 = self.slit_mm[0] * self.slit_mm[1] / 100.0
+        area_cm2 = self.size_mm[0] * self.size_mm[1] / 100.0
         return sum(self.photons) * self.energy_kev * KEV_J / area_cm2
 
     def _part_s(self, number: float) -> float:
@@ -99,7 +140,6 @@ class Exposure:
         low, high = max(start_s, self.start_s), min(end_s, self.end_s)
         if not high > low:
             return
-        self.current_ma_s += (high - low) * beam.ring.mean(beam.ring.current_ma, low, high)
         self.full_photons += (high - low) * beam.full_photons_s()
         if not is_open:
             return
@@ -128,7 +168,6 @@ class Exposure:
             "weights": [part / total if total > 0 else 1 / self.parts for part in self.photons],
             "photons_s": total / exposure_s,
             "full_photons_s": self.full_photons / exposure_s,
-            "ring_current_ma": self.current_ma_s / exposure_s,
             "energy_kev": self.energy_kev,
-            "slit_mm": self.slit_mm,
+            "size_mm": self.size_mm,
         }

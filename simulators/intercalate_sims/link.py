@@ -1,6 +1,7 @@
 """How the cycler server and the instruments reach the world: a connection that comes back."""
 
 import asyncio
+import contextlib
 import itertools
 import json
 import logging
@@ -13,6 +14,8 @@ from intercalate_sims.wire import JsonLines, Message
 log = logging.getLogger(__name__)
 
 RETRY_S = 0.2
+FIRST_S = 10.0
+"""Wall seconds that the first question waits for the world to be there."""
 
 
 class WorldLink:
@@ -97,10 +100,9 @@ class InstrumentLink:
 
     def __init__(self, address_file: Path, at: str | None = None):
         self._at = {} if at is None else {"at": at}
-        self._link = WorldLink(
-            address_file, on_message=self._take, on_down=self._fail_all, on_up=self._tell_shutter
-        )
+        self._link = WorldLink(address_file, on_message=self._take, on_down=self._fail_all, on_up=self._greet)
         self._is_open = True
+        self._met = asyncio.Event()
         self._pending: dict[int, asyncio.Future[Message]] = {}
         self._keys = itertools.count(1)
 
@@ -129,6 +131,10 @@ class InstrumentLink:
         self._pending.clear()
 
     async def _ask(self, message: Message) -> Message:
+        if not self._met.is_set():
+            # An instrument that comes up before the world would answer its first client with an error.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._met.wait(), FIRST_S)
         if not self._link.up:
             raise ConnectionError("the simulated world does not answer")
         key = next(self._keys)
@@ -172,6 +178,10 @@ class InstrumentLink:
     def shutter(self, is_open: bool) -> None:
         """Tell the world whether this instrument's own shutter lets the beam through."""
         self._is_open = is_open
+        self._tell_shutter()
+
+    def _greet(self) -> None:
+        self._met.set()
         self._tell_shutter()
 
     def _tell_shutter(self) -> None:

@@ -156,13 +156,18 @@ def beam(folder: Path) -> None:
 @main.command()
 @FOLDER
 def diffractometer(folder: Path) -> None:
-    """Camera, HDF5 plugin, monitors, sample changer and fast shutter."""
+    """The diffractometer with the sample changer, and the spectrometer that looks at the same sample."""
     from intercalate.cycler_server.soft_ioc import serve
-    from intercalate_sims.assembly import Layout, make_diffractometer
+    from intercalate_sims.assembly import Layout, make_diffractometer, make_raman
 
     async def run() -> None:
-        instrument = make_diffractometer(Layout(folder).read_settings(), folder)
-        await serve(instrument.pvdb, instrument.tasks())
+        settings = Layout(folder).read_settings()
+        instrument = make_diffractometer(settings, folder)
+        pvdb, tasks = instrument.pvdb, instrument.tasks()
+        if settings.raman is not None:
+            for part in make_raman(settings, folder, instrument):
+                pvdb, tasks = {**pvdb, **part.pvdb}, [*tasks, *part.tasks()]
+        await serve(pvdb, tasks)
 
     asyncio.run(run())
 

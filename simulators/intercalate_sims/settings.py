@@ -19,6 +19,9 @@ STANDARDS = ("LaB6", "Si", "empty", "fluorescence")
 LABORATORY = "laboratory_xrd"
 """Name of the instrument to which cells are carried."""
 
+RAMAN = "raman"
+"""Name of the spectrometer."""
+
 
 class SettingsError(ProblemsError):
     """The settings were refused."""
@@ -128,6 +131,25 @@ class LaboratoryServer(DiffractometerServer):
         return self
 
 
+class RamanServer(_Section):
+    """The Raman spectrometer at the beamline, served with the diffractometer whose stage it looks at.
+
+    Attributes
+    ----------
+    beside_mm
+        Where its spot is on the sample on paper, from where the X-ray beam is.
+    """
+
+    prefix: Prefix
+    laser_prefix: Prefix
+    clock_offset_s: float
+    clock_drift_ppm: float
+    wavelength_nm: Annotated[float, Field(ge=400, le=800)]
+    power_mw: Positive
+    spot_um: Annotated[float, Field(ge=0.5, le=50)]
+    beside_mm: tuple[float, float]
+
+
 class VesselServer(_Section):
     """The transfer vessel, and the glovebox as it is found."""
 
@@ -139,7 +161,7 @@ class VesselServer(_Section):
 
 
 class SimulationSettings(_Section):
-    """All of it; without a laboratory and a vessel no cell is ever carried away."""
+    """All of it; without a laboratory and a vessel no cell is carried away, and `raman` is optional too."""
 
     rate: Annotated[float, Field(gt=0, le=1e6)]
     dt_s: Annotated[float, Field(gt=0, le=10)]
@@ -152,6 +174,7 @@ class SimulationSettings(_Section):
     holders: Annotated[dict[str, HolderSettings], Field(min_length=1)]
     laboratory_xrd: LaboratoryServer | None = None
     transfer_vessel: VesselServer | None = None
+    raman: RamanServer | None = None
     hosts: dict[str, Host] = {}
     """Cells that have another graphite in them than the real one. Nobody is told."""
     beam_effect: BeamEffectSettings | None = None

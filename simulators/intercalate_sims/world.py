@@ -22,7 +22,7 @@ from intercalate.contract import ControlMode
 from intercalate_sims.beam import Beam, steady_beam
 from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import HasImpedance
-from intercalate_sims.exposures import Exposure
+from intercalate_sims.exposures import Exposure, Light
 from intercalate_sims.irradiation import BeamEffect, Irradiated
 from intercalate_sims.slots import STATE_FORMAT, Slot, fresh_slots, saved_slots
 from intercalate_sims.state_file import StateFile
@@ -61,7 +61,7 @@ class World:
     beam
         At the sample; one that never changes by itself where none is given.
     other_beams
-        Of instruments to which cells are carried, by the name of the instrument.
+        Of the other instruments, by the name of the instrument.
     vessel
         In which they are carried.
     active_mass
@@ -86,7 +86,7 @@ class World:
         dt_s: float,
         state_path: Path,
         beam: Beam | None = None,
-        other_beams: Mapping[str, Beam] | None = None,
+        other_beams: Mapping[str, Light] | None = None,
         vessel: Vessel | None = None,
         active_mass: Mapping[str, float] | None = None,
         hosts: Mapping[str, Host] | None = None,
@@ -298,7 +298,7 @@ class World:
         """End exposures, whole or given up; the cell has got what it got."""
         for exposure in [one for one in self._exposures if ended(one)]:
             self._exposures.remove(exposure)
-            if exposure.slot is not None:
+            if exposure.slot is not None and exposure.beam.is_x_ray:
                 state = self.slots[exposure.slot].cell.probe_state()
                 self._irradiated.expose(exposure.slot, exposure.spot, exposure.fluence_j_cm2, state)
 
@@ -308,7 +308,7 @@ class World:
         cell = self.slots[exposure.slot].cell
         return lambda: asdict(cell.probe_state())
 
-    def _beam_of(self, message: Message) -> Beam:
+    def _beam_of(self, message: Message) -> Light:
         """The beam of the instrument that asks."""
         at = message.get("at")
         if at is None:

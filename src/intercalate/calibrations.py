@@ -25,7 +25,8 @@ _DESCRIPTION = "calibration.json"
 class Kind(StrEnum):
     """What can be calibrated.
 
-    `DARK` has one for each exposure, `POSITION` and `REFERENCE` one for each place of the sample changer.
+    `DARK` has one for each exposure; `POSITION`, `REFERENCE` and `FOCUS` one for each place of the sample
+    changer.
     """
 
     DARK = "dark"
@@ -34,6 +35,8 @@ class Kind(StrEnum):
     BACKGROUND = "background"
     POSITION = "position"
     REFERENCE = "reference"
+    SHIFT = "shift"
+    FOCUS = "focus"
 
 
 class CalibrationError(ValueError):
@@ -47,6 +50,8 @@ PLANS = {
     Kind.BACKGROUND: "take_background",
     Kind.POSITION: "align_cell",
     Kind.REFERENCE: "reference_scan",
+    Kind.SHIFT: "calibrate_shift",
+    Kind.FOCUS: "focus_laser",
 }
 """The plan that makes each."""
 

@@ -146,6 +146,8 @@ class Cell(_Model):
         Areal capacity of the negative electrode over that of the positive one.
     window_material, window_thickness_um
         Of each window in the beam.
+    optical_window
+        The electrode whose face light meets, where there is such a window.
     one_c_current_mA, one_c_basis
         Current called 1C, and in words what it was computed from; neither without the other.
     min_voltage_V, max_voltage_V
@@ -172,6 +174,7 @@ class Cell(_Model):
     separator_thickness_um: Positive | None = None
     window_material: Text | None = None
     window_thickness_um: Positive | None = None
+    optical_window: Literal["positive", "negative"] | None = None
     stack_pressure_kPa: Annotated[float, Field(ge=0)] | None = None
     one_c_current_mA: Positive | None = None
     one_c_basis: Text | None = None

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from intercalate.config import Config
-from intercalate.dose import dose_gy, energy_fluence_j_cm2, formula_of
+from intercalate.config import Config, LaboratorySection, RamanSection
+from intercalate.dose import ABSORBED, LIGHT, dose_gy, energy_fluence_j_cm2, fluence_j_cm2, formula_of
 from intercalate.experiment import Experiment, ExperimentCell
 from intercalate.foresight import Foresight, foresee
 from intercalate.orchestration.schedule import Overheads, Schedule, Wanted, plan_visits
@@ -80,7 +80,7 @@ def check(experiment: Experiment, config: Config) -> Iterator[str]:
     ForesightError
         If the simulated cell cannot be asked.
     """
-    wanted: dict[str, list[Wanted]] = {}
+    wanted: list[Wanted] = []
     checked = []
     for cell in experiment.cells:
         _check_place(cell, config)
@@ -94,17 +94,14 @@ def check(experiment: Experiment, config: Config) -> Iterator[str]:
         for task in cell.measurements:
             yield f"{task.name}: frames {task.when.describe()}; {task.exposure_s:g} s each."
             yield from _amounts(task, one, config)
-            wanted.setdefault(task.instrument, []).append(_wanted(task, one, config))
+            wanted.append(_wanted(task, one, config))
     if experiment.transfer is not None:
         yield experiment.transfer.describe()
-    overheads = Overheads(
-        config.changer.speed_mm_per_s, config.changer.settling_s, config.diffractometer.readout_s
-    )
-    for instrument, asked in wanted.items():
-        schedule = plan_visits(asked, overheads)
+    if wanted:
+        schedule = plan_visits(wanted, Overheads(config.changer.speed_mm_per_s, config.changer.settling_s))
         part = ", one pass of each loop" if any(_is_extrapolated(one) for one in checked) else ""
-        yield f"Visits of {instrument}{part}:\n{schedule.describe()}"
-        yield _dead_time(schedule, overheads)
+        yield f"Visits{part}:\n{schedule.describe()}"
+        yield _dead_time(schedule)
         yield from _conflicts(schedule, checked)
 
 
@@ -142,15 +139,20 @@ def _amounts(task: MeasurementTask, one: Checked, config: Config) -> Iterator[st
     if count is None:
         yield "  how many depends on the course of the cell, which is not known"
         return
-    rows, columns = config.diffractometer.shape
+    section = config.instrument(task.instrument)
+    rows, columns = section.detector.shape
     yield f"  {count} frames, {count * rows * columns * BYTES_PER_PIXEL / 1e9:.3g} GB before compression"
     formula = formula_of(one.cell.cell)
-    if not formula:
+    scale = LIGHT if isinstance(section, RamanSection) else ABSORBED
+    if task.budget_key != scale.budget:
+        yield f"  doses of {task.instrument} are in {scale.name}: give {scale.budget} for {task.budget_key}"
+        return
+    if scale.needs_formula and not formula:
         yield "  their dose is not known: give the formula of the working electrode in the cell's file"
         return
-    frame_gy = frame_dose_gy(task, formula, config)
+    frame = frame_dose(task, formula, section)
     spots = len(task.spots_mm)
-    room = task.budget_gy // frame_gy
+    room = task.budget(scale) // frame
     if task.at_budget == "next_spot" and room < count:
         used = min(spots, -int(-count // room) if room else 0)
         per_spot = min(count, room)
@@ -158,16 +160,25 @@ def _amounts(task: MeasurementTask, one: Checked, config: Config) -> Iterator[st
     else:
         per_spot = -(-count // spots)
         words = f"each of {spots} spots" if spots > 1 else "the spot"
-    got = f"{per_spot * frame_gy / 1e6:.3g} MGy in {formula}"
-    yield f"  {frame_gy / 1e3:.3g} kGy each with all the beam there should be; {words} gets {got}"
+    within = f" in {formula}" if scale.needs_formula else ""
+    got = f"{scale.shown(per_spot * frame)} {scale.name}{within}"
+    yield f"  {scale.shown(frame)} {scale.name} each with all the beam there should be; {words} gets {got}"
     possible = room * spots
     if possible < count:
-        yield f"  the budget of {task.budget_MGy:g} MGy is spent after {possible:.0f} of {count} frames"
+        said = f"{scale.shown(task.budget(scale))} {scale.name}"
+        yield f"  the budget of {said} is spent after {possible:.0f} of {count} frames"
 
 
-def frame_dose_gy(task: MeasurementTask, formula: str, config: Config) -> float:
-    """Dose of one frame with the beam as it is on paper."""
-    monitors, beam = config.monitors, config.beam
+def frame_dose(
+    task: MeasurementTask, formula: str, section: Config | LaboratorySection | RamanSection
+) -> float:
+    """Dose of one frame with the beam of an instrument as it is on paper, in the unit of its accounts."""
+    if isinstance(section, RamanSection):
+        laser = section.laser
+        return fluence_j_cm2(1e-3 * laser.power_mw * task.exposure_s, laser.spot_mm2)
+    if isinstance(section, LaboratorySection):
+        raise ValueError("no cell is cycled in the laboratory")
+    monitors, beam = section.monitors, section.beam
     photons = monitors.full_i0_per_s * monitors.photons_per_count * task.exposure_s
     width_mm, height_mm = beam.size_mm
     return dose_gy(
@@ -183,6 +194,7 @@ def _wanted(task: MeasurementTask, one: Checked, config: Config) -> Wanted:
         due_s=one.due_s[task.name].tolist(),
         duration_s=one.shown_s,
         exposure_s=task.exposure_s,
+        readout_s=config.instrument(task.instrument).detector.readout_s,
         priority=task.priority,
     )
 
@@ -193,10 +205,9 @@ def _name(cell: ExperimentCell, task: MeasurementTask) -> str:
     return f"{cell.place} {task.name}" if cell.place else task.name
 
 
-def _dead_time(schedule: Schedule, overheads: Overheads) -> str:
-    visits = sum(one.visits for one in schedule.cells.values())
-    dead_s = visits * overheads.readout_s
-    return f"dead time: {schedule.moving_s / HOUR_S:.2f} h moving, {dead_s / HOUR_S:.2f} h reading out"
+def _dead_time(schedule: Schedule) -> str:
+    moving_h, reading_h = schedule.moving_s / HOUR_S, schedule.reading_s / HOUR_S
+    return f"dead time: {moving_h:.2f} h moving, {reading_h:.2f} h reading out"
 
 
 def _conflicts(schedule: Schedule, checked: list[Checked]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Configuration of a session: where the instruments are, what the site allows, where data go."""
 
 import json
+import math
 import os
 import tomllib
 from pathlib import Path
@@ -79,12 +80,10 @@ class DiffractometerSection(_Section):
     """pyFAI's factor: almost 1 at a synchrotron, 0 for a tube."""
 
 
-class MonitorsSection(_Section):
-    """Monitors, and what they count with the beam as it should be."""
+class CountersSection(_Section):
+    """Monitors, and shares of the counts with all the beam there should be, below which there is less."""
 
     prefix: Prefix
-    full_i0_per_s: Positive
-    photons_per_count: Positive
     weak_below: Share
     none_below: Share
 
@@ -93,6 +92,19 @@ class MonitorsSection(_Section):
         if self.none_below >= self.weak_below:
             raise ValueError(f"none_below ({self.none_below:g}) must be less than weak_below")
         return self
+
+
+class MonitorsSection(CountersSection):
+    """Monitors of X-rays: counts per second with all the beam there should be, photons of a count of I0."""
+
+    full_i0_per_s: Positive
+    photons_per_count: Positive
+
+
+class LaserMonitorsSection(CountersSection):
+    """Monitors of a laser, and the energy at the sample that a count of I0 is."""
+
+    joules_per_count: Positive
 
 
 class CalibrationSection(_Section):
@@ -158,6 +170,11 @@ class LaboratorySection(_Section):
     changer: ChangerSection
     calibration: CalibrationSection
 
+    @property
+    def detector(self) -> DiffractometerSection:
+        """What takes the frames."""
+        return self.diffractometer
+
     @model_validator(mode="after")
     def _takes_a_vessel(self) -> Self:
         wired = [name for name, place in self.changer.places.items() if place.channel is not None]
@@ -166,6 +183,77 @@ class LaboratorySection(_Section):
         if [place.content for place in self.changer.places.values()].count("vessel") != 1:
             raise ValueError('one place of the changer takes the vessel; give it content = "vessel"')
         return self
+
+
+class SpectrometerSection(_Section):
+    """A Raman spectrometer on paper.
+
+    Attributes
+    ----------
+    counts_per_electron, read_noise_electrons
+        Of one read-out of a pixel.
+    first_nm, nm_per_pixel, curvature_nm_per_pixel2
+        Wavelength of a pixel, as a polynomial.
+    width_nm
+        Full width at half maximum of an infinitely sharp line.
+    """
+
+    prefix: Prefix
+    frames_folder: str
+    readout_s: Annotated[float, Field(ge=0)]
+    saturation_counts: Positive
+    pixels: Annotated[int, Field(ge=64)]
+    counts_per_electron: Positive
+    read_noise_electrons: Annotated[float, Field(ge=0)]
+    first_nm: Positive
+    nm_per_pixel: Positive
+    curvature_nm_per_pixel2: float
+    width_nm: Positive
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of a frame, rows and columns."""
+        return 1, self.pixels
+
+
+class LaserSection(_Section):
+    """A laser and its objective.
+
+    Attributes
+    ----------
+    wavelength_nm, power_mw
+        On paper, the power at the sample.
+    spot_um
+        Diameter of the spot, 1/e2.
+    beside_mm
+        Where the spot is on the sample, from where the sample changer means.
+    """
+
+    prefix: Prefix
+    wavelength_nm: Positive
+    power_mw: Positive
+    spot_um: Positive
+    beside_mm: tuple[float, float]
+
+    @property
+    def spot_mm2(self) -> float:
+        """Area of the spot."""
+        return math.pi / 4 * (self.spot_um / 1000.0) ** 2
+
+
+class RamanSection(_Section):
+    """A Raman spectrometer that looks at the sample changer of the beamline."""
+
+    spectrometer: SpectrometerSection
+    laser: LaserSection
+    monitors: LaserMonitorsSection
+    shutter: PrefixSection
+    calibration: CalibrationSection
+
+    @property
+    def detector(self) -> SpectrometerSection:
+        """What takes the frames."""
+        return self.spectrometer
 
 
 class CatalogSection(_Section):
@@ -184,7 +272,8 @@ class MetadataSection(_Section):
 class Config(_Section):
     """One configuration file; every key is required, and no other is known.
 
-    Where no cell is ever carried away, `transfer_vessel` and `laboratory_xrd` are left out.
+    Where no cell is ever carried away, `transfer_vessel` and `laboratory_xrd` are left out; where there is no
+    spectrometer, `raman`.
     """
 
     storage: Storage
@@ -201,6 +290,7 @@ class Config(_Section):
     metadata: MetadataSection
     transfer_vessel: PrefixSection | None = None
     laboratory_xrd: LaboratorySection | None = None
+    raman: RamanSection | None = None
 
     @model_validator(mode="after")
     def _channels_are_known(self) -> Self:
@@ -247,21 +337,35 @@ class Config(_Section):
     @property
     def instruments(self) -> tuple[str, ...]:
         """Names of the instruments that there are."""
-        return STATION_NAMES if self.laboratory_xrd is not None else STATION_NAMES[:1]
+        return tuple(self._sections())
 
-    def instrument(self, name: str) -> "Config | LaboratorySection":
-        """What is said of an instrument: the one at the beamline has its sections at the top.
+    def _sections(self) -> "dict[str, Config | LaboratorySection | RamanSection]":
+        optional = {"laboratory_xrd": self.laboratory_xrd, "raman": self.raman}
+        found = {name: section for name, section in optional.items() if section is not None}
+        return {STATION_NAMES[0]: self, **found}
+
+    @property
+    def detector(self) -> DiffractometerSection:
+        """What takes the frames of the diffractometer at the beamline."""
+        return self.diffractometer
+
+    def changer_of(self, name: str) -> ChangerSection:
+        """The sample changer at which an instrument looks; raises as `instrument`."""
+        section = self.instrument(name)
+        return section.changer if isinstance(section, LaboratorySection) else self.changer
+
+    def instrument(self, name: str) -> "Config | LaboratorySection | RamanSection":
+        """What is said of an instrument: the diffractometer at the beamline has its sections at the top.
 
         Raises
         ------
         KeyError
             If there is none of this name.
         """
-        if name == STATION_NAMES[0]:
-            return self
-        if name != STATION_NAMES[1] or self.laboratory_xrd is None:
-            raise KeyError(f"there is no instrument {name!r}; there are {', '.join(self.instruments)}")
-        return self.laboratory_xrd
+        sections = self._sections()
+        if name not in sections:
+            raise KeyError(f"there is no instrument {name!r}; there are {', '.join(sections)}")
+        return sections[name]
 
     def stored(self, path: str | Path) -> Path:
         """Path relative to the storage folder, made absolute."""

@@ -135,9 +135,11 @@ class Verb(StrEnum):
 CYCLER_NAMES = ("cycler", *(f"cycler_{number}" for number in range(2, 17)))
 """By which a session, and the queue, know the devices of the channels, in the order of the configuration."""
 
-STATION_NAMES = ("xrd", "laboratory_xrd")
-"""By which a session, the queue and measurements know the instruments: the one at the beamline, where cells
-are cycled, and the one to which they are carried."""
+XRD_NAMES = ("xrd", "laboratory_xrd")
+"""Diffractometers: the one at the beamline, where cells are cycled, and the one to which they are carried."""
+
+STATION_NAMES = (*XRD_NAMES, "raman")
+"""By which a session, the queue and measurements know the instruments."""
 
 
 class VesselLocation(StrEnum):

@@ -1,11 +1,12 @@
-"""Absorbed dose of X-rays: from photons to grays.
+"""Dose of a beam: from photons to energy per area, and of X-rays to grays.
 
-The dose is that of the material for which it is asked, where the beam enters: what windows, foils and the
-material in front of it take away is not subtracted, and what leaves as fluorescence counts as absorbed. So it
-is an upper bound, by a few ten per cent in a thin coating.
+The absorbed dose is that of the material for which it is asked, where the beam enters: what windows, foils
+and the material in front of it take away is not subtracted, and what leaves as fluorescence counts as
+absorbed. So it is an upper bound, by a few ten per cent in a thin coating.
 """
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -18,8 +19,47 @@ ELECTRON_REST_KEV = 510.99895
 GRAMS_PER_KG = 1000.0
 
 
-def energy_fluence_j_cm2(photons: float, energy_kev: float, area_mm2: float) -> float:
-    """Energy per area of a number of photons, spread evenly.
+@dataclass(frozen=True)
+class DoseScale:
+    """In which doses of a technique are counted and shown.
+
+    Attributes
+    ----------
+    name, per_shown
+        Unit in which people say it, and how many of the unit of accounts that is.
+    budget
+        Key of a measurement under which its budget is.
+    most
+        Key of a start document under which the dose of the spot that got most is.
+    needs_formula
+        Whether it depends on what is exposed.
+    """
+
+    name: str
+    per_shown: float
+    budget: str
+    most: str
+    needs_formula: bool
+
+    def shown(self, amount: float) -> str:
+        """An amount in the unit in which people say it."""
+        return f"{amount / self.per_shown:.4g}"
+
+
+ABSORBED = DoseScale("MGy", 1e6, "budget_MGy", "most_of_a_spot_gy", True)
+"""X-rays: accounts are in Gy."""
+
+LIGHT = DoseScale("J/cm2", 1.0, "budget_J_cm2", "most_of_a_spot_j_cm2", False)
+"""A laser."""
+
+
+def photons_j(photons: float, energy_kev: float) -> float:
+    """Energy of a number of photons."""
+    return photons * energy_kev * KEV_J
+
+
+def fluence_j_cm2(joules: float, area_mm2: float) -> float:
+    """Energy per area, spread evenly.
 
     Raises
     ------
@@ -28,7 +68,12 @@ def energy_fluence_j_cm2(photons: float, energy_kev: float, area_mm2: float) -> 
     """
     if not area_mm2 > 0:
         raise ValueError(f"the beam has an area of {area_mm2:g} mm2; open the slits, or see what they read")
-    return photons * energy_kev * KEV_J / (area_mm2 / 100.0)
+    return joules / (area_mm2 / 100.0)
+
+
+def energy_fluence_j_cm2(photons: float, energy_kev: float, area_mm2: float) -> float:
+    """Energy per area of a number of photons; raises as `fluence_j_cm2`."""
+    return fluence_j_cm2(photons_j(photons, energy_kev), area_mm2)
 
 
 def dose_gy(fluence_j_cm2: float, formula: str, energy_kev: float) -> float:

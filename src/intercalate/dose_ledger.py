@@ -13,6 +13,9 @@ from pathlib import Path
 BUSY_S = 10.0
 """Wall seconds that a writer waits for another."""
 
+FOCUSED_BELOW_MM = 0.02
+"""Size below which a beam is focused."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS exposures (
     id INTEGER PRIMARY KEY, cell TEXT NOT NULL, technique TEXT NOT NULL, unit TEXT NOT NULL,
@@ -58,9 +61,11 @@ class Spot:
         return self.width_mm * self.height_mm
 
     def key(self) -> tuple[float, float, float, float]:
-        """To 10 micrometres: what encoders read differs from time to time."""
-        x_mm, y_mm = round(self.x_mm, 2) + 0.0, round(self.y_mm, 2) + 0.0
-        return x_mm, y_mm, round(self.width_mm, 2), round(self.height_mm, 2)
+        """To 10 micrometres, or 1 for a focused beam: what encoders read differs from time to time."""
+        is_focused = min(self.width_mm, self.height_mm) < FOCUSED_BELOW_MM
+        place, size = (3, 4) if is_focused else (2, 2)
+        x_mm, y_mm = round(self.x_mm, place) + 0.0, round(self.y_mm, place) + 0.0
+        return x_mm, y_mm, round(self.width_mm, size), round(self.height_mm, size)
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ class DoseLedger:
         DoseLedgerError
             If it cannot be kept: then it must not begin.
         """
-        key = (cell, technique, unit, *spot.key(), round(energy_kev, 2))
+        key = (cell, technique, unit, *spot.key(), float(f"{energy_kev:.4g}"))
         with self._writing() as database:
             number = database.execute(
                 "INSERT INTO exposures VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)",

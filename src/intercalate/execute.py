@@ -86,6 +86,20 @@ def calibration_plans(
     return [(what, lambda session, made=plan: made(session.stations[station])) for what, plan in plans]
 
 
+def raman_calibration_plans(exposures_s: Sequence[float], places: Sequence[str]) -> list[Preparation]:
+    """What Raman spectra begin with, in this order: darks, the axis by silicon, the focus at each place."""
+    from intercalate_plans import calibrate_shift, focus_laser, take_darks
+    from intercalate_plans.raman import SILICON
+
+    plans: list[tuple[str, Callable[[Any], Any]]] = [
+        ("dark spectra", lambda at: take_darks(at, sorted(exposures_s))),
+        ("focus on silicon", lambda at: focus_laser(at, at.changer.find(content=SILICON))),
+        ("line of silicon", lambda at: calibrate_shift(at, max(exposures_s))),
+    ]
+    plans += [(f"focus on {one}", lambda at, place=one: focus_laser(at, place)) for one in places]
+    return [(what, lambda session, made=plan: made(session.stations["raman"])) for what, plan in plans]
+
+
 def into_the_beam(place: str, station: str = STATION_NAMES[0]) -> Preparation:
     """Move a place of the sample changer into the beam."""
     from bluesky.plan_stubs import mv

@@ -18,15 +18,19 @@ from intercalate.catalog.alignment import align, frames_alone
 from intercalate.catalog.client import frames, records
 from intercalate.catalog.export import to_csv, to_netcdf
 from intercalate.catalog.linked import current_cell, cycling_source
-from intercalate.config import Config
+from intercalate.cell import Cell
+from intercalate.config import Config, RamanSection
 from intercalate.contract import STATION_NAMES
 from intercalate.correction_chain import chain_of, transmitted
 from intercalate.orchestration.metadata import calibrations_key
+from intercalate.raman_results import reduce_spectra
 from intercalate.reduction import FitOptions, Systematics
+from intercalate.reduction.chain import ReductionChain
 from intercalate.reduction.shifts import line_shifts
 from intercalate.shift_log import ShiftLog, as_json
 from intercalate.views.beam_effect import save_beam_effect_figure
 from intercalate.views.operando import save_operando_figure
+from intercalate.views.raman import save_raman_figure
 
 Progress = Callable[[int], None]
 
@@ -38,7 +42,8 @@ class ReductionWarning(UserWarning):
 def reduce_run(
     run: Any, config: Config, *, stream: str | None = None, progress: Progress = lambda done: None
 ) -> xr.Dataset:
-    """Align the frames of a run with its cycler records, reduce and fit them; without records, as they are.
+    """Align the frames or spectra of a run with its cycler records, reduce and fit them; without records, as
+    they are.
 
     The calibrations are those that the run's start document names; of a kind that it lacks, the latest.
 
@@ -50,13 +55,13 @@ def reduce_run(
     Returns
     -------
     xarray.Dataset
-        Along `frame`: what `align` and `reduce_and_fit` give. Its attribute `reduction` says as JSON what
-        was done to the frames, and with which calibrations.
+        Along `frame`: what `align` and `reduce_and_fit`, or `spectra_of_graphite`, give. Its attribute
+        `reduction` says as JSON what was done to the frames, and with which calibrations.
 
     Raises
     ------
     CalibrationError
-        If geometry, flat field or dark frames are missing.
+        If geometry, flat field or dark frames are missing, or the axis of spectra.
     ValueError
         If the run has no frames, or they differ in exposure.
 
@@ -69,29 +74,27 @@ def reduce_run(
     aligned = align(run, stream) if is_cycled else frames_alone(run, stream)
     start = run.metadata["start"]
     exposure_s = _one_exposure(aligned)
-    known, late = _calibrations(start, config)
-    detector = config.instrument(instrument_of(start)).diffractometer
-    chain, used = chain_of(known, exposure_s, detector.saturation_counts, polarisation=detector.polarisation)
-    for name in sorted(late & used.keys()):
-        _warn(f"{name} is not the one named by the run: it was kept after the run began, or is another one")
-    if str(Kind.BACKGROUND) not in used:
-        _warn("no background was measured; run take_background, and the fit has less to guess")
-    exposures = _exposures(aligned, used[f"{Kind.DARK}:{exposure_key(exposure_s)}"])
+    instrument = instrument_of(start, stream)
+    section = config.instrument(instrument)
+    known, late = _calibrations(start, instrument, config)
     cell, _ = current_cell(run)
     if cell is None:
         raise ValueError("the run says of no cell what was in the beam; `intercalate enter-cell` does")
-    geometry = used[str(Kind.GEOMETRY)]
-    shifts = line_shifts(geometry.text("geometry.poni"), geometry.array("covariance"))
-    fitted = reduce_and_fit(
-        frames(run, stream),
-        exposures,
-        chain,
-        phases_of(cell),
-        options=FitOptions(systematics=Systematics(geometry=shifts)),
-        progress=progress,
-    )
+    images = frames(run, stream)
+    if isinstance(section, RamanSection):
+        fitted, used = reduce_spectra(images, aligned, exposure_s, known, section, cell, progress)
+        steps: dict[str, Any] = {"steps": ["dark", "cosmic rays", "bands and background"]}
+    else:
+        detector = section.diffractometer
+        chain, used = chain_of(
+            known, exposure_s, detector.saturation_counts, polarisation=detector.polarisation
+        )
+        fitted = _patterns(images, aligned, exposure_s, chain, used, cell, progress)
+        steps = {"steps": chain.steps}
+    for name in sorted(late & used.keys()):
+        _warn(f"{name} is not the one named by the run: it was kept after the run began, or is another one")
     merged = aligned.drop_vars("frame", errors="ignore").merge(fitted.drop_vars("frame", errors="ignore"))
-    steps = {"steps": chain.steps, "calibrations": {name: one.sha256 for name, one in used.items()}}
+    steps["calibrations"] = {name: one.sha256 for name, one in used.items()}
     entries = ShiftLog.of(config).entries(start["uid"])
     return merged.assign_attrs(
         shift_log=as_json(entries),
@@ -99,6 +102,32 @@ def reduce_run(
         sample=start["sample"],
         simulated=int(bool(start.get("simulated", False))),
         reduction=json.dumps(steps),
+        instrument=instrument,
+    )
+
+
+def _patterns(
+    images: Any,
+    aligned: xr.Dataset,
+    exposure_s: float,
+    chain: ReductionChain,
+    used: dict[str, Calibration],
+    cell: Cell,
+    progress: Progress,
+) -> xr.Dataset:
+    """Frames of a diffractometer, reduced and fitted."""
+    if str(Kind.BACKGROUND) not in used:
+        _warn("no background was measured; run take_background, and the fit has less to guess")
+    exposures = _exposures(aligned, used[f"{Kind.DARK}:{exposure_key(exposure_s)}"])
+    geometry = used[str(Kind.GEOMETRY)]
+    shifts = line_shifts(geometry.text("geometry.poni"), geometry.array("covariance"))
+    return reduce_and_fit(
+        images,
+        exposures,
+        chain,
+        phases_of(cell),
+        options=FitOptions(systematics=Systematics(geometry=shifts)),
+        progress=progress,
     )
 
 
@@ -110,14 +139,16 @@ def _one_exposure(aligned: xr.Dataset) -> float:
     return float(found[0])
 
 
-def instrument_of(start: Any) -> str:
-    """Which instrument took the frames of a run."""
-    return str(start.get("instrument", STATION_NAMES[0]))
+def instrument_of(start: Any, stream: str | None = None) -> str:
+    """Which instrument took the frames of a run, or those of one of its streams."""
+    measured = {one["name"]: one.get("instrument") for one in start.get("measurements") or ()}
+    if stream is None and len(measured) == 1:
+        (stream,) = measured
+    return str(measured.get(stream) or start.get("instrument", STATION_NAMES[0]))
 
 
-def _calibrations(start: Any, config: Config) -> tuple[dict[str, Calibration], set[str]]:
+def _calibrations(start: Any, instrument: str, config: Config) -> tuple[dict[str, Calibration], set[str]]:
     """Calibrations by name, those that the run names before others, and the names of the others."""
-    instrument = instrument_of(start)
     store = CalibrationStore(config.stored(config.instrument(instrument).calibration.folder))
     by_hash = {one.sha256: one for one in store}
     named = {
@@ -156,8 +187,8 @@ def _warn(message: str) -> None:
 
 
 def write_results(run: Any, data: xr.Dataset, folder: Path) -> dict[str, Path]:
-    """Write `operando.csv`, `operando.nc` and `operando.png` into a folder; those of a cell that was carried
-    away are called `ex_situ`, without a figure.
+    """Write `operando.csv`, `operando.nc` and `operando.png` into a folder, with `_raman` for spectra; those
+    of a cell that was carried away are called `ex_situ`, without a figure.
 
     Returns
     -------
@@ -165,16 +196,18 @@ def write_results(run: Any, data: xr.Dataset, folder: Path) -> dict[str, Path]:
         The files by kind.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    is_cycled = "test_time_second" in data.coords
+    is_cycled, is_raman = "test_time_second" in data.coords, "shift" in data.dims
     name, kinds = ("operando", ("csv", "nc", "png")) if is_cycled else ("ex_situ", ("csv", "nc"))
+    name = f"{name}_raman" if is_raman else name
     paths = {kind: folder / f"{name}.{kind}" for kind in kinds}
-    to_csv(data.drop_dims("two_theta"), paths["csv"])
+    to_csv(data.drop_dims("shift" if is_raman else "two_theta"), paths["csv"])
     to_netcdf(data, paths["nc"])
     if not is_cycled:
         return paths
     simulated = " (simulated)" if data.attrs["simulated"] else ""
     stored = records(cycling_source(run).run)
-    save_operando_figure(paths["png"], data, stored, f"{data.attrs['sample']}{simulated}")
+    save = save_raman_figure if is_raman else save_operando_figure
+    save(paths["png"], data, stored, f"{data.attrs['sample']}{simulated}")
     return paths
 
 

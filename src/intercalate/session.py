@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from intercalate.beam_quality import BeamLimits
-from intercalate.calibrations import CalibrationStore
 from intercalate.config import Config, find_config
-from intercalate.contract import CYCLER_NAMES, STATION_NAMES
-from intercalate.dose_ledger import DoseLedger
+from intercalate.contract import CYCLER_NAMES
 from intercalate.shift_log import ShiftLog
 
 if TYPE_CHECKING:
@@ -20,13 +17,9 @@ if TYPE_CHECKING:
     from intercalate.devices.archive import Archive
     from intercalate.devices.cycler import Cycler
     from intercalate.devices.logbook import Logbook
-    from intercalate.devices.station import DiffractionStation
+    from intercalate.devices.station import Station
     from intercalate.devices.transfer_vessel import TransferVessel
     from intercalate.experiment import Experiment
-
-
-DOSE_LEDGER = "dose.sqlite"
-"""In the storage folder."""
 
 
 class SessionError(RuntimeError):
@@ -41,24 +34,23 @@ class Session:
     ----------
     cyclers
         By channel, as the configuration lists them.
-    xrd
-        Detector, shutter, monitors, beam, sample changer, clocks and calibrations.
+    stations
+        Instruments by the names under which measurements know them.
     logbook
         Writes to the shift log: `logbook.add("...")`.
     archive
         Knows the runs.
-    laboratory_xrd, transfer_vessel
-        Where cells are carried, and in what; None where the configuration has none.
+    transfer_vessel
+        In which cells are carried; None where the configuration has none.
     """
 
     config: Config
     RE: "RunEngine"
     journal: "Journal"
     cyclers: "dict[str, Cycler]"
-    xrd: "DiffractionStation"
+    stations: "dict[str, Station]"
     logbook: "Logbook"
     archive: "Archive"
-    laboratory_xrd: "DiffractionStation | None" = None
     transfer_vessel: "TransferVessel | None" = None
 
     @property
@@ -67,27 +59,26 @@ class Session:
         return next(iter(self.cyclers.values()))
 
     @property
-    def stations(self) -> "dict[str, DiffractionStation]":
-        """Instruments by the names under which measurements know them."""
-        found = [self.xrd] if self.laboratory_xrd is None else [self.xrd, self.laboratory_xrd]
-        return {one.name: one for one in found}
+    def xrd(self) -> "Station":
+        """The diffractometer at the beamline."""
+        return self.stations["xrd"]
+
+    @property
+    def laboratory_xrd(self) -> "Station | None":
+        """The diffractometer to which cells are carried, if there is one."""
+        return self.stations.get("laboratory_xrd")
+
+    @property
+    def raman(self) -> "Station | None":
+        """The Raman spectrometer, if there is one."""
+        return self.stations.get("raman")
 
     @property
     def devices(self) -> dict[str, Any]:
         """All devices by the names under which plans and people know them."""
         found: list[Any] = [*self.cyclers.values(), self.logbook, self.archive]
         for station in self.stations.values():
-            found += [
-                station,
-                station.detector,
-                station.shutter,
-                station.monitors,
-                station.beam,
-                station.changer,
-                station.clocks,
-                station.calibrations,
-                station.dose,
-            ]
+            found += [station, *station.devices]
         if self.transfer_vessel is not None:
             found.append(self.transfer_vessel)
         return {one.name: one for one in found}
@@ -191,6 +182,7 @@ def open_session(
     from intercalate.devices.archive import Archive
     from intercalate.devices.channel_access import print_to_log
     from intercalate.devices.logbook import Logbook
+    from intercalate.instruments import make_stations
     from intercalate.orchestration.continuing import linked_to_what_they_continue
     from intercalate.orchestration.dosing import with_dose_accounts
     from intercalate.orchestration.metadata import LiveMetadata
@@ -199,10 +191,11 @@ def open_session(
     print_to_log()
     cyclers = {channel: _cycler(settings, channel) for channel in settings.cycler.channels}
     first = next(iter(cyclers.values()))
-    stations: Any = {name: _station(settings, name, first) for name in settings.instruments}
+    stations: Any = make_stations(settings, first)
     parts: list[Any] = [*cyclers.values()]
     for one in stations.values():
-        parts += [one.detector, one.shutter, one.monitors, one.beam, one.changer]
+        # Clocks, calibrations and doses have no PVs of their own, or connect when they are needed.
+        parts += [device for device in one.devices if device.prefix]
     vessel = None if settings.transfer_vessel is None else _vessel(settings, first)
     parts += [] if vessel is None else [vessel]
     _connect(parts, settings.channel_access.connect_timeout_s)
@@ -224,10 +217,9 @@ def open_session(
         engine,
         journal,
         cyclers,
-        stations[STATION_NAMES[0]],
+        stations,
         logbook,
         archive,
-        stations.get(STATION_NAMES[1]),
         vessel,
     )
 
@@ -310,73 +302,6 @@ def _vessel(config: Config, cycler: "Cycler") -> "TransferVessel":
     assert config.transfer_vessel is not None
     return TransferVessel(
         config.transfer_vessel.prefix, name="transfer_vessel", rate=lambda: float(cycler.rate.get())
-    )
-
-
-def _station(config: Config, name: str, cycler: "Cycler") -> "DiffractionStation":
-    """Make the devices of a diffraction measurement; `cycler` tells rate and time."""
-    from intercalate.devices.beam import Beam, BeamMonitors, Tube
-    from intercalate.devices.calibrations import Calibrations, DetectorOnPaper
-    from intercalate.devices.changer import Place, SampleChanger
-    from intercalate.devices.clocks import ClockComparison
-    from intercalate.devices.diffractometer import Diffractometer, Shutter
-    from intercalate.devices.dose import DoseMeter
-    from intercalate.devices.station import DiffractionStation
-
-    def rate() -> float:
-        return float(cycler.rate.get())
-
-    section, prefix = config.instrument(name), "" if name == STATION_NAMES[0] else "laboratory_"
-    found, monitors = section.diffractometer, section.monitors
-    detector = Diffractometer(
-        found.prefix,
-        name=f"{prefix}diffractometer",
-        frames_folder=config.stored(found.frames_folder),
-        rate=rate,
-    )
-    calibrations = Calibrations(
-        name=f"{prefix}calibrations",
-        store=CalibrationStore(config.stored(section.calibration.folder)),
-        on_paper=DetectorOnPaper(
-            found.distance_mm, found.pixel_mm, found.beam_mm, found.saturation_counts, found.polarisation
-        ),
-        max_age_h=section.calibration.max_age_h,
-    )
-    places = {place: Place(**dict(one)) for place, one in section.changer.places.items()}
-    beam = (
-        Beam(section.beam.prefix, name=f"{prefix}beam")
-        if isinstance(section, Config)
-        else Tube(section.tube.prefix, name=f"{prefix}beam")
-    )
-    changer = SampleChanger(
-        section.changer.prefix, name=f"{prefix}changer", places=places, measured=calibrations.centre_mm
-    )
-    counting = BeamMonitors(
-        monitors.prefix,
-        name=f"{prefix}monitors",
-        rate=rate,
-        limits=BeamLimits(monitors.full_i0_per_s, monitors.weak_below, monitors.none_below),
-    )
-    return DiffractionStation(
-        name=name,
-        detector=detector,
-        shutter=Shutter(section.shutter.prefix, name=f"{prefix}shutter"),
-        monitors=counting,
-        beam=beam,
-        changer=changer,
-        clocks=ClockComparison(
-            name=f"{prefix}clocks", cycler_clock=cycler.unix_time_s, instrument_clock=detector.clock_unix_s
-        ),
-        calibrations=calibrations,
-        dose=DoseMeter(
-            name=f"{prefix}dose",
-            ledger=DoseLedger(config.stored(DOSE_LEDGER)),
-            technique="xrd",
-            beam=beam,
-            monitors=counting,
-            changer=changer,
-            photons_per_count=monitors.photons_per_count,
-        ),
     )
 
 

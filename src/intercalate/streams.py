@@ -10,6 +10,9 @@ time and voltage, by which the drift of a cell during a sweep can be seen."""
 XRD = "xrd"
 """Diffraction frames of a cell that is cycled."""
 
+RAMAN = "raman"
+"""Raman spectra of a cell that is cycled, as frames of one row."""
+
 PRIMARY = "primary"
 """Frames of a run that does nothing else."""
 

@@ -6,7 +6,7 @@ import pytest
 
 from beamline import Beamline
 from intercalate.devices.beam import Beam, BeamMonitors, MonitorError
-from intercalate.devices.diffractometer import Shutter
+from intercalate.devices.shutter import Shutter
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(90)]
 

@@ -30,12 +30,15 @@ from intercalate.cycler_server.server import CyclerServer
 from intercalate.devices.beam import Beam, BeamMonitors, Tube
 from intercalate.devices.changer import SampleChanger
 from intercalate.devices.cycler import Cycler
-from intercalate.devices.diffractometer import Diffractometer, Shutter
+from intercalate.devices.frame_detector import FrameDetector
+from intercalate.devices.laser import Laser, LaserMonitors, Objective
+from intercalate.devices.shutter import Shutter
 from intercalate.devices.transfer_vessel import TransferVessel
 from intercalate_sims.assembly import (
     make_beam_ioc,
     make_diffractometer,
     make_laboratory,
+    make_raman,
     make_tube_ioc,
     make_vessel_ioc,
 )
@@ -45,6 +48,7 @@ from polling import wait_for
 
 CYCLER, XRD, BEAM = "PARITY:CYC:", "PARITY:XRD:", "PARITY:BEAM:"
 LABORATORY, TUBE, VESSEL = "PARITY:LAB:", "PARITY:TUBE:", "PARITY:VESSEL:"
+RAMAN, LASER = "PARITY:RAMAN:", "PARITY:LASER:"
 SITE = Config.from_file(EXAMPLES / "config" / "simulated.toml").site
 
 ENUMS = {
@@ -54,7 +58,7 @@ ENUMS = {
     "EndReason": EndReason,
 }
 UNITS = {"_v": "V", "_a": "A", "_c": "degC", "_s": "s", "_ah": "Ah", "_mm": "mm", "_kev": "keV", "_ma": "mA"}
-UNITS |= {"_mbar": "mbar", "_ppm": "ppm"}
+UNITS |= {"_mbar": "mbar", "_ppm": "ppm", "_mw": "mW", "_nm": "nm", "_um": "um"}
 """Unit that the name of a component declares, by its ending."""
 
 LONG_TEXTS = {"Command": COMMAND_BYTES, "Reply": COMMAND_BYTES, "Program": COMMAND_BYTES}
@@ -74,18 +78,21 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         rig = SimulatedRig(folder / "world.json", {"CH1": "A1"})
         server = CyclerServer(rig.channels, folder / "cycler", CYCLER, SITE)
         settings = SimulationSettings.from_file(EXAMPLES / "config" / "simulation.toml")
-        there, vessel = settings.laboratory_xrd, settings.transfer_vessel
+        there, vessel, raman = settings.laboratory_xrd, settings.transfer_vessel, settings.raman
         assert there is not None
         assert vessel is not None
+        assert raman is not None
         sections = {
             "diffractometer": settings.diffractometer.model_copy(update={"prefix": XRD}),
             "beam": settings.beam.model_copy(update={"prefix": BEAM}),
             "laboratory_xrd": there.model_copy(update={"prefix": LABORATORY, "beam_prefix": TUBE}),
             "transfer_vessel": vessel.model_copy(update={"prefix": VESSEL}),
+            "raman": raman.model_copy(update={"prefix": RAMAN, "laser_prefix": LASER}),
         }
         settings = settings.model_copy(update=sections)
         makers = (make_diffractometer, make_beam_ioc, make_laboratory, make_tube_ioc, make_vessel_ioc)
         parts: list[Any] = [make(settings, folder) for make in makers]
+        parts += make_raman(settings, folder, parts[0])
         return server.pvdb | {name: pv for part in parts for name, pv in part.pvdb.items()}
 
     return asyncio.run(make())
@@ -93,20 +100,30 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 DEVICES: dict[str, tuple[type[Device], str]] = {
     "cycler": (Cycler, f"{CYCLER}CH1:"),
-    "diffractometer": (Diffractometer, XRD),
+    "diffractometer": (FrameDetector, XRD),
     "shutter": (Shutter, XRD),
     "changer": (SampleChanger, XRD),
     "beam": (Beam, BEAM),
     "monitors": (BeamMonitors, f"{XRD}Monitor:"),
-    "laboratory_diffractometer": (Diffractometer, LABORATORY),
+    "laboratory_diffractometer": (FrameDetector, LABORATORY),
     "laboratory_shutter": (Shutter, LABORATORY),
     "laboratory_changer": (SampleChanger, LABORATORY),
     "laboratory_monitors": (BeamMonitors, f"{LABORATORY}Monitor:"),
     "tube": (Tube, TUBE),
+    "raman_spectrometer": (FrameDetector, RAMAN),
+    "raman_shutter": (Shutter, RAMAN),
+    "raman_monitors": (LaserMonitors, f"{RAMAN}Monitor:"),
+    "raman_laser": (Laser, LASER),
+    "raman_objective": (Objective, LASER),
     "transfer_vessel": (TransferVessel, VESSEL),
 }
-STOCK = ("diffractometer", "changer", "beam", "monitors", "tube")
-"""Devices, also of the laboratory, whose stock ophyd classes read menus as they come."""
+STOCK = ("diffractometer", "changer", "beam", "monitors", "tube", "spectrometer", "objective")
+"""Devices, of all instruments, whose stock ophyd classes read menus as they come."""
+
+
+def kind_of(device: str) -> str:
+    """Name of a device without that of its instrument."""
+    return device.removeprefix("laboratory_").removeprefix("raman_")
 
 
 @dataclass(frozen=True)
@@ -179,7 +196,7 @@ def test_every_type_is_what_the_device_reads(used: list[Use], served: dict[str, 
             if kind is ChannelType.STRING and use.device == "cycler":
                 fits = False
         else:
-            is_stock = use.device.removeprefix("laboratory_") in STOCK
+            is_stock = kind_of(use.device) in STOCK
             fits = kind in NUMBERS or (is_stock and kind in TEXTS)
         if not fits:
             wrong.append(f"{use} is {kind.name}")
@@ -226,7 +243,7 @@ def test_words_of_the_vessel_are_those_of_the_contract(served: dict[str, Any]) -
 def test_units_are_those_in_the_names(used: list[Use], served: dict[str, Any]) -> None:
     checked, wrong = 0, []
     for use in used:
-        if use.device.removeprefix("laboratory_") in ("diffractometer", "shutter"):
+        if kind_of(use.device) in ("diffractometer", "spectrometer", "shutter"):
             continue
         name = use.attribute.split(".")[0]
         unit = next((u for end, u in UNITS.items() if name.endswith(end)), None)
@@ -250,7 +267,7 @@ def test_what_is_written_can_be_written_and_does_something(used: list[Use], serv
         rights = record.check_access("host", "user")
         if AccessRights.WRITE not in rights:
             wrong.append(f"{use} is read-only")
-        elif use.device.removeprefix("laboratory_") != "changer" and getattr(record, "putter", None) is None:
+        elif kind_of(use.device) not in ("changer", "objective") and getattr(record, "putter", None) is None:
             wrong.append(f"{use} has no putter")
     assert not wrong
 
@@ -270,7 +287,7 @@ def test_every_pv_connects_over_channel_access(
     tmp_path_factory: pytest.TempPathFactory, served: dict[str, Any]
 ) -> None:
     """All of them at once, within a deadline, with the type that is served."""
-    beamline = start_beamline(tmp_path_factory.mktemp("all"), ex_situ=True)
+    beamline = start_beamline(tmp_path_factory.mktemp("all"), raman=True, ex_situ=True)
     try:
         connect_all(beamline.config, served)
     finally:
@@ -278,7 +295,8 @@ def test_every_pv_connects_over_channel_access(
 
 
 def connect_all(config: Config, served: dict[str, Any]) -> None:
-    laboratory, vessel = config.laboratory_xrd, config.transfer_vessel
+    laboratory, vessel, raman = config.laboratory_xrd, config.transfer_vessel, config.raman
+    assert raman is not None
     assert laboratory is not None
     assert vessel is not None
     prefixes = {
@@ -290,6 +308,9 @@ def connect_all(config: Config, served: dict[str, Any]) -> None:
         f"{LABORATORY}Monitor:": laboratory.monitors.prefix,
         TUBE: laboratory.tube.prefix,
         VESSEL: vessel.prefix,
+        RAMAN: raman.spectrometer.prefix,
+        f"{RAMAN}Monitor:": raman.monitors.prefix,
+        LASER: raman.laser.prefix,
     }
     names = {
         use.pv: prefixes[ours] + use.pv.removeprefix(ours)

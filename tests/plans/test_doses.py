@@ -48,7 +48,7 @@ def plan(session: Session, cell: Cell, name: str, **measurement: Any) -> Any:
 
 def frame_mgy(session: Session) -> float:
     """Expected dose of one frame."""
-    return session.xrd.dose.expected_gy(FORMULA, EXPOSURE_S) / 1e6
+    return session.xrd.dose.expected(FORMULA, EXPOSURE_S) / 1e6
 
 
 def test_every_event_has_the_dose_of_its_exposure_and_of_its_spot(

@@ -14,7 +14,7 @@ from intercalate.calibrations import Kind, exposure_key
 from intercalate.cell import Cell
 from intercalate.contract import Verb
 from intercalate.correction_chain import chain_of, transmitted
-from intercalate.devices.station import DiffractionStation
+from intercalate.devices.station import Station
 from intercalate.orchestration import charge
 from intercalate.orchestration.tasks import TasksError
 from intercalate.orchestration.transfer_task import TransferTaskError
@@ -289,7 +289,7 @@ def test_a_dead_vessel_server_fails_the_transfer_and_leaves_the_cell(
     assert_open_circuit(session)
 
 
-def calibrate(session: Session, station: DiffractionStation, exposure_s: float, flat_s: float) -> None:
+def calibrate(session: Session, station: Station, exposure_s: float, flat_s: float) -> None:
     session.RE(take_darks(station, sorted({exposure_s, flat_s}), 3))
     session.RE(calibrate_geometry(station, "LaB6", exposure_s))
     session.RE(take_flat(station, flat_s, 3))
@@ -297,7 +297,7 @@ def calibrate(session: Session, station: DiffractionStation, exposure_s: float, 
 
 
 def lattice(
-    station: DiffractionStation,
+    station: Station,
     cell: Cell,
     exposure_s: float,
     event: Any,

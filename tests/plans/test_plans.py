@@ -12,7 +12,7 @@ from bluesky.utils import RunEngineInterrupted
 from beamline import Beamline
 from intercalate.cell import Cell
 from intercalate.contract import RECORD_COLUMNS, CyclerState
-from intercalate.devices.diffractometer import ExposureError
+from intercalate.devices.frame_detector import ExposureError
 from intercalate.orchestration import charge, take_frames
 from intercalate.protocol import ProtocolError
 from intercalate.session import Session

@@ -23,7 +23,8 @@ from intercalate_sims.link import InstrumentLink
 from intercalate_sims.probes.detector import DetectorGeometry
 from intercalate_sims.probes.diffraction import truth_of
 from intercalate_sims.probes.powder import makeup_of
-from intercalate_sims.probes.station import DiffractionStation, Shot
+from intercalate_sims.probes.shot import Shot
+from intercalate_sims.probes.station import DiffractionStation
 from intercalate_sims.settings import SettingsError, SimulationSettings
 from intercalate_sims.world import World
 

@@ -64,8 +64,6 @@ def test_an_exposure_is_told_the_mean_of_its_own_time(tmp_path: Path) -> None:
             fine = np.mean([ring.brightness(float(t)) for t in times]) * FLUX
             assert message["photons_s"] == pytest.approx(fine, rel=2e-4)
             assert message["full_photons_s"] == pytest.approx(FLUX)
-            current = np.mean([ring.current_ma(float(t)) for t in times])
-            assert message["ring_current_ma"] == pytest.approx(current, rel=1e-4)
             assert sum(message["weights"]) == pytest.approx(1.0)
             assert len(message["weights"]) == len(message["states"])
             link.done()

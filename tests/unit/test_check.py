@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from intercalate import check as checking
-from intercalate.check import check, frame_dose_gy
+from intercalate.check import check, frame_dose
 from intercalate.config import DEFAULT_CONFIG, EXAMPLES, Config
 from intercalate.contract import RECORD_COLUMNS
 from intercalate.experiment import Experiment
@@ -151,8 +151,8 @@ def test_frames_dose_size_and_conflicts_are_told(
         tmp_path,
     )
     assert "7 frames, 0.0294 GB before compression" in words
-    dose_gy = frame_dose_gy(task(exposure_s=5.0), "LiNi0.8Mn0.1Co0.1O2", config)
-    assert f"{dose_gy / 1e3:.3g} kGy each" in words
+    dose_gy = frame_dose(task(exposure_s=5.0), "LiNi0.8Mn0.1Co0.1O2", config)
+    assert f"{dose_gy / 1e6:.4g} MGy each" in words
     assert f"the budget of 0.001 MGy is spent after {1000 // dose_gy:.0f} of 7 frames" in words
     assert "conflict: at 0.02 h (3.560 V) quick waits for long" in words
 
@@ -160,7 +160,7 @@ def test_frames_dose_size_and_conflicts_are_told(
 def test_spots_that_are_used_up_one_after_the_other_are_counted(
     config: Config, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    one_mgy = frame_dose_gy(task(exposure_s=5.0), "LiNi0.8Mn0.1Co0.1O2", config) / 1e6
+    one_mgy = frame_dose(task(exposure_s=5.0), "LiNi0.8Mn0.1Co0.1O2", config) / 1e6
     words = _made(
         config,
         monkeypatch,

@@ -31,14 +31,14 @@ REFRESH_S = 0.1
 class SlitPVs(MotorPVs):
     """Motor record of the size of the beam along one axis."""
 
-    low_mm, high_mm = SLIT_MM
-    velocity_mm_s = 1.0
+    low, high = SLIT_MM
+    velocity = 1.0
 
 
-def _shown(name: str, key: str, **keywords: Any) -> Any:
-    """Read-only PV that shows one entry of the beam's status."""
+def shown_pv(name: str, key: str, **keywords: Any) -> Any:
+    """Read-only PV that shows one entry of the status of the group's source of light."""
 
-    async def get(group: "OpticsPVs", instance: Any) -> Any:
+    async def get(group: Any, instance: Any) -> Any:
         return group.shown(key, (await group.link.beam())[key])
 
     return pvproperty(name=name, get=get, read_only=True, **keywords)
@@ -60,7 +60,7 @@ class OpticsPVs(PVGroup):
     )
     """Attributes that follow the beam, with their entries in its status."""
 
-    energy_readback = _shown("Energy_RBV", "energy_kev", value=25.0, units="keV", precision=4)
+    energy_readback = shown_pv("Energy_RBV", "energy_kev", value=25.0, units="keV", precision=4)
     attenuator = pvproperty(
         name="Attenuator",
         value=1.0,
@@ -68,9 +68,9 @@ class OpticsPVs(PVGroup):
         lower_ctrl_limit=TRANSMISSIONS[0],
         upper_ctrl_limit=1.0,
     )
-    attenuator_readback = _shown("Attenuator_RBV", "attenuator", value=1.0, precision=6)
+    attenuator_readback = shown_pv("Attenuator_RBV", "attenuator", value=1.0, precision=6)
     safety_shutter = pvproperty(name="SafetyShutter", value=0, dtype=ChannelType.ENUM, enum_strings=POSITIONS)
-    safety_shutter_readback = _shown(
+    safety_shutter_readback = shown_pv(
         "SafetyShutter_RBV", "safety_is_open", value=0, dtype=ChannelType.ENUM, enum_strings=POSITIONS
     )
     stuck = pvproperty(name="Knob:ShutterStuck", **SWITCH)
@@ -125,8 +125,8 @@ class BeamPVs(OpticsPVs):
         *OpticsPVs.shown_pvs,
     )
 
-    ring_current = _shown("RingCurrent", "ring_current_ma", value=0.0, units="mA", precision=3)
-    ring_state = _shown(
+    ring_current = shown_pv("RingCurrent", "ring_current_ma", value=0.0, units="mA", precision=3)
+    ring_state = shown_pv(
         "RingState", "ring_state", value=0, dtype=ChannelType.ENUM, enum_strings=[str(s) for s in RingState]
     )
     energy = pvproperty(
@@ -160,7 +160,7 @@ class TubePVs(OpticsPVs):
 
     shown_pvs = (("tube_current", "ring_current_ma"), *OpticsPVs.shown_pvs)
 
-    tube_current = _shown("TubeCurrent", "ring_current_ma", value=0.0, units="mA", precision=2)
+    tube_current = shown_pv("TubeCurrent", "ring_current_ma", value=0.0, units="mA", precision=2)
 
 
 class SimulatedBeam:

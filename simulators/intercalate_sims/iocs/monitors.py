@@ -1,4 +1,4 @@
-"""The two ion chambers, gated by the detector or counting for themselves."""
+"""Monitors, gated by the detector or counting for themselves."""
 
 # caproto's handlers carry the name of the PV they belong to, and its types are narrower than its use.
 # pyright: reportGeneralTypeIssues=false, reportArgumentType=false
@@ -19,8 +19,8 @@ NO_FRAME = -1
 """`FrameId` of a count without a frame."""
 
 
-class MonitorPVs(PVGroup):
-    """I0 before the sample, It behind it, integrated over the last exposure or count.
+class CounterPVs(PVGroup):
+    """I0 before the sample, integrated over the last exposure or count.
 
     Parameters
     ----------
@@ -30,7 +30,6 @@ class MonitorPVs(PVGroup):
     """
 
     i0 = pvproperty(name="I0", value=0, dtype=ChannelType.DOUBLE, units="counts", read_only=True)
-    it = pvproperty(name="It", value=0, dtype=ChannelType.DOUBLE, units="counts", read_only=True)
     live_time = pvproperty(name="LiveTime", value=0.0, units="s", precision=3, read_only=True)
     frame_id = pvproperty(name="FrameId", value=NO_FRAME, dtype=ChannelType.LONG, read_only=True)
     count_time = pvproperty(
@@ -66,9 +65,23 @@ class MonitorPVs(PVGroup):
             await self.live_time.write(0.0, verify_value=False)
         return "Done"
 
-    async def show(self, counts: MonitorCounts, live_time_s: float, frame_id: int = NO_FRAME) -> None:
+    async def publish(self, counts: Any) -> None:
+        """Show the counts."""
+        raise NotImplementedError
+
+    async def show(self, counts: Any, live_time_s: float, frame_id: int = NO_FRAME) -> None:
         """Publish counts; `FrameId` comes last, so that it vouches for the others."""
-        await self.i0.write(counts.i0, verify_value=False)
-        await self.it.write(counts.it, verify_value=False)
+        await self.publish(counts)
         await self.live_time.write(live_time_s, verify_value=False)
         await self.frame_id.write(frame_id, verify_value=False)
+
+
+class MonitorPVs(CounterPVs):
+    """Two ion chambers: I0 before the sample, It behind it."""
+
+    it = pvproperty(name="It", value=0, dtype=ChannelType.DOUBLE, units="counts", read_only=True)
+
+    async def publish(self, counts: MonitorCounts) -> None:
+        """Show the counts."""
+        await self.i0.write(counts.i0, verify_value=False)
+        await self.it.write(counts.it, verify_value=False)

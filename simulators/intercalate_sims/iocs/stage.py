@@ -22,33 +22,38 @@ class MotorPVs(PVGroup):
 
     Attributes
     ----------
+    low, high, velocity, units
+        Travel, speed per second of cell time, and in which both are.
     moved
         Told every new position; one that cannot be told is logged.
     """
 
-    low_mm, high_mm = -50.0, 50.0
-    velocity_mm_s = 2.0
+    low, high = -50.0, 50.0
+    velocity = 2.0
+    units = "mm"
 
-    motor = pvproperty(value=0.0, name="", record="motor", precision=4, units="mm")
+    motor = pvproperty(value=0.0, name="", record="motor", precision=4)
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
+        # caproto sets units of a property for all instances alike, or while it serves.
+        self.motor._data["units"] = self.units
         self.rate = 1.0
         self.moved: Callable[[float], Awaitable[None]] | None = None
         self._wanted = asyncio.Event()
 
     @property
-    def position_mm(self) -> float:
+    def position(self) -> float:
         """Where the axis is."""
         return self.motor.field_inst.user_readback_value.value
 
-    async def place(self, position_mm: float) -> None:
+    async def place(self, position: float) -> None:
         """Be at a position, without a move."""
         fields = self.motor.field_inst
-        await self.motor.write(position_mm, verify_value=False)
+        await self.motor.write(position, verify_value=False)
         self._wanted.clear()
-        await fields.user_readback_value.write(position_mm)
-        await fields.dial_readback_value.write(position_mm)
+        await fields.user_readback_value.write(position)
+        await fields.dial_readback_value.write(position)
 
     @motor.startup
     async def motor(self, instance: Any, async_lib: Any) -> None:
@@ -60,12 +65,12 @@ class MotorPVs(PVGroup):
                 await fields.stop.write(0)
             self._wanted.set()
 
-        await fields.velocity.write(self.velocity_mm_s)
-        await fields.engineering_units.write("mm")
-        await fields.user_low_limit.write(self.low_mm)
-        await fields.user_high_limit.write(self.high_mm)
+        await fields.velocity.write(self.velocity)
+        await fields.engineering_units.write(self.units)
+        await fields.user_low_limit.write(self.low)
+        await fields.user_high_limit.write(self.high)
         # ophyd checks the control limits of VAL, which the record's own limit fields do not set.
-        await instance.write_metadata(lower_ctrl_limit=self.low_mm, upper_ctrl_limit=self.high_mm)
+        await instance.write_metadata(lower_ctrl_limit=self.low, upper_ctrl_limit=self.high)
         fields.value_write_hook = wanted
         while True:
             await self._wanted.wait()
@@ -75,7 +80,7 @@ class MotorPVs(PVGroup):
     async def _move(self, instance: Any, fields: Any) -> None:
         await fields.done_moving_to_value.write(0)
         await fields.motor_is_moving.write(1)
-        start = self.position_mm
+        start = self.position
         duration_s = abs(instance.value - start) / fields.velocity.value / self.rate
         steps = max(1, math.ceil(duration_s / STEP_S))
         for step in range(1, steps + 1):
@@ -91,13 +96,13 @@ class MotorPVs(PVGroup):
         await fields.motor_is_moving.write(0)
         await fields.done_moving_to_value.write(1)
 
-    async def _tell(self, position_mm: float) -> None:
+    async def _tell(self, position: float) -> None:
         if self.moved is None:
             return
         try:
-            await self.moved(position_mm)
+            await self.moved(position)
         except (ConnectionError, RuntimeError) as error:
-            log.error("a move to %g mm has no effect: %s", position_mm, error)
+            log.error("a move to %g %s has no effect: %s", position, self.units, error)
 
 
 class StagePVs(PVGroup):
@@ -113,4 +118,4 @@ class StagePVs(PVGroup):
     @property
     def position_mm(self) -> tuple[float, float]:
         """Where the axes are."""
-        return self.x.position_mm, self.y.position_mm
+        return self.x.position, self.y.position

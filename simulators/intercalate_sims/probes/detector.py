@@ -1,7 +1,6 @@
 """An area detector: where its pixels are, which are blind, how it counts, and the hidden frame stamp."""
 
 import math
-import zlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -118,15 +117,6 @@ class DetectorGeometry:
             f"Rot1: {self.rot1_rad!r}\nRot2: {self.rot2_rad!r}\nRot3: 0.0\n"
             f"Wavelength: {self.wavelength_angstrom * 1e-10!r}\n"
         )
-
-
-def keyed_generator(seed: int, instrument: str, key: int) -> np.random.Generator:
-    """Random numbers that depend on seed, instrument and key alone.
-
-    `key` is the start of the exposure in whole milliseconds, or another number unique to the frame.
-    """
-    words = [seed, zlib.crc32(instrument.encode()), key & 0xFFFFFFFF, (key >> 32) & 0xFFFFFFFF]
-    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(words)))
 
 
 def count_photons(expected: np.ndarray, generator: np.random.Generator) -> np.ndarray:

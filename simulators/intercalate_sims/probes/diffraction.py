@@ -7,12 +7,8 @@ import numpy as np
 
 from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.hidden import HiddenCell
-from intercalate_sims.probes.detector import (
-    DetectorGeometry,
-    count_photons,
-    keyed_generator,
-    write_stamp,
-)
+from intercalate_sims.noise import keyed_generator
+from intercalate_sims.probes.detector import DetectorGeometry, count_photons, write_stamp
 from intercalate_sims.probes.lattice import crystallites, graphite_stages, oxide_lattice
 from intercalate_sims.probes.powder import CellMakeup
 from intercalate_sims.probes.projection import InstrumentProfile, Projection

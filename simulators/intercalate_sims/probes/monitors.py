@@ -1,4 +1,4 @@
-"""The two ion chambers: I0 between the fast shutter and the sample, It behind the sample."""
+"""Monitors: ion chambers on either side of the sample, and the photodiodes of a laser."""
 
 from dataclasses import dataclass
 
@@ -27,3 +27,31 @@ def count_monitors(
     i0 = photons * I0_PER_PHOTON + dark
     it = photons * transmission * IT_PER_PHOTON + dark
     return MonitorCounts(int(generator.poisson(i0)), int(generator.poisson(it)), i0, it)
+
+
+LASER_I0_PER_J = 1e9
+REFLECTED_PER_J = 4e8
+DIODE_DARK_PER_S = 50.0
+DIODE_SCATTER = 1e-3
+"""Relative, of each count of a photodiode."""
+
+
+@dataclass(frozen=True)
+class LaserCounts:
+    """What both photodiodes of a laser counted in one exposure."""
+
+    i0: float
+    reflected: float
+
+
+def count_laser(
+    joules: float, returned: float, exposure_s: float, generator: np.random.Generator
+) -> LaserCounts:
+    """Draw the counts of an exposure with so much light at the sample, of which a share comes back."""
+    i0, reflected = joules * LASER_I0_PER_J, joules * returned * REFLECTED_PER_J
+    dark = DIODE_DARK_PER_S * exposure_s
+    scatter = 1.0 + DIODE_SCATTER * generator.standard_normal(2)
+    return LaserCounts(
+        float(generator.poisson(i0 * scatter[0] + dark)),
+        float(generator.poisson(reflected * scatter[1] + dark)),
+    )

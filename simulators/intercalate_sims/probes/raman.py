@@ -19,7 +19,7 @@ from intercalate.materials.raman import (
     STAGE_INDICES,
 )
 from intercalate_sims.cell.interface import ElectrodeState
-from intercalate_sims.probes.detector import keyed_generator
+from intercalate_sims.noise import keyed_generator
 
 PER_CM_NM = 1e7
 

@@ -1,22 +1,15 @@
 """The diffraction station: what one exposure leaves on the detector and in the monitors."""
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from intercalate_sims.cell.interface import ProbeState
-from intercalate_sims.changer import InBeam
 from intercalate_sims.hidden import Hidden
-from intercalate_sims.irradiation import Inactive, seen_states
-from intercalate_sims.probes.detector import (
-    DetectorGeometry,
-    count_photons,
-    keyed_generator,
-    write_stamp,
-)
+from intercalate_sims.noise import keyed_generator
+from intercalate_sims.probes.detector import DetectorGeometry, count_photons, write_stamp
 from intercalate_sims.probes.diffraction import truth_of
 from intercalate_sims.probes.grains import Grains
 from intercalate_sims.probes.halos import Halos
@@ -25,53 +18,13 @@ from intercalate_sims.probes.powder import CellMakeup
 from intercalate_sims.probes.projection import Modulation, Projection
 from intercalate_sims.probes.response import PixelMaps, Response
 from intercalate_sims.probes.samples import Sample, cell_sample, standard_sample
+from intercalate_sims.probes.shot import Shot
 
 HC_KEV_ANGSTROM = 12.398419843
 
 WEAK_BELOW = 0.5
 NONE_BELOW = 0.01
 """Shares of the full beam below which an exposure is truly weak, or without beam."""
-
-
-@dataclass(frozen=True)
-class Shot:
-    """One exposure, as the world tells it.
-
-    Attributes
-    ----------
-    start_s
-        By the instrument's clock; keys the noise.
-    photons_s, full_photons_s
-        Mean incident photons, and what the full ring would have given through open shutters.
-    energy_kev
-        By the scale of the monochromator.
-    slit_mm
-        Horizontal and vertical size of the beam.
-    states
-        Of the cell in the beam, with the shares of the photons that met each.
-    inactive
-        Particles of the spot in the beam that do not take part any more.
-    """
-
-    start_s: float
-    exposure_s: float
-    photons_s: float
-    full_photons_s: float
-    energy_kev: float
-    slit_mm: tuple[float, float]
-    in_beam: InBeam
-    states: Sequence[tuple[float, ProbeState]] = ()
-    inactive: Sequence[Inactive] = ()
-
-    @property
-    def seen(self) -> list[tuple[float, ProbeState]]:
-        """States that the beam meets, with their shares."""
-        return seen_states(self.states, self.inactive)
-
-    @property
-    def photons(self) -> float:
-        """Incident in the whole exposure."""
-        return self.photons_s * self.exposure_s
 
 
 class DiffractionStation:
@@ -186,7 +139,7 @@ class DiffractionStation:
             return None
 
         def modulate(frame: np.ndarray, rings: dict[str, np.ndarray], rest: np.ndarray) -> None:
-            grains.modulate(frame, holder.name, shot.in_beam.place_mm, shot.slit_mm, rings, rest)
+            grains.modulate(frame, holder.name, shot.in_beam.place_mm, shot.size_mm, rings, rest)
 
         return modulate
 

@@ -28,8 +28,16 @@ CONTINUOUS = {
 }
 """Columns that are interpolated, where the records have them."""
 
-DOSES = ("dose_exposure_gy", "dose_spot_gy")
-"""Of an exposure, and of its spot with all that it had got by then."""
+DOSES = {
+    "dose_exposure_gy": "Gy",
+    "dose_spot_gy": "Gy",
+    "dose_fluence_j_cm2": "J/cm2",
+    "dose_spot_j_cm2": "J/cm2",
+}
+"""Of an exposure, and of its spot with all that it had got by then; with units."""
+
+DETECTORS = ("diffractometer", "spectrometer")
+"""Ends of the names of detectors, behind the prefix that the devices of an instrument have in common."""
 
 DISCRETE = ("step_id", "step_count", "cycle_count")
 """Columns of which the last record before counts."""
@@ -363,21 +371,27 @@ def _times(table: Any, detector: str) -> FrameTimes:
 
 def _beside(detector: str, device: str) -> str:
     """Name of a device of the same instrument: `laboratory_clocks` beside `laboratory_diffractometer`."""
-    prefix = detector.removesuffix("diffractometer")
-    return device if prefix == detector else prefix + device
+    for kind in DETECTORS:
+        if detector.endswith(kind):
+            return detector.removesuffix(kind) + device
+    return device
 
 
 def _monitors(table: Any, detector: str) -> dict[str, Any]:
     """Number of each exposure, its dose, and its monitor counts; NaN where they are another exposure's."""
     monitors = _beside(detector, "monitors")
-    columns = {f"{monitors}_{name}": name for name in ("i0_counts", "it_counts", "live_time_s")}
+    counted = ("i0_counts", "it_counts", "reflected_counts", "live_time_s")
+    columns = {f"{monitors}_{name}": name for name in counted if f"{monitors}_{name}" in table}
     unique = f"{detector}_hdf_unique_id"
+    doses = {_beside(detector, name): (name, units) for name, units in DOSES.items()}
     found: dict[str, Any] = {
-        name: ("frame", table[name].to_numpy(float), {"units": "Gy"}) for name in DOSES if name in table
+        name: ("frame", table[column].to_numpy(float), {"units": units})
+        for column, (name, units) in doses.items()
+        if column in table
     }
     if unique in table:
         found["frame_id"] = ("frame", table[unique].to_numpy(int))
-    if not set(columns) <= set(table):
+    if not columns:
         return found
     other = np.zeros(len(table), dtype=bool)
     if {f"{monitors}_frame_id", unique} <= set(table):

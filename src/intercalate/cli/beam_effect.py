@@ -1,16 +1,11 @@
 """Whether the beam changed the cell that it measured."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from intercalate.cli.base import COUNTED_FROM_THE_END, FOLDER, configuration, main
-
-if TYPE_CHECKING:
-    import xarray as xr
-
-    from intercalate.config import Config
+from intercalate.cli.runs import reduced
 
 
 @main.command("beam-effect", context_settings=COUNTED_FROM_THE_END)
@@ -33,9 +28,7 @@ def beam_effect(
     catalog = open_configured_catalog(config)
     run = find_run(catalog, run_id)
     other = run if twin is None else find_run(catalog, twin)
-    found = compare(
-        _reduced(run, config, exposed), _reduced(other, config, control), is_twin=twin is not None
-    )
+    found = compare(reduced(run, config, exposed), reduced(other, config, control), is_twin=twin is not None)
     start = run.metadata["start"]
     where = folder or Path(f"run-{start['uid'][:8]}")
     for line in found.table():
@@ -43,15 +36,3 @@ def beam_effect(
     for path in write_beam_effect(found, start, other.metadata["start"], where):
         click.echo(path)
     click.echo(found.sentence())
-
-
-def _reduced(run: Any, config: "Config", stream: str) -> "xr.Dataset":
-    from rich.console import Console
-
-    from intercalate.catalog.client import frames
-    from intercalate.results import reduce_run
-    from intercalate.views.progress import bar, task
-
-    count = float(len(frames(run, stream)))
-    with bar(Console(stderr=True)) as progress, task(progress, f"fitting {stream}", count) as update:
-        return reduce_run(run, config, stream=stream, progress=lambda done: update(done, f"{done} frames"))

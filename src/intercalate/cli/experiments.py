@@ -47,11 +47,19 @@ def check(context: click.Context, experiment_file: Path) -> None:
 def calibrate(
     context: click.Context, places: tuple[str, ...], exposure_s: float, calibrant: str, station: str
 ) -> None:
-    """Take darks, geometry, flat field and background, and align the cells at PLACES of the changer."""
+    """Take darks, geometry, flat field and background, and align the cells at PLACES of the changer.
+
+    For a Raman spectrometer: darks, the axis by silicon, and the focus at PLACES.
+    """
     from rich.console import Console
 
     from intercalate.calibrations import CalibrationStore
-    from intercalate.execute import calibration_plans, into_the_beam, prepare
+    from intercalate.execute import (
+        calibration_plans,
+        into_the_beam,
+        prepare,
+        raman_calibration_plans,
+    )
     from intercalate.reduction.geometry import CALIBRANTS
 
     config = configuration(context)
@@ -59,21 +67,23 @@ def calibrate(
         raise click.BadParameter(
             f"the configuration has no {station}; it has {', '.join(config.instruments)}"
         )
-    instrument = config.instrument(station)
-    known = instrument.changer.places
+    instrument, known = config.instrument(station), config.changer_of(station).places
     for place in places:
         if place not in known:
             raise click.BadParameter(
                 f"{place!r} is no place on the changer of {station}; {', '.join(known)} are"
             )
-    if calibrant not in CALIBRANTS or calibrant not in known:
+    if station != "raman" and (calibrant not in CALIBRANTS or calibrant not in known):
         there = " and ".join(name for name in CALIBRANTS if name in known) or "none"
         raise click.BadParameter(
             f"{calibrant!r} is no calibrant on the changer of {station}; there is {there}"
         )
     wanted = places or [name for name, one in known.items() if one.channel is not None]
-    plans = calibration_plans([exposure_s], wanted, calibrant, station)
-    plans += [into_the_beam(one, station) for one in wanted[:1]]
+    if station == "raman":
+        plans = raman_calibration_plans([exposure_s], wanted)
+    else:
+        plans = calibration_plans([exposure_s], wanted, calibrant, station)
+        plans += [into_the_beam(one, station) for one in wanted[:1]]
     prepare(config, plans, Console(stderr=True))
     for name, one in CalibrationStore(config.stored(instrument.calibration.folder)).in_use().items():
         click.echo(f"{name:16} {one.made:%Y-%m-%d %H:%M} UTC  {one.sha256[:12]}  {_summary(one.values)}")
@@ -81,7 +91,10 @@ def calibrate(
 
 def _summary(values: dict[str, Any]) -> str:
     """The numbers of a calibration that a person looks at first."""
-    shown = ("energy_kev", "distance_mm", "masked_pixels", "median_counts", "frames", "x_mm", "y_mm")
+    shown = (
+        *("energy_kev", "distance_mm", "masked_pixels", "median_counts", "frames", "x_mm", "y_mm"),
+        *("offset_nm", "z_um"),
+    )
     found = []
     for name in shown:
         if name in values:

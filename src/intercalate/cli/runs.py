@@ -1,10 +1,16 @@
 """Commands that read runs back."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from intercalate.cli.base import COUNTED_FROM_THE_END, FOLDER, configuration, main
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from intercalate.config import Config
 
 
 @main.command()
@@ -51,21 +57,39 @@ def show(context: click.Context, run_id: str) -> None:
 
 @main.command(context_settings=COUNTED_FROM_THE_END)
 @click.argument("run_id", metavar="RUN", default="-1")
+@click.option("--stream", help="Frames or spectra to fit (default: all that the run has).")
 @click.option("--folder", type=FOLDER, help="Where to write (default: one named by the run).")
 @click.pass_context
-def plot(context: click.Context, run_id: str, folder: Path | None) -> None:
-    """Integrate and fit a run's frames, and write figure, table and NetCDF."""
-    from rich.console import Console
+def plot(context: click.Context, run_id: str, stream: str | None, folder: Path | None) -> None:
+    """Reduce and fit a run's frames and spectra, and write figure, table and NetCDF.
 
-    from intercalate.catalog.client import find_run, frames
+    Where there are several streams, each is written into a folder of its own.
+    """
+    from intercalate.catalog.client import find_run, image_streams
     from intercalate.catalog_services import open_configured_catalog
-    from intercalate.results import reduce_run, write_results
-    from intercalate.views.progress import bar, task
+    from intercalate.results import write_results
 
     config = configuration(context)
     run = find_run(open_configured_catalog(config), run_id)
-    uid = run.metadata["start"]["uid"]
-    with bar(Console(stderr=True)) as progress, task(progress, "fitting", float(len(frames(run)))) as update:
-        data = reduce_run(run, config, progress=lambda done: update(done, f"{done} frames"))
-    for path in write_results(run, data, folder or Path(f"run-{uid[:8]}")).values():
-        click.echo(path)
+    there = list(image_streams(run))
+    if not there or (stream is not None and stream not in there):
+        words = ", ".join(there) or "none"
+        raise click.BadParameter(f"the run has no frames in {stream or 'any stream'}; it has {words}")
+    where = folder or Path(f"run-{run.metadata['start']['uid'][:8]}")
+    for one in there if stream is None else [stream]:
+        data = reduced(run, config, one)
+        for path in write_results(run, data, where / one if len(there) > 1 else where).values():
+            click.echo(path)
+
+
+def reduced(run: Any, config: "Config", stream: str) -> "xr.Dataset":
+    """Frames of a stream, reduced and fitted, with a bar on the terminal."""
+    from rich.console import Console
+
+    from intercalate.catalog.client import frames
+    from intercalate.results import reduce_run
+    from intercalate.views.progress import bar, task
+
+    count = float(len(frames(run, stream)))
+    with bar(Console(stderr=True)) as progress, task(progress, f"fitting {stream}", count) as update:
+        return reduce_run(run, config, stream=stream, progress=lambda done: update(done, f"{done} frames"))

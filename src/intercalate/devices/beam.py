@@ -87,8 +87,8 @@ class Tube(Optics):
 Source = Beam | Tube
 
 
-class BeamMonitors(Device):
-    """Counts before (I0) and behind the sample (It).
+class Monitors(Device):
+    """Counts before the sample (I0).
 
     The detector gates them: after a frame they hold the counts of its exposure, and `frame_id` is its
     number. A trigger counts without a frame, for `count_time_s`.
@@ -108,7 +108,6 @@ class BeamMonitors(Device):
 
     quality = Cpt(Signal, value=str(BeamQuality.UNKNOWN), kind=Kind.normal)
     i0_counts = Cpt(EpicsSignalRO, "I0", kind=Kind.hinted)
-    it_counts = Cpt(EpicsSignalRO, "It", kind=Kind.hinted)
     live_time_s = Cpt(EpicsSignalRO, "LiveTime", kind=Kind.normal)
     frame_id = Cpt(EpicsSignalRO, "FrameId", kind=Kind.normal)
     count_time_s = Cpt(EpicsSignal, "CountTime", kind=Kind.config)
@@ -125,14 +124,20 @@ class BeamMonitors(Device):
     ):
         super().__init__(prefix, name=name, **kwargs)
         self._rate = rate
-        self.limits = limits
+        self._limits = limits
+
+    @property
+    def limits(self) -> BeamLimits | None:
+        """By which counts are judged; None where they are not."""
+        return self._limits
 
     def read(self) -> Any:
         """Counts, and what they say of the beam."""
         found: Any = super().read()
-        if self.limits is not None:
+        limits = self.limits
+        if limits is not None:
             i0, live_time_s = (found[f"{self.name}_{key}"]["value"] for key in ("i0_counts", "live_time_s"))
-            self.quality.put(str(self.limits.quality(i0, live_time_s)))
+            self.quality.put(str(limits.quality(i0, live_time_s)))
             found.update(self.quality.read())
         return found
 
@@ -159,3 +164,9 @@ class BeamMonitors(Device):
             raise MonitorError(f"{self.prefix} has not counted within {timeout_s:g} s; is its IOC up?")
         if not live_time_s > 0:
             raise MonitorError(f"{self.prefix} counted for {live_time_s:g} s; see the log of its IOC")
+
+
+class BeamMonitors(Monitors):
+    """Counts before (I0) and behind the sample (It)."""
+
+    it_counts = Cpt(EpicsSignalRO, "It", kind=Kind.hinted)

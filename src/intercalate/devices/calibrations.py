@@ -54,7 +54,7 @@ class Calibrations(Device):
         *,
         name: str,
         store: CalibrationStore,
-        on_paper: DetectorOnPaper,
+        on_paper: Any,
         max_age_h: float,
         **kwargs: Any,
     ):
@@ -75,3 +75,8 @@ class Calibrations(Device):
         """Measured centre of a place of the sample changer, or None."""
         found = self.store.latest(CalibrationKind.POSITION, place)
         return None if found is None else (found.values["x_mm"], found.values["y_mm"])
+
+    def focus_um(self, place: str) -> float | None:
+        """Where the focus was found at a place of the sample changer, or None."""
+        found = self.store.latest(CalibrationKind.FOCUS, place)
+        return None if found is None else found.values["z_um"]

@@ -1,6 +1,7 @@
-"""What the beam does to the cell in it, as a device: reserves before an exposure, commits after it."""
+"""What a beam does to the cell in it, as a device: reserves before an exposure, commits after it."""
 
 import logging
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,15 +10,17 @@ from typing import Any
 from ophyd import Component as Cpt
 from ophyd import Device, Kind, Signal
 
-from intercalate.devices.beam import BeamMonitors, Source
+from intercalate.devices.beam import Monitors, Source
 from intercalate.devices.changer import SampleChanger
 from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
-from intercalate.dose import dose_gy, energy_fluence_j_cm2
+from intercalate.devices.laser import Laser, Objective
+from intercalate.dose import ABSORBED, LIGHT, DoseScale, dose_gy, fluence_j_cm2, photons_j
 from intercalate.dose_ledger import DoseLedger, Occupant, Spot
 
 log = logging.getLogger(__name__)
 
 UNIT = "J/cm2"
+HC_KEV_NM = 1.239841984
 HOLDER_RADIUS_MM = 5.0
 """From the centre of a place within which the beam meets what is there."""
 
@@ -35,9 +38,10 @@ def _answered(what: str) -> Iterator[None]:
 
 
 class DoseMeter(Device):
-    """Keeps the account of every spot of every cell that the beam meets.
+    """Keeps the account of every spot of every cell that one beam meets.
 
-    Which cell and which spot is told by where the sample changer stands, how much by I0.
+    Which cell and which spot is told by where the sample changer stands, how much by I0. What is kept is
+    energy per area; what that is as a dose, and how large the beam is, a subclass knows.
 
     Parameters
     ----------
@@ -45,20 +49,17 @@ class DoseMeter(Device):
         On disk.
     technique
         Whose accounts these are.
-    photons_per_count
-        Of I0.
 
     Attributes
     ----------
-    exposure_gy, spot_gy
-        Dose of the last exposure, and of its spot with all that it ever got: in the material that its cell
-        declares as working electrode. NaN where no cell is in the beam, or nobody said of what it is made.
+    scale
+        In which budgets and accounts are.
     fluence_j_cm2
         Energy per area of the last exposure.
     """
 
-    exposure_gy = Cpt(Signal, value=float("nan"), kind=Kind.normal)
-    spot_gy = Cpt(Signal, value=float("nan"), kind=Kind.normal)
+    scale: DoseScale
+
     fluence_j_cm2 = Cpt(Signal, value=0.0, kind=Kind.normal)
 
     def __init__(
@@ -67,20 +68,42 @@ class DoseMeter(Device):
         name: str,
         ledger: DoseLedger,
         technique: str,
-        beam: Source,
-        monitors: BeamMonitors,
+        source: str,
+        monitors: Monitors,
         changer: SampleChanger,
-        photons_per_count: float,
         **kwargs: Any,
     ):
         super().__init__("", name=name, **kwargs)
         self.ledger = ledger
         self.technique = technique
-        self._beam = beam
+        self._source = source
         self._monitors = monitors
         self._changer = changer
-        self._photons_per_count = photons_per_count
         self._pending: tuple[int, Occupant, Spot, float] | None = None
+
+    def dose(self, fluence_j_cm2: float, formula: str, photon_kev: float) -> float:
+        """What energy per area does to a material, which must be named where `scale` needs a formula."""
+        raise NotImplementedError
+
+    def _photon_kev(self) -> float:
+        """Energy of a photon."""
+        raise NotImplementedError
+
+    def _size_mm(self) -> tuple[float, float]:
+        """Of the beam at the sample."""
+        raise NotImplementedError
+
+    def _joules(self, counts: float, photon_kev: float) -> float:
+        """Energy of so many counts of I0."""
+        raise NotImplementedError
+
+    def _full_joules(self, exposure_s: float, photon_kev: float) -> float:
+        """Energy of an exposure with all the beam there should be."""
+        raise NotImplementedError
+
+    def _show(self, fluence_j_cm2: float, exposure: float, spot: float) -> None:
+        """Publish the last exposure."""
+        raise NotImplementedError
 
     def begin(self, exposure_s: float, run: str = "") -> None:
         """Reserve the dose of an exposure that is about to begin, where a cell is in the beam.
@@ -91,17 +114,17 @@ class DoseMeter(Device):
             If the account cannot be kept: then nothing may be exposed.
         """
         self._pending = None
-        with _answered(self._beam.prefix):
+        with _answered(self._source):
             found = self._in_beam()
             if found is None:
                 return
             occupant, spot = found
-            energy_kev = float(self._beam.energy_kev.get())
-            expected = self._expected_j_cm2(exposure_s, spot.area_mm2, energy_kev)
+            photon_kev = self._photon_kev()
+            expected = self._expected_j_cm2(exposure_s, spot, photon_kev)
         number = self.ledger.reserve(
-            occupant.cell, self.technique, UNIT, spot, energy_kev, expected, time.time(), run
+            occupant.cell, self.technique, UNIT, spot, photon_kev, expected, time.time(), run
         )
-        self._pending = (number, occupant, spot, energy_kev)
+        self._pending = (number, occupant, spot, photon_kev)
 
     def end(self) -> None:
         """Commit the exposure reserved last, by the counts of I0; without counts it stays reserved."""
@@ -109,33 +132,34 @@ class DoseMeter(Device):
         if pending is None:
             self._show(0.0, float("nan"), float("nan"))
             return
-        number, occupant, spot, energy_kev = pending
+        number, occupant, spot, photon_kev = pending
         try:
-            photons = float(self._monitors.i0_counts.get(use_monitor=False)) * self._photons_per_count
+            joules = self._joules(float(self._monitors.i0_counts.get(use_monitor=False)), photon_kev)
         except CHANNEL_ACCESS_ERRORS as error:
             log.warning("the exposure counts as reserved: I0 does not answer: %s", error)
         else:
-            fluence = energy_fluence_j_cm2(photons, energy_kev, spot.area_mm2)
+            fluence = fluence_j_cm2(joules, spot.area_mm2)
             self.ledger.commit(number, fluence)
+            known = self._is_known(occupant.formula)
             self._show(
                 fluence,
-                dose_gy(fluence, occupant.formula, energy_kev) if occupant.formula else float("nan"),
-                self.account_gy(occupant.cell, occupant.formula, spot),
+                self.dose(fluence, occupant.formula, photon_kev) if known else float("nan"),
+                self.account(occupant.cell, occupant.formula, spot),
             )
 
-    def account_gy(self, cell: str, formula: str, spot: Spot | None = None) -> float:
+    def account(self, cell: str, formula: str, spot: Spot | None = None) -> float:
         """Dose of a spot of a cell, with all that overlaps it; without a spot, of the one that got most.
 
-        NaN where nobody said of what it is made.
+        NaN where nobody said of what it is made, and that matters.
         """
-        if not formula:
+        if not self._is_known(formula):
             return float("nan")
         totals = self.ledger.totals(cell, self.technique)
         spots = [spot] if spot is not None else [one.spot for one in totals]
         return max(
             (
                 sum(
-                    dose_gy(one.amount, formula, one.energy_kev)
+                    self.dose(one.amount, formula, one.energy_kev)
                     for one in self.ledger.totals(cell, self.technique, here)
                 )
                 for here in spots
@@ -143,8 +167,8 @@ class DoseMeter(Device):
             default=0.0,
         )
 
-    def expected_gy(self, formula: str, exposure_s: float) -> float:
-        """Dose of an exposure with all the beam there should be, through the attenuator as it is.
+    def expected(self, formula: str, exposure_s: float) -> float:
+        """Dose of an exposure with all the beam there should be.
 
         Raises
         ------
@@ -152,32 +176,36 @@ class DoseMeter(Device):
             If the beamline does not answer.
         """
         spot = self.spot_at(0.0, 0.0)
-        with _answered(self._beam.prefix):
-            energy_kev = float(self._beam.energy_kev.get())
-            expected = self._expected_j_cm2(exposure_s, spot.area_mm2, energy_kev)
-        return dose_gy(expected, formula, energy_kev)
+        with _answered(self._source):
+            photon_kev = self._photon_kev()
+            expected = self._expected_j_cm2(exposure_s, spot, photon_kev)
+        return self.dose(expected, formula, photon_kev)
 
     def spot_at(self, x_mm: float, y_mm: float) -> Spot:
-        """A spot, with the slits as they are.
+        """A spot, with the beam as large as it is.
 
         Raises
         ------
         DoseMeterError
             If the beamline does not answer.
         """
-        slits = (self._beam.slit_h_mm, self._beam.slit_v_mm)
-        with _answered(self._beam.prefix):
-            return Spot(x_mm, y_mm, *(abs(float(slit.user_readback.get())) for slit in slits))
+        with _answered(self._source):
+            return Spot(x_mm, y_mm, *self._size_mm())
 
-    def _expected_j_cm2(self, exposure_s: float, area_mm2: float, energy_kev: float) -> float:
-        limits = self._monitors.limits
-        counts_per_s = 0.0 if limits is None else limits.full_i0_per_s
-        photons = counts_per_s * self._photons_per_count * float(self._beam.attenuator.get()) * exposure_s
-        return energy_fluence_j_cm2(photons, energy_kev, area_mm2)
+    def _is_known(self, formula: str) -> bool:
+        return bool(formula) or not self.scale.needs_formula
+
+    def _expected_j_cm2(self, exposure_s: float, spot: Spot, photon_kev: float) -> float:
+        return fluence_j_cm2(self._full_joules(exposure_s, photon_kev), spot.area_mm2)
+
+    def _position_mm(self) -> tuple[float, float]:
+        """Of the beam on the stage."""
+        x_mm, y_mm = (float(axis.user_readback.get()) for axis in (self._changer.x_mm, self._changer.y_mm))
+        return x_mm, y_mm
 
     def _in_beam(self) -> tuple[Occupant, Spot] | None:
         """Cell and spot in the beam, by where the changer stands."""
-        x_mm, y_mm = (float(axis.user_readback.get()) for axis in (self._changer.x_mm, self._changer.y_mm))
+        x_mm, y_mm = self._position_mm()
         for name, place in self._changer.places.items():
             centre_x_mm, centre_y_mm = self._changer.centre_mm(name)
             dx_mm, dy_mm = x_mm - centre_x_mm, y_mm - centre_y_mm
@@ -185,7 +213,109 @@ class DoseMeter(Device):
                 return self.ledger.occupant(name), self.spot_at(dx_mm, dy_mm)
         return None
 
-    def _show(self, fluence_j_cm2: float, exposure_gy: float, spot_gy: float) -> None:
+
+class XRayDoseMeter(DoseMeter):
+    """Absorbed dose of X-rays, in the material that a cell declares as working electrode.
+
+    Parameters
+    ----------
+    photons_per_count
+        Of I0.
+
+    Attributes
+    ----------
+    exposure_gy, spot_gy
+        Dose of the last exposure, and of its spot with all that it ever got. NaN where no cell is in the
+        beam, or nobody said of what it is made.
+    """
+
+    scale = ABSORBED
+
+    exposure_gy = Cpt(Signal, value=float("nan"), kind=Kind.normal)
+    spot_gy = Cpt(Signal, value=float("nan"), kind=Kind.normal)
+
+    def __init__(self, *, beam: Source, photons_per_count: float, **kwargs: Any):
+        super().__init__(source=beam.prefix, **kwargs)
+        self._beam = beam
+        self._photons_per_count = photons_per_count
+
+    def dose(self, fluence_j_cm2: float, formula: str, photon_kev: float) -> float:
+        """Absorbed dose in Gy."""
+        return dose_gy(fluence_j_cm2, formula, photon_kev)
+
+    def _photon_kev(self) -> float:
+        return float(self._beam.energy_kev.get())
+
+    def _size_mm(self) -> tuple[float, float]:
+        slits = (self._beam.slit_h_mm, self._beam.slit_v_mm)
+        width_mm, height_mm = (abs(float(slit.user_readback.get())) for slit in slits)
+        return width_mm, height_mm
+
+    def _joules(self, counts: float, photon_kev: float) -> float:
+        return photons_j(counts * self._photons_per_count, photon_kev)
+
+    def _full_joules(self, exposure_s: float, photon_kev: float) -> float:
+        """Through the attenuator as it is."""
+        limits = self._monitors.limits
+        counts_per_s = 0.0 if limits is None else limits.full_i0_per_s
+        return self._joules(counts_per_s * float(self._beam.attenuator.get()) * exposure_s, photon_kev)
+
+    def _show(self, fluence_j_cm2: float, exposure: float, spot: float) -> None:
         self.fluence_j_cm2.put(fluence_j_cm2)
-        self.exposure_gy.put(exposure_gy)
-        self.spot_gy.put(spot_gy)
+        self.exposure_gy.put(exposure)
+        self.spot_gy.put(spot)
+
+
+class LaserDoseMeter(DoseMeter):
+    """Energy per area of a laser's light, whatever it meets.
+
+    Parameters
+    ----------
+    laser, objective
+        Wavelength; where the spot is on the stage, and how large.
+    joules_per_count
+        At the sample, for each count of I0.
+
+    Attributes
+    ----------
+    spot_j_cm2
+        Of the spot of the last exposure, with all that it ever got. NaN where no cell is in the light.
+    """
+
+    scale = LIGHT
+
+    spot_j_cm2 = Cpt(Signal, value=float("nan"), kind=Kind.normal)
+
+    def __init__(self, *, laser: Laser, objective: Objective, joules_per_count: float, **kwargs: Any):
+        super().__init__(source=laser.prefix, **kwargs)
+        self._laser = laser
+        self._objective = objective
+        self._joules_per_count = joules_per_count
+
+    def dose(self, fluence_j_cm2: float, formula: str, photon_kev: float) -> float:
+        """Energy per area itself."""
+        return fluence_j_cm2
+
+    def _photon_kev(self) -> float:
+        return HC_KEV_NM / float(self._laser.wavelength_nm.get())
+
+    def _size_mm(self) -> tuple[float, float]:
+        """A square with the area of the spot."""
+        side_mm = math.sqrt(self._objective.spot_mm2)
+        return side_mm, side_mm
+
+    def _joules(self, counts: float, photon_kev: float) -> float:
+        return counts * self._joules_per_count
+
+    def _full_joules(self, exposure_s: float, photon_kev: float) -> float:
+        """At the power that is set: I0 counts behind the attenuator."""
+        return 1e-3 * float(self._laser.power_mw.get()) * exposure_s
+
+    def _position_mm(self) -> tuple[float, float]:
+        x_mm, y_mm = super()._position_mm()
+        dx_mm, dy_mm = self._objective.offset_mm()
+        return x_mm + dx_mm, y_mm + dy_mm
+
+    def _show(self, fluence_j_cm2: float, exposure: float, spot: float) -> None:
+        self.fluence_j_cm2.put(fluence_j_cm2)
+        self.spot_j_cm2.put(spot)

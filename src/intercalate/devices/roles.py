@@ -218,6 +218,10 @@ class KeepsCalibrations(Protocol):
         """Keep one."""
         ...
 
+    def focus_um(self, place: str) -> float | None:
+        """Where the focus was found at a place, or None."""
+        ...
+
     def read(self) -> Any:
         """Present values."""
         ...
@@ -235,10 +239,13 @@ class KeepsDoses(Protocol):
     ----------
     technique
         Whose account it is.
+    scale
+        In which it is, `intercalate.dose.DoseScale`.
     """
 
     name: str
     technique: str
+    scale: Any
     ledger: Any
 
     def begin(self, exposure_s: float, run: str = "") -> None:
@@ -253,11 +260,11 @@ class KeepsDoses(Protocol):
         """A spot on a cell."""
         ...
 
-    def expected_gy(self, formula: str, exposure_s: float) -> float:
+    def expected(self, formula: str, exposure_s: float) -> float:
         """Dose of an exposure with all the beam there should be."""
         ...
 
-    def account_gy(self, cell: str, formula: str, spot: Any = None) -> float:
+    def account(self, cell: str, formula: str, spot: Any = None) -> float:
         """Dose of a spot, or of the one that got most."""
         ...
 
@@ -271,16 +278,25 @@ class KeepsDoses(Protocol):
 
 
 @runtime_checkable
-class MeasuresDiffraction(Protocol):
-    """All that a diffraction measurement takes.
+class MeasuresCells(Protocol):
+    """All that a measurement with one instrument takes.
 
     Attributes
     ----------
+    technique
+        What it measures: `xrd`, `raman`.
     clocks
         Compares the detector's clock with the cycler's.
+    objective
+        Moves the beam over the sample, and its focus; None where nothing does.
+    beside_mm
+        Where the beam meets the sample, from where the sample changer means.
     """
 
     name: str
+    technique: str
+    objective: Any
+    beside_mm: Any
     detector: TakesFrames
     shutter: PassesBeam
     monitors: Any

@@ -6,7 +6,7 @@ from typing import Any
 from bluesky.utils import MsgGenerator
 from bluesky_queueserver import parameter_annotation_decorator
 
-from intercalate.contract import STATION_NAMES, OnLoss
+from intercalate.contract import STATION_NAMES, XRD_NAMES, OnLoss
 from intercalate.orchestration.checking import MAX_EXPOSURE_S, MAX_FRAMES
 
 Plan = Callable[..., MsgGenerator[Any]]
@@ -77,6 +77,7 @@ FURTHER_METADATA = mapping("Further metadata.", optional=True)
 EXPOSURE = number("Exposure of each frame, s.", 0.001, MAX_EXPOSURE_S)
 COUNT = number("Number of frames.", 1, MAX_FRAMES, integer=True)
 STATION = device("Detector, shutter, monitors, sample changer.", *STATION_NAMES)
+DIFFRACTOMETER = device("Diffractometer with all that is around it.", *XRD_NAMES)
 TAKE_UP = flag("Go on with what a session that is gone has left running.")
 
 

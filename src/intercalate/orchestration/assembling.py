@@ -10,9 +10,9 @@ from bluesky.utils import MsgGenerator
 
 from intercalate.cell import Cell
 from intercalate.contract import OnLoss
-from intercalate.devices.roles import CyclesCells, MeasuresDiffraction
+from intercalate.devices.roles import CyclesCells, MeasuresCells
 from intercalate.dose import formula_of
-from intercalate.orchestration.budgets import spot_budget
+from intercalate.orchestration.budgets import dose_so_far, spot_budget
 from intercalate.orchestration.cell_measurement import CellMeasurement
 from intercalate.orchestration.cells import CyclingCell, collect_all, cycle_cells
 from intercalate.orchestration.checking import bound
@@ -20,6 +20,7 @@ from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.measuring import Measuring, OpenDetector
 from intercalate.orchestration.metadata import experiment_metadata
 from intercalate.orchestration.occasions import Occasions, check_when
+from intercalate.orchestration.sample_position import stage_target
 from intercalate.orchestration.taking_up import interrupted_rest, program_id_for
 from intercalate.orchestration.tasks import CellTask, MeasurementTask, TasksError, cycler_of
 from intercalate.orchestration.visiting import Visitor
@@ -31,11 +32,14 @@ log = logging.getLogger(__name__)
 
 WITHOUT_CABLES = "no cables of the cycler go to this instrument: no cell is cycled there"
 
+OPTICAL = ("raman",)
+"""Techniques that see a cell through an optical window."""
+
 SHUTTER_S = 30.0
 """Wall seconds that a finalizer waits for a shutter at most."""
 
 
-def is_wired(station: MeasuresDiffraction, cycler: CyclesCells) -> bool:
+def is_wired(station: MeasuresCells, cycler: CyclesCells) -> bool:
     """Whether a place of this instrument has the cables of this channel."""
     return any(one.channel == cycler.channel for one in station.changer.places.values())
 
@@ -66,7 +70,7 @@ class Experimenting:
         plan_name: str,
         mode: str,
         cyclers: Sequence[CyclesCells],
-        stations: Sequence[MeasuresDiffraction],
+        stations: Sequence[MeasuresCells],
         on_abort: OnLoss,
         on_client_lost: OnLoss,
         *,
@@ -103,6 +107,7 @@ class Experimenting:
         )
         for one in task.measurements:
             check_when(one.when, program, source=f"{one.name}.when of {task.label}")
+        self._check_window(task, cell)
         measurements = [
             self._measurement(one, cycler, protocol, cell, task.place) for one in task.measurements
         ]
@@ -154,7 +159,22 @@ class Experimenting:
         """
         return (yield from cycle_cells(self._cells, before=self._before, after=self._after))
 
-    def _stations_of(self, task: CellTask) -> list[MeasuresDiffraction]:
+    def _check_window(self, task: CellTask, cell: Cell) -> None:
+        """Refuse light where no window lets it in."""
+        problems = [
+            Problem(
+                f"measurements[{number}].instrument",
+                one.instrument,
+                f"the cell {cell.name} has no optical window",
+                "say in the cell's file which electrode light meets: optical_window",
+            )
+            for number, one in enumerate(task.measurements)
+            if self._stations[one.instrument].technique in OPTICAL and cell.optical_window is None
+        ]
+        if problems:
+            raise TasksError(f"cell {task.label}", problems)
+
+    def _stations_of(self, task: CellTask) -> list[MeasuresCells]:
         """Instruments of the measurements of a cell."""
         known = ", ".join(self._stations) or "none"
         problems = [
@@ -189,10 +209,10 @@ class Experimenting:
             return cycler
         for one, station in zip(task.measurements, stations, strict=True):
             for spot_mm in one.spots_mm:
-                station.changer.position_mm((task.place, *spot_mm))
+                station.changer.position_mm(stage_target(station, task.place, spot_mm))
         return cycler
 
-    def _cycler_at(self, place: str, stations: Sequence[MeasuresDiffraction]) -> CyclesCells:
+    def _cycler_at(self, place: str, stations: Sequence[MeasuresCells]) -> CyclesCells:
         changers = [one.changer for one in (*stations, *self._stations.values())]
         if not changers:
             raise TasksError("cells", [Problem("place", place, "there is no sample changer", "drop it")])
@@ -225,16 +245,13 @@ class Experimenting:
 
     def _doses(self, cell: Cell, cycler: CyclesCells, place: str | None) -> list[dict[str, Any]]:
         """What each beam has done to a cell so far; from now on its ledgers know where the cell is."""
-        formula, found = formula_of(cell), []
+        found = []
         for station in self._stations.values():
             if not is_wired(station, cycler):
                 continue
             at = place or station.changer.find(channel=cycler.channel)
-            station.dose.ledger.put(at, cell.name, formula)
-            dose_gy = station.dose.account_gy(cell.name, formula)
-            found.append(
-                {"technique": station.dose.technique, "most_of_a_spot_gy": dose_gy if formula else None}
-            )
+            station.dose.ledger.put(at, cell.name, formula_of(cell))
+            found.append(dose_so_far(station.dose, cell))
         return found
 
     def _collect(self) -> MsgGenerator[None]:

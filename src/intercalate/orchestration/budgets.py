@@ -1,15 +1,26 @@
 """Budgets of measurements, checked before anything moves."""
 
 import math
+from typing import Any
 
 from intercalate.cell import Cell
 from intercalate.devices.roles import KeepsDoses
 from intercalate.dose import formula_of
-from intercalate.orchestration.dosing import MGY, SpotBudget
+from intercalate.orchestration.dosing import SpotBudget
 from intercalate.orchestration.tasks import FramesTask, TasksError
 from intercalate.problems import Problem
 
 FORMULA_FIX = "give the formula of the working electrode in the cell's file, with numbers"
+
+
+def dose_so_far(meter: KeepsDoses, cell: Cell) -> dict[str, Any]:
+    """What the beam of a technique has done to a cell, for a start document."""
+    formula, scale = formula_of(cell), meter.scale
+    is_known = bool(formula) or not scale.needs_formula
+    return {
+        "technique": meter.technique,
+        scale.most: meter.account(cell.name, formula) if is_known else None,
+    }
 
 
 def spot_budget(one: FramesTask, cell: Cell, meter: KeepsDoses) -> SpotBudget | None:
@@ -18,20 +29,25 @@ def spot_budget(one: FramesTask, cell: Cell, meter: KeepsDoses) -> SpotBudget | 
     Raises
     ------
     TasksError
-        If nobody said of what the electrode is made, or the budget is less than one frame.
+        If the budget is in the unit of another technique or less than one frame, or nobody said of what the
+        electrode is made where that matters.
     """
-    if math.isinf(one.budget_gy):
+    where, scale = f"{one.name}.{one.budget_key}", meter.scale
+    if one.budget_key != scale.budget:
+        limit = f"doses of {meter.technique} are in {scale.name}"
+        raise TasksError(f"cell {cell.name}", [Problem(where, one.said, limit, f"give {scale.budget}")])
+    most = one.budget(scale)
+    if math.isinf(most):
         return None
-    where = f"{one.name}.budget_MGy"
     formula = formula_of(cell)
-    if not formula:
-        problem = Problem(where, one.budget_MGy, "nobody said of what the electrode is made", FORMULA_FIX)
+    if scale.needs_formula and not formula:
+        problem = Problem(where, one.said, "nobody said of what the electrode is made", FORMULA_FIX)
         raise TasksError(f"cell {cell.name}", [problem])
     goes_on = one.at_budget == "next_spot"
-    budget = SpotBudget(meter, cell.name, formula, one.exposure_s, one.budget_gy, goes_on=goes_on)
-    expected_gy = budget.expected_gy()
-    if expected_gy > one.budget_gy:
-        limit = f"a single frame of {one.exposure_s:g} s gives {expected_gy / MGY:.4g} MGy"
-        fix = "expose for a shorter time, close the attenuator, or give more"
-        raise TasksError(f"cell {cell.name}", [Problem(where, one.budget_MGy, limit, fix)])
+    budget = SpotBudget(meter, cell.name, formula, one.exposure_s, most, goes_on=goes_on)
+    expected = budget.expected()
+    if expected > most:
+        limit = f"a single frame of {one.exposure_s:g} s gives {scale.shown(expected)} {scale.name}"
+        fix = "expose for a shorter time, attenuate the beam, or give more"
+        raise TasksError(f"cell {cell.name}", [Problem(where, one.said, limit, fix)])
     return budget

@@ -11,9 +11,12 @@ from bluesky.utils import MsgGenerator
 
 from intercalate import streams
 from intercalate.calibrations import Calibration, Kind
-from intercalate.devices.roles import LEAVES_SHUTTER, MeasuresDiffraction
+from intercalate.devices.roles import LEAVES_SHUTTER, MeasuresCells
 from intercalate.orchestration.measuring import take_frame
 from intercalate.orchestration.waiting import in_thread
+
+COUNTED = ("i0_counts", "it_counts", "reflected_counts", "live_time_s")
+"""What monitors have, each kind some of it."""
 
 
 @dataclass(frozen=True)
@@ -24,18 +27,16 @@ class Taken:
     ----------
     frame
         Raw counts, shape (rows, columns).
-    i0_counts, it_counts, live_time_s
-        Of the monitors.
+    counts
+        Of the monitors, those of `COUNTED` that they have.
     """
 
     frame: np.ndarray
-    i0_counts: float
-    it_counts: float
-    live_time_s: float
+    counts: Mapping[str, float]
 
 
 def take(
-    station: MeasuresDiffraction, count: int, exposure_s: float, *beside: Any, stream: str = streams.PRIMARY
+    station: MeasuresCells, count: int, exposure_s: float, *beside: Any, stream: str = streams.PRIMARY
 ) -> MsgGenerator[list[Taken]]:
     """Take frames into the open run, and return them."""
     taken = []
@@ -45,28 +46,27 @@ def take(
         )
         frame = yield from in_thread(station.detector.last_frame)
         counts = yield from monitor_counts(station)
-        taken.append(Taken(frame, *counts))
+        taken.append(Taken(frame, counts))
     return taken
 
 
-def shut(station: MeasuresDiffraction) -> MsgGenerator[None]:
+def shut(station: MeasuresCells) -> MsgGenerator[None]:
     """Close the shutter, and have the detector leave it so until it is staged again."""
     yield from bps.mv(station.detector.shutter_mode, LEAVES_SHUTTER, station.shutter, "closed")
 
 
-def monitor_counts(station: MeasuresDiffraction) -> MsgGenerator[tuple[float, float, float]]:
-    """I0, It and live time as the monitors show them."""
+def monitor_counts(station: MeasuresCells) -> MsgGenerator[Mapping[str, float]]:
+    """Counts and live time as the monitors show them, those of `COUNTED` that they have."""
     reading = yield from bps.read(station.monitors)
     if reading is None:
         # A plan that is only looked through has no readings.
-        return 0.0, 0.0, 0.0
-    prefix = station.monitors.name
-    i0, it, live = (reading[f"{prefix}_{key}"]["value"] for key in ("i0_counts", "it_counts", "live_time_s"))
-    return float(i0), float(it), float(live)
+        return dict.fromkeys(COUNTED, 0.0)
+    keys = {name: f"{station.monitors.name}_{name}" for name in COUNTED}
+    return {name: float(reading[key]["value"]) for name, key in keys.items() if key in reading}
 
 
 def keep(
-    station: MeasuresDiffraction,
+    station: MeasuresCells,
     kind: Kind,
     run: str,
     values: Mapping[str, Any],
@@ -87,7 +87,7 @@ def keep(
 
 
 def calibration_run(
-    station: MeasuresDiffraction,
+    station: MeasuresCells,
     plan_name: str,
     body: Callable[[str], MsgGenerator[Any]],
     md: Mapping[str, Any] | None,

@@ -4,6 +4,7 @@ from typing import Any
 
 from intercalate.cell import Cell
 from intercalate.contract import OnLoss
+from intercalate.devices.roles import MeasuresCells
 from intercalate.protocol import BoundProgram, Protocol, SiteLimits, bind
 
 MAX_EXPOSURE_S = 3600.0
@@ -20,6 +21,19 @@ def require_role(device: Any, role: type, parameter: str) -> None:
     """
     if not isinstance(device, role):
         raise TypeError(f"{parameter} is {device!r}, which is no device that {role.__name__}")
+
+
+def require_station(station: Any, technique: str = "") -> None:
+    """Refuse what is no instrument, or none of this technique; any is taken where none is named.
+
+    Raises
+    ------
+    TypeError
+        If it is not.
+    """
+    require_role(station, MeasuresCells, "station")
+    if technique and station.technique != technique:
+        raise TypeError(f"station is {station.name}, which measures {station.technique}, not {technique}")
 
 
 def as_cell(cell: Cell | dict[str, Any]) -> Cell:

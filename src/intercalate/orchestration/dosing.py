@@ -6,10 +6,8 @@ from typing import Any
 from bluesky.utils import Msg, MsgGenerator
 
 from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
-from intercalate.devices.roles import LEAVES_SHUTTER, KeepsDoses, MeasuresDiffraction
+from intercalate.devices.roles import LEAVES_SHUTTER, KeepsDoses, MeasuresCells
 from intercalate.orchestration.waiting import in_thread
-
-MGY = 1e6
 
 SpotMm = tuple[float, float]
 
@@ -25,8 +23,8 @@ class SpotBudget:
         Its name, and the material whose dose counts.
     exposure_s
         Of a frame.
-    budget_gy
-        For the life of the cell.
+    budget
+        For the life of the cell, in the unit of the meter's accounts.
     goes_on
         To the next spot of a list at the end of the budget of one; otherwise spots are taken in turn, and one
         whose budget is spent gets no further frame.
@@ -38,7 +36,7 @@ class SpotBudget:
         cell: str,
         formula: str,
         exposure_s: float,
-        budget_gy: float,
+        budget: float,
         *,
         goes_on: bool,
     ):
@@ -46,12 +44,12 @@ class SpotBudget:
         self._cell = cell
         self._formula = formula
         self._exposure_s = exposure_s
-        self._budget_gy = budget_gy
+        self._budget = budget
         self._goes_on = goes_on
 
-    def expected_gy(self) -> float:
+    def expected(self) -> float:
         """Dose of one frame with all the beam there should be."""
-        return self._meter.expected_gy(self._formula, self._exposure_s)
+        return self._meter.expected(self._formula, self._exposure_s)
 
     def choose(self, turn: SpotMm, spots_mm: Sequence[SpotMm]) -> tuple[SpotMm, str]:
         """A spot with room for one more frame, and why there is none, if so.
@@ -63,24 +61,26 @@ class SpotBudget:
         spots_mm
             All of them, in the order in which they are used up.
         """
-        expected_gy = self.expected_gy()
-        spent_gy = {}
+        expected, scale = self.expected(), self._meter.scale
+        spent = {}
         for spot_mm in spots_mm if self._goes_on else (turn,):
             here = self._meter.spot_at(*spot_mm)
-            spent_gy[spot_mm] = self._meter.account_gy(self._cell, self._formula, here)
-            if spent_gy[spot_mm] + expected_gy <= self._budget_gy:
+            spent[spot_mm] = self._meter.account(self._cell, self._formula, here)
+            if spent[spot_mm] + expected <= self._budget:
                 return spot_mm, ""
-        words = ", ".join(f"{x:g}, {y:g} mm got {gy / MGY:.4g} MGy" for (x, y), gy in spent_gy.items())
+        words = ", ".join(
+            f"{x:g}, {y:g} mm got {scale.shown(dose)} {scale.name}" for (x, y), dose in spent.items()
+        )
         return turn, (
-            f"no dose left: {words}, one more frame gives {expected_gy / MGY:.4g}, "
-            f"the budget is {self._budget_gy / MGY:.4g}"
+            f"no dose left: {words}, one more frame gives {scale.shown(expected)}, "
+            f"the budget is {scale.shown(self._budget)}"
         )
 
 
 Preprocessor = Callable[[MsgGenerator[Any]], MsgGenerator[Any]]
 
 
-def with_dose_accounts(stations: Iterable[MeasuresDiffraction]) -> Preprocessor:
+def with_dose_accounts(stations: Iterable[MeasuresCells]) -> Preprocessor:
     """Preprocessor that reserves the dose of each exposure, commits it afterwards and puts it into its event.
 
     Parameters
@@ -96,7 +96,7 @@ def with_dose_accounts(stations: Iterable[MeasuresDiffraction]) -> Preprocessor:
     return account
 
 
-def _begin(station: MeasuresDiffraction, run: str) -> None:
+def _begin(station: MeasuresCells, run: str) -> None:
     try:
         exposes = station.detector.shutter_mode.get(as_string=True) != LEAVES_SHUTTER
         exposure_s = float(station.detector.exposure_s.get())
@@ -109,10 +109,10 @@ def _begin(station: MeasuresDiffraction, run: str) -> None:
 class _Accounting:
     """Of one plan: which runs are open, and which events hold a frame."""
 
-    def __init__(self, by_detector: Mapping[int, MeasuresDiffraction]):
+    def __init__(self, by_detector: Mapping[int, MeasuresCells]):
         self._by_detector = by_detector
         self._runs: dict[Any, str] = {}
-        self._event: dict[Any, list[MeasuresDiffraction]] = {}
+        self._event: dict[Any, list[MeasuresCells]] = {}
 
     def watch(self, plan: MsgGenerator[Any]) -> MsgGenerator[Any]:
         answer: Any = None

@@ -1,7 +1,7 @@
-"""What comes of measuring several cells with one beam, reckoned before anything moves.
+"""What comes of measuring several cells with instruments around one changer, reckoned before anything moves.
 
-The beam is given to the cells as it will be: of those that are due, to the one of the highest priority, and
-among equals to the one whose last visit is longest ago.
+One measurement is made at a time. The changer goes to the cells as it will: of those that are due, to the one
+of the highest priority, and among equals to the one whose last visit is longest ago.
 """
 
 import math
@@ -12,19 +12,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Overheads:
-    """Times of the station besides exposures.
-
-    Attributes
-    ----------
-    speed_mm_per_s, settling_s
-        Of the sample changer.
-    readout_s
-        From the end of an exposure to the next frame.
-    """
+    """Times of the sample changer besides exposures."""
 
     speed_mm_per_s: float
     settling_s: float
-    readout_s: float
 
     def moving_s(self, start_mm: tuple[float, float], end_mm: tuple[float, float]) -> float:
         """Time to move both axes at once and settle; none where nothing has to move."""
@@ -46,8 +37,8 @@ class Wanted:
         When it is to be measured, in ascending order.
     duration_s
         Of its program.
-    exposure_s
-        Of each frame.
+    exposure_s, readout_s
+        Of each frame, and from its end to the next.
     """
 
     name: str
@@ -55,6 +46,7 @@ class Wanted:
     due_s: Sequence[float]
     duration_s: float
     exposure_s: float
+    readout_s: float
     priority: int = 0
 
 
@@ -66,8 +58,8 @@ class Visits:
     ----------
     visits, missed
         Occasions that give a frame, and those overtaken by the next one.
-    exposing_s, moving_s
-        Beam time with the cell in it, and time of the way there.
+    exposing_s, moving_s, reading_s
+        Beam time with the cell in it, time of the way there, and of reading out.
     longest_wait_s
         From an occasion to the start of its exposure.
     conflicts
@@ -80,6 +72,7 @@ class Visits:
     missed: int = 0
     exposing_s: float = 0.0
     moving_s: float = 0.0
+    reading_s: float = 0.0
     longest_wait_s: float = 0.0
     starts_s: list[float] = field(default_factory=list)
     conflicts: list[tuple[float, str]] = field(default_factory=list)
@@ -117,6 +110,11 @@ class Schedule:
         """Time in which the changer moves."""
         return sum(one.moving_s for one in self.cells.values())
 
+    @property
+    def reading_s(self) -> float:
+        """Time in which a detector is read out."""
+        return sum(one.reading_s for one in self.cells.values())
+
     def describe(self) -> str:
         """As a table."""
         lines = ["cell            visits  missed     every  wait up to   exposed    moving"]
@@ -132,7 +130,7 @@ class Schedule:
 
 
 def plan_visits(cells: Sequence[Wanted], overheads: Overheads) -> Schedule:
-    """Go through a whole experiment on one instrument, visit by visit."""
+    """Go through a whole experiment, visit by visit."""
     found = {cell.name: Visits() for cell in cells}
     waiting = {cell.name: deque(one for one in cell.due_s if one < cell.duration_s) for cell in cells}
     by_name = {cell.name: cell for cell in cells}
@@ -157,9 +155,10 @@ def plan_visits(cells: Sequence[Wanted], overheads: Overheads) -> Schedule:
         visits.visits += 1
         visits.moving_s += moving_s
         visits.exposing_s += cell.exposure_s
+        visits.reading_s += cell.readout_s
         visits.longest_wait_s = max(visits.longest_wait_s, start_s - due_s)
         visits.starts_s.append(start_s)
         last_s[cell.name] = start_s
-        now_s, at_mm = start_s + cell.exposure_s + overheads.readout_s, cell.position_mm
+        now_s, at_mm = start_s + cell.exposure_s + cell.readout_s, cell.position_mm
         busy_with = cell.name
     return Schedule(found, max((cell.duration_s for cell in cells), default=0.0))

@@ -4,23 +4,25 @@ import math
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from intercalate import streams
 from intercalate.cell import Cell
 from intercalate.devices.roles import ChangesSamples, CyclesCells
+from intercalate.dose import DoseScale
 from intercalate.orchestration.checking import MAX_EXPOSURE_S
 from intercalate.orchestration.when import At, When
-from intercalate.problems import Problem, ProblemsError, problems_of
+from intercalate.problems import ABSENT, Problem, ProblemsError, problems_of
 from intercalate.protocol import Beginning, Hold, Protocol, with_holds
 
+Budget = Annotated[float, Field(gt=0)] | Literal["unlimited"]
 SpotMm = tuple[Annotated[float, Field(ge=-20, le=20)], Annotated[float, Field(ge=-20, le=20)]]
 
 
 OTHER_STREAMS = frozenset(
     value
     for name, value in vars(streams).items()
-    if name.isupper() and value not in (streams.XRD, streams.PRIMARY)
+    if name.isupper() and value not in (streams.XRD, streams.RAMAN, streams.PRIMARY)
 )
 
 
@@ -46,9 +48,10 @@ class FramesTask(_Model):
         Of each frame, in cell seconds.
     spots_mm
         On the sample from the centre of its window, visited one after the other.
-    budget_MGy
-        Most that a spot may get in the cell's life, in the material that it declares as working electrode; or
-        `unlimited`. No value is known to be safe: it is the experimenter's to say.
+    budget_MGy, budget_J_cm2
+        Most that a spot may get in the cell's life, or `unlimited`. No value is known to be safe: it is the
+        experimenter's to say. Of X-rays in the material that the cell declares as working electrode, of a
+        laser the energy per area; one of both.
     at_budget
         `refuse` further frames of a spot at its end, or keep to one spot and move on to the `next_spot` then.
     """
@@ -56,7 +59,8 @@ class FramesTask(_Model):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = streams.XRD
     exposure_s: Annotated[float, Field(gt=0, le=MAX_EXPOSURE_S)]
     spots_mm: Annotated[tuple[SpotMm, ...], Field(min_length=1)] = ((0.0, 0.0),)
-    budget_MGy: Annotated[float, Field(gt=0)] | Literal["unlimited"]
+    budget_MGy: Budget | None = None
+    budget_J_cm2: Budget | None = None
     at_budget: Literal["refuse", "next_spot"] = "refuse"
 
     @field_validator("name")
@@ -66,10 +70,30 @@ class FramesTask(_Model):
             raise ValueError(f"{name!r} is the stream of something else in a run; give it another name")
         return name
 
+    @model_validator(mode="after")
+    def _has_one_budget(self) -> Self:
+        given = [one for one in (self.budget_MGy, self.budget_J_cm2) if one is not None]
+        if len(given) == 1:
+            return self
+        value, limit = ("both", "a measurement has one budget") if given else (ABSENT, "required")
+        fix = 'give budget_MGy of X-rays or budget_J_cm2 of a laser, a number or "unlimited"'
+        raise TasksError("measurement", [Problem("budget_MGy", value, limit, fix)])
+
     @property
-    def budget_gy(self) -> float:
-        """Most that a spot may get; infinite where it is unlimited."""
-        return math.inf if self.budget_MGy == "unlimited" else 1e6 * float(self.budget_MGy)
+    def budget_key(self) -> str:
+        """Which of the budgets was given."""
+        return "budget_MGy" if self.budget_J_cm2 is None else "budget_J_cm2"
+
+    @property
+    def said(self) -> float | str:
+        """The budget as it was given."""
+        found = self.budget_MGy if self.budget_J_cm2 is None else self.budget_J_cm2
+        assert found is not None
+        return found
+
+    def budget(self, scale: DoseScale) -> float:
+        """Most that a spot may get, in the unit of accounts; infinite where it is unlimited."""
+        return math.inf if self.said == "unlimited" else scale.per_shown * float(self.said)
 
     def given(self) -> dict[str, Any]:
         """As JSON has it, for the start document of a run."""

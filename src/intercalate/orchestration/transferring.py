@@ -16,9 +16,9 @@ from intercalate import streams
 from intercalate.cell import Cell
 from intercalate.contract import VesselLocation, VesselSeal
 from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
-from intercalate.devices.roles import CarriesCells, CyclesCells, MeasuresDiffraction
+from intercalate.devices.roles import CarriesCells, CyclesCells, MeasuresCells
 from intercalate.dose import formula_of
-from intercalate.orchestration.budgets import spot_budget
+from intercalate.orchestration.budgets import dose_so_far, spot_budget
 from intercalate.orchestration.dosing import SpotBudget
 from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.measuring import Measuring, OpenDetector
@@ -98,8 +98,8 @@ class Transferring:
         cell: Cell,
         place: str,
         cycler: CyclesCells,
-        here: Sequence[MeasuresDiffraction],
-        there: MeasuresDiffraction,
+        here: Sequence[MeasuresCells],
+        there: MeasuresCells,
         vessel: CarriesCells,
     ):
         self._task = task
@@ -160,7 +160,7 @@ class Transferring:
         TransferError
             If the cell cannot be carried, or does not arrive; the run is then closed as failed.
         """
-        doses_gy = yield from in_thread(self._dose_gy)
+        dose = yield from in_thread(lambda: dose_so_far(self._there.dose, self._cell))
         metadata = {
             "plan_name": "ex_situ",
             "mode": "ex_situ",
@@ -172,7 +172,7 @@ class Transferring:
             "follows": follows,
             "follows_program_id": program_id,
             "transfer": self._task.given(),
-            "doses": [{"technique": self._there.dose.technique, "most_of_a_spot_gy": doses_gy}],
+            "doses": [dose],
             "software": software(),
             **md,
         }
@@ -195,10 +195,6 @@ class Transferring:
             False,
         )
         return uid
-
-    def _dose_gy(self) -> float | None:
-        formula = formula_of(self._cell)
-        return self._there.dose.account_gy(self._cell.name, formula) if formula else None
 
     def _verdict(self) -> str:
         return f"contaminated: {'; '.join(self._contaminated)}" if self._contaminated else ""
@@ -353,7 +349,7 @@ class Transferring:
         return measuring.taken
 
 
-def put_back(stations: Sequence[MeasuresDiffraction], place: str) -> None:
+def put_back(stations: Sequence[MeasuresCells], place: str) -> None:
     """Tell the dose ledger that the cell in a vessel is at its place of the sample changer again."""
     for station in stations:
         for mount, one in station.changer.places.items():

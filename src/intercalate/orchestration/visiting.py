@@ -6,10 +6,11 @@ import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator
 
 from intercalate.beam_quality import BeamQuality
-from intercalate.devices.roles import MeasuresDiffraction
+from intercalate.devices.roles import MeasuresCells
 from intercalate.orchestration.cell_measurement import CellMeasurement
 from intercalate.orchestration.cells import CyclingCell
 from intercalate.orchestration.failures import FAILURES, cause_of
+from intercalate.orchestration.sample_position import into_focus, stage_target
 from intercalate.orchestration.waiting import Meanwhile, wait_until_done
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ class Visitor:
         Stub executed while the changer moves.
     """
 
-    def __init__(self, station: MeasuresDiffraction, meanwhile: Meanwhile):
+    def __init__(self, station: MeasuresCells, meanwhile: Meanwhile):
         self._station = station
         self._meanwhile = meanwhile
 
@@ -43,7 +44,7 @@ class Visitor:
         began_s = moved_s = cell.cycler.clock_s()
         if cell.place is not None and not measuring.unavailable():
             try:
-                yield from self._go((cell.place, *spot_mm))
+                yield from self._go(stage_target(self._station, cell.place, spot_mm))
             except FAILURES as error:
                 why = f"the sample changer did not get there: {cause_of(error)}"
                 yield from cell.notes.miss(one.name, why)
@@ -74,6 +75,7 @@ class Visitor:
         while not (changer.place.get() == where[0] and changer.is_at(where)):
             status = yield from bps.abs_set(changer, where, wait=False)
             yield from wait_until_done(status, self._meanwhile)
+        yield from into_focus(self._station, where[0])
 
     def _is_weak(self) -> bool:
         return self._station.monitors.quality.get() in (BeamQuality.WEAK, BeamQuality.NONE)

@@ -30,7 +30,7 @@ def operando_figure(data: xr.Dataset, records: xr.Dataset, title: str) -> Figure
     title
         Above all.
     """
-    panels = [_heat_map, _voltage]
+    panels = [_heat_map, voltage_panel]
     if "NMC811.a" in data:
         panels.append(_oxide)
     if "graphite.d" in data:
@@ -59,7 +59,8 @@ def save_operando_figure(path: Path, data: xr.Dataset, records: xr.Dataset, titl
     plt.close(figure)
 
 
-def _hours(data: xr.Dataset) -> np.ndarray:
+def hours_of(data: xr.Dataset) -> np.ndarray:
+    """Test time of each frame."""
     return np.asarray(data["test_time_second"]) / 3600.0
 
 
@@ -70,7 +71,7 @@ def _heat_map(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
     low, high = np.percentile(intensity[intensity > 0], (3, 99.8))
     # Lines of one pattern differ by a factor of a hundred: a logarithmic scale shows all of them.
     mesh = axis.pcolormesh(
-        _hours(data),
+        hours_of(data),
         two_theta[shown],
         np.clip(intensity, low, high).T,
         shading="nearest",
@@ -84,7 +85,8 @@ def _heat_map(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
     bar.set_label(str(units).capitalize())
 
 
-def _voltage(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
+def voltage_panel(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
+    """Voltage and current of the records."""
     hours = np.asarray(records["test_time_second"]) / 3600.0
     axis.plot(hours, np.asarray(records["voltage_volt"]), color=BLUE, lw=1.2)
     axis.set_ylabel("Voltage (V)", color=BLUE)
@@ -96,7 +98,7 @@ def _voltage(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
 def _points(axis: Axes, data: xr.Dataset, name: str, colour: str, label: str, marker: str = "o") -> Any:
     sigma = np.asarray(data[f"{name}_sigma_stat"])
     return axis.errorbar(
-        _hours(data),
+        hours_of(data),
         np.asarray(data[name]),
         yerr=sigma,
         fmt=marker,

@@ -3,13 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intercalate_sims.probes.detector import (
-    DetectorGeometry,
-    count_photons,
-    keyed_generator,
-    read_stamp,
-    write_stamp,
-)
+from intercalate_sims.noise import keyed_generator
+from intercalate_sims.probes.detector import DetectorGeometry, count_photons, read_stamp, write_stamp
 
 
 @given(stamp=st.integers(0, 2**32 - 1))

@@ -11,7 +11,8 @@ from intercalate_sims.probes.detector import DetectorGeometry, read_stamp
 from intercalate_sims.probes.monitors import DARK_PER_S, I0_PER_PHOTON, IT_PER_PHOTON
 from intercalate_sims.probes.powder import makeup_of
 from intercalate_sims.probes.response import OFFSET
-from intercalate_sims.probes.station import DiffractionStation, Shot
+from intercalate_sims.probes.shot import Shot
+from intercalate_sims.probes.station import DiffractionStation
 
 from .cells import full_cell_state
 

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from intercalate.orchestration.schedule import Overheads, Wanted, plan_visits
 
-STATION = Overheads(speed_mm_per_s=2.0, settling_s=0.2, readout_s=0.5)
+STATION = Overheads(speed_mm_per_s=2.0, settling_s=0.2)
 
 
 def cell(name, x_mm=0.0, every_s=600.0, hours=10.0, priority=0, exposure_s=60.0):
     duration_s = 3600 * hours
     due_s = [] if every_s is None else [every_s * i for i in range(math.ceil(duration_s / every_s))]
-    return Wanted(name, (x_mm, 0.0), due_s, duration_s, exposure_s, priority)
+    return Wanted(name, (x_mm, 0.0), due_s, duration_s, exposure_s, 0.5, priority)
 
 
 def test_one_cell_is_measured_on_its_grid_and_nothing_moves():
@@ -32,6 +32,7 @@ def test_of_two_cells_the_second_waits_for_the_first_and_for_the_way():
     assert schedule.cells["H1"].longest_wait_s == pytest.approx(way_s)
     assert schedule.moving_s == pytest.approx(119 * way_s)
     assert schedule.exposing_s == 120 * 60.0
+    assert schedule.reading_s == 120 * 0.5
 
 
 def test_a_higher_priority_goes_first_and_a_twin_is_never_exposed():

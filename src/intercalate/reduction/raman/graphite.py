@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from intercalate.materials.raman import DENSE, DILUTE, INNER_TO_OUTER, STAGE_INDICES
+from intercalate.materials.raman import DENSE, DILUTE, INNER_TO_OUTER, OUTER, STAGE_INDICES
 from intercalate.reduction.bands import Band, BandFit, BandOptions, Spectrum, fit_bands
 from intercalate.reduction.raman.axis import ShiftAxis
 from intercalate.reduction.results import UNDETERMINED, Estimate
@@ -14,10 +14,15 @@ RANGE_PER_CM = (1480.0, 1680.0)
 """Around the bands of the carbon layers, between D and what solvents have at 1750."""
 
 _WIDTH_PER_CM = (12.0, 3.0, 40.0)
+_DILUTE_WIDTH_PER_CM = 18.0
+"""Full width of the band of dilute graphite at most; well-ordered samples have 13 to 16."""
 _DENSE_WIDTH_PER_CM = (40.0, 20.0, 90.0)
 
 _RATIO_CONSTANT_SIGMA = 0.15
 """Relative standard uncertainty of the constant between the ratio of both bands and the stage."""
+
+_OUTER_SIGMA_PER_CM = 1.0
+"""Of the course of the upper band, between authors."""
 
 _WINDOW_SIGMA = 0.01
 """Of the lithium content at which graphite is in one stage: samples and authors differ so."""
@@ -28,11 +33,14 @@ class Regime(StrEnum):
 
     DILUTE = "dilute"
     """One band, which moves with the lithium content."""
+    TRANSITION = "between dilute and staged"
+    """A band that is too broad to be one, or an upper one that has not come to where staged graphite has it:
+    both kinds of graphite lie beside each other. Nothing more is known."""
     STAGED = "staged"
     """Two bands, whose ratio is that of layers with and without lithium beside them."""
     STAGE_2 = "stage 2 or denser"
     """One band, of layers that all have lithium on one side: stage 2, alone or beside stage 1, whose band is
-    lost in fluorescence more often than not. Nothing more is known."""
+    lost in fluorescence more often than not. Its position says more until it has come to its end."""
     DENSE = "stage 1"
     """A broad band that moves down, beside stage 2 or alone."""
     UNDETERMINED = "undetermined"
@@ -61,7 +69,8 @@ class GraphiteState:
 def graphite_state(spectrum: Spectrum, axis: ShiftAxis) -> GraphiteState:
     """Say how much lithium is in graphite.
 
-    Two bands are tried first; where only one is found, its position says which it is.
+    Two bands are tried first. Where the lower is not found, or is too broad for staged graphite, that of
+    stage 1 is tried in its place, and then the upper band alone.
 
     Parameters
     ----------
@@ -80,8 +89,10 @@ def graphite_state(spectrum: Spectrum, axis: ShiftAxis) -> GraphiteState:
     if not fit.present["E2g2(i)"] or _is_broad(fit):
         dense = Band("E2g2(1)", (1577.0, 1555.0, 1600.0), _DENSE_WIDTH_PER_CM)
         with_dense = fit_bands(spectrum, [dense, outer], RANGE_PER_CM, options)
-        # One that a fit makes as narrow as it may is what is left of another band.
-        fit = with_dense if np.isfinite(with_dense.width["E2g2(1)"].value) or _is_broad(fit) else fit
+        if _is_stage_1(with_dense, axis):
+            fit = with_dense
+        elif _is_broad(fit):
+            fit = fit_bands(spectrum, [outer], RANGE_PER_CM, options)
     if not fit.converged:
         return GraphiteState(Regime.UNDETERMINED, UNDETERMINED, fit)
     regime, content = _read(fit, axis)
@@ -94,10 +105,23 @@ def _is_broad(fit: BandFit) -> bool:
     return bool(fit.present["E2g2(i)"]) and not width < 0.8 * _WIDTH_PER_CM[2]
 
 
+def _is_stage_1(fit: BandFit, axis: ShiftAxis) -> bool:
+    """Whether a broad band is that of stage 1: neither at the bounds of its width, nor above its window."""
+    centre = fit.centre["E2g2(1)"]
+    if not fit.present["E2g2(1)"] or not np.isfinite(fit.width["E2g2(1)"].value):
+        return False
+    sigma = np.hypot(centre.sigma, axis.sigma_at(centre.value))
+    return bool(centre.value < DENSE.shift_per_cm[0] + 2.0 * sigma)
+
+
 def _read(fit: BandFit, axis: ShiftAxis) -> tuple[Regime, Estimate]:
+    upper = fit.present["E2g2(b)"]
     if fit.present.get("E2g2(1)"):
         return Regime.DENSE, _by_position(fit.centre["E2g2(1)"], DENSE.li_content, DENSE.shift_per_cm, axis)
-    lower, upper = fit.present.get("E2g2(i)", False), fit.present["E2g2(b)"]
+    lower = fit.present.get("E2g2(i)", False)
+    if (upper and _is_below_staged(fit, axis)) or (lower and not upper and _is_two_in_one(fit)):
+        low, high = DILUTE.li_content[1], OUTER.li_content[0]
+        return Regime.TRANSITION, _anywhere(low, high)
     if lower and upper:
         return Regime.STAGED, _by_ratio(fit)
     if lower:
@@ -105,18 +129,53 @@ def _read(fit: BandFit, axis: ShiftAxis) -> tuple[Regime, Estimate]:
             fit.centre["E2g2(i)"], DILUTE.li_content, DILUTE.shift_per_cm, axis
         )
     if upper:
-        low, high = STAGE_INDICES[-1].li_content, DENSE.li_content[1]
-        return Regime.STAGE_2, Estimate((low + high) / 2, 0.0, (high - low) / np.sqrt(12))
+        return Regime.STAGE_2, _by_upper_band(fit.centre["E2g2(b)"], axis)
     return Regime.UNDETERMINED, UNDETERMINED
 
 
+def _is_below_staged(fit: BandFit, axis: ShiftAxis) -> bool:
+    """Whether the upper of two bands lies below where staged graphite has it, or at its bound."""
+    centre = fit.centre["E2g2(b)"]
+    if not np.isfinite(centre.value):
+        return True
+    return bool(
+        centre.value < OUTER.shift_per_cm[0] - 2.0 * np.hypot(centre.sigma, axis.sigma_at(centre.value))
+    )
+
+
+def _is_two_in_one(fit: BandFit) -> bool:
+    """Whether the only band is broader than one of dilute graphite, or at its bound."""
+    width = fit.width["E2g2(i)"]
+    return not width.value - 2.0 * width.sigma_stat < _DILUTE_WIDTH_PER_CM
+
+
+def _anywhere(low: float, high: float) -> Estimate:
+    """A content that lies between two others, and nobody knows where."""
+    return Estimate((low + high) / 2, 0.0, (high - low) / np.sqrt(12))
+
+
+def _by_upper_band(centre: Estimate, axis: ShiftAxis) -> Estimate:
+    """Content of graphite whose layers all have lithium beside them: the band still moves, and then stays."""
+    end_x, end_per_cm = OUTER.li_content[1], OUTER.shift_per_cm[1]
+    sigma = float(np.sqrt(centre.sigma**2 + axis.sigma_at(centre.value) ** 2 + _OUTER_SIGMA_PER_CM**2))
+    if centre.value < end_per_cm - 2.0 * sigma:
+        return _by_position(centre, OUTER.li_content, OUTER.shift_per_cm, axis, _OUTER_SIGMA_PER_CM)
+    slope = (OUTER.li_content[1] - OUTER.li_content[0]) / (OUTER.shift_per_cm[1] - OUTER.shift_per_cm[0])
+    return _anywhere(end_x - 2.0 * slope * sigma, DENSE.li_content[1])
+
+
 def _by_position(
-    centre: Estimate, li_content: tuple[float, float], shift_per_cm: tuple[float, float], axis: ShiftAxis
+    centre: Estimate,
+    li_content: tuple[float, float],
+    shift_per_cm: tuple[float, float],
+    axis: ShiftAxis,
+    course_sigma_per_cm: float = 0.0,
 ) -> Estimate:
     """Content from the position of a band that moves evenly over a window, not beyond its ends."""
     slope = (li_content[1] - li_content[0]) / (shift_per_cm[1] - shift_per_cm[0])
     value = li_content[0] + slope * (centre.value - shift_per_cm[0])
-    systematic = abs(slope) * float(np.hypot(centre.sigma_sys, axis.sigma_at(centre.value)))
+    known = np.hypot(axis.sigma_at(centre.value), course_sigma_per_cm)
+    systematic = abs(slope) * float(np.hypot(centre.sigma_sys, known))
     return Estimate(
         float(np.clip(value, *li_content)),
         abs(slope) * centre.sigma_stat,

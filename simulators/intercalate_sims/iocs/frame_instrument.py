@@ -1,4 +1,4 @@
-"""Simulated diffractometer: camera, HDF5 plugin, monitors, sample changer, fast shutter and a clock."""
+"""A simulated instrument that takes frames: camera, HDF5 plugin, monitors, shutter, clock, sample stage."""
 
 # caproto's handlers carry the name of the PV they belong to, and its types are narrower than its use.
 # pyright: reportGeneralTypeIssues=false, reportArgumentType=false
@@ -6,11 +6,13 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Collection, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
 
 from intercalate.cycler_server.text_pv import from_wire
 from intercalate_sims.cell.interface import ProbeState
@@ -18,12 +20,13 @@ from intercalate_sims.changer import Changer, InBeam
 from intercalate_sims.iocs.area_detector import CameraPVs, HDF5PluginPVs
 from intercalate_sims.iocs.clock import LIVE_S, ClockPVs
 from intercalate_sims.iocs.frame_file import FrameFile
-from intercalate_sims.iocs.monitors import MonitorPVs
+from intercalate_sims.iocs.laser import ObjectivePVs
+from intercalate_sims.iocs.monitors import CounterPVs, MonitorPVs
 from intercalate_sims.iocs.shutter import ShutterPVs
 from intercalate_sims.iocs.stage import StagePVs
 from intercalate_sims.irradiation import Inactive
 from intercalate_sims.link import InstrumentLink
-from intercalate_sims.probes.station import DiffractionStation, Shot
+from intercalate_sims.probes.shot import Shot
 from intercalate_sims.vessel import IN_VESSEL
 
 log = logging.getLogger(__name__)
@@ -32,8 +35,34 @@ EPICS_EPOCH_UNIX_S = 631152000.0
 """1990-01-01 UTC: areaDetector time stamps count from here."""
 
 
+class Probe(Protocol):
+    """What an exposure leaves on the detector and in the monitors.
+
+    Attributes
+    ----------
+    shape
+        Of a frame.
+    cells
+        Names of the contents whose states an exposure needs.
+    """
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    @property
+    def cells(self) -> Collection[str]: ...
+
+    def take(self, shot: Shot, stamp: int) -> tuple[np.ndarray, Any, dict[str, Any]]:
+        """Frame, monitor counts, and what they were made from."""
+        ...
+
+    def count(self, shot: Shot) -> Any:
+        """Monitor counts of an exposure."""
+        ...
+
+
 @dataclass(frozen=True)
-class DiffractometerSettings:
+class InstrumentSettings:
     """What the simulated instrument is, apart from what a client can set.
 
     Attributes
@@ -52,27 +81,44 @@ class DiffractometerSettings:
     clock_drift_ppm: float = 0.0
 
 
-class SimulatedDiffractometer:
-    """Area detector, monitors, sample changer and fast shutter; what they see is the station's business."""
+class FrameInstrument:
+    """Detector, monitors and fast shutter, and where the sample is; what they see is the station's business.
+
+    Parameters
+    ----------
+    stage
+        That of another instrument, which looks at the same sample; None for one of its own.
+    objective
+        What moves the beam over the sample, and where it is beside the stage's own position; None where
+        nothing does.
+    monitors
+        Class of the monitors.
+    """
 
     def __init__(
         self,
         prefix: str,
         link: InstrumentLink,
-        station: DiffractionStation,
+        station: Probe,
         changer: Changer,
-        settings: DiffractometerSettings,
+        settings: InstrumentSettings,
+        *,
+        stage: StagePVs | None = None,
+        objective: ObjectivePVs | None = None,
+        monitors: type[CounterPVs] = MonitorPVs,
     ):
         self.link = link
         self.settings = settings
         self.station = station
         self.changer = changer
+        self.objective = objective
         self._exposing = asyncio.Lock()
         self.camera = CameraPVs(prefix=f"{prefix}cam1:")
         self.plugin = HDF5PluginPVs(prefix=f"{prefix}HDF1:")
-        self.stage = StagePVs(prefix=prefix)
+        self.stage = stage or StagePVs(prefix=prefix)
+        self._has_stage = stage is None
         self.shutter = ShutterPVs(prefix=prefix, moved=link.shutter)
-        self.monitors = MonitorPVs(prefix=f"{prefix}Monitor:", count=self._count)
+        self.monitors = monitors(prefix=f"{prefix}Monitor:", count=self._count)
         self.clock = ClockPVs(prefix=prefix, now=self._own_time)
         link.shutter(False)
         self.camera.hooks["Acquire"] = self._on_acquire
@@ -86,7 +132,9 @@ class SimulatedDiffractometer:
     @property
     def pvdb(self) -> dict[str, Any]:
         """Every PV by its full name."""
-        groups = (self.camera, self.plugin, self.stage, self.shutter, self.monitors, self.clock)
+        groups: list[Any] = [self.camera, self.plugin, self.shutter, self.monitors, self.clock]
+        groups += [self.stage] if self._has_stage else []
+        groups += [] if self.objective is None else [self.objective]
         return {name: pv for group in groups for name, pv in group.pvdb.items()}
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
@@ -120,7 +168,9 @@ class SimulatedDiffractometer:
     async def _meet_world(self) -> None:
         self.world = await self.link.status()
         await self.clock.describe(self._describe())
-        self.stage.set_rate(self.world["rate"])
+        for moving in (self.stage, self.objective):
+            if moving is not None:
+                moving.set_rate(self.world["rate"])
 
     def _describe(self) -> dict[str, Any]:
         return {**self.settings.description, "cells": self.world["cells"], "cell_seed": self.world["seed"]}
@@ -223,18 +273,18 @@ class SimulatedDiffractometer:
     ) -> AsyncIterator[tuple[Shot, dict[str, Any]]]:
         """Expose what is in the beam; at the end of the context the world's clock goes on."""
         async with self._exposing:
-            position_mm = self.stage.position_mm
+            position_mm, focus_um = self.position_mm, self._focus_um
             content = self.changer.content_near(*position_mm)
             cell = content if content in (*self.station.cells, IN_VESSEL) else None
             try:
                 async with shutter:
                     message = await self.link.expose(cell, exposure_s, self.changer.place_near(*position_mm))
-                in_beam = self.changer.in_beam(*position_mm, tuple(message["slit_mm"]))
+                in_beam = self.changer.in_beam(*position_mm, tuple(message["size_mm"]))
                 if cell is not None and in_beam.holder is not None:
                     # A cell may be carried away, or have arrived in a vessel.
                     there = replace(in_beam.holder, content=message["cell"])
                     in_beam = replace(in_beam, holder=there)
-                yield self.shot(message, exposure_s, in_beam), message
+                yield self.shot(message, exposure_s, in_beam, focus_um), message
             finally:
                 self.link.done()
 
@@ -250,7 +300,20 @@ class SimulatedDiffractometer:
         finally:
             await self.shutter.move("closed")
 
-    def shot(self, message: dict[str, Any], exposure_s: float, in_beam: InBeam) -> Shot:
+    @property
+    def position_mm(self) -> tuple[float, float]:
+        """Of the beam, by the stage and what moves the beam over the sample."""
+        x_mm, y_mm = self.stage.position_mm
+        dx_mm, dy_mm = (0.0, 0.0) if self.objective is None else self.objective.offset_mm
+        return x_mm + dx_mm, y_mm + dy_mm
+
+    @property
+    def _focus_um(self) -> float:
+        return 0.0 if self.objective is None else self.objective.focus_um
+
+    def shot(
+        self, message: dict[str, Any], exposure_s: float, in_beam: InBeam, focus_um: float = 0.0
+    ) -> Shot:
         """An exposure as this instrument sees it, made of what the world tells at its end."""
         states = [ProbeState.from_dict(state) for state in message["states"]]
         return Shot(
@@ -259,8 +322,10 @@ class SimulatedDiffractometer:
             photons_s=message["photons_s"],
             full_photons_s=message["full_photons_s"],
             energy_kev=message["energy_kev"],
-            slit_mm=tuple(message["slit_mm"]),
+            size_mm=tuple(message["size_mm"]),
             in_beam=in_beam,
+            focus_um=focus_um,
+            elapsed_s=message["start_unix_s"] - self.world["t0_unix_s"],
             states=list(zip(message["weights"], states)),
             inactive=[Inactive.from_dict(one) for one in message["inactive"]],
         )

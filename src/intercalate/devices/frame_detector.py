@@ -1,4 +1,4 @@
-"""An area detector for diffraction: camera and HDF5 plugin of areaDetector."""
+"""A detector that takes frames: camera and HDF5 plugin of areaDetector."""
 
 import time
 import uuid
@@ -10,14 +10,14 @@ import h5py
 import hdf5plugin  # noqa: F401 - registers the filters that detectors compress with
 import numpy as np
 from ophyd import Component as Cpt
-from ophyd import Device, EpicsSignalRO, Kind
+from ophyd import EpicsSignalRO, Kind
 from ophyd.areadetector import DetectorBase, EpicsSignalWithRBV
 from ophyd.areadetector.cam import CamBase
 from ophyd.areadetector.filestore_mixins import FileStoreHDF5
 from ophyd.areadetector.plugins import HDF5Plugin
 from ophyd.device import Staged
 from ophyd.signal import DerivedSignal
-from ophyd.status import DeviceStatus, Status
+from ophyd.status import DeviceStatus
 
 from intercalate.devices.roles import OPENS_SHUTTER
 from intercalate.devices.statuses import end
@@ -135,8 +135,8 @@ class FrameWriter(HDF5Plugin, FileStoreHDF5):
         self._asset_docs_cache.extend(kept)
 
 
-class Diffractometer(DetectorBase):
-    """An area detector behind the cell; one trigger is one frame.
+class FrameDetector(DetectorBase):
+    """An area detector, or a spectrometer whose frames have one row; one trigger is one frame.
 
     Staged, it opens the shutter for each exposure and closes it, so that nothing is irradiated between
     frames, nor after the death of a session. Dark frames are taken with `shutter_mode` at `LEAVES_SHUTTER`.
@@ -307,21 +307,3 @@ class Diffractometer(DetectorBase):
         """End a running exposure; its frame is not written. There is none where the IOC is away."""
         if self.cam.acquire.connected:
             self.cam.acquire.put(0, wait=False)
-
-
-class Shutter(Device):
-    """Two-state shutter: `set("open")`, `set("closed")`."""
-
-    state = Cpt(EpicsSignalWithRBV, "Shutter", string=True, kind=Kind.hinted)
-
-    def set(self, value: str) -> Status:
-        """Move the shutter.
-
-        Raises
-        ------
-        ValueError
-            If `value` is neither `open` nor `closed`.
-        """
-        if value not in ("open", "closed"):
-            raise ValueError(f"{self.name} can be 'open' or 'closed', not {value!r}")
-        return self.state.set(value, timeout=READOUT_MARGIN_S)

@@ -1,0 +1,178 @@
+"""The Raman spectrometer: what one exposure leaves on its detector and in its monitors."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+import numpy as np
+
+from intercalate_sims.cell.interface import ElectrodeState, ProbeState
+from intercalate_sims.laser import KEV_J
+from intercalate_sims.noise import keyed_generator
+from intercalate_sims.probes.monitors import LaserCounts, count_laser
+from intercalate_sims.probes.raman import HiddenSpectrograph, RamanProbe, Spectrograph
+from intercalate_sims.probes.shot import Shot
+
+DEPTH_UM = 6.0
+"""Full width at half maximum of the confocal response to a plane."""
+
+REFLECTIVITY = {"graphite": 0.30, "Si": 0.37}
+"""Of a face at normal incidence."""
+
+POWER_SIGMA = 0.05
+BESIDE_SIGMA_MM = 0.03
+SURFACE_SIGMA_UM = 20.0
+DRIFT_UM = (1.5, 0.8)
+DRIFT_PERIODS_S = (39_000.0, 10_300.0)
+HOUR_S = 3600.0
+
+
+@dataclass(frozen=True)
+class HiddenRaman:
+    """By how much a spectrometer differs from its description.
+
+    Attributes
+    ----------
+    power_share
+        Of the power that the laser's scale shows.
+    beside_mm
+        Of the spot, added to where it should be.
+    surface_um
+        Of each holder: where the focus must be for the face of what is in it.
+    drift_phase
+        Of the thermal drift of the focus.
+    """
+
+    spectrograph: HiddenSpectrograph = field(default_factory=HiddenSpectrograph)
+    power_share: float = 1.0
+    beside_mm: tuple[float, float] = (0.0, 0.0)
+    surface_um: Mapping[str, float] = field(default_factory=dict)
+    drift_phase: tuple[float, float] = (0.0, 0.0)
+
+    @classmethod
+    def draw(cls, seed: int, holders: Collection[str]) -> Self:
+        """A spectrometer of this seed."""
+        generator = keyed_generator(seed, "raman", 0)
+        normal = generator.standard_normal(3)
+        phase = generator.uniform(0.0, 2 * np.pi, 2)
+        surfaces = {
+            name: SURFACE_SIGMA_UM * float(keyed_generator(seed, f"face {name}", 0).standard_normal())
+            for name in holders
+        }
+        return cls(
+            HiddenSpectrograph.draw(seed),
+            1.0 + POWER_SIGMA * float(normal[0]),
+            (BESIDE_SIGMA_MM * float(normal[1]), BESIDE_SIGMA_MM * float(normal[2])),
+            surfaces,
+            (float(phase[0]), float(phase[1])),
+        )
+
+    def surface_at_um(self, holder: str, elapsed_s: float) -> float:
+        """Where the focus must be for the face in a holder, at a cell time."""
+        drift = sum(
+            size * np.sin(2 * np.pi * elapsed_s / period + phase)
+            for size, period, phase in zip(DRIFT_UM, DRIFT_PERIODS_S, self.drift_phase)
+        )
+        return self.surface_um.get(holder, 0.0) + float(drift)
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON-able."""
+        return asdict(self)
+
+
+class RamanStation:
+    """Spectrometer and photodiodes at the place where a laser meets the sample.
+
+    Parameters
+    ----------
+    nominal
+        As the users are told.
+    cells
+        Names of the contents whose states an exposure needs.
+    seed
+        Of noise and of the places of an electrode.
+    """
+
+    def __init__(self, nominal: Spectrograph, hidden: HiddenRaman, cells: Collection[str], seed: int):
+        self._probe = RamanProbe(nominal, hidden.spectrograph, seed)
+        self._hidden = hidden
+        self._seed = seed
+        self.cells = frozenset(cells)
+        self.shape = (1, nominal.pixels)
+
+    def take(self, shot: Shot, stamp: int) -> tuple[np.ndarray, LaserCounts, dict[str, Any]]:
+        """Spectrum as a frame of one row (uint32), counts of the photodiodes, and what made them."""
+        focus, truth = self._focus(shot), self._truth(shot)
+        electrons = np.zeros(self.shape[1])
+        power_mw = self._power_mw(shot)
+        for weight, content in self._seen(shot):
+            electrons = electrons + weight * (
+                self._probe.silicon(power_mw, shot.exposure_s)
+                if content is None
+                else self._probe.graphite(content, power_mw, shot.exposure_s)
+            )
+        frame = self._probe.count(focus * electrons, shot.exposure_s, shot.start_s)[None, :]
+        return frame, self.count(shot), {**truth, "focus": focus, "power_mw": power_mw}
+
+    def count(self, shot: Shot) -> LaserCounts:
+        """Counts of the photodiodes in an exposure."""
+        material = self._material(shot)
+        returned = REFLECTIVITY.get(material or "", 0.0) * self._focus(shot) ** 2
+        generator = keyed_generator(self._seed, "photodiodes", round(shot.start_s * 1000))
+        return count_laser(self._joules(shot), returned, shot.exposure_s, generator)
+
+    def _joules(self, shot: Shot) -> float:
+        return shot.photons * shot.energy_kev * KEV_J
+
+    def _power_mw(self, shot: Shot) -> float:
+        return 1e3 * self._joules(shot) / shot.exposure_s
+
+    def _focus(self, shot: Shot) -> float:
+        """Share of the light of a face that passes the pinhole."""
+        holder = shot.in_beam.holder
+        if holder is None:
+            return 0.0
+        away = shot.focus_um - self._hidden.surface_at_um(holder.name, shot.elapsed_s)
+        return float(np.exp(-4 * np.log(2) * (away / DEPTH_UM) ** 2))
+
+    def _material(self, shot: Shot) -> str | None:
+        """What scatters: silicon, graphite, or nothing that has bands."""
+        content = shot.in_beam.content
+        if content == "Si":
+            return content
+        is_seen = content in self.cells and shot.states and graphite_of(shot.states[0][1]) is not None
+        return "graphite" if is_seen else None
+
+    def _seen(self, shot: Shot) -> list[tuple[float, float | None]]:
+        """Shares of the light, with the lithium content that each met; None for silicon."""
+        material = self._material(shot)
+        if material == "Si":
+            return [(1.0, None)]
+        if material is None:
+            return []
+        x_um, y_um = (1000.0 * at_mm for at_mm in shot.in_beam.place_mm)
+        return [
+            (weight, self._probe.li_content(electrode, x_um, y_um))
+            for weight, state in shot.seen
+            if (electrode := graphite_of(state)) is not None
+        ]
+
+    def _truth(self, shot: Shot) -> dict[str, Any]:
+        holder = shot.in_beam.holder
+        truth: dict[str, Any] = {
+            "holder": holder.name if holder else None,
+            "content": shot.in_beam.content,
+            "place_um": [1000.0 * at_mm for at_mm in shot.in_beam.place_mm],
+        }
+        seen = [(weight, content) for weight, content in self._seen(shot) if content is not None]
+        if seen:
+            truth["li_content"] = sum(weight * content for weight, content in seen)
+        return truth
+
+
+def graphite_of(state: ProbeState) -> ElectrodeState | None:
+    """The electrode of graphite, whose face is behind the optical window; None where there is none."""
+    for electrode in (state.negative, state.positive):
+        if electrode.material == "graphite":
+            return electrode
+    return None

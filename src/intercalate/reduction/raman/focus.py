@@ -1,0 +1,87 @@
+"""Where the focus of a laser must be: from the light that comes back through the pinhole."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import curve_fit
+
+
+class FocusError(ValueError):
+    """No focus was found; the message says why."""
+
+
+@dataclass(frozen=True)
+class Focus:
+    """A focus that was found.
+
+    Attributes
+    ----------
+    z_um, sigma_um
+        Of the strongest return, and its standard error.
+    depth_um
+        Full width at half maximum of the return.
+    contrast
+        Strongest return over that from elsewhere.
+    """
+
+    z_um: float
+    sigma_um: float
+    depth_um: float
+    contrast: float
+
+
+_SHARE = 4 * np.log(2)
+_POINTS = 6
+_LEAST_SIGMA = 8.0
+"""By which the strongest return must stand above the middle one."""
+
+_SCATTER = 2e-3
+"""Relative, of counts besides their statistics: the laser's noise between two photodiodes."""
+
+
+def find_focus(z_um: np.ndarray, returned_counts: np.ndarray, i0_counts: np.ndarray) -> Focus:
+    """Fit a bell over a constant to the return along the focus.
+
+    Parameters
+    ----------
+    z_um, returned_counts, i0_counts
+        Positions of the drive, ascending, counts of the light that came back, and of that which went in;
+        shape (n,).
+
+    Raises
+    ------
+    FocusError
+        If there are too few points, nothing comes back from anywhere in particular, or the strongest return
+        is at an end of the scan.
+    """
+    known = np.asarray(i0_counts) > 0
+    z, back, gone = (np.asarray(one, float)[known] for one in (z_um, returned_counts, i0_counts))
+    light = back / gone
+    sigma = np.sqrt(back + 1.0 + (_SCATTER * back) ** 2) / gone
+    if z.size < _POINTS:
+        raise FocusError(f"{z.size} points of the scan had light; {_POINTS} are needed: is the laser on?")
+    top, base = int(np.argmax(light)), float(np.median(light))
+    if not light[top] - base > _LEAST_SIGMA * sigma[top]:
+        raise FocusError(
+            f"nothing comes back from anywhere in particular between {z[0]:g} and {z[-1]:g} um: the "
+            f"strongest return is {light[top]:.3g}, the middle one {base:.3g}; scan further, or see "
+            "whether a sample is there"
+        )
+    step_um = float(np.median(np.diff(z)))
+    start = (z[top], max(2.0 * step_um, 1e-3), light[top] - base, base)
+    bounds = ([z[0], 0.3 * step_um, 0.0, -np.inf], [z[-1], z[-1] - z[0], np.inf, np.inf])
+    try:
+        found, covariance = curve_fit(_bell, z, light, start, sigma=sigma, absolute_sigma=True, bounds=bounds)
+    except RuntimeError as error:
+        raise FocusError(f"no bell fits the return between {z[0]:g} and {z[-1]:g} um: {error}") from None
+    centre, depth, height, constant = (float(value) for value in found)
+    if min(centre - z[0], z[-1] - centre) < step_um:
+        raise FocusError(
+            f"the strongest return is at the end of the scan, {centre:.1f} um; scan around there"
+        )
+    contrast = (height + constant) / constant if constant > 0 else np.inf
+    return Focus(centre, float(np.sqrt(covariance[0, 0])), depth, float(contrast))
+
+
+def _bell(z: np.ndarray, centre: float, depth: float, height: float, constant: float) -> np.ndarray:
+    return constant + height * np.exp(-_SHARE * ((z - centre) / depth) ** 2)

@@ -1,0 +1,117 @@
+"""The figure of an operando Raman experiment."""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg", force=False)
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from intercalate.views.operando import BLUE, GREEN, ORANGE, VERMILION, hours_of, voltage_panel
+
+GREY = "#777777"
+
+SHOWN_PER_CM = (1480.0, 1680.0)
+REGIMES = {
+    "dilute": (BLUE, "o"),
+    "between dilute and staged": (GREY, "v"),
+    "staged": (GREEN, "s"),
+    "stage 2 or denser": (ORANGE, "D"),
+    "stage 1": (VERMILION, "^"),
+}
+"""Colour and marker of each."""
+BAND_STYLES = {"E2g2(i)": ("o", BLUE), "E2g2(b)": ("s", GREEN), "E2g2(1)": ("^", VERMILION)}
+
+
+def raman_figure(data: xr.Dataset, records: xr.Dataset, title: str) -> Figure:
+    """Spectra, voltage and current, positions of the bands, and lithium content on one time axis.
+
+    Parameters
+    ----------
+    data
+        Aligned and reduced spectra: `test_time_second` along `frame`, `intensity` (frame, shift), and what
+        `spectra_of_graphite` gives.
+    records
+        Cycler records with `test_time_second`, `voltage_volt`, `current_ampere`.
+    title
+        Above all.
+    """
+    panels = (_spectra, voltage_panel, _bands, _content)
+    heights = [2.6, 1.2, 1.3, 1.6]
+    figure, axes = plt.subplots(
+        4, 1, sharex=True, figsize=(7.5, 1.3 * sum(heights)), height_ratios=heights, layout="constrained"
+    )
+    for panel, axis, letter in zip(panels, axes, "abcd", strict=True):
+        panel(axis, data, records)
+        axis.text(-0.155, 1.0, letter, transform=axis.transAxes, va="top", weight="bold")
+    axes[-1].set_xlabel("Test time (h)")
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def save_raman_figure(path: Path, data: xr.Dataset, records: xr.Dataset, title: str) -> None:
+    """Write the figure as PNG."""
+    figure = raman_figure(data, records, title)
+    figure.savefig(path, dpi=160)
+    plt.close(figure)
+
+
+def _spectra(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
+    shift = np.asarray(data["shift"])
+    shown = (shift > SHOWN_PER_CM[0]) & (shift < SHOWN_PER_CM[1])
+    intensity = np.asarray(data["intensity"])[:, shown]
+    # Fluorescence grows with lithium: each spectrum is shown in parts of its own range.
+    low = np.nanpercentile(intensity, 5, axis=1, keepdims=True)
+    high = np.nanpercentile(intensity, 99.5, axis=1, keepdims=True)
+    mesh = axis.pcolormesh(
+        hours_of(data),
+        shift[shown],
+        np.clip((intensity - low) / (high - low), 0.0, 1.0).T,
+        shading="nearest",
+        cmap="cividis",
+        rasterized=True,
+    )
+    axis.set_ylabel("Raman shift (cm$^{-1}$)")
+    axis.figure.colorbar(mesh, ax=axis, pad=0.01).set_label("Intensity, of its range")
+
+
+def _bands(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
+    for band, (marker, colour) in BAND_STYLES.items():
+        name = f"{band}.centre"
+        axis.errorbar(
+            hours_of(data),
+            np.asarray(data[name]),
+            yerr=np.asarray(data[f"{name}_sigma_stat"]),
+            fmt=marker,
+            ms=2.5,
+            lw=0.7,
+            color=colour,
+            label=band,
+        )
+    axis.set_ylabel("Band (cm$^{-1}$)")
+    axis.legend(loc="best", fontsize=7, frameon=False)
+
+
+def _content(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
+    regimes = np.asarray(data["graphite.regime"]).astype(str)
+    sigma = np.hypot(np.asarray(data["graphite.x_sigma_stat"]), np.asarray(data["graphite.x_sigma_sys"]))
+    for regime, (colour, marker) in REGIMES.items():
+        chosen = regimes == regime
+        if chosen.any():
+            axis.errorbar(
+                hours_of(data)[chosen],
+                np.asarray(data["graphite.x"])[chosen],
+                yerr=sigma[chosen],
+                fmt=marker,
+                ms=2.5,
+                lw=0.7,
+                color=colour,
+                label=regime,
+            )
+    axis.set_ylabel("x in Li$_x$C$_6$\nwhere the laser is")
+    axis.set_ylim(-0.05, 1.05)
+    axis.legend(loc="best", fontsize=7, frameon=False)

@@ -1,0 +1,266 @@
+"""A Raman spectrometer: focus, axis, maps, and spectra beside diffraction on one cell."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import epics
+import numpy as np
+import pytest
+
+from beamline import Beamline, start_beamline
+from intercalate.beam_quality import BeamQuality
+from intercalate.calibrations import CalibrationError, Kind
+from intercalate.cell import Cell
+from intercalate.config import EXAMPLES
+from intercalate.devices.station import Station
+from intercalate.orchestration.tasks import TasksError
+from intercalate.raman_chain import RamanOnPaper
+from intercalate.raman_results import dark_spectrum
+from intercalate.reduction.raman import FocusError, ShiftAxis, spectra_of_graphite
+from intercalate.session import Session
+from intercalate_plans import (
+    align_cell,
+    calibrate_geometry,
+    calibrate_shift,
+    focus_laser,
+    map_raman,
+    operando,
+    operando_cells,
+    take_darks,
+)
+from intercalate_sims.probes.raman_station import HiddenRaman
+from polling import wait_for
+
+from .conftest import Documents
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(120)]
+
+EXPOSURE_S = 20.0
+LOSSES = {"on_abort": "rest", "on_client_lost": "rest"}
+FREE = {"budget_J_cm2": "unlimited"}
+
+
+@pytest.fixture(scope="module")
+def beamline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beamline]:
+    running = start_beamline(tmp_path_factory.mktemp("raman"), rate=1000.0, raman=True)
+    yield running
+    running.services.stop()
+
+
+@pytest.fixture(scope="module")
+def raman(session: Session) -> Station:
+    """Calibrated, with the laser focused on both places."""
+    station = session.raman
+    assert station is not None
+    with pytest.raises(CalibrationError, match="run the plan take_darks"):
+        session.RE(calibrate_shift(station, EXPOSURE_S))
+    session.RE(take_darks(station, [EXPOSURE_S], 10))
+    with pytest.raises(CalibrationError, match="run the plan focus_laser"):
+        session.RE(calibrate_shift(station, EXPOSURE_S))
+    session.RE(align_cell(session.xrd, "H1"))
+    for place in ("Si", "H1"):
+        session.RE(focus_laser(station, place))
+    session.RE(calibrate_shift(station, EXPOSURE_S))
+    return station
+
+
+@pytest.fixture(scope="module")
+def optical() -> Cell:
+    return Cell.from_file(EXAMPLES / "cells" / "nmc811_graphite_optical.toml")
+
+
+def hidden(beamline: Beamline) -> HiddenRaman:
+    return HiddenRaman.draw(1, tuple(beamline.config.changer.places))
+
+
+def axis_of(station: Station) -> ShiftAxis:
+    kept = station.calibrations.store.latest(Kind.SHIFT)
+    assert kept is not None
+    paper = station.calibrations.on_paper.spectrograph
+    known = {name: kept.values[name] for name in ("offset_nm", "sigma_per_cm", "dispersion_sigma")}
+    return ShiftAxis(kept.array("shift_per_cm"), width_nm=paper.width_nm, laser_nm=paper.laser_nm, **known)
+
+
+def task(cell: Cell, rest_s: float = 3000.0, *, rate: float = 0.0, **raman: Any) -> dict[str, Any]:
+    step = (
+        {"step": "constant_current", "rate_C": rate, "until_time_s": rest_s}
+        if rate
+        else {"step": "open_circuit_voltage", "until_time_s": rest_s}
+    )
+    asked = {"when": {"every": {"time_s": 400.0}}, "exposure_s": EXPOSURE_S}
+    return {
+        "place": "H1",
+        "cell": cell.model_dump(mode="json", exclude_none=True),
+        "protocol": {
+            "record": {"time_s": 20.0},
+            "safety": {"max_voltage_V": 4.3, "min_voltage_V": 0.0, "delay_s": 5.0},
+            "method": [step],
+        },
+        "measurements": [
+            {**asked, "budget_MGy": "unlimited"},
+            {**asked, "name": "raman", "instrument": "raman", "spots_mm": [[1.5, 0.0]], **FREE, **raman},
+        ],
+    }
+
+
+def both(session: Session, one: dict[str, Any]) -> Any:
+    return operando_cells(list(session.cyclers.values()), list(session.stations.values()), [one], **LOSSES)
+
+
+def test_focus_and_axis_are_those_of_the_instrument(raman: Station, beamline: Beamline) -> None:
+    """The focus drifts by less than its depth in the few hours since it was found."""
+    truth = hidden(beamline)
+    assert json.loads(beamline.config.stored("simulator/hidden_raman.json").read_text()) == json.loads(
+        json.dumps(truth.as_json())
+    )
+    for place in ("Si", "H1"):
+        kept = raman.calibrations.store.need(Kind.FOCUS, place)
+        assert kept.values["z_um"] == pytest.approx(truth.surface_um[place], abs=2.5)
+    shift = raman.calibrations.store.need(Kind.SHIFT)
+    # At the line of silicon a wrong dispersion is an offset too.
+    assert shift.values["offset_nm"] == pytest.approx(truth.spectrograph.offset_nm, abs=0.03)
+
+
+def test_one_cell_is_seen_by_both_probes_on_one_axis(
+    session: Session, raman: Station, beamline: Beamline, optical: Cell, documents: Documents
+) -> None:
+    session.RE(both(session, task(optical, 6000.0, rate=0.3)))
+    frames, spectra = documents.events("xrd"), documents.events("raman")
+    assert len(frames) >= 8
+    assert len(spectra) >= 8
+    truth = {one["counter"]: one for one in beamline.truth("truth_raman")}
+    rows = [truth[one["data"]["raman_spectrometer_hdf_unique_id"]] for one in spectra]
+    assert {row["content"] for row in rows} == {"A1"}
+    # Spots are places on the sample, whatever instrument looks at them.
+    away_um = np.array([row["place_um"] for row in rows]) - [1500.0, 0.0]
+    assert np.abs(away_um).max() < 4 * 30.0 + 10.0
+    assert {one["data"]["visit_spot_x_mm"] for one in documents.events("visits")} == {0.0, 1.5}
+    assert {one["data"]["raman_monitors_quality"] for one in spectra} == {BeamQuality.VALID}
+    counts = documents.images("raman", "raman_spectrometer")
+    found = spectra_of_graphite(
+        [one[0] for one in counts],
+        dark_spectrum(raman.calibrations.store.need(Kind.DARK, "20s")),
+        RamanOnPaper.of(beamline.config.raman).detector,
+        axis_of(raman),
+    )
+    true = np.array([row["li_content"] for row in rows])
+    sigma = np.hypot(found["graphite.x_sigma_stat"], found["graphite.x_sigma_sys"])
+    assert true[-1] > true[0] + 0.2
+    assert np.all(np.abs(found["graphite.x"] - true) < 3.0 * sigma)
+
+
+def test_the_dose_of_the_laser_is_its_own_account(
+    session: Session, raman: Station, beamline: Beamline, optical: Cell, documents: Documents
+) -> None:
+    name = optical.model_copy(update={"name": "laser dose"})
+    session.RE(both(session, task(name)))
+    (start,) = documents.of("start")
+    assert [one["technique"] for one in start["doses"]] == ["xrd", "raman"]
+    assert start["doses"][1]["most_of_a_spot_j_cm2"] == 0.0
+    spent = 0.0
+    truth = {one["counter"]: one for one in beamline.truth("truth_raman")}
+    for event in documents.events("raman"):
+        data = event["data"]
+        true_mw = truth[data["raman_spectrometer_hdf_unique_id"]]["power_mw"]
+        area_cm2 = np.pi / 4 * (2e-4) ** 2
+        assert data["raman_dose_fluence_j_cm2"] == pytest.approx(
+            1e-3 * true_mw * EXPOSURE_S / area_cm2, rel=0.01
+        )
+        spent += data["raman_dose_fluence_j_cm2"]
+        assert data["raman_dose_spot_j_cm2"] == pytest.approx(spent)
+    one_j_cm2 = raman.dose.expected("", EXPOSURE_S)
+    documents.all.clear()
+    fresh = optical.model_copy(update={"name": "laser budget"})
+    session.RE(both(session, task(fresh, budget_J_cm2=2.5 * one_j_cm2)))
+    assert len(documents.events("raman")) == 2
+    reasons = [one["data"]["missed_reason"] for one in documents.events("missed")]
+    assert any("J/cm2, one more frame gives" in one for one in reasons)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"budget_J_cm2": None, "budget_MGy": 1.0}, r"raman.budget_MGy.*in J/cm2.*give budget_J_cm2"),
+        ({"budget_MGy": 1.0}, "a measurement has one budget"),
+        ({"budget_J_cm2": 10.0}, r"a single frame of 20 s gives \S+ J/cm2"),
+        ({"exposure_s": 0.0}, "exposure_s"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_moves(
+    session: Session, raman: Station, optical: Cell, documents: Documents, changes, words
+) -> None:
+    one = task(optical)
+    one["measurements"][1] = {
+        key: value for key, value in {**one["measurements"][1], **changes}.items() if value is not None
+    }
+    with pytest.raises(TasksError, match=words):
+        session.RE(both(session, one))
+    assert not documents.all
+
+
+def test_a_cell_without_an_optical_window_is_refused(
+    session: Session, raman: Station, cell: Cell, documents: Documents
+) -> None:
+    with pytest.raises(TasksError, match=r"has no optical window.*optical_window"):
+        session.RE(both(session, task(cell)))
+    assert not documents.all
+
+
+def test_plans_of_another_technique_refuse_the_station(session: Session, raman: Station) -> None:
+    with pytest.raises(TypeError, match="raman, which measures raman, not xrd"):
+        session.RE(calibrate_geometry(raman))
+    with pytest.raises(TypeError, match="xrd, which measures xrd, not raman"):
+        session.RE(focus_laser(session.xrd, "H1"))
+
+
+def test_operando_with_spectra_alone(
+    session: Session, raman: Station, optical: Cell, documents: Documents
+) -> None:
+    protocol = task(optical)["protocol"]
+    every = {"every": {"time_s": 500.0}}
+    session.RE(operando(session.cycler, raman, optical, protocol, every, EXPOSURE_S, **LOSSES))
+    assert len(documents.events("raman")) >= 5
+    assert not documents.events("xrd")
+
+
+def test_a_map_has_a_spectrum_at_each_point(
+    session: Session, raman: Station, beamline: Beamline, documents: Documents
+) -> None:
+    session.RE(map_raman(raman, "H1", extent_um=12.0, points=4, exposure_s=EXPOSURE_S, depths_um=[0.0, 4.0]))
+    events = [one["data"] for one in documents.events("raman")]
+    assert len(events) == 32
+    at = [(one["raman_objective_x_um"], one["raman_objective_y_um"]) for one in events]
+    assert len({(round(x_um, 3), round(y_um, 3)) for x_um, y_um in at[:16]}) == 16
+    truth = {one["counter"]: one for one in beamline.truth("truth_raman")}
+    rows = [truth[one["raman_spectrometer_hdf_unique_id"]] for one in events]
+    places = np.array([row["place_um"] for row in rows])
+    np.testing.assert_allclose(places - places[0], np.array(at) - at[0], atol=0.5)
+    assert np.mean([row["focus"] for row in rows[16:]]) < 0.7 * np.mean([row["focus"] for row in rows[:16]])
+    with pytest.raises(ValueError, match="300 x 300 points at 1 depths are 90000 spectra; take 1 to 20000"):
+        session.RE(map_raman(raman, "H1", points=300))
+
+
+def test_a_focus_that_is_not_there_leaves_the_one_before(session: Session, raman: Station) -> None:
+    before = raman.calibrations.focus_um("H1")
+    with pytest.raises(FocusError):
+        session.RE(focus_laser(raman, "H1", around_um=300.0, half_range_um=20.0))
+    assert raman.calibrations.focus_um("H1") == before
+
+
+def test_an_open_interlock_costs_occasions_and_not_the_cell(
+    session: Session, raman: Station, beamline: Beamline, optical: Cell, documents: Documents
+) -> None:
+    knob = f"{beamline.config.raman.laser.prefix}Knob:OpenInterlock"
+    epics.caput(knob, 1, wait=True)
+    try:
+        wait_for(lambda: raman.beam.unavailable() == "no laser: its interlock is open", 10.0, "the interlock")
+        session.RE(both(session, task(optical)))
+    finally:
+        epics.caput(knob, 0, wait=True)
+    assert not documents.events("raman")
+    assert len(documents.events("xrd")) >= 6
+    reasons = {one["data"]["missed_reason"] for one in documents.events("missed")}
+    assert "no laser: its interlock is open" in reasons
+    assert documents.of("stop")[0]["exit_status"] == "success"
+    wait_for(lambda: raman.beam.unavailable() == "", 10.0, "the interlock is closed again")
