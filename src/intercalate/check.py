@@ -141,7 +141,8 @@ def _amounts(task: MeasurementTask, one: Checked, config: Config) -> Iterator[st
         return
     section = config.instrument(task.instrument)
     rows, columns = section.detector.shape
-    yield f"  {count} frames, {count * rows * columns * BYTES_PER_PIXEL / 1e9:.3g} GB before compression"
+    frames = count * task.frames_per_visit
+    yield f"  {frames} frames, {frames * rows * columns * BYTES_PER_PIXEL / 1e9:.3g} GB before compression"
     formula = formula_of(one.cell.cell)
     scale = LIGHT if isinstance(section, RamanSection) else ABSORBED
     if task.budget_key != scale.budget:
@@ -193,8 +194,8 @@ def _wanted(task: MeasurementTask, one: Checked, config: Config) -> Wanted:
         position_mm=(at.x_mm, at.y_mm) if at else (0.0, 0.0),
         due_s=one.due_s[task.name].tolist(),
         duration_s=one.shown_s,
-        exposure_s=task.exposure_s,
-        readout_s=config.instrument(task.instrument).detector.readout_s,
+        exposure_s=task.frames_per_visit * task.exposure_s,
+        readout_s=task.frames_per_visit * config.instrument(task.instrument).detector.readout_s,
         priority=task.priority,
     )
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from intercalate.catalog_services import catalog_services
 from intercalate.config import EXAMPLES, Config
-from intercalate.execute import calibration_plans, execute, into_the_beam
+from intercalate.execute import execute, preparations
 from intercalate.experiment import Experiment
 from intercalate.own_beamline import FIRST_PLACE, configure, start, stop, stored_run
 from intercalate.simulation import simulation_services
@@ -60,7 +60,7 @@ def run_demo(folder: Path, *, rate: float, cell_model: str, console: Console) ->
         # What reduces the frames takes seconds to import; the cell cycles meanwhile.
         threading.Thread(target=import_module, args=("intercalate.results",), daemon=True).start()
         places = [one.place or FIRST_PLACE for one in experiment.cells]
-        before = [*calibration_plans(experiment.exposures_s, places), into_the_beam(places[0])]
+        before = preparations(experiment, places)
         outcome = execute(config, experiment, console, before)
         stored = [stored_run(config, uid) for uid in outcome.uids]
         seconds["running"] = round(time.monotonic() - began - seconds["starting"], 1)

@@ -100,6 +100,23 @@ def raman_calibration_plans(exposures_s: Sequence[float], places: Sequence[str])
     return [(what, lambda session, made=plan: made(session.stations["raman"])) for what, plan in plans]
 
 
+def preparations(experiment: "Experiment", places: Sequence[str]) -> list[Preparation]:
+    """Calibrations of all instruments that an experiment uses, and its first cell into the beam."""
+    from intercalate_plans import align_cell
+
+    plans: list[Preparation] = []
+    if exposures_s := experiment.exposures_s("xrd"):
+        plans += calibration_plans(exposures_s, places)
+    else:
+        # Any instrument must know where the cells are.
+        plans += [
+            (f"aligning {one}", lambda session, place=one: align_cell(session.xrd, place)) for one in places
+        ]
+    if exposures_s := experiment.exposures_s("raman"):
+        plans += raman_calibration_plans(exposures_s, places)
+    return [*plans, into_the_beam(places[0])]
+
+
 def into_the_beam(place: str, station: str = STATION_NAMES[0]) -> Preparation:
     """Move a place of the sample changer into the beam."""
     from bluesky.plan_stubs import mv

@@ -212,10 +212,10 @@ class Experiment(_Section):
     condition_files: tuple[Path, ...] = ()
     cells: Annotated[tuple[ExperimentCell, ...], Field(min_length=1)]
 
-    @property
-    def exposures_s(self) -> list[float]:
-        """Exposures of all measurements, from the shortest."""
-        return sorted({one.exposure_s for cell in self.cells for one in cell.measurements})
+    def exposures_s(self, instrument: str) -> list[float]:
+        """Exposures of all measurements with an instrument, from the shortest."""
+        wanted = [one for cell in self.cells for one in cell.measurements if one.instrument == instrument]
+        return sorted({one.exposure_s for one in wanted})
 
     @classmethod
     def from_file(cls, path: str | Path, site: SiteLimits) -> Self:

@@ -10,14 +10,11 @@ import xarray as xr
 from rich.console import Console
 
 from intercalate.config import Config
-from intercalate.execute import calibration_plans, execute, into_the_beam
+from intercalate.execute import execute, preparations
 from intercalate.own_beamline import FIRST_PLACE, configure, start, stop, stored_run
 from intercalate.simulation import simulation_services
 from intercalate.views.progress import bar, task
 from intercalate_plans.studies import Finding, Study, World
-
-RATE = 2500.0
-"""Cell seconds per wall second: as fast as the processes go on a machine that has other work too."""
 
 FIRST_CELL = "A1"
 """Of the simulator, in the place of the first channel."""
@@ -63,9 +60,7 @@ class StudyResult:
         }
 
 
-def run_study(
-    study: Study, folder: Path, *, world: World, seed: int, console: Console, rate: float = RATE
-) -> StudyResult:
+def run_study(study: Study, folder: Path, *, world: World, seed: int, console: Console) -> StudyResult:
     """Start everything, cycle and measure, read the run back from the catalog, analyse it, stop everything.
 
     Parameters
@@ -76,8 +71,6 @@ def run_study(
         What is true of the simulated cell; neither plans nor analysis are told.
     seed
         Of beamline, cell and noise.
-    rate
-        Cell seconds per wall second.
 
     Raises
     ------
@@ -92,15 +85,15 @@ def run_study(
     config = configure(folder, "study", lambda text: _settings(text, seed, host))
     formation, measured = study.experiments(config.site)
     try:
-        start(config, folder, rate=rate, cell_model=study.about.cell_model, console=console)
-        before = [*calibration_plans(measured.exposures_s, [FIRST_PLACE]), into_the_beam(FIRST_PLACE)]
+        start(config, folder, rate=study.about.rate, cell_model=study.about.cell_model, console=console)
+        before = preparations(measured, [FIRST_PLACE])
         md = {"study": study.id}
         execute(config, formation, console, before, md=md)
         outcome = execute(config, measured, console, md=md)
         run = stored_run(config, outcome.uids[0])
         # The cores are the reduction's now.
         simulation_services(config).stop()
-        records, frames = _read(run, config, console)
+        records, frames = _read(run, config, measured.cells[0].measurements[0].name, console)
         finding = study.analyse(records, frames)
         simulated = bool(frames.attrs["simulated"])
         path = folder / f"{study.id}.png"
@@ -118,16 +111,16 @@ def _settings(text: str, seed: int, host: str | None) -> str:
     return text if host is None else f'{text}\n[hosts]\n{FIRST_CELL} = "{host}"\n'
 
 
-def _read(run: Any, config: Config, console: Console) -> tuple[xr.Dataset, xr.Dataset]:
-    """Cycler records, and frames aligned, reduced and fitted."""
+def _read(run: Any, config: Config, stream: str, console: Console) -> tuple[xr.Dataset, xr.Dataset]:
+    """Cycler records, and frames of a stream aligned, reduced and fitted."""
     from intercalate.catalog.client import frames, records
     from intercalate.results import reduce_run
 
     with (
         bar(console) as progress,
-        task(progress, "integrating and fitting", float(len(frames(run)))) as update,
+        task(progress, "integrating and fitting", float(len(frames(run, stream)))) as update,
     ):
-        data = reduce_run(run, config, progress=lambda done: update(done, f"{done} frames"))
+        data = reduce_run(run, config, stream=stream, progress=lambda done: update(done, f"{done} frames"))
     return records(run), data
 
 

@@ -19,6 +19,10 @@ from intercalate_plans.studies.finding import Finding, Published
 
 FOLDER = Path(__file__).parent
 
+RATE = 2500.0
+"""Cell seconds per wall second: as fast as the processes go on a machine that has other work too. A study
+with many short exposures says less."""
+
 
 class StudyError(ProblemsError):
     """There is no such study, or it cannot be done like this."""
@@ -74,6 +78,7 @@ class _About(_Section):
     analysis: Annotated[str, Field(pattern=r"^[a-z_]+$")]
     cell_model: str
     formation: Path
+    rate: Annotated[float, Field(gt=0)] = RATE
     differs: str
     published: Publication
     worlds: dict[Literal["null", "permuted"], str]

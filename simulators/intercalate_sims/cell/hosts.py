@@ -19,6 +19,8 @@ class Host(StrEnum):
     REVERSED = "reversed"
     """At the voltage of real graphite, with the lattice that real graphite has when it is as empty as
     this one is full."""
+    EVEN = "even"
+    """Real graphite, all of whose particles are alike, in all places of the cell."""
 
 
 SLOPING = TanhPotential(constant_v=0.30, slope_v=-0.28, exponentials=((1.2, -60.0), (0.15, -8.0)), tanhs=())
@@ -27,6 +29,8 @@ SLOPING = TanhPotential(constant_v=0.30, slope_v=-0.28, exponentials=((1.2, -60.
 
 def with_host(parameters: CellParameters, host: Host) -> CellParameters:
     """The same cell with another graphite in it."""
+    if host is Host.EVEN:
+        return replace(parameters, heterogeneity=0.0)
     negative = parameters.negative
     if isinstance(negative, PorousElectrode):
         negative = _of(negative, host)

@@ -123,7 +123,7 @@ def graphite_stages(li_content: np.ndarray, host: str = Host.STAGED) -> list[Sta
     """Stages of LixC6, in real graphite or another host."""
     x = np.asarray(li_content, dtype=float)
     match Host(host):
-        case Host.STAGED:
+        case Host.STAGED | Host.EVEN:
             return _real_stages(x)
         case Host.REVERSED:
             return _real_stages(1.0 - x)

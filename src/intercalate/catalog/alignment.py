@@ -15,6 +15,7 @@ from intercalate.catalog.lithium import lithium_content
 from intercalate.cell import Cell
 from intercalate.contract import RECORD_UNITS
 from intercalate.cycling_files import CyclingSeries, Restart
+from intercalate.streams import VISITS
 
 GAP_PERIODS = 3.0
 """Recording periods without a record from which on nothing is interpolated."""
@@ -294,6 +295,7 @@ def align(run: Any, stream: str | None = None) -> xr.Dataset:
         charged_before_ah=charged_before_ah if source.charged_before_ah is None else source.charged_before_ah,
         restarts=source.restarts,
     ).assign(exposure_s=("frame", frames.exposure_s, {"units": "s"}), **_monitors(table, detector))
+    aligned = aligned.assign(visit=("frame", _visits(run, stream, aligned.sizes["frame"])))
     return _with_origin(aligned, source, entered)
 
 
@@ -360,6 +362,17 @@ def _events(run: Any, stream: str | None) -> tuple[Any, str]:
     return table, detector
 
 
+def _visits(run: Any, stream: str | None, frames: int) -> np.ndarray:
+    """Number of the visit at which each frame was taken; those of one that was not noted come last."""
+    name = stream or next(iter(image_streams(run)))
+    if VISITS not in run:
+        return np.arange(frames)
+    table = stream_of(run, VISITS).base["internal"].read().sort_values("seq_num", kind="stable")
+    taken = table["visit_frames"].to_numpy(int)[table["visit_measurement"].to_numpy(str) == name]
+    numbers = np.repeat(np.arange(taken.size), taken)[:frames]
+    return np.append(numbers, np.full(frames - numbers.size, taken.size))
+
+
 def _times(table: Any, detector: str) -> FrameTimes:
     index = table.get(f"{detector}_hdf_frame_index", np.arange(len(table)))
     return FrameTimes(
@@ -389,6 +402,10 @@ def _monitors(table: Any, detector: str) -> dict[str, Any]:
         for column, (name, units) in doses.items()
         if column in table
     }
+    for axis in ("x_um", "y_um", "z_um"):
+        column = f"{_beside(detector, 'objective')}_{axis}"
+        if column in table:
+            found[f"objective_{axis}"] = ("frame", table[column].to_numpy(float), {"units": "um"})
     if unique in table:
         found["frame_id"] = ("frame", table[unique].to_numpy(int))
     if not columns:

@@ -108,6 +108,7 @@ class Experimenting:
         for one in task.measurements:
             check_when(one.when, program, source=f"{one.name}.when of {task.label}")
         self._check_window(task, cell)
+        self._check_grids(task)
         measurements = [
             self._measurement(one, cycler, protocol, cell, task.place) for one in task.measurements
         ]
@@ -174,6 +175,24 @@ class Experimenting:
         if problems:
             raise TasksError(f"cell {task.label}", problems)
 
+    def _check_grids(self, task: CellTask) -> None:
+        """Refuse a map by what cannot move its beam, or not so far."""
+        problems = []
+        for number, one in enumerate(task.measurements):
+            objective = self._stations[one.instrument].objective
+            where = f"measurements[{number}].grid"
+            if one.grid is None:
+                continue
+            if objective is None:
+                limit = f"{one.instrument} has no objective that moves its beam over the sample"
+                problems.append(Problem(where, one.grid.points, limit, "name spots_mm in its place"))
+                continue
+            for axis in (objective.x_um, objective.y_um):
+                for end_um in (-one.grid.extent_um / 2, one.grid.extent_um / 2):
+                    axis.check_value(end_um)
+        if problems:
+            raise TasksError(f"cell {task.label}", problems)
+
     def _stations_of(self, task: CellTask) -> list[MeasuresCells]:
         """Instruments of the measurements of a cell."""
         known = ", ".join(self._stations) or "none"
@@ -227,7 +246,7 @@ class Experimenting:
             (station.clocks, cycler),
             self._collect,
             one.exposure_s,
-            read_only=(station.monitors,),
+            read_only=(station.monitors, *([] if station.objective is None else [station.objective])),
             stream=one.name,
             run_key=place or "",
             precondition=station.beam.unavailable,
@@ -239,8 +258,9 @@ class Experimenting:
             measuring,
             self._visitors[one.instrument].visit,
             spots_mm=one.spots_mm,
+            points_um=one.points_um,
             priority=one.priority,
-            budget=spot_budget(one, cell, station.dose),
+            budget=spot_budget(one, cell, station.dose, one.points_um),
         )
 
     def _doses(self, cell: Cell, cycler: CyclesCells, place: str | None) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Budgets of measurements, checked before anything moves."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from intercalate.cell import Cell
@@ -23,8 +24,13 @@ def dose_so_far(meter: KeepsDoses, cell: Cell) -> dict[str, Any]:
     }
 
 
-def spot_budget(one: FramesTask, cell: Cell, meter: KeepsDoses) -> SpotBudget | None:
-    """Of the spots of a measurement; None where it is unlimited.
+def spot_budget(
+    one: FramesTask,
+    cell: Cell,
+    meter: KeepsDoses,
+    points_um: Sequence[tuple[float, float]] = (),
+) -> SpotBudget | None:
+    """Of the spots of a measurement, or of the points around each; None where it is unlimited.
 
     Raises
     ------
@@ -44,7 +50,10 @@ def spot_budget(one: FramesTask, cell: Cell, meter: KeepsDoses) -> SpotBudget | 
         problem = Problem(where, one.said, "nobody said of what the electrode is made", FORMULA_FIX)
         raise TasksError(f"cell {cell.name}", [problem])
     goes_on = one.at_budget == "next_spot"
-    budget = SpotBudget(meter, cell.name, formula, one.exposure_s, most, goes_on=goes_on)
+    offsets_mm = [(x_um / 1000.0, y_um / 1000.0) for x_um, y_um in points_um] or [(0.0, 0.0)]
+    budget = SpotBudget(
+        meter, cell.name, formula, one.exposure_s, most, goes_on=goes_on, offsets_mm=offsets_mm
+    )
     expected = budget.expected()
     if expected > most:
         limit = f"a single frame of {one.exposure_s:g} s gives {scale.shown(expected)} {scale.name}"

@@ -37,6 +37,8 @@ class CellMeasurement:
         Takes the one that is due.
     spots_mm
         On the sample, from the centre of its window; one after the other.
+    points_um
+        Around each spot, taken at one visit; none where it is the spot itself.
     priority
         Of those that are due, the one with the higher priority is taken first.
     budget
@@ -57,6 +59,7 @@ class CellMeasurement:
         visit: Visit,
         *,
         spots_mm: Sequence[tuple[float, float]] = ((0.0, 0.0),),
+        points_um: Sequence[tuple[float, float]] = (),
         priority: int = 0,
         budget: SpotBudget | None = None,
     ):
@@ -66,6 +69,7 @@ class CellMeasurement:
         self.measuring = measuring
         self.visit = visit
         self.priority = priority
+        self.points_um = tuple(points_um)
         self.last_visit_s = -math.inf
         self._spots_mm = list(spots_mm)
         self._budget = budget

@@ -25,6 +25,8 @@ class SpotBudget:
         Of a frame.
     budget
         For the life of the cell, in the unit of the meter's accounts.
+    offsets_mm
+        Points around a spot that are exposed at one visit.
     goes_on
         To the next spot of a list at the end of the budget of one; otherwise spots are taken in turn, and one
         whose budget is spent gets no further frame.
@@ -39,6 +41,7 @@ class SpotBudget:
         budget: float,
         *,
         goes_on: bool,
+        offsets_mm: Sequence[SpotMm] = ((0.0, 0.0),),
     ):
         self._meter = meter
         self._cell = cell
@@ -46,10 +49,15 @@ class SpotBudget:
         self._exposure_s = exposure_s
         self._budget = budget
         self._goes_on = goes_on
+        self._offsets_mm = tuple(offsets_mm)
 
     def expected(self) -> float:
         """Dose of one frame with all the beam there should be."""
         return self._meter.expected(self._formula, self._exposure_s)
+
+    def _spent(self, spot_mm: SpotMm, offset_mm: SpotMm) -> float:
+        here = self._meter.spot_at(spot_mm[0] + offset_mm[0], spot_mm[1] + offset_mm[1])
+        return self._meter.account(self._cell, self._formula, here)
 
     def choose(self, turn: SpotMm, spots_mm: Sequence[SpotMm]) -> tuple[SpotMm, str]:
         """A spot with room for one more frame, and why there is none, if so.
@@ -64,8 +72,7 @@ class SpotBudget:
         expected, scale = self.expected(), self._meter.scale
         spent = {}
         for spot_mm in spots_mm if self._goes_on else (turn,):
-            here = self._meter.spot_at(*spot_mm)
-            spent[spot_mm] = self._meter.account(self._cell, self._formula, here)
+            spent[spot_mm] = max(self._spent(spot_mm, offset_mm) for offset_mm in self._offsets_mm)
             if spent[spot_mm] + expected <= self._budget:
                 return spot_mm, ""
         words = ", ".join(

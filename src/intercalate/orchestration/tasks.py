@@ -37,6 +37,26 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class Grid(_Model):
+    """Points of a square around a spot, row by row.
+
+    Attributes
+    ----------
+    extent_um
+        Width and height.
+    points
+        In each row and column.
+    """
+
+    extent_um: Annotated[float, Field(gt=0, le=200)]
+    points: Annotated[int, Field(ge=2, le=64)]
+
+    def points_um(self) -> list[tuple[float, float]]:
+        """All points, from the spot."""
+        steps = [self.extent_um * (i / (self.points - 1) - 0.5) for i in range(self.points)]
+        return [(x_um, y_um) for y_um in steps for x_um in steps]
+
+
 class FramesTask(_Model):
     """Frames that one instrument takes of a cell.
 
@@ -109,6 +129,9 @@ class MeasurementTask(FramesTask):
         Which station takes the frames.
     when
         When one is due; None whenever the cell is held.
+    grid
+        Points around each spot that are taken at one visit, by an instrument whose objective moves the beam
+        over the sample: a map.
     priority
         Of measurements that are due at once, the one with the higher priority is taken first; among equals
         the one whose last is longest ago.
@@ -116,7 +139,18 @@ class MeasurementTask(FramesTask):
 
     instrument: Annotated[str, Field(min_length=1)] = "xrd"
     when: When = AT_EACH_HOLD
+    grid: Grid | None = None
     priority: int = 0
+
+    @property
+    def points_um(self) -> list[tuple[float, float]]:
+        """Points of a visit, from its spot; none where it is the spot itself."""
+        return [] if self.grid is None else self.grid.points_um()
+
+    @property
+    def frames_per_visit(self) -> int:
+        """Of one occasion."""
+        return max(1, len(self.points_um))
 
 
 class CellTask(_Model):

@@ -13,6 +13,9 @@ from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.sample_position import into_focus, stage_target
 from intercalate.orchestration.waiting import Meanwhile, wait_until_done
 
+ARRIVED_UM = 0.05
+"""Within which the objective is where it is wanted."""
+
 log = logging.getLogger(__name__)
 
 
@@ -51,10 +54,10 @@ class Visitor:
                 return
             moved_s = cell.cycler.clock_s()
         before = measuring.taken
-        failed = yield from measuring.expose()
+        failed = yield from self._expose(one)
         if failed:
             yield from cell.notes.miss(one.name, failed)
-        elif self._is_weak() and not one.occasions.due:
+        elif self._is_weak() and not one.occasions.due and not one.points_um:
             # Still in time for this occasion; the first frame stays, and says what it is.
             failed = yield from measuring.expose()
             if failed:
@@ -68,6 +71,30 @@ class Visitor:
             spot_mm,
             measuring.taken - before,
         )
+
+    def _expose(self, one: CellMeasurement) -> MsgGenerator[str]:
+        """Take a frame, or one at each point of a map; returns why there is none, empty if there is."""
+        for point_um in one.points_um or ((0.0, 0.0),):
+            if reason := one.measuring.unavailable():
+                return reason
+            try:
+                yield from self._point(point_um)
+            except FAILURES as error:
+                return f"the objective did not get there: {cause_of(error)}"
+            if failed := (yield from one.measuring.expose()):
+                return failed
+        return ""
+
+    def _point(self, at_um: tuple[float, float]) -> MsgGenerator[None]:
+        """Move the beam over the sample, where something does, and it is not there."""
+        objective = self._station.objective
+        if objective is None:
+            return
+        for axis, value_um in zip((objective.x_um, objective.y_um), at_um):
+            if abs(float(axis.user_readback.get()) - value_um) < ARRIVED_UM:
+                continue
+            status = yield from bps.abs_set(axis, value_um, wait=False)
+            yield from wait_until_done(status, self._meanwhile)
 
     def _go(self, where: tuple[str, float, float]) -> MsgGenerator[None]:
         """Move the changer, unless it is there; as often as a pause has stopped it on its way."""

@@ -4,6 +4,7 @@ from intercalate.reduction.raman.axis import ShiftAxis, SpectrographOnPaper, cal
 from intercalate.reduction.raman.counts import CountingDetector, cosmic_rays, reduced
 from intercalate.reduction.raman.focus import Focus, FocusError, find_focus
 from intercalate.reduction.raman.graphite import GraphiteState, Regime, graphite_state
+from intercalate.reduction.raman.maps import Inhomogeneity, MapError, inhomogeneity, maps_of
 from intercalate.reduction.raman.series import spectra_of_graphite
 
 __all__ = [
@@ -11,6 +12,8 @@ __all__ = [
     "Focus",
     "FocusError",
     "GraphiteState",
+    "Inhomogeneity",
+    "MapError",
     "Regime",
     "ShiftAxis",
     "SpectrographOnPaper",
@@ -18,6 +21,8 @@ __all__ = [
     "cosmic_rays",
     "find_focus",
     "graphite_state",
+    "inhomogeneity",
+    "maps_of",
     "reduced",
     "spectra_of_graphite",
 ]

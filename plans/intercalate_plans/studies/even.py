@@ -1,0 +1,111 @@
+"""Whether an electrode is intercalated evenly, by maps of its lithium content."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from intercalate.reduction.raman import Inhomogeneity, MapError, Regime, inhomogeneity, maps_of
+from intercalate_plans.studies.finding import Claim, Finding, Published, Quantity
+
+CONTENT = "graphite.x"
+SIGMA = "graphite.x_sigma_stat"
+STAGED = "staged"
+MOST_UNKNOWN = 0.2
+"""Share of the points of a map that may say nothing of how much lithium there is."""
+
+
+def analyse(records: xr.Dataset, frames: xr.Dataset, published: Mapping[str, Published]) -> Finding:
+    """Say of each map by how much the lithium content differs from place to place.
+
+    It has to differ by more than counting explains, and less between neighbours than between any two places:
+    errors have no places.
+
+    Parameters
+    ----------
+    frames
+        Raman spectra of maps, aligned and reduced.
+    published
+        Not used: the publication gives no numbers.
+    """
+    found = _evenness(frames)
+    if not found:
+        text = "No map shows how much lithium there is at most of its points."
+        return Finding(text, [], [Claim.undetermined("maps show the lithium content")])
+    quantities, claims = [], []
+    for number, one in enumerate(found.values(), start=1):
+        name = f"map {number}"
+        for key, label, estimate in (
+            ("mean", f"mean x of {name}", one.mean),
+            ("spread", f"spread of x over {name}", one.spread),
+            ("neighbours", f"likeness of neighbours in {name}", one.neighbours),
+        ):
+            quantities.append(Quantity(f"{key}_{number}", label, estimate.value, estimate.sigma, ""))
+        differs = f"x differs over {name} by more than counting explains"
+        claims += [
+            Claim.exceeds(differs, one.excess_sigmas, 1.0),
+            Claim.exceeds(f"neighbours in {name} are alike", one.neighbours.value, one.neighbours.sigma),
+        ]
+    spreads = ", ".join(f"{one.spread.value:.3f} at a mean of {one.mean.value:.3f}" for one in found.values())
+    return Finding(f"The lithium content x spreads over a map by {spreads}.", quantities, claims)
+
+
+def _evenness(frames: xr.Dataset) -> dict[int, Inhomogeneity]:
+    """Of each map that shows how much lithium there is."""
+    images = _maps(frames)
+    found = {}
+    for number in range(images.sizes["map"]):
+        image = images.isel(map=number)
+        known = np.asarray(image["staged"]) == 1.0
+        if np.mean(known) < 1.0 - MOST_UNKNOWN:
+            continue
+        content = np.where(known, np.asarray(image[CONTENT]), np.nan)
+        found[number] = inhomogeneity(content, np.asarray(image[SIGMA]))
+    return found
+
+
+def _maps(frames: xr.Dataset) -> xr.Dataset:
+    staged = (np.asarray(frames["graphite.regime"]).astype(str) == Regime.STAGED).astype(float)
+    return maps_of(frames.assign(staged=("frame", staged)), [CONTENT, SIGMA, "staged"])
+
+
+def figure(
+    records: xr.Dataset, frames: xr.Dataset, finding: Finding, published: Mapping[str, Published], title: str
+) -> Figure:
+    """Maps of the lithium content, and how its values are distributed beside what counting explains."""
+    try:
+        images = _maps(frames)
+    except MapError:
+        shown = plt.figure(figsize=(6.0, 2.0))
+        shown.suptitle(title, fontsize=9)
+        return shown
+    count = images.sizes["map"]
+    shown, axes = plt.subplots(
+        2, count, figsize=(3.6 * count + 0.6, 6.2), squeeze=False, layout="constrained", height_ratios=(3, 2)
+    )
+    for number in range(count):
+        image = images.isel(map=number)
+        content = np.where(np.asarray(image["staged"]) == 1.0, np.asarray(image[CONTENT]), np.nan)
+        upper, lower = axes[0][number], axes[1][number]
+        mesh = upper.pcolormesh(
+            np.asarray(images["x_um"]), np.asarray(images["y_um"]), content, shading="nearest", cmap="cividis"
+        )
+        upper.set(aspect="equal", xlabel="x (µm)", ylabel="y (µm)")
+        volts = f", {float(image['voltage_volt']):.3f} V" if "voltage_volt" in image else ""
+        upper.set_title(f"map {number + 1}{volts}", fontsize=9)
+        shown.colorbar(mesh, ax=upper).set_label("x in Li$_x$C$_6$")
+        values = content[np.isfinite(content)]
+        lower.hist(values, bins=24, color="#0072B2", alpha=0.7, density=True, label="measured")
+        sigma = float(
+            np.sqrt(np.nanmean(np.where(np.isfinite(content), np.asarray(image[SIGMA]) ** 2, np.nan)))
+        )
+        if values.size and sigma > 0:
+            at = np.linspace(values.min(), values.max(), 200)
+            bell = np.exp(-(((at - values.mean()) / sigma) ** 2) / 2) / (sigma * np.sqrt(2 * np.pi))
+            lower.plot(at, bell, color="#D55E00", label="by counting alone")
+        lower.set(xlabel="x in Li$_x$C$_6$", ylabel="Density")
+        lower.legend(fontsize=7, frameon=False)
+    shown.suptitle(title, fontsize=9)
+    return shown
