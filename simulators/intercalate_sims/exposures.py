@@ -151,9 +151,9 @@ class Exposure:
     def answer(self, t0_unix_s: float) -> dict[str, Any]:
         """What the instrument is told at the end.
 
-        `cell` is what was in the beam of the world's cells, if any. `weights` are the shares of the photons
-        that met each of `states`; `full_photons_s` is what the full, undisturbed source would have given
-        through open shutters.
+        `start_s` counts from the beginning of the world. `cell` is what was in the beam of the world's cells,
+        if any. `weights` are the shares of the photons that met each of `states`; `full_photons_s` is what
+        the full, undisturbed source would have given through open shutters.
         """
         exposure_s = self.end_s - self.start_s
         total = sum(self.photons)
@@ -161,6 +161,7 @@ class Exposure:
             "op": "exposed",
             "key": self.key,
             "cell": self.slot,
+            "start_s": self.start_s,
             "start_unix_s": t0_unix_s + self.start_s,
             "end_unix_s": t0_unix_s + self.end_s,
             "states": self.states,

@@ -91,6 +91,13 @@ def _instruments(config: Config) -> Iterator[Finding]:
         "beam": f"{config.beam.prefix}RingCurrent",
         "monitors": f"{config.monitors.prefix}I0",
     }
+    if config.raman is not None:
+        probes |= {
+            "spectrometer": f"{config.raman.spectrometer.prefix}cam1:Acquire",
+            "laser": f"{config.raman.laser.prefix}Interlock",
+            "laser monitors": f"{config.raman.monitors.prefix}I0",
+            "laser shutter": f"{config.raman.shutter.prefix}Shutter",
+        }
     pvs = {name: epics.PV(pv, connection_timeout=timeout_s) for name, pv in probes.items()}
     for name, pv in pvs.items():
         value = pv.get(timeout=timeout_s, as_string=True) if pv.wait_for_connection(timeout_s) else None

@@ -13,6 +13,7 @@ from intercalate.beam_quality import BeamQuality
 from intercalate.calibrations import CalibrationError, Kind
 from intercalate.cell import Cell
 from intercalate.config import EXAMPLES
+from intercalate.contract import RECORD_COLUMNS, StepType, code_of
 from intercalate.devices.station import Station
 from intercalate.orchestration.tasks import TasksError
 from intercalate.raman_chain import RamanOnPaper
@@ -24,6 +25,7 @@ from intercalate_plans import (
     calibrate_geometry,
     calibrate_shift,
     focus_laser,
+    in_situ,
     map_raman,
     operando,
     operando_cells,
@@ -239,6 +241,37 @@ def test_a_map_has_a_spectrum_at_each_point(
     assert np.mean([row["focus"] for row in rows[16:]]) < 0.7 * np.mean([row["focus"] for row in rows[:16]])
     with pytest.raises(ValueError, match="300 x 300 points at 1 depths are 90000 spectra; take 1 to 20000"):
         session.RE(map_raman(raman, "H1", points=300))
+
+
+def test_a_held_cell_is_mapped(
+    session: Session, raman: Station, beamline: Beamline, optical: Cell, documents: Documents
+) -> None:
+    one = task(optical)
+    one["protocol"]["method"] = [
+        {"step": "open_circuit_voltage", "until_time_s": 100.0},
+        {"step": "wait_for_release", "max_s": 20000.0},
+        {"step": "open_circuit_voltage", "until_time_s": 100.0},
+    ]
+    grid = {"extent_um": 9.0, "points": 4}
+    asked = {"name": "map", "instrument": "raman", "exposure_s": EXPOSURE_S, "grid": grid, **FREE}
+    one["measurements"] = [asked]
+    stations, cyclers = list(session.stations.values()), list(session.cyclers.values())
+    session.RE(in_situ(cyclers, stations, [one], **LOSSES))
+    events = [event["data"] for event in documents.events("map")]
+    assert len(events) == 16
+    (visit,) = documents.events("visits")
+    assert (visit["data"]["visit_measurement"], visit["data"]["visit_frames"]) == ("map", 16)
+    truth = {row["counter"]: row for row in beamline.truth("truth_raman")}
+    places = np.array([truth[event["raman_spectrometer_hdf_unique_id"]]["place_um"] for event in events])
+    at = np.array([(event["raman_objective_x_um"], event["raman_objective_y_um"]) for event in events])
+    np.testing.assert_allclose(places - places[0], at - at[0], atol=0.5)
+    held = documents.records()[:, RECORD_COLUMNS.index("step_type")] == code_of(StepType.WAIT_FOR_RELEASE)
+    # Released by the map, not by the end of its time.
+    assert 0 < held.sum() * 20.0 < 15000.0
+    one["measurements"] = [{**asked, "name": "xrd", "instrument": "xrd", "budget_MGy": "unlimited"}]
+    del one["measurements"][0]["budget_J_cm2"]
+    with pytest.raises(TasksError, match="xrd has no objective that moves its beam"):
+        session.RE(in_situ(cyclers, stations, [one], **LOSSES))
 
 
 def test_a_focus_that_is_not_there_leaves_the_one_before(session: Session, raman: Station) -> None:

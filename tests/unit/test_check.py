@@ -170,3 +170,31 @@ def test_spots_that_are_used_up_one_after_the_other_are_counted(
     )
     assert "each of 2 spots gets" in words
     assert "is spent after 6 of 7 frames" in words
+
+
+RAMAN = """[measurements.map]
+instrument = "raman"
+when = { every = { time_s = 40.0 } }
+exposure_s = 2.0
+spots_mm = [[1.5, 0.0]]
+grid = { extent_um = 9.0, points = 2 }
+"""
+
+
+def test_a_map_counts_its_points_and_a_laser_in_energy_per_area(
+    config: Config, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    words = _made(config, monkeypatch, RAMAN + 'budget_J_cm2 = "unlimited"\n', tmp_path)
+    assert "16 frames, 6.55e-05 GB before compression" in words
+    # 0.5 mW for 2 s on a spot of 2 um.
+    assert "3.183e+04 J/cm2 each" in words
+    assert "the spot gets 1.273e+05 J/cm2" in words
+    # The last of four falls on the end of the program.
+    assert re.search(r"^nmc811\S* +3 +0 ", words, flags=re.MULTILINE)
+
+
+def test_a_budget_in_the_unit_of_another_technique_is_named(
+    config: Config, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    words = _made(config, monkeypatch, RAMAN + "budget_MGy = 3.0\n", tmp_path)
+    assert "doses of raman are in J/cm2: give budget_J_cm2 for budget_MGy" in words

@@ -325,7 +325,7 @@ class FrameInstrument:
             size_mm=tuple(message["size_mm"]),
             in_beam=in_beam,
             focus_um=focus_um,
-            elapsed_s=message["start_unix_s"] - self.world["t0_unix_s"],
+            elapsed_s=message["start_s"],
             states=list(zip(message["weights"], states)),
             inactive=[Inactive.from_dict(one) for one in message["inactive"]],
         )

@@ -25,6 +25,10 @@ def test_a_task_goes_to_json_and_back():
         ([measured(when={"every": {"times": 3}})], ("cells[0]", "did you mean time_s")),
         ([measured(spots_mm=[])], ("spots_mm",)),
         ([measured(spots_mm=[[0.0, 99.0]])], ("spots_mm", "99")),
+        ([measured(grid={"extent_um": 500.0, "points": 4})], ("grid.extent_um", "500")),
+        ([measured(grid={"extent_um": 10.0, "points": 1})], ("grid.points", "1")),
+        ([measured(budget_J_cm2=5.0)], ("budget_MGy", "both", "a measurement has one budget")),
+        ([measured(budget_MGy=None)], ("budget_MGy", "required", "budget_J_cm2 of a laser")),
         ([{**TASK, "initial_soc": 1.5}], ("initial_soc", "1.5")),
     ],
 )
@@ -42,3 +46,12 @@ def test_a_raster_goes_row_by_row_around_the_centre():
     assert raster_mm(0.5, 1) == [(0.0, 0.0)]
     with pytest.raises(ValueError, match="has no spot"):
         raster_mm(0.5, 0)
+
+
+def test_a_grid_goes_row_by_row_around_its_spot():
+    (task,) = CellTask.all_of([measured(grid={"extent_um": 30.0, "points": 3})])
+    (one,) = task.measurements
+    assert one.frames_per_visit == 9
+    assert one.points_um[:4] == [(-15.0, -15.0), (0.0, -15.0), (15.0, -15.0), (-15.0, 0.0)]
+    (alone,) = CellTask.all_of([TASK])[0].measurements
+    assert (alone.points_um, alone.frames_per_visit) == ([], 1)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from scipy.ndimage import gaussian_filter
 
 CAPACITY_AH = 4.6e-3
 PLATEAUS = ((0.19, 0.12, 0.004), (0.11, 0.33, 0.0025), (0.07, 0.55, 0.004))
@@ -95,3 +96,29 @@ def frames(*, host: str, noise: Noise, count: int = 38) -> xr.Dataset:
     coordinates = {"x_positive": x, "net_capacity_ah": -x * CAPACITY_AH}
     values["x_positive_sigma"] = 0.01 * x
     return xr.Dataset({name: ("frame", one) for name, one in (values | coordinates).items()})
+
+
+def maps(*, spread: float, smooth: bool, noise: float, seed: int, staged: float = 1.0) -> xr.Dataset:
+    """Two maps of the lithium content, after reduction; a share of the points is that of staged graphite."""
+    draw = np.random.default_rng(seed)
+    points = 16
+    steps = np.linspace(-22.5, 22.5, points)
+    y_um, x_um = (one.ravel() for one in np.meshgrid(steps, steps, indexing="ij"))
+    content = []
+    for mean in (0.18, 0.24):
+        field = draw.standard_normal((points, points))
+        field = gaussian_filter(field, 2.5) if smooth else field
+        content.append(mean + spread * field.ravel() / field.std())
+    x = np.concatenate(content) + noise * draw.standard_normal(2 * points**2)
+    regime = np.where(draw.uniform(size=x.size) < staged, "staged", "stage 2 or denser")
+    return xr.Dataset(
+        {
+            "graphite.x": ("frame", x),
+            "graphite.x_sigma_stat": ("frame", np.full(x.size, noise)),
+            "graphite.regime": ("frame", regime),
+            "objective_x_um": ("frame", np.tile(x_um, 2)),
+            "objective_y_um": ("frame", np.tile(y_um, 2)),
+            "visit": ("frame", np.repeat([0, 1], points**2)),
+        },
+        {"voltage_volt": ("frame", np.repeat([0.2, 0.14], points**2))},
+    )

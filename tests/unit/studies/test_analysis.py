@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from intercalate_plans.studies import load_study
 from intercalate_plans.studies.plateaus import Step, constant_current_step, find_plateaus
 
-from .made_up import CAPACITY_AH, PLATEAUS, Noise, frames, records
+from .made_up import CAPACITY_AH, PLATEAUS, Noise, frames, maps, records
 
 NOISES = st.builds(
     Noise,
@@ -18,7 +18,7 @@ NOISES = st.builds(
     spacing_angstrom=st.floats(1e-5, 5e-4),
     share=st.floats(1e-3, 0.02),
 )
-S20, S26 = load_study("S20"), load_study("S26")
+S20, S26, S31 = load_study("S20"), load_study("S26"), load_study("S31")
 
 
 @settings(max_examples=15, deadline=None)
@@ -108,3 +108,28 @@ def test_the_figure_is_drawn_whatever_came_out(study, staged: bool, tmp_path) ->
     figure.savefig(tmp_path / "figure.png")
     plt.close(figure)
     assert (tmp_path / "figure.png").stat().st_size > 10_000
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), noise=st.floats(0.004, 0.008), spread=st.floats(0.01, 0.02))
+def test_an_uneven_electrode_is_told_from_an_even_one_and_from_errors_without_places(
+    seed: int, noise: float, spread: float
+) -> None:
+    course = records(staged=True, noise=Noise())
+
+    def recovered(spread: float, *, smooth: bool, staged: float = 1.0) -> bool:
+        found = maps(spread=spread, smooth=smooth, noise=noise, seed=seed, staged=staged)
+        return S31.analyse(course, found).recovered
+
+    assert recovered(spread, smooth=True)
+    assert recovered(spread, smooth=True, staged=0.9)
+    assert not recovered(0.0, smooth=True)
+    assert not recovered(spread, smooth=False)
+    assert not recovered(spread, smooth=True, staged=0.3)
+
+
+def test_maps_that_say_nothing_of_the_lithium_leave_the_study_undecided() -> None:
+    nothing = maps(spread=0.01, smooth=True, noise=0.005, seed=1, staged=0.0)
+    finding = S31.analyse(records(staged=True, noise=Noise()), nothing)
+    assert finding.text == "No map shows how much lithium there is at most of its points."
+    assert not finding.recovered

@@ -1,0 +1,101 @@
+"""Maps: spectra of a grid as images, and whether a sample is the same everywhere."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.ndimage import gaussian_filter
+
+from intercalate.reduction.raman import MapError, inhomogeneity, maps_of
+
+SHAPE = (16, 16)
+SIGMA = np.full(SHAPE, 0.01)
+
+
+def scanned(points=4, visits=2, shuffle=None):
+    """Spectra of a grid, whose quantity says where and at which visit they were taken."""
+    steps = np.linspace(-6.0, 6.0, points)
+    rows = [(visit, x, y) for visit in range(visits) for y in steps for x in steps]
+    if shuffle is not None:
+        rows = [rows[i] for i in shuffle.permutation(len(rows))]
+    visit, x, y = (np.array(column) for column in zip(*rows))
+    return xr.Dataset(
+        {
+            "objective_x_um": ("frame", x + 0.004),
+            "objective_y_um": ("frame", y - 0.004),
+            "visit": ("frame", visit),
+            "content": ("frame", 100.0 * visit + 10.0 * y + x, {"units": "mm"}),
+        },
+        {"test_time_second": ("frame", 60.0 * np.arange(len(rows)))},
+    )
+
+
+@pytest.mark.parametrize("shuffle", [None, np.random.default_rng(1)])
+def test_each_value_is_where_it_was_taken(shuffle):
+    images = maps_of(scanned(shuffle=shuffle), ["content"])
+    assert dict(images.sizes) == {"map": 2, "y_um": 4, "x_um": 4}
+    expected = (
+        100.0 * np.arange(2)[:, None, None]
+        + 10.0 * np.asarray(images["y_um"])[:, None]
+        + np.asarray(images["x_um"])
+    )
+    np.testing.assert_allclose(images["content"], expected, atol=0.05)
+    assert images["content"].attrs["units"] == "mm"
+
+
+def test_a_map_that_was_broken_off_has_holes():
+    images = maps_of(scanned().isel(frame=slice(0, 20)), ["content"])
+    assert np.isfinite(images["content"][0]).all()
+    assert int(np.isfinite(images["content"][1]).sum()) == 4
+
+
+def test_what_is_no_map_is_refused():
+    with pytest.raises(MapError, match="the spectra lack objective_x_um, objective_y_um"):
+        maps_of(scanned().drop_vars(["objective_x_um", "objective_y_um"]), ["content"])
+    with pytest.raises(MapError, match="lie on 4 x 1 points; a map has two in each direction at least"):
+        maps_of(scanned().isel(frame=slice(0, 4)), ["content"])
+    with pytest.raises(MapError, match="3 points of the map are known; 16 are needed"):
+        inhomogeneity(np.where(np.arange(256).reshape(SHAPE) < 3, 0.2, np.nan), SIGMA)
+
+
+def test_an_even_sample_is_found_uneven_as_seldom_as_chance_has_it():
+    draw = np.random.default_rng(2)
+    found = [inhomogeneity(0.2 + 0.01 * draw.standard_normal(SHAPE), SIGMA) for _ in range(400)]
+    excess = np.array([one.excess_sigmas for one in found])
+    likeness = np.array([one.neighbours.value / one.neighbours.sigma for one in found])
+    for pulls in (excess, likeness):
+        assert abs(np.mean(pulls)) < 0.2
+        assert np.std(pulls) == pytest.approx(1.0, abs=0.15)
+    means = np.array([(one.mean.value - 0.2) / one.mean.sigma for one in found])
+    assert np.std(means) == pytest.approx(1.0, abs=0.15)
+
+
+def test_the_spread_of_an_uneven_sample_is_told_from_that_of_counting():
+    draw = np.random.default_rng(3)
+    pulls = []
+    for _ in range(200):
+        uneven = 0.012 * draw.standard_normal(SHAPE)
+        one = inhomogeneity(0.2 + uneven + 0.01 * draw.standard_normal(SHAPE), SIGMA)
+        pulls.append((one.spread.value - np.std(uneven)) / one.spread.sigma)
+        assert one.excess_sigmas > 3.0
+    assert np.std(pulls) < 1.15
+    assert abs(np.mean(pulls)) < 0.3
+
+
+def test_neighbours_are_alike_where_the_sample_changes_slowly():
+    draw = np.random.default_rng(4)
+    smooth = gaussian_filter(draw.standard_normal(SHAPE), 2.0)
+    smooth *= 0.015 / smooth.std()
+    image = 0.2 + smooth + 0.01 * draw.standard_normal(SHAPE)
+    one = inhomogeneity(image, SIGMA)
+    assert one.neighbours.value > 5 * one.neighbours.sigma
+    mixed = inhomogeneity(draw.permutation(image.ravel()).reshape(SHAPE), SIGMA)
+    assert abs(mixed.neighbours.value) < 4 * mixed.neighbours.sigma
+    assert mixed.spread.value == pytest.approx(one.spread.value)
+
+
+def test_what_changes_with_time_is_no_unevenness():
+    draw = np.random.default_rng(5)
+    time_s = np.arange(256.0).reshape(SHAPE)
+    image = 0.2 + 2e-4 * time_s + 0.01 * draw.standard_normal(SHAPE)
+    assert inhomogeneity(image, SIGMA).excess_sigmas > 10
+    assert abs(inhomogeneity(image, SIGMA, time_s).excess_sigmas) < 3
