@@ -13,7 +13,7 @@ START_TIMEOUT_S = 90.0
 
 def catalog_services(config: Config) -> ServiceList:
     """The processes of the catalog."""
-    return ServiceList(config.stored("catalog"), "catalog")
+    return ServiceList(config.catalog_folder, "catalog")
 
 
 Progress = Callable[[float], None]
@@ -47,7 +47,7 @@ def begin_catalog(config: Config) -> None:
         "catalog",
         module_command(
             "intercalate.catalog.server",
-            *("--folder", str(config.stored("catalog")), "--port", str(config.catalog.port)),
+            *("--folder", str(config.catalog_folder), "--port", str(config.catalog.port)),
             *("--profile", config.catalog.profile, "--readable", str(config.storage.folder.absolute())),
         ),
     )
@@ -61,7 +61,7 @@ def finish_catalog(config: Config, progress: Progress = lambda share: None) -> l
     ServiceError
         If the server does not come up.
     """
-    services, address = catalog_services(config), config.stored("catalog") / "server.json"
+    services, address = catalog_services(config), config.catalog_folder / "server.json"
 
     def ready() -> float:
         return (address.exists() + catalog_answers(config)) / 2

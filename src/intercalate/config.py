@@ -376,6 +376,11 @@ class Config(_Section):
         """Where the documents of runs are kept first."""
         return self.stored("journals")
 
+    @property
+    def catalog_folder(self) -> Path:
+        """Where the catalog of this machine is served from."""
+        return self.stored("catalog")
+
     def channel_access_environment(self) -> dict[str, str]:
         """Environment variables that point Channel Access to the configured servers."""
         servers = self.channel_access.servers

@@ -20,6 +20,8 @@ from catalog.making import COLUMNS, ROWS, SpectraRecorder, declare, orphan, reco
 from intercalate.catalog.alignment import align
 from intercalate.catalog.client import CatalogError, find_run, frames, open_catalog, records, runs, spectra
 from intercalate.catalog.journal import journals, read_documents
+from intercalate.catalog.server import ADDRESS_FILE
+from intercalate.config import DEFAULT_CONFIG, Config
 from intercalate.contract import IMPEDANCE_COLUMNS
 
 pytestmark = pytest.mark.service
@@ -267,3 +269,19 @@ def test_a_missing_stream_and_a_missing_server_say_so(laboratory: Laboratory, ca
         open_catalog("http://127.0.0.1:9/api/v1?api_key=x")
     with pytest.raises(CatalogError, match="no catalog is served"):
         open_catalog(Path("/nowhere"))
+
+
+def test_a_configuration_opens_its_own_catalog_and_not_the_one_that_has_its_name(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name is one for the whole machine: whoever started a catalog last has it."""
+    config = Config.from_file(DEFAULT_CONFIG, folder=tmp_path / "storage")
+    another = {"uri": "http://127.0.0.1:9/api/v1?api_key=another"}
+    monkeypatch.setattr("tiled.profiles.load_profiles", lambda: {config.catalog.profile: ("", another)})
+    with pytest.raises(CatalogError, match="no catalog is served"):
+        open_catalog(config)
+    config.catalog_folder.mkdir(parents=True)
+    (config.catalog_folder / ADDRESS_FILE).write_text(json.dumps({"uri": server.uri}))
+    opened = open_catalog(config)
+    assert opened.context.api_uri.port == int(server.uri.split(":")[2].split("/")[0])
+    opened.context.close()

@@ -50,7 +50,8 @@ def open_catalog(where: str | Path | Config) -> Any:
     from tiled.profiles import load_profiles
 
     if isinstance(where, Config):
-        where = where.catalog.profile
+        # Not by its profile: that is one for the whole machine, and another catalog may have taken the name.
+        where = where.catalog_folder
     if isinstance(where, Path):
         try:
             uri = json.loads((where / ADDRESS_FILE).read_text())["uri"]
