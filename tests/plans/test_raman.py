@@ -229,7 +229,10 @@ def test_operando_with_spectra_alone(
 def test_a_map_has_a_spectrum_at_each_point(
     session: Session, raman: Station, beamline: Beamline, documents: Documents
 ) -> None:
-    session.RE(map_raman(raman, "H1", extent_um=12.0, points=4, exposure_s=EXPOSURE_S, depths_um=[0.0, 4.0]))
+    # Since it was found the focus has drifted, by hours of cell time.
+    session.RE(focus_laser(raman, "H1"))
+    documents.all.clear()
+    session.RE(map_raman(raman, "H1", extent_um=12.0, points=4, exposure_s=EXPOSURE_S, depths_um=[0.0, 8.0]))
     events = [one["data"] for one in documents.events("raman")]
     assert len(events) == 32
     at = [(one["raman_objective_x_um"], one["raman_objective_y_um"]) for one in events]
@@ -238,7 +241,7 @@ def test_a_map_has_a_spectrum_at_each_point(
     rows = [truth[one["raman_spectrometer_hdf_unique_id"]] for one in events]
     places = np.array([row["place_um"] for row in rows])
     np.testing.assert_allclose(places - places[0], np.array(at) - at[0], atol=0.5)
-    assert np.mean([row["focus"] for row in rows[16:]]) < 0.7 * np.mean([row["focus"] for row in rows[:16]])
+    assert max(row["focus"] for row in rows[16:]) < 0.3 < min(row["focus"] for row in rows[:16])
     with pytest.raises(ValueError, match="300 x 300 points at 1 depths are 90000 spectra; take 1 to 20000"):
         session.RE(map_raman(raman, "H1", points=300))
 

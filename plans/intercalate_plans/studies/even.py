@@ -93,8 +93,9 @@ def figure(
             np.asarray(images["x_um"]), np.asarray(images["y_um"]), content, shading="nearest", cmap="cividis"
         )
         upper.set(aspect="equal", xlabel="x (µm)", ylabel="y (µm)")
-        volts = f", {float(image['voltage_volt']):.3f} V" if "voltage_volt" in image else ""
-        upper.set_title(f"map {number + 1}{volts}", fontsize=9)
+        volts = float(image["voltage_volt"]) if "voltage_volt" in image else float("nan")
+        at_v = f", {volts:.3f} V" if np.isfinite(volts) else ""
+        upper.set_title(f"map {number + 1}{at_v}", fontsize=9)
         shown.colorbar(mesh, ax=upper).set_label("x in Li$_x$C$_6$")
         values = content[np.isfinite(content)]
         lower.hist(values, bins=24, color="#0072B2", alpha=0.7, density=True, label="measured")
@@ -106,6 +107,6 @@ def figure(
             bell = np.exp(-(((at - values.mean()) / sigma) ** 2) / 2) / (sigma * np.sqrt(2 * np.pi))
             lower.plot(at, bell, color="#D55E00", label="by counting alone")
         lower.set(xlabel="x in Li$_x$C$_6$", ylabel="Density")
-        lower.legend(fontsize=7, frameon=False)
+        lower.legend(fontsize=7, frameon=False, loc="upper left")
     shown.suptitle(title, fontsize=9)
     return shown

@@ -85,9 +85,16 @@ def maps_of(data: xr.Dataset, names: list[str]) -> xr.Dataset:
         images[name] = (("map", "y_um", "x_um"), image, data[name].attrs)
     for name in ("test_time_second", "voltage_volt"):
         if name in data.coords:
-            means = [float(np.mean(np.asarray(data[name])[number == one])) for one in range(numbers.size)]
+            values = np.asarray(data[name], float)
+            means = [_mean(values[number == one]) for one in range(numbers.size)]
             images[name] = ("map", np.array(means), data[name].attrs)
     return xr.Dataset(images, {"x_um": x * POSITION_UM, "y_um": y * POSITION_UM})
+
+
+def _mean(values: np.ndarray) -> float:
+    """Of those that are known; NaN where none is."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")
 
 
 def inhomogeneity(image: np.ndarray, sigma: np.ndarray, time_s: np.ndarray | None = None) -> Inhomogeneity:
