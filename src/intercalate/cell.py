@@ -99,11 +99,22 @@ class Electrode(_Model):
 
 
 class Electrolyte(_Model):
-    """Electrolyte and how much of it."""
+    """Electrolyte and how much of it.
+
+    Attributes
+    ----------
+    kind, solvents
+        By which techniques with a vacuum judge it; solvents by their usual short names, as `EC`.
+    vapour_pressure_mbar
+        At the temperature of the measurement, where it was measured.
+    """
 
     name: Text
     description: Text | None = None
     volume_uL: Positive | None = None
+    kind: Literal["liquid", "ionic_liquid", "gel", "polymer", "ceramic", "glass"] | None = None
+    solvents: tuple[Text, ...] = ()
+    vapour_pressure_mbar: Positive | None = None
 
 
 class Formation(_Model):

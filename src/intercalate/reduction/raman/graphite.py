@@ -91,7 +91,7 @@ def graphite_state(spectrum: Spectrum, axis: ShiftAxis) -> GraphiteState:
         with_dense = fit_bands(spectrum, [dense, outer], RANGE_PER_CM, options)
         if _is_stage_1(with_dense, axis):
             fit = with_dense
-        elif _is_broad(fit):
+        elif _is_broad(fit) and fit.present["E2g2(b)"]:
             fit = fit_bands(spectrum, [outer], RANGE_PER_CM, options)
     if not fit.converged:
         return GraphiteState(Regime.UNDETERMINED, UNDETERMINED, fit)
@@ -106,12 +106,19 @@ def _is_broad(fit: BandFit) -> bool:
 
 
 def _is_stage_1(fit: BandFit, axis: ShiftAxis) -> bool:
-    """Whether a broad band is that of stage 1: neither at the bounds of its width, nor above its window."""
+    """Whether a broad band is that of stage 1: neither at the bounds of its width, nor above its window.
+
+    Beside it must be the band of stage 2, where stage 2 has it, unless it has come so far down that there is
+    hardly any of that left.
+    """
     centre = fit.centre["E2g2(1)"]
     if not fit.present["E2g2(1)"] or not np.isfinite(fit.width["E2g2(1)"].value):
         return False
-    sigma = np.hypot(centre.sigma, axis.sigma_at(centre.value))
-    return bool(centre.value < DENSE.shift_per_cm[0] + 2.0 * sigma)
+    if fit.present["E2g2(b)"]:
+        sigma = np.hypot(centre.sigma, axis.sigma_at(centre.value))
+        highest = DENSE.shift_per_cm[0] + 2.0 * sigma
+        return bool(centre.value < highest) and not _is_below_staged(fit, axis)
+    return bool(centre.value < np.mean(DENSE.shift_per_cm))
 
 
 def _read(fit: BandFit, axis: ShiftAxis) -> tuple[Regime, Estimate]:
@@ -119,12 +126,14 @@ def _read(fit: BandFit, axis: ShiftAxis) -> tuple[Regime, Estimate]:
     if fit.present.get("E2g2(1)"):
         return Regime.DENSE, _by_position(fit.centre["E2g2(1)"], DENSE.li_content, DENSE.shift_per_cm, axis)
     lower = fit.present.get("E2g2(i)", False)
-    if (upper and _is_below_staged(fit, axis)) or (lower and not upper and _is_two_in_one(fit)):
-        low, high = DILUTE.li_content[1], OUTER.li_content[0]
-        return Regime.TRANSITION, _anywhere(low, high)
+    between = _anywhere(DILUTE.li_content[1], OUTER.li_content[0] + _WINDOW_SIGMA)
+    if upper and _is_below_staged(fit, axis):
+        return Regime.TRANSITION, between
     if lower and upper:
         return Regime.STAGED, _by_ratio(fit)
-    if lower:
+    if lower and _is_dilute_or_above(fit.centre["E2g2(i)"], axis):
+        if _is_two_in_one(fit):
+            return Regime.TRANSITION, between
         return Regime.DILUTE, _by_position(
             fit.centre["E2g2(i)"], DILUTE.li_content, DILUTE.shift_per_cm, axis
         )
@@ -138,9 +147,13 @@ def _is_below_staged(fit: BandFit, axis: ShiftAxis) -> bool:
     centre = fit.centre["E2g2(b)"]
     if not np.isfinite(centre.value):
         return True
-    return bool(
-        centre.value < OUTER.shift_per_cm[0] - 2.0 * np.hypot(centre.sigma, axis.sigma_at(centre.value))
-    )
+    return bool(centre.value < OUTER.shift_per_cm[0] - np.hypot(centre.sigma, axis.sigma_at(centre.value)))
+
+
+def _is_dilute_or_above(centre: Estimate, axis: ShiftAxis) -> bool:
+    """Whether the only band lies where that of graphite without lithium lies, or above."""
+    sigma = np.hypot(centre.sigma, axis.sigma_at(centre.value))
+    return bool(centre.value > DILUTE.shift_per_cm[0] - 3.0 * sigma)
 
 
 def _is_two_in_one(fit: BandFit) -> bool:
