@@ -19,7 +19,7 @@ from intercalate.catalog.alignment import FrameTimes, align_frames
 from intercalate.catalog.clock import ClockModel
 from intercalate.cell import Cell
 from intercalate.config import EXAMPLES, Config
-from intercalate.contract import IMPEDANCE_COLUMNS, RECORD_COLUMNS, ControlMode, OnLoss
+from intercalate.contract import IMPEDANCE_COLUMNS, RECORD_COLUMNS, ControlMode, OnLoss, StepType
 from intercalate.cycler_server.executor import ChannelExecutor
 from intercalate.cycler_server.ledger import ProgramLedger
 from intercalate.cycler_server.records import RecordFile
@@ -104,10 +104,26 @@ class CellOnChannel:
                 due_s += every_s or 0.0
             if exposures and self._is_sampled(now_s - exposures[-1][0], len(exposures[-1][1])):
                 exposures[-1][1].append((1.0, self.cell.probe_state()))
+        return self._records_since(first), [one for one in exposures if len(one[1]) == STATES_PER_FRAME]
+
+    def run_held(self, name: str, protocol: Protocol, cell: Cell) -> tuple[xr.Dataset, list[ProbeState]]:
+        """Execute a protocol, releasing each hold at once; records, and the state at each hold."""
+        first = len(self.records)
+        self.executor.load(name, bind(protocol, cell, self.site), OnLoss.CONTINUE)
+        self.executor.start(name)
+        states = []
+        while self.executor.run is not None:
+            self.step()
+            run = self.executor.run
+            if run is not None and run.segment.step_type is StepType.WAIT_FOR_RELEASE:
+                states.append(self.cell.probe_state())
+                self.executor.release()
+        return self._records_since(first), states
+
+    def _records_since(self, first: int) -> xr.Dataset:
         self.records.sync()
         rows = self.records.read(first, 10**6)
-        table = xr.Dataset({key: ("record", rows[:, i]) for i, key in enumerate(RECORD_COLUMNS)})
-        return table, [one for one in exposures if len(one[1]) == STATES_PER_FRAME]
+        return xr.Dataset({key: ("record", rows[:, i]) for i, key in enumerate(RECORD_COLUMNS)})
 
     @staticmethod
     def _is_sampled(since_s: float, taken: int) -> bool:

@@ -19,6 +19,7 @@ import xarray as xr
 
 from benchmarks.bench_chain import Calibrated, Instrument, calibrated
 from benchmarks.in_process import Measured, lithiated
+from benchmarks.maps_in_process import mapped
 from benchmarks.report import circumstances, table, verdict
 from intercalate.services import module_command
 from intercalate_plans.studies import Study, World, load_study, studies
@@ -28,6 +29,8 @@ WITH, WITHOUT = 0.95, 0.05
 """Shares of the seeds in which the finding must, and may, come out."""
 
 FIRST_SEED = 100
+EXACT = 1e-6
+"""In the place of an error of 0, by which nothing can be weighed."""
 
 INTRODUCTION = """\
 Written by `make studies` (`python -m benchmarks.studies`). What a study is, and what decides that its
@@ -36,7 +39,7 @@ WHAT_IS_IN = """\
 These are not whole runs: cell model, simulated channel, cycler executor, diffraction station, calibration,
 reduction, alignment and analysis are those of the beamline, in one process, without Channel Access,
 RunEngine, journal and catalog. Cycler and detector have one clock, and the cell stands in the middle of
-the beam."""
+the beam; maps are taken in focus, at the state that the cell has when a hold begins."""
 WHAT_IS_TRUE = """\
 With the effect. Spread is that over the seeds, whose cells differ. The truth is what the same analysis finds
 when it is given the lattices, shares and lithium contents that the simulator put into the frames; the
@@ -67,8 +70,8 @@ def outcomes(names: Sequence[str], seed: int) -> list[Outcome]:
     found, measured = [], dict[str, Measured]()
     instruments: dict[str, tuple[Instrument, Calibrated]] = {}
     for study in map(load_study, names):
-        model = study.about.cell_model
-        if model not in instruments:
+        model, is_of_maps = study.about.cell_model, "map" in study.content["measurements"]
+        if model not in instruments and not is_of_maps:
             instrument = Instrument(seed, model)
             instruments[model] = (instrument, calibrated(instrument))
         for world in worlds_of(study):
@@ -76,7 +79,11 @@ def outcomes(names: Sequence[str], seed: int) -> list[Outcome]:
             key = json.dumps([study.content, str(study.about.formation), model, host])
             if key not in measured:
                 with tempfile.TemporaryDirectory() as folder:
-                    measured[key] = lithiated(*instruments[model], study, host, seed, Path(folder))
+                    measured[key] = (
+                        mapped(study, host, seed, Path(folder))
+                        if is_of_maps
+                        else lithiated(*instruments[model], study, host, seed, Path(folder))
+                    )
             found.append(_outcome(study, world, seed, measured[key]))
     return found
 
@@ -85,9 +92,13 @@ def _outcome(study: Study, world: World, seed: int, measured: Measured) -> Outco
     finding = study.analyse(measured.records, measured.frames)
     truth = study.analyse(measured.records, true_frames(measured))
     true = {one.name: one.value for one in truth.quantities}
-    # A voltage is read from the same records in both: that is no truth.
+    # A voltage is read from the same records in both, and errors make neighbours less alike: no truths.
     quantities = {
-        one.name: (one.value, one.sigma, np.nan if one.unit == "V" else true.get(one.name, np.nan))
+        one.name: (
+            one.value,
+            one.sigma,
+            np.nan if one.unit == "V" or one.name.startswith("neighbours") else true.get(one.name, np.nan),
+        )
         for one in finding.quantities
     }
     return Outcome(study.id, world, seed, finding.recovered, quantities)
@@ -95,6 +106,13 @@ def _outcome(study: Study, world: World, seed: int, measured: Measured) -> Outco
 
 def true_frames(measured: Measured) -> xr.Dataset:
     """The frames with the truth in the place of what was fitted and reckoned, and without errors."""
+    if "graphite.x" in measured.frames:
+        content = np.array([one["li_content"] for one in measured.truth])
+        exact = {
+            "graphite.x": ("frame", content),
+            "graphite.x_sigma_stat": ("frame", np.full(content.size, EXACT)),
+        }
+        return measured.frames.assign(exact)
     rows = [one["positive"] for one in measured.truth]
     stage_1 = [row["stages"].get("1", {}) for row in rows]
     columns = {

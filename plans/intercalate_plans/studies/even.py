@@ -1,5 +1,6 @@
 """Whether an electrode is intercalated evenly, by maps of its lithium content."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,7 +13,8 @@ from intercalate_plans.studies.finding import Claim, Finding, Published, Quantit
 
 CONTENT = "graphite.x"
 SIGMA = "graphite.x_sigma_stat"
-STAGED = "staged"
+SCALE_SIGMA = 0.15
+"""Relative, of differences of the lithium content: as that of the constant between bands and stage."""
 MOST_UNKNOWN = 0.2
 """Share of the points of a map that may say nothing of how much lithium there is."""
 
@@ -35,14 +37,16 @@ def analyse(records: xr.Dataset, frames: xr.Dataset, published: Mapping[str, Pub
         text = "No map shows how much lithium there is at most of its points."
         return Finding(text, [], [Claim.undetermined("maps show the lithium content")])
     quantities, claims = [], []
+    sigma_sys = float(np.nanmean(np.asarray(frames[f"{CONTENT}_sigma_sys"])))
     for number, one in enumerate(found.values(), start=1):
         name = f"map {number}"
-        for key, label, estimate in (
-            ("mean", f"mean x of {name}", one.mean),
-            ("spread", f"spread of x over {name}", one.spread),
-            ("neighbours", f"likeness of neighbours in {name}", one.neighbours),
+        for key, label, estimate, systematic in (
+            ("mean", f"mean x of {name}", one.mean, sigma_sys),
+            ("spread", f"spread of x over {name}", one.spread, SCALE_SIGMA * one.spread.value),
+            ("neighbours", f"likeness of neighbours in {name}", one.neighbours, 0.0),
         ):
-            quantities.append(Quantity(f"{key}_{number}", label, estimate.value, estimate.sigma, ""))
+            sigma = math.hypot(estimate.sigma, systematic)
+            quantities.append(Quantity(f"{key}_{number}", label, estimate.value, sigma, ""))
         differs = f"x differs over {name} by more than counting explains"
         claims += [
             Claim.exceeds(differs, one.excess_sigmas, 1.0),

@@ -120,6 +120,8 @@ class BandFit:
         Whether to trust this at all, and what happened.
     calculated
         On the points that were fitted.
+    covariance
+        Of the intensities, from counting; those of each pair of bands that are present.
     """
 
     centre: Mapping[str, Estimate]
@@ -130,6 +132,16 @@ class BandFit:
     converged: bool
     message: str
     calculated: np.ndarray
+    covariance: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+    def ratio(self, upper: str, lower: str) -> Estimate:
+        """Intensity of one band over that of another; of bands that overlap, errors go against each other."""
+        one, other = self.intensity[upper], self.intensity[lower]
+        value = one.value / other.value
+        common = self.covariance.get((upper, lower), np.nan) / (one.value * other.value)
+        stat = (one.sigma_stat / one.value) ** 2 + (other.sigma_stat / other.value) ** 2 - 2.0 * common
+        systematic = np.hypot(one.sigma_sys / one.value, other.sigma_sys / other.value)
+        return Estimate(value, float(value * np.sqrt(max(stat, 0.0))), float(value * systematic))
 
 
 @dataclass
@@ -273,7 +285,19 @@ class _Fit:
             converged=self.message == CONVERGED,
             message=self.message,
             calculated=(self.point.design @ self.point.linear) / self.separable.weight,
+            covariance=self._intensity_covariance(),
         )
+
+    def _intensity_covariance(self) -> dict[tuple[str, str], float]:
+        full = np.full((self.point.linear.size,) * 2, np.nan)
+        first = int(self.free.sum())
+        full[np.ix_(self.point.passive, self.point.passive)] = self.covariance[first:, first:]
+        names = [band.name for band in self.bands]
+        return {
+            (one, other): float(full[row, column])
+            for row, one in enumerate(names)
+            for column, other in enumerate(names)
+        }
 
     @staticmethod
     def _estimate(value: float, stat: float, systematic: float) -> Estimate:

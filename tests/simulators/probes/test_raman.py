@@ -140,7 +140,7 @@ def test_the_statistical_error_is_the_spread(instruments, li_content):
     one = instruments[4]
     found = [one.graphite(li_content, power_mw=0.5).li_content for _ in range(120)]
     spread = np.std([each.value for each in found])
-    assert spread / np.mean([each.sigma_stat for each in found]) == pytest.approx(1.0, abs=0.2)
+    assert spread / np.mean([each.sigma_stat for each in found]) == pytest.approx(1.0, abs=0.15)
 
 
 def test_a_spectrum_without_light_says_nothing(instruments):

@@ -45,6 +45,24 @@ def test_spread_over_realisations_is_sigma_stat():
             assert spread == pytest.approx(np.mean([one.sigma_stat for one in estimates]), rel=0.3), name
 
 
+@pytest.mark.parametrize("apart", [24.0, 14.0])
+def test_the_error_of_a_ratio_knows_that_overlapping_bands_share_their_counts(apart):
+    lines = [(1578.0, 11.0, 12000.0), (1578.0 + apart, 11.0, 9000.0)]
+    right = Band("right", (1578.0 + apart, 1578.0 + apart - 8.0, 1578.0 + apart + 8.0), (12.0, 3.0, 40.0))
+    found = [fit_bands(spectrum(lines, seed), [LEFT, right], RANGE, OPTIONS) for seed in range(150)]
+    ratios = [one.ratio("left", "right") for one in found if all(one.present.values())]
+    assert len(ratios) > 140
+    spread = np.std([one.value for one in ratios], ddof=1)
+    assert spread == pytest.approx(np.mean([one.sigma_stat for one in ratios]), rel=0.2)
+    apart_alone = [
+        one.intensity["left"].sigma_stat / one.intensity["left"].value
+        + 1j * one.intensity["right"].sigma_stat / one.intensity["right"].value
+        for one in found
+    ]
+    # Taken as independent, the errors would be too small.
+    assert np.mean([one.sigma_stat / one.value for one in ratios]) > 1.1 * np.mean(np.abs(apart_alone))
+
+
 def test_a_band_that_is_not_there_is_absent_and_has_no_values():
     found = fit_bands(spectrum(TWO[:1]), [LEFT, RIGHT], RANGE, OPTIONS)
     assert found.converged

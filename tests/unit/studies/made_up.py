@@ -115,6 +115,7 @@ def maps(*, spread: float, smooth: bool, noise: float, seed: int, staged: float 
         {
             "graphite.x": ("frame", x),
             "graphite.x_sigma_stat": ("frame", np.full(x.size, noise)),
+            "graphite.x_sigma_sys": ("frame", np.full(x.size, 0.02)),
             "graphite.regime": ("frame", regime),
             "objective_x_um": ("frame", np.tile(x_um, 2)),
             "objective_y_um": ("frame", np.tile(y_um, 2)),

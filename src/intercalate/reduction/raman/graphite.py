@@ -198,8 +198,8 @@ def _by_position(
 
 def _by_ratio(fit: BandFit) -> Estimate:
     """Content from the ratio of both bands: the stage, and where graphite is in it."""
-    inner, outer = fit.intensity["E2g2(i)"], fit.intensity["E2g2(b)"]
-    ratio = inner.value / outer.value
+    found = fit.ratio("E2g2(i)", "E2g2(b)")
+    ratio = found.value
     index = 2.0 + 2.0 * ratio / INNER_TO_OUTER
     rows = sorted((row.index, row.li_content) for row in STAGE_INDICES)
     indices, contents = (np.array(column) for column in zip(*rows))
@@ -207,9 +207,8 @@ def _by_ratio(fit: BandFit) -> Estimate:
     number = int(np.clip(np.searchsorted(indices, index), 1, indices.size - 1))
     slope = (contents[number] - contents[number - 1]) / (indices[number] - indices[number - 1])
     per_relative = abs(slope) * 2.0 * ratio / INNER_TO_OUTER
-    stat = np.hypot(inner.sigma_stat / inner.value, outer.sigma_stat / outer.value)
-    systematic = np.hypot(inner.sigma_sys / inner.value, outer.sigma_sys / outer.value)
-    systematic = np.hypot(systematic, _RATIO_CONSTANT_SIGMA)
+    stat = found.sigma_stat / ratio
+    systematic = np.hypot(found.sigma_sys / ratio, _RATIO_CONSTANT_SIGMA)
     return Estimate(
         content, float(per_relative * stat), float(np.hypot(per_relative * systematic, _WINDOW_SIGMA))
     )
