@@ -1,5 +1,6 @@
 """What an operando run leaves on disk: table, NetCDF and figures."""
 
+import contextlib
 import json
 import warnings
 from collections.abc import Callable
@@ -26,11 +27,12 @@ from intercalate.orchestration.metadata import calibrations_key
 from intercalate.raman_results import reduce_spectra
 from intercalate.reduction import FitOptions, Systematics
 from intercalate.reduction.chain import ReductionChain
+from intercalate.reduction.raman import MapError
 from intercalate.reduction.shifts import line_shifts
 from intercalate.shift_log import ShiftLog, as_json
 from intercalate.views.beam_effect import save_beam_effect_figure
 from intercalate.views.operando import save_operando_figure
-from intercalate.views.raman import save_raman_figure
+from intercalate.views.raman import save_map_figure, save_raman_figure
 
 Progress = Callable[[int], None]
 
@@ -99,7 +101,7 @@ def reduce_run(
     return merged.assign_attrs(
         shift_log=as_json(entries),
         run=start["uid"],
-        sample=start["sample"],
+        sample=start.get("sample", cell.name),
         simulated=int(bool(start.get("simulated", False))),
         reduction=json.dumps(steps),
         instrument=instrument,
@@ -188,7 +190,8 @@ def _warn(message: str) -> None:
 
 def write_results(run: Any, data: xr.Dataset, folder: Path) -> dict[str, Path]:
     """Write `operando.csv`, `operando.nc` and `operando.png` into a folder, with `_raman` for spectra; those
-    of a cell that was carried away are called `ex_situ`, without a figure.
+    of a cell that was carried away are called `ex_situ`, without a figure. Spectra of a grid are shown as
+    `maps.png` too.
 
     Returns
     -------
@@ -202,9 +205,13 @@ def write_results(run: Any, data: xr.Dataset, folder: Path) -> dict[str, Path]:
     paths = {kind: folder / f"{name}.{kind}" for kind in kinds}
     to_csv(data.drop_dims("shift" if is_raman else "two_theta"), paths["csv"])
     to_netcdf(data, paths["nc"])
+    simulated = " (simulated)" if data.attrs["simulated"] else ""
+    if is_raman:
+        with contextlib.suppress(MapError):
+            save_map_figure(folder / "maps.png", data, f"{data.attrs['sample']}{simulated}")
+            paths["maps"] = folder / "maps.png"
     if not is_cycled:
         return paths
-    simulated = " (simulated)" if data.attrs["simulated"] else ""
     stored = records(cycling_source(run).run)
     save = save_raman_figure if is_raman else save_operando_figure
     save(paths["png"], data, stored, f"{data.attrs['sample']}{simulated}")

@@ -11,9 +11,13 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from intercalate.reduction.raman import maps_of
 from intercalate.views.operando import BLUE, GREEN, ORANGE, VERMILION, hours_of, voltage_panel
 
 GREY = "#777777"
+
+MOST_MAPS = 6
+"""In one figure."""
 
 SHOWN_PER_CM = (1480.0, 1680.0)
 REGIMES = {
@@ -56,6 +60,54 @@ def raman_figure(data: xr.Dataset, records: xr.Dataset, title: str) -> Figure:
 def save_raman_figure(path: Path, data: xr.Dataset, records: xr.Dataset, title: str) -> None:
     """Write the figure as PNG."""
     figure = raman_figure(data, records, title)
+    figure.savefig(path, dpi=160)
+    plt.close(figure)
+
+
+def map_figure(data: xr.Dataset, title: str) -> Figure:
+    """Lithium content, and brightness of the bands, of the first maps.
+
+    Parameters
+    ----------
+    data
+        Reduced spectra of a grid, as `maps_of` arranges them.
+
+    Raises
+    ------
+    MapError
+        If they are not those of a grid.
+    """
+    names = ["graphite.x", "E2g2(i).intensity", "E2g2(b).intensity"]
+    images = maps_of(data, names)
+    shown = min(images.sizes["map"], MOST_MAPS)
+    figure, axes = plt.subplots(
+        shown, len(names), figsize=(3.4 * len(names), 3.0 * shown), squeeze=False, layout="constrained"
+    )
+    labels = ("x in Li$_x$C$_6$", "E2g2(i) (counts/cm)", "E2g2(b) (counts/cm)")
+    for number, row in enumerate(axes):
+        for axis, name, label in zip(row, names, labels):
+            mesh = axis.pcolormesh(
+                np.asarray(images["x_um"]),
+                np.asarray(images["y_um"]),
+                np.asarray(images[name][number]),
+                shading="nearest",
+                cmap="cividis",
+            )
+            axis.set(aspect="equal", xlabel="x (µm)")
+            figure.colorbar(mesh, ax=axis).set_label(label)
+        hours = (
+            f", {float(images['test_time_second'][number]) / 3600:.2f} h"
+            if "test_time_second" in images
+            else ""
+        )
+        row[0].set_ylabel(f"map {number + 1}{hours}\ny (µm)")
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def save_map_figure(path: Path, data: xr.Dataset, title: str) -> None:
+    """Write the figure as PNG; raises as `map_figure`."""
+    figure = map_figure(data, title)
     figure.savefig(path, dpi=160)
     plt.close(figure)
 
