@@ -5,13 +5,21 @@ committed, because a process died, counts as reserved. Nothing is ever taken bac
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 BUSY_S = 10.0
 """Wall seconds that a writer waits for another."""
+
+_AT_ONCE = 500
+"""Spots that are compared with all others at once."""
+
+EDGE_MM = 1e-6
+"""By which two spots must have more in common than an edge."""
 
 FOCUSED_BELOW_MM = 0.02
 """Size below which a beam is focused."""
@@ -173,9 +181,13 @@ class DoseLedger:
             If the ledger cannot be read.
         """
         query, values = "SELECT * FROM totals WHERE cell = ? AND technique = ?", [cell, technique]
+        if spot is not None:
+            # In the database: a map has thousands of spots, and each exposure asks for one.
+            query += " AND abs(x_mm - ?) < (width_mm + ?) / 2 - ? AND abs(y_mm - ?) < (height_mm + ?) / 2 - ?"
+            values += [spot.x_mm, spot.width_mm, EDGE_MM, spot.y_mm, spot.height_mm, EDGE_MM]
         with self._reading() as database:
             rows = database.execute(query, values).fetchall()
-        found = [
+        return [
             Total(
                 row["technique"],
                 row["unit"],
@@ -186,7 +198,6 @@ class DoseLedger:
             )
             for row in rows
         ]
-        return found if spot is None else [one for one in found if _overlap(one.spot, spot)]
 
     def put(self, place: str, cell: str, formula: str) -> None:
         """Say which cell is at a place of the sample changer; what was exposed unnamed there was it."""
@@ -251,9 +262,16 @@ def unnamed_cell(place: str) -> str:
     return f"unnamed cell in {place}"
 
 
-def _overlap(one: Spot, other: Spot) -> bool:
-    """Whether two rectangles have more than an edge in common."""
-    return (
-        abs(one.x_mm - other.x_mm) < (one.width_mm + other.width_mm) / 2 - 1e-6
-        and abs(one.y_mm - other.y_mm) < (one.height_mm + other.height_mm) / 2 - 1e-6
-    )
+def most_overlapping(spots: Sequence[Spot], amounts: np.ndarray) -> float:
+    """Most of what overlaps any of the spots, itself included; amounts have shape (n,)."""
+    x_mm, y_mm, width_mm, height_mm = np.array(
+        [(one.x_mm, one.y_mm, one.width_mm, one.height_mm) for one in spots]
+    ).T
+    most = 0.0
+    for first in range(0, len(spots), _AT_ONCE):
+        here = slice(first, first + _AT_ONCE)
+        overlaps = (abs(x_mm[here, None] - x_mm) < (width_mm[here, None] + width_mm) / 2 - EDGE_MM) & (
+            abs(y_mm[here, None] - y_mm) < (height_mm[here, None] + height_mm) / 2 - EDGE_MM
+        )
+        most = max(most, float((overlaps @ amounts).max()))
+    return most

@@ -3,12 +3,14 @@
 import multiprocessing
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intercalate.dose_ledger import DoseLedger, DoseLedgerError, Occupant, Spot
+from intercalate.dose_ledger import DoseLedger, DoseLedgerError, Occupant, Spot, most_overlapping
 
 HERE = Spot(0.0, 0.0, 0.5, 0.5)
 
@@ -112,3 +114,35 @@ def test_a_ledger_that_cannot_be_kept_says_so(tmp_path: Path) -> None:
     (tmp_path / "dose.sqlite").write_text("no database at all, but something else of some length" * 40)
     with pytest.raises(DoseLedgerError, match="see its disk and permissions"):
         reserve(DoseLedger(tmp_path / "dose.sqlite"))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_the_most_of_a_cell_is_that_of_its_spot_that_got_most(data: st.DataObject) -> None:
+    numbers = st.integers(-4, 4).map(lambda n: n * 0.3)
+    spots = data.draw(
+        st.lists(
+            st.builds(Spot, numbers, numbers, st.sampled_from([0.2, 0.5, 0.9]), st.sampled_from([0.2, 0.5])),
+            min_size=1,
+            max_size=12,
+            unique=True,
+        )
+    )
+    amounts = np.array([data.draw(st.floats(0.1, 5.0)) for _ in spots])
+    with TemporaryDirectory() as folder:
+        ledger = DoseLedger(Path(folder) / "dose.sqlite")
+        for spot, amount in zip(spots, amounts):
+            number = ledger.reserve("A", "xrd", "J/cm2", spot, 25.0, amount, 0.0)
+            ledger.commit(number, amount)
+        by_spot = [sum(one.amount for one in ledger.totals("A", "xrd", spot)) for spot in spots]
+    assert most_overlapping(spots, amounts) == pytest.approx(max(by_spot))
+
+
+def test_a_point_of_a_map_has_an_account_of_its_own(tmp_path: Path) -> None:
+    ledger = DoseLedger(tmp_path / "dose.sqlite")
+    spots = [Spot(0.003 * i, 0.003 * j, 0.002, 0.002) for i in range(12) for j in range(12)]
+    for spot in spots:
+        ledger.commit(ledger.reserve("A", "raman", "J/cm2", spot, 0.0023, 1.0, 0.0), 2.0)
+    (one,) = ledger.totals("A", "raman", spots[17])
+    assert (one.amount, one.spot.key()) == (2.0, spots[17].key())
+    assert most_overlapping(spots, np.full(len(spots), 2.0)) == 2.0

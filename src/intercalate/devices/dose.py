@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from ophyd import Component as Cpt
 from ophyd import Device, Kind, Signal
 
@@ -15,7 +16,7 @@ from intercalate.devices.changer import SampleChanger
 from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
 from intercalate.devices.laser import Laser, Objective
 from intercalate.dose import ABSORBED, LIGHT, DoseScale, dose_gy, fluence_j_cm2, photons_j
-from intercalate.dose_ledger import DoseLedger, Occupant, Spot
+from intercalate.dose_ledger import DoseLedger, Occupant, Spot, most_overlapping
 
 log = logging.getLogger(__name__)
 
@@ -154,18 +155,11 @@ class DoseMeter(Device):
         """
         if not self._is_known(formula):
             return float("nan")
-        totals = self.ledger.totals(cell, self.technique)
-        spots = [spot] if spot is not None else [one.spot for one in totals]
-        return max(
-            (
-                sum(
-                    self.dose(one.amount, formula, one.energy_kev)
-                    for one in self.ledger.totals(cell, self.technique, here)
-                )
-                for here in spots
-            ),
-            default=0.0,
-        )
+        totals = self.ledger.totals(cell, self.technique, spot)
+        doses = np.array([self.dose(one.amount, formula, one.energy_kev) for one in totals])
+        if spot is not None or not totals:
+            return float(doses.sum())
+        return most_overlapping([one.spot for one in totals], doses)
 
     def expected(self, formula: str, exposure_s: float) -> float:
         """Dose of an exposure with all the beam there should be.

@@ -23,7 +23,7 @@ class Laser(Device):
         `closed` lets it shine.
     """
 
-    power_mw = Cpt(EpicsSignalWithRBV, "Power", kind=Kind.normal)
+    power_mw = Cpt(EpicsSignalWithRBV, "Power", auto_monitor=True, kind=Kind.normal)
     wavelength_nm = Cpt(EpicsSignalRO, "Wavelength", kind=Kind.normal)
     emission = Cpt(EpicsSignalWithRBV, "Emission", string=True, auto_monitor=True, kind=Kind.normal)
     interlock = Cpt(EpicsSignalRO, "Interlock", string=True, auto_monitor=True, kind=Kind.normal)
