@@ -8,7 +8,7 @@ export OPENBLAS_NUM_THREADS := 1
 # Without bytecode the servers take half a minute to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint bench faults studies clean
+.PHONY: demo test lint unit bench faults studies clean
 
 $(BIN)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -25,8 +25,12 @@ lint: $(BIN)/.installed
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-test: lint
+unit: $(BIN)/.installed
 	$(BIN)/python -m pytest -m "not service" --numprocesses 2
+
+# Linters use one core, and would leave the other idle.
+test: $(BIN)/.installed
+	$(MAKE) --jobs 2 lint unit
 	$(BIN)/python -m pytest -m service --numprocesses 2 --dist loadfile
 
 bench: $(BIN)/.installed
