@@ -19,7 +19,8 @@ from intercalate_plans.studies import Study
 from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.changer import Holder, InBeam
-from intercalate_sims.laser import KEV_J, LaserBeam
+from intercalate_sims.exposures import KEV_J
+from intercalate_sims.laser import LaserBeam
 from intercalate_sims.probes.raman import Spectrograph
 from intercalate_sims.probes.raman_station import HiddenRaman, RamanStation
 from intercalate_sims.probes.shot import Shot

@@ -3,8 +3,9 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from intercalate_sims.exposures import KEV_J
+
 HC_KEV_NM = 1.239841984
-KEV_J = 1.602176634e-16
 
 MOST_MW = 50.0
 """With nothing of the attenuator in the way."""

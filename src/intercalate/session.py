@@ -183,6 +183,7 @@ def open_session(
     from intercalate.devices.channel_access import print_to_log
     from intercalate.devices.logbook import Logbook
     from intercalate.instruments import make_stations
+    from intercalate.interrupts import HearsSignals
     from intercalate.orchestration.continuing import linked_to_what_they_continue
     from intercalate.orchestration.dosing import with_dose_accounts
     from intercalate.orchestration.metadata import LiveMetadata
@@ -200,7 +201,7 @@ def open_session(
     parts += [] if vessel is None else [vessel]
     _connect(parts, settings.channel_access.connect_timeout_s)
     live: Any = LiveMetadata(metadata, {name: one.calibrations.store for name, one in stations.items()})
-    engine = RunEngine(live)
+    engine = RunEngine(live, during_task=HearsSignals())
     engine.state_hook = left_alone_when_halted(cyclers.values())
     journal = Journal(settings.journals_folder)
     engine.preprocessors.append(

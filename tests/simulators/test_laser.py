@@ -2,8 +2,11 @@
 
 import pytest
 
-from intercalate_sims.laser import KEV_J, LaserBeam
-from intercalate_sims.probes.raman_station import HOUR_S, HiddenRaman
+from intercalate_sims.exposures import KEV_J
+from intercalate_sims.laser import LaserBeam
+from intercalate_sims.probes.raman_station import HiddenRaman
+
+HOUR_S = 3600.0
 
 
 def test_power_is_photons_at_the_sample():

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState
-from intercalate_sims.laser import KEV_J
+from intercalate_sims.exposures import KEV_J
 from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.monitors import LaserCounts, count_laser
 from intercalate_sims.probes.raman import HiddenSpectrograph, RamanProbe, Spectrograph
@@ -24,7 +24,6 @@ BESIDE_SIGMA_MM = 0.03
 SURFACE_SIGMA_UM = 20.0
 DRIFT_UM = (1.5, 0.8)
 DRIFT_PERIODS_S = (39_000.0, 10_300.0)
-HOUR_S = 3600.0
 
 
 @dataclass(frozen=True)

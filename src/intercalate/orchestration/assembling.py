@@ -27,13 +27,11 @@ from intercalate.orchestration.visiting import Visitor
 from intercalate.orchestration.waiting import in_thread
 from intercalate.problems import Problem
 from intercalate.protocol import Protocol
+from intercalate.techniques import table
 
 log = logging.getLogger(__name__)
 
 WITHOUT_CABLES = "no cables of the cycler go to this instrument: no cell is cycled there"
-
-OPTICAL = ("raman",)
-"""Techniques that see a cell through an optical window."""
 
 SHUTTER_S = 30.0
 """Wall seconds that a finalizer waits for a shutter at most."""
@@ -170,7 +168,8 @@ class Experimenting:
                 "say in the cell's file which electrode light meets: optical_window",
             )
             for number, one in enumerate(task.measurements)
-            if self._stations[one.instrument].technique in OPTICAL and cell.optical_window is None
+            if table().techniques[self._stations[one.instrument].technique].window == "optical"
+            and cell.optical_window is None
         ]
         if problems:
             raise TasksError(f"cell {task.label}", problems)
