@@ -1,8 +1,10 @@
 """Assembles a session: devices, RunEngine and journal, as one configuration file says."""
 
+import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from intercalate.devices.station import Station
     from intercalate.devices.transfer_vessel import TransferVessel
     from intercalate.experiment import Experiment
+
+
+log = logging.getLogger(__name__)
 
 
 class SessionError(RuntimeError):
@@ -190,9 +195,9 @@ def open_session(
 
     ophyd.set_cl("pyepics")
     print_to_log()
-    cyclers = {channel: _cycler(settings, channel) for channel in settings.cycler.channels}
+    cyclers = _made({channel: partial(_cycler, settings, channel) for channel in settings.cycler.channels})
     first = next(iter(cyclers.values()))
-    stations: Any = make_stations(settings, first)
+    stations: Any = _made({"stations": partial(make_stations, settings, first)})["stations"]
     parts: list[Any] = [*cyclers.values()]
     for one in stations.values():
         # Clocks, calibrations and doses have no PVs of their own, or connect when they are needed.
@@ -304,6 +309,29 @@ def _vessel(config: Config, cycler: "Cycler") -> "TransferVessel":
     return TransferVessel(
         config.transfer_vessel.prefix, name="transfer_vessel", rate=lambda: float(cycler.rate.get())
     )
+
+
+def _made(makers: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+    """Make devices; those of a server that goes away in the middle of an answer are made once more.
+
+    ophyd asks for values while it makes a device, where the server is there already.
+    """
+    from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
+
+    found: dict[str, Any] = {}
+    for name, make in makers.items():
+        try:
+            found[name] = make()
+        except CHANNEL_ACCESS_ERRORS as lost:
+            log.warning("%s: %s; once more", name, lost)
+            try:
+                found[name] = make()
+            except CHANNEL_ACCESS_ERRORS as error:
+                raise SessionError(
+                    f"{name}: a server goes away in the middle of its answers ({error}); see its log, and "
+                    "whether it is restarted again and again"
+                ) from error
+    return found
 
 
 def _connect(devices: list[Any], timeout_s: float) -> None:
