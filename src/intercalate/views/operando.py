@@ -1,5 +1,6 @@
 """The figure of an operando diffraction experiment."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+
+Panel = Callable[[Axes, xr.Dataset, xr.Dataset], None]
 
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 """Of the palette of Okabe and Ito, which colour-blind people tell apart."""
@@ -35,7 +38,13 @@ def operando_figure(data: xr.Dataset, records: xr.Dataset, title: str) -> Figure
         panels.append(_oxide)
     if "graphite.d" in data:
         panels += [_graphite_spacing, _graphite_plane]
-    heights = [2.6, 1.2] + [1.1] * (len(panels) - 2)
+    return stacked_figure(panels, [2.6, 1.2] + [1.1] * (len(panels) - 2), data, records, title)
+
+
+def stacked_figure(
+    panels: Sequence[Panel], heights: Sequence[float], data: xr.Dataset, records: xr.Dataset, title: str
+) -> Figure:
+    """Panels above each other, lettered, on one axis of test time."""
     figure, axes = plt.subplots(
         len(panels),
         1,

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from intercalate.reduction.raman import maps_of
-from intercalate.views.operando import BLUE, GREEN, ORANGE, VERMILION, hours_of, voltage_panel
+from intercalate.views.operando import BLUE, GREEN, ORANGE, VERMILION, hours_of, stacked_figure, voltage_panel
 
 GREY = "#777777"
 
@@ -45,16 +45,7 @@ def raman_figure(data: xr.Dataset, records: xr.Dataset, title: str) -> Figure:
         Above all.
     """
     panels = (_spectra, voltage_panel, _bands, _content)
-    heights = [2.6, 1.2, 1.3, 1.6]
-    figure, axes = plt.subplots(
-        4, 1, sharex=True, figsize=(7.5, 1.3 * sum(heights)), height_ratios=heights, layout="constrained"
-    )
-    for panel, axis, letter in zip(panels, axes, "abcd", strict=True):
-        panel(axis, data, records)
-        axis.text(-0.155, 1.0, letter, transform=axis.transAxes, va="top", weight="bold")
-    axes[-1].set_xlabel("Test time (h)")
-    figure.suptitle(title, fontsize=10)
-    return figure
+    return stacked_figure(panels, [2.6, 1.2, 1.3, 1.6], data, records, title)
 
 
 def save_raman_figure(path: Path, data: xr.Dataset, records: xr.Dataset, title: str) -> None:
