@@ -44,16 +44,43 @@ def shown_pv(name: str, key: str, **keywords: Any) -> Any:
     return pvproperty(name=name, get=get, read_only=True, **keywords)
 
 
-class OpticsPVs(PVGroup):
-    """What can be set between a source of X-rays and the sample, and what it shows.
+class SourcePVs(PVGroup):
+    """What can be set of a source that the world owns, and what it shows.
 
     Parameters
     ----------
     link
-        To the world, which owns the beam.
+        To the world.
     """
 
-    shown_pvs: tuple[tuple[str, str], ...] = (
+    shown_pvs: tuple[tuple[str, str], ...] = ()
+    """Attributes that follow the source, with their entries in its status."""
+
+    def __init__(self, *args: Any, link: InstrumentLink, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.link = link
+
+    @staticmethod
+    def shown(key: str, value: Any) -> Any:
+        """Status entry as its PV holds it."""
+        return value
+
+    async def change(self, **changes: Any) -> None:
+        """Change the source and publish how it is."""
+        await self.refresh(await self.link.beam(**changes))
+
+    async def refresh(self, status: dict[str, Any]) -> None:
+        """Publish what has changed."""
+        for name, key in self.shown_pvs:
+            pv, value = getattr(self, name), self.shown(key, status[key])
+            if pv.value != value:
+                await pv.write(value, verify_value=False)
+
+
+class OpticsPVs(SourcePVs):
+    """What can be set between a source of X-rays and the sample, and what it shows."""
+
+    shown_pvs = (
         ("energy_readback", "energy_kev"),
         ("attenuator_readback", "attenuator"),
         ("safety_shutter_readback", "safety_is_open"),
@@ -77,10 +104,6 @@ class OpticsPVs(PVGroup):
     slit_h = SubGroup(SlitPVs, prefix="SlitH")
     slit_v = SubGroup(SlitPVs, prefix="SlitV")
 
-    def __init__(self, *args: Any, link: InstrumentLink, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self.link = link
-
     @staticmethod
     def shown(key: str, value: Any) -> Any:
         """Status entry as its PV holds it."""
@@ -96,17 +119,6 @@ class OpticsPVs(PVGroup):
         if self.stuck.value not in (1, "on"):
             await self.change(safety_open=value in (1, "open"))
         return value
-
-    async def change(self, **changes: Any) -> None:
-        """Change the beam and publish how it is."""
-        await self.refresh(await self.link.beam(**changes))
-
-    async def refresh(self, status: dict[str, Any]) -> None:
-        """Publish what has changed."""
-        for name, key in self.shown_pvs:
-            pv, value = getattr(self, name), self.shown(key, status[key])
-            if pv.value != value:
-                await pv.write(value, verify_value=False)
 
     async def take_over(self, status: dict[str, Any]) -> None:
         """Show the settings that the world holds as those that were put last."""

@@ -11,11 +11,10 @@ from caproto import ChannelType
 from caproto.server import PVGroup, SubGroup
 from caproto.server import pvproperty as caproto_property
 
-from intercalate_sims.iocs.beam import REFRESH_S, shown_pv
+from intercalate_sims.iocs.beam import REFRESH_S, SourcePVs, shown_pv
 from intercalate_sims.iocs.monitors import CounterPVs
 from intercalate_sims.iocs.stage import MotorPVs
 from intercalate_sims.laser import MOST_MW
-from intercalate_sims.link import InstrumentLink
 from intercalate_sims.probes.monitors import LaserCounts
 
 # caproto's annotations know no putters of a subclass.
@@ -25,14 +24,8 @@ SWITCHED = ["off", "on"]
 INTERLOCK = ["open", "closed"]
 
 
-class LaserPVs(PVGroup):
-    """What can be set of a laser, and what it shows.
-
-    Parameters
-    ----------
-    link
-        To the world, which owns the laser.
-    """
+class LaserPVs(SourcePVs):
+    """What can be set of a laser, and what it shows."""
 
     power = pvproperty(
         name="Power", value=1.0, units="mW", precision=4, lower_ctrl_limit=0.0, upper_ctrl_limit=MOST_MW
@@ -55,10 +48,6 @@ class LaserPVs(PVGroup):
         ("interlock", "interlock"),
     )
 
-    def __init__(self, *args: Any, link: InstrumentLink, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self.link = link
-
     @staticmethod
     def shown(key: str, value: Any) -> Any:
         """Status entry as its PV holds it."""
@@ -67,27 +56,18 @@ class LaserPVs(PVGroup):
 
     @power.putter
     async def power(self, instance: Any, value: Any) -> Any:
-        await self._change(power_mw=float(value))
+        await self.change(power_mw=float(value))
         return value
 
     @emission.putter
     async def emission(self, instance: Any, value: Any) -> Any:
-        await self._change(emission=value in (1, "on"))
+        await self.change(emission=value in (1, "on"))
         return value
 
     @open_interlock.putter
     async def open_interlock(self, instance: Any, value: Any) -> Any:
-        await self._change(interlock=value not in (1, "on"))
+        await self.change(interlock=value not in (1, "on"))
         return value
-
-    async def _change(self, **changes: Any) -> None:
-        await self._refresh(await self.link.beam(**changes))
-
-    async def _refresh(self, status: dict[str, Any]) -> None:
-        for name, key in self.shown_pvs:
-            pv, value = getattr(self, name), self.shown(key, status[key])
-            if pv.value != value:
-                await pv.write(value, verify_value=False)
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         """What must run beside the PVs."""
@@ -103,7 +83,7 @@ class LaserPVs(PVGroup):
                     await self.power.write(status["power_mw"], verify_value=False)
                     await self.emission.write(SWITCHED[int(status["emission"])], verify_value=False)
                     is_known = True
-                await self._refresh(status)
+                await self.refresh(status)
             except ConnectionError:
                 is_known = False
             await asyncio.sleep(REFRESH_S)
