@@ -1,0 +1,151 @@
+"""Ensembles of simulated measurements, and what they say of the errors that a reduction claims.
+
+noise
+    A few worlds, each measured many times: the scatter of the values about their mean, in units of
+    sigma_stat, is 1 where counting is all there is; the mean error is a bias, to be held against sigma_sys.
+worlds
+    Every measurement in a world of its own, cells and instruments drawn from what they are declared to be:
+    how often the truth lies within hypot(sigma_stat, sigma_sys).
+classes
+    What is drawn has a class; how often it is given another one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from intercalate.reduction import Estimate
+
+SPREAD = (0.85, 1.15)
+COVERAGE = (0.60, 0.85)
+ACCURACY = 0.9
+WORLDS = 400
+NOISE_WORLDS = 4
+NOISE = 100
+IMAGES = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One quantity of one measurement; the estimate is NaN where it was not determined."""
+
+    truth: float
+    estimate: Estimate
+
+
+class Measurement(Protocol):
+    """Measures quantities in drawn worlds.
+
+    Attributes
+    ----------
+    title
+        Of its table.
+    """
+
+    title: str
+
+    def measure(self, world: int, noise: int) -> Mapping[str, Outcome]:
+        """Quantities by name with unit; the same seeds give the same numbers."""
+        ...
+
+
+class Sorting(Protocol):
+    """Gives drawn samples their class."""
+
+    title: str
+    classes: Sequence[str]
+
+    def sort(self, number: int) -> tuple[str, str]:
+        """The true class of a drawn sample, and the one that it was given (which may be none of them)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Honesty:
+    """What ensembles say of one quantity.
+
+    Attributes
+    ----------
+    spread
+        Standard deviation of (value - mean of the world) / sigma_stat.
+    bias
+        Largest mean error of a world of the noise ensemble, in units of sigma_sys there.
+    coverage
+        Share of worlds with the truth within one combined standard error.
+    determined
+        Share of worlds in which there was a value at all.
+    typical_sigma
+        Median combined standard error.
+    """
+
+    spread: float
+    bias: float
+    coverage: float
+    determined: float
+    typical_sigma: float
+    measured: int
+
+    @property
+    def is_honest(self) -> bool:
+        """Whether all goals are met."""
+        spread_fits = SPREAD[0] <= self.spread <= SPREAD[1]
+        return spread_fits and self.bias <= 1.0 and COVERAGE[0] <= self.coverage <= COVERAGE[1]
+
+
+def judge(measurement: Measurement, worlds: int = WORLDS, noise: int = NOISE) -> dict[str, Honesty]:
+    """Run both ensembles of a measurement; quantities by name."""
+    repeated = [
+        [measurement.measure(world, 1 + number) for number in range(noise)] for world in range(NOISE_WORLDS)
+    ]
+    drawn = [measurement.measure(NOISE_WORLDS + world, 0) for world in range(worlds)]
+    names = {name: None for one in (*repeated[0][:1], *drawn) for name in one}
+    return {name: _of(name, repeated, drawn) for name in names}
+
+
+def _of(
+    name: str, repeated: Sequence[Sequence[Mapping[str, Outcome]]], drawn: Sequence[Mapping[str, Outcome]]
+) -> Honesty:
+    squares: list[np.ndarray] = []
+    biases = [0.0]
+    for world in repeated:
+        value, stat, systematic, truth = _columns(name, world)
+        if value.size < 10:
+            continue
+        squares.append(((value - value.mean()) / stat) ** 2 * value.size / (value.size - 1))
+        error = (value - truth).mean()
+        # The mean of the ensemble is itself known to within its scatter.
+        uncertain = 2.0 * value.std(ddof=1) / np.sqrt(value.size)
+        biases.append(max(abs(error) - uncertain, 0.0) / max(float(systematic.mean()), 1e-300))
+    value, stat, systematic, truth = _columns(name, drawn)
+    sigma = np.hypot(stat, systematic)
+    return Honesty(
+        spread=float(np.sqrt(np.concatenate(squares).mean())) if squares else float("nan"),
+        bias=max(biases),
+        coverage=float(np.mean(np.abs(value - truth) <= sigma)) if value.size else float("nan"),
+        determined=value.size / max(len(drawn), 1),
+        typical_sigma=float(np.median(sigma)) if value.size else float("nan"),
+        measured=len(drawn) + sum(len(world) for world in repeated),
+    )
+
+
+def _columns(name: str, measured: Sequence[Mapping[str, Outcome]]) -> tuple[np.ndarray, ...]:
+    """Value, both errors and truth where the quantity is there and was determined."""
+    rows = [
+        (one.estimate.value, one.estimate.sigma_stat, one.estimate.sigma_sys, one.truth)
+        for found in measured
+        if (one := found.get(name)) is not None and np.isfinite(one.estimate.value)
+    ]
+    columns = np.array(rows, dtype=float).reshape(-1, 4).T
+    return tuple(columns)
+
+
+def confusion(sorting: Sorting, images: int = IMAGES) -> tuple[np.ndarray, list[str]]:
+    """Counts of true class (rows) against the one that was given (columns), and the names of the columns."""
+    pairs = [sorting.sort(number) for number in range(images)]
+    columns = list(dict.fromkeys((*sorting.classes, *(found for _, found in pairs))))
+    counts = np.zeros((len(sorting.classes), len(columns)), dtype=int)
+    for true, found in pairs:
+        counts[list(sorting.classes).index(true), columns.index(found)] += 1
+    return counts, columns
