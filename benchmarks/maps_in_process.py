@@ -20,10 +20,10 @@ from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.changer import Holder, InBeam
 from intercalate_sims.exposures import KEV_J
-from intercalate_sims.laser import LaserBeam
 from intercalate_sims.probes.raman import Spectrograph
 from intercalate_sims.probes.raman_station import HiddenRaman, RamanStation
 from intercalate_sims.probes.shot import Shot
+from intercalate_sims.sources import LaserBeam
 
 POWER_MW, SPOT_MM = 0.5, 0.0018
 DARKS = 10

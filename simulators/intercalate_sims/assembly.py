@@ -25,10 +25,10 @@ from intercalate_sims.vessel import Vessel
 if TYPE_CHECKING:
     from intercalate_sims.iocs.beam import SimulatedBeam
     from intercalate_sims.iocs.frame_instrument import FrameInstrument
-    from intercalate_sims.iocs.laser import LaserPVs
+    from intercalate_sims.iocs.sources import LaserPVs
     from intercalate_sims.iocs.transfer_vessel import SimulatedTransferVessel
-    from intercalate_sims.laser import LaserBeam
     from intercalate_sims.probes.raman_station import HiddenRaman
+    from intercalate_sims.sources import LaserBeam
     from intercalate_sims.world import World
 
 
@@ -92,7 +92,7 @@ def hidden_raman(settings: SimulationSettings) -> "HiddenRaman":
 
 def make_laser(settings: SimulationSettings) -> "dict[str, LaserBeam]":
     """The laser of the spectrometer, if there is one, by the name of its instrument."""
-    from intercalate_sims.laser import LaserBeam
+    from intercalate_sims.sources import LaserBeam
 
     found = settings.raman
     if found is None:
@@ -247,7 +247,8 @@ def make_raman(
 ) -> "tuple[FrameInstrument, LaserPVs]":
     """The spectrometer and its laser; it looks at the stage of the diffractometer."""
     from intercalate_sims.iocs.frame_instrument import FrameInstrument, InstrumentSettings
-    from intercalate_sims.iocs.laser import LaserMonitorPVs, LaserPVs, ObjectivePVs
+    from intercalate_sims.iocs.laser import LaserMonitorPVs, ObjectivePVs
+    from intercalate_sims.iocs.sources import LaserPVs
     from intercalate_sims.link import InstrumentLink
     from intercalate_sims.probes.raman import Spectrograph
     from intercalate_sims.probes.raman_station import RamanStation

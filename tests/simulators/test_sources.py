@@ -3,8 +3,8 @@
 import pytest
 
 from intercalate_sims.exposures import KEV_J
-from intercalate_sims.laser import LaserBeam
 from intercalate_sims.probes.raman_station import HiddenRaman
+from intercalate_sims.sources import LaserBeam
 
 HOUR_S = 3600.0
 
