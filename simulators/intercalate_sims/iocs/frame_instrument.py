@@ -6,7 +6,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Collection, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +33,17 @@ log = logging.getLogger(__name__)
 
 EPICS_EPOCH_UNIX_S = 631152000.0
 """1990-01-01 UTC: areaDetector time stamps count from here."""
+
+
+class Settings(Protocol):
+    """PVs by which a client says how an exposure is made."""
+
+    pvdb: dict[str, Any]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the probe must know of them."""
+        ...
 
 
 class Probe(Protocol):
@@ -93,6 +104,10 @@ class FrameInstrument:
         nothing does.
     monitors
         Class of the monitors.
+    settings_of_exposures
+        PVs by which clients say how an exposure is made, besides its duration.
+    surroundings
+        What is around the sample, as the probe must know it; asked at every exposure.
     """
 
     def __init__(
@@ -106,12 +121,16 @@ class FrameInstrument:
         stage: StagePVs | None = None,
         objective: ObjectivePVs | None = None,
         monitors: type[CounterPVs] = MonitorPVs,
+        settings_of_exposures: Settings | None = None,
+        surroundings: Callable[[], dict[str, Any]] = dict,
     ):
         self.link = link
         self.settings = settings
         self.station = station
         self.changer = changer
         self.objective = objective
+        self._asked = settings_of_exposures
+        self._surroundings = surroundings
         self._exposing = asyncio.Lock()
         self.camera = CameraPVs(prefix=f"{prefix}cam1:")
         self.plugin = HDF5PluginPVs(prefix=f"{prefix}HDF1:")
@@ -134,7 +153,7 @@ class FrameInstrument:
         """Every PV by its full name."""
         groups: list[Any] = [self.camera, self.plugin, self.shutter, self.monitors, self.clock]
         groups += [self.stage] if self._has_stage else []
-        groups += [] if self.objective is None else [self.objective]
+        groups += [one for one in (self.objective, self._asked) if one is not None]
         return {name: pv for group in groups for name, pv in group.pvdb.items()}
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
@@ -326,6 +345,7 @@ class FrameInstrument:
             in_beam=in_beam,
             focus_um=focus_um,
             elapsed_s=message["start_s"],
+            settings={**self._surroundings(), **({} if self._asked is None else self._asked.settings)},
             states=list(zip(message["weights"], states)),
             inactive=[Inactive.from_dict(one) for one in message["inactive"]],
         )

@@ -1,7 +1,8 @@
 """One exposure, as an instrument's probe is told of it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.changer import InBeam
@@ -26,6 +27,8 @@ class Shot:
         Of the beam, into the sample.
     elapsed_s
         Cell time since the world began.
+    settings
+        What a client said of the exposure, and what is around the sample, where the instrument has such.
     states
         Of the cell in the beam, with the shares of the photons that met each.
     inactive
@@ -43,6 +46,7 @@ class Shot:
     inactive: Sequence[Inactive] = ()
     focus_um: float = 0.0
     elapsed_s: float = 0.0
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def seen(self) -> list[tuple[float, ProbeState]]:
