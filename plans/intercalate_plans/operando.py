@@ -17,6 +17,7 @@ from intercalate.orchestration.annotations import (
     loss,
     mapping,
     number,
+    texts,
 )
 from intercalate.orchestration.assembling import Experimenting
 from intercalate.orchestration.checking import (
@@ -32,7 +33,7 @@ from intercalate.protocol import Protocol
 @for_queue(
     "Run a protocol on one cell and take frames or spectra beside it.",
     cycler=device("Channel the cell is on.", *CYCLER_NAMES),
-    station=device("Takes the frames.", "xrd", "raman"),
+    station=device("Takes the frames.", "xrd", "raman", "xps"),
     cell=mapping("The cell."),
     protocol=mapping("What to do to it."),
     when=mapping("When a frame is due: every, at, on, any, all."),
@@ -42,6 +43,8 @@ from intercalate.protocol import Protocol
     initial_soc=number("State of charge at the start, 0 to 1.", 0, 1, optional=True),
     budget_MGy=number("Most that the spot may get of X-rays in its life, MGy.", 0, 1e6, optional=True),
     budget_J_cm2=number("Most that the spot may get of a laser in its life, J/cm2.", 0, 1e15, optional=True),
+    budget_e_A2=number("Most electrons that the spot may get in its life, 1/A2.", 0, 1e15, optional=True),
+    regions=texts("Regions of an analyser, by name.", optional=True),
     take_up=TAKE_UP,
     md=FURTHER_METADATA,
 )
@@ -58,6 +61,8 @@ def operando(
     initial_soc: float | None = None,
     budget_MGy: float | None = None,
     budget_J_cm2: float | None = None,
+    budget_e_A2: float | None = None,
+    regions: list[str] | None = None,
     take_up: bool = False,
     md: dict[str, Any] | None = None,
 ) -> MsgGenerator[str]:
@@ -83,9 +88,11 @@ def operando(
         `continue` or `rest`: what becomes of the cell when the plan aborts, or the session dies.
     initial_soc
         State of charge at the start, 0 to 1.
-    budget_MGy, budget_J_cm2
-        Most that the spot may get in the life of the cell, of X-rays or of a laser; without it, there is no
-        end.
+    budget_MGy, budget_J_cm2, budget_e_A2
+        Most that the spot may get in the life of the cell, of X-rays, of a laser or of electrons; without it,
+        there is no end.
+    regions
+        Of an analyser, by name, taken one after the other whenever a frame is due.
     take_up
         Go on with the program that a session which is gone has left running; the run has all records from
         the first, and frames from now.
@@ -107,13 +114,14 @@ def operando(
     require_station(station)
     check_exposure(exposure_s)
     abort, lost = as_loss(on_abort, "on_abort"), as_loss(on_client_lost, "on_client_lost")
-    given = {"budget_MGy": budget_MGy, "budget_J_cm2": budget_J_cm2}
+    given = {"budget_MGy": budget_MGy, "budget_J_cm2": budget_J_cm2, "budget_e_A2": budget_e_A2}
     budgets = {key: value for key, value in given.items() if value is not None}
     asked = {
         "name": station.technique,
         "instrument": station.name,
         "when": When.of(when),
         "exposure_s": exposure_s,
+        "regions": tuple(regions or ()),
         **(budgets or {station.dose.scale.budget: "unlimited"}),
     }
     measurement = MeasurementTask.model_validate(asked)

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from intercalate.config import Config, LaboratorySection, RamanSection
-from intercalate.dose import ABSORBED, LIGHT, dose_gy, energy_fluence_j_cm2, fluence_j_cm2, formula_of
+from intercalate.config import Config, InstrumentSection
+from intercalate.dose import formula_of
 from intercalate.experiment import Experiment, ExperimentCell
 from intercalate.foresight import Foresight, foresee
+from intercalate.instrument_sections import LaboratorySection
 from intercalate.orchestration.schedule import Overheads, Schedule, Wanted, plan_visits
 from intercalate.orchestration.tasks import MeasurementTask
 from intercalate.views.progress import expected_duration_s
@@ -110,7 +111,8 @@ def _is_extrapolated(one: Checked) -> bool:
 
 
 def _check_place(cell: ExperimentCell, config: Config) -> None:
-    places = config.changer.places
+    changers = [config.changer, *(config.changer_of(one.instrument) for one in cell.measurements)]
+    places = {name: place for one in changers for name, place in one.places.items()}
     if cell.place is not None and cell.place not in places:
         raise ValueError(f"there is no place {cell.place!r} on the changer; there are {', '.join(places)}")
 
@@ -144,7 +146,7 @@ def _amounts(task: MeasurementTask, one: Checked, config: Config) -> Iterator[st
     frames = count * task.frames_per_visit
     yield f"  {frames} frames, {frames * rows * columns * BYTES_PER_PIXEL / 1e9:.3g} GB before compression"
     formula = formula_of(one.cell.cell)
-    scale = LIGHT if isinstance(section, RamanSection) else ABSORBED
+    scale = section.scale
     if task.budget_key != scale.budget:
         yield f"  doses of {task.instrument} are in {scale.name}: give {scale.budget} for {task.budget_key}"
         return
@@ -170,25 +172,15 @@ def _amounts(task: MeasurementTask, one: Checked, config: Config) -> Iterator[st
         yield f"  the budget of {said} is spent after {possible:.0f} of {count} frames"
 
 
-def frame_dose(
-    task: MeasurementTask, formula: str, section: Config | LaboratorySection | RamanSection
-) -> float:
+def frame_dose(task: MeasurementTask, formula: str, section: Config | InstrumentSection) -> float:
     """Dose of one frame with the beam of an instrument as it is on paper, in the unit of its accounts."""
-    if isinstance(section, RamanSection):
-        laser = section.laser
-        return fluence_j_cm2(1e-3 * laser.power_mw * task.exposure_s, laser.spot_mm2)
     if isinstance(section, LaboratorySection):
         raise ValueError("no cell is cycled in the laboratory")
-    monitors, beam = section.monitors, section.beam
-    photons = monitors.full_i0_per_s * monitors.photons_per_count * task.exposure_s
-    width_mm, height_mm = beam.size_mm
-    return dose_gy(
-        energy_fluence_j_cm2(photons, beam.energy_kev, width_mm * height_mm), formula, beam.energy_kev
-    )
+    return section.scale.of(section.fluence_j_cm2(task.exposure_s), formula, section.particle_kev)
 
 
 def _wanted(task: MeasurementTask, one: Checked, config: Config) -> Wanted:
-    at = config.changer.places[one.cell.place] if one.cell.place else None
+    at = config.changer_of(task.instrument).places[one.cell.place] if one.cell.place else None
     return Wanted(
         name=_name(one.cell, task),
         position_mm=(at.x_mm, at.y_mm) if at else (0.0, 0.0),

@@ -6,6 +6,7 @@ absorbed. So it is an upper bound, by a few ten per cent in a thin coating.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,40 +18,7 @@ from intercalate.materials.tables import ELECTRODES
 KEV_J = 1.602176634e-16
 ELECTRON_REST_KEV = 510.99895
 GRAMS_PER_KG = 1000.0
-
-
-@dataclass(frozen=True)
-class DoseScale:
-    """In which doses of a technique are counted and shown.
-
-    Attributes
-    ----------
-    name, per_shown
-        Unit in which people say it, and how many of the unit of accounts that is.
-    budget
-        Key of a measurement under which its budget is.
-    most
-        Key of a start document under which the dose of the spot that got most is.
-    needs_formula
-        Whether it depends on what is exposed.
-    """
-
-    name: str
-    per_shown: float
-    budget: str
-    most: str
-    needs_formula: bool
-
-    def shown(self, amount: float) -> str:
-        """An amount in the unit in which people say it."""
-        return f"{amount / self.per_shown:.4g}"
-
-
-ABSORBED = DoseScale("MGy", 1e6, "budget_MGy", "most_of_a_spot_gy", True)
-"""X-rays: accounts are in Gy."""
-
-LIGHT = DoseScale("J/cm2", 1.0, "budget_J_cm2", "most_of_a_spot_j_cm2", False)
-"""A laser."""
+A2_CM2 = 1e-16
 
 
 def photons_j(photons: float, energy_kev: float) -> float:
@@ -85,6 +53,11 @@ def dose_gy(fluence_j_cm2: float, formula: str, energy_kev: float) -> float:
         If the formula cannot be read.
     """
     return fluence_j_cm2 * energy_absorption_cm2_g(formula, energy_kev) * GRAMS_PER_KG
+
+
+def electrons_a2(fluence_j_cm2: float, energy_kev: float) -> float:
+    """Electrons per square angstrom of so much energy per area."""
+    return fluence_j_cm2 / (energy_kev * KEV_J) * A2_CM2
 
 
 @lru_cache(maxsize=256)
@@ -140,3 +113,51 @@ def formula_of(cell: Cell) -> str:
         return electrode.formula
     known = {one.key: one.reference_formula for one in ELECTRODES}
     return known.get(electrode.material, "")
+
+
+@dataclass(frozen=True)
+class DoseScale:
+    """In which doses of a technique are counted and shown.
+
+    Attributes
+    ----------
+    name, per_shown
+        Unit in which people say it, and how many of the unit of accounts that is.
+    budget
+        Key of a measurement under which its budget is.
+    most
+        Key of a start document under which the dose of the spot that got most is.
+    needs_formula
+        Whether it depends on what is exposed.
+    of
+        Dose of energy per area (J/cm2) in a material (its formula) by particles of an energy (keV), in the
+        unit of accounts.
+    """
+
+    name: str
+    per_shown: float
+    budget: str
+    most: str
+    needs_formula: bool
+    of: Callable[[float, str, float], float]
+
+    def shown(self, amount: float) -> str:
+        """An amount in the unit in which people say it."""
+        return f"{amount / self.per_shown:.4g}"
+
+
+ABSORBED = DoseScale("MGy", 1e6, "budget_MGy", "most_of_a_spot_gy", True, dose_gy)
+"""X-rays: accounts are in Gy."""
+
+LIGHT = DoseScale("J/cm2", 1.0, "budget_J_cm2", "most_of_a_spot_j_cm2", False, lambda fluence, _, __: fluence)
+"""A laser."""
+
+ELECTRONS = DoseScale(
+    "e/A2",
+    1.0,
+    "budget_e_A2",
+    "most_of_a_spot_e_a2",
+    False,
+    lambda fluence, _, kev: electrons_a2(fluence, kev),
+)
+"""Electrons, by their number per area; what they do depends on their energy, which a budget minds."""

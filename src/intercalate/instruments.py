@@ -5,32 +5,40 @@ from typing import Any
 
 from intercalate.beam_quality import BeamLimits
 from intercalate.calibrations import CalibrationStore
-from intercalate.config import (
+from intercalate.config import Config
+from intercalate.contract import STATION_NAMES
+from intercalate.devices.analyser import Analyser
+from intercalate.devices.beam import Beam, BeamMonitors, Tube
+from intercalate.devices.calibrations import Calibrations, DetectorOnPaper
+from intercalate.devices.chamber import Chamber
+from intercalate.devices.changer import Place, SampleChanger
+from intercalate.devices.clocks import ClockComparison
+from intercalate.devices.cycler import Cycler
+from intercalate.devices.dose import LaserDoseMeter, SoftXRayDoseMeter, XRayDoseMeter
+from intercalate.devices.frame_detector import FrameDetector
+from intercalate.devices.objective import Objective
+from intercalate.devices.shutter import Shutter
+from intercalate.devices.sources import Laser, LaserMonitors, SoftXRays, SteadyMonitors, SteadySource
+from intercalate.devices.station import Station
+from intercalate.dose_ledger import DoseLedger
+from intercalate.instrument_sections import (
+    AnalyserSection,
     CalibrationSection,
-    Config,
+    ChangerSection,
+    CountersSection,
     DiffractometerSection,
     LaboratorySection,
     RamanSection,
     SpectrometerSection,
+    VacuumSection,
+    XpsSection,
 )
-from intercalate.contract import STATION_NAMES
-from intercalate.devices.beam import Beam, BeamMonitors, Tube
-from intercalate.devices.calibrations import Calibrations, DetectorOnPaper
-from intercalate.devices.changer import Place, SampleChanger
-from intercalate.devices.clocks import ClockComparison
-from intercalate.devices.cycler import Cycler
-from intercalate.devices.dose import LaserDoseMeter, XRayDoseMeter
-from intercalate.devices.frame_detector import FrameDetector
-from intercalate.devices.laser import Laser, LaserMonitors, Objective
-from intercalate.devices.shutter import Shutter
-from intercalate.devices.station import Station
-from intercalate.dose_ledger import DoseLedger
 from intercalate.raman_chain import RamanOnPaper
 
 DOSE_LEDGER = "dose.sqlite"
 """In the storage folder."""
 
-PREFIXES = {"xrd": "", "laboratory_xrd": "laboratory_", "raman": "raman_"}
+PREFIXES = {"xrd": "", "laboratory_xrd": "laboratory_", "raman": "raman_", "xps": "xps_"}
 """Of the names of an instrument's devices."""
 
 
@@ -38,12 +46,16 @@ def make_stations(config: Config, cycler: Cycler) -> dict[str, Station]:
     """All instruments by name; `cycler` tells rate and time."""
     maker = _Maker(config, cycler)
     found: dict[str, Station] = {}
+    surroundings = None if config.vacuum is None else maker.vacuum(config.vacuum)
     for name in config.instruments:
-        section = config.instrument(name)
-        if isinstance(section, RamanSection):
-            found[name] = maker.raman(name, section, found[STATION_NAMES[0]].changer)
-        else:
-            found[name] = maker.diffraction(name, section)
+        match config.instrument(name):
+            case RamanSection() as section:
+                found[name] = maker.raman(name, section, found[STATION_NAMES[0]].changer)
+            case XpsSection() as section:
+                assert surroundings is not None, "a configuration is checked for it"
+                found[name] = maker.xps(name, section, *surroundings)
+            case section:
+                found[name] = maker.diffraction(name, section)
     return found
 
 
@@ -67,10 +79,7 @@ class _Maker:
             if isinstance(section, Config)
             else Tube(section.tube.prefix, name=f"{prefix}beam")
         )
-        places = {place: Place(**dict(one)) for place, one in section.changer.places.items()}
-        changer = SampleChanger(
-            section.changer.prefix, name=f"{prefix}changer", places=places, measured=calibrations.centre_mm
-        )
+        changer = _changer(section.changer, f"{prefix}changer", calibrations)
         counting = section.monitors
         monitors = BeamMonitors(
             counting.prefix,
@@ -99,23 +108,17 @@ class _Maker:
     def raman(self, name: str, section: RamanSection, changer: SampleChanger) -> Station:
         """A Raman spectrometer that looks at the sample changer of the beamline."""
         prefix, on_paper = PREFIXES[name], RamanOnPaper.of(section)
-        laser = Laser(section.laser.prefix, name=f"{prefix}laser")
-        objective = Objective(
-            section.laser.prefix,
-            name=f"{prefix}objective",
-            spot_um=section.laser.spot_um,
-            beside_mm=section.laser.beside_mm,
-        )
         counting = section.monitors
-        monitors = LaserMonitors(
-            counting.prefix,
-            name=f"{prefix}monitors",
-            rate=self._rate,
-            laser=laser,
-            joules_per_count=counting.joules_per_count,
-            weak_below=counting.weak_below,
-            none_below=counting.none_below,
+        laser = Laser(
+            section.laser.prefix,
+            name=f"{prefix}laser",
+            spot_um=section.laser.spot_um,
+            per_count=counting.joules_per_count,
         )
+        objective = Objective(
+            section.laser.prefix, name=f"{prefix}objective", beside_mm=section.laser.beside_mm
+        )
+        monitors = self._steady_monitors(prefix, counting, laser, LaserMonitors)
         detector = self._detector(f"{prefix}spectrometer", section.spectrometer)
         return Station(
             name=name,
@@ -128,15 +131,71 @@ class _Maker:
             dose=LaserDoseMeter(
                 name=f"{prefix}dose",
                 technique="raman",
-                laser=laser,
+                source=laser,
                 objective=objective,
-                joules_per_count=counting.joules_per_count,
                 **self._accounts(monitors, changer),
             ),
             **self._around(prefix, section.shutter.prefix, detector),
         )
 
-    def _detector(self, name: str, section: DiffractometerSection | SpectrometerSection) -> FrameDetector:
+    def vacuum(self, section: VacuumSection) -> tuple[Chamber, SampleChanger]:
+        """The chamber of the microscopes, and the stage in it."""
+        chamber = Chamber(
+            section.chamber.prefix,
+            name="chamber",
+            highest_mbar=section.chamber.highest_mbar,
+            rate=self._rate,
+        )
+        return chamber, _changer(section.changer, "chamber_changer")
+
+    def xps(self, name: str, section: XpsSection, chamber: Chamber, changer: SampleChanger) -> Station:
+        """A photoelectron spectrometer in the vacuum chamber."""
+        prefix, counting = PREFIXES[name], section.monitors
+        source = SoftXRays(
+            section.source.prefix,
+            name=f"{prefix}source",
+            spot_um=section.source.spot_um,
+            photons_per_s_w=section.source.photons_per_s_w,
+            per_count=counting.particles_per_count,
+        )
+        monitors = self._steady_monitors(prefix, counting, source)
+        detector = self._detector(f"{prefix}analyser_detector", section.analyser)
+        return Station(
+            name=name,
+            technique="xps",
+            beam=source,
+            changer=changer,
+            chamber=chamber,
+            analyser=Analyser(
+                section.analyser.prefix, name=f"{prefix}analyser", regions=section.analyser.regions
+            ),
+            monitors=monitors,
+            calibrations=self._calibrations(prefix, section.calibration, section.analyser),
+            dose=SoftXRayDoseMeter(
+                name=f"{prefix}dose", technique="xps", source=source, **self._accounts(monitors, changer)
+            ),
+            **self._around(prefix, section.shutter.prefix, detector),
+        )
+
+    def _steady_monitors(
+        self,
+        prefix: str,
+        section: CountersSection,
+        source: SteadySource,
+        kind: type[SteadyMonitors] = SteadyMonitors,
+    ) -> SteadyMonitors:
+        return kind(
+            section.prefix,
+            name=f"{prefix}monitors",
+            rate=self._rate,
+            source=source,
+            weak_below=section.weak_below,
+            none_below=section.none_below,
+        )
+
+    def _detector(
+        self, name: str, section: DiffractometerSection | SpectrometerSection | AnalyserSection
+    ) -> FrameDetector:
         return FrameDetector(
             section.prefix,
             name=name,
@@ -168,3 +227,10 @@ class _Maker:
             "shutter": Shutter(shutter, name=f"{prefix}shutter"),
             "clocks": clocks,
         }
+
+
+def _changer(section: ChangerSection, name: str, calibrations: Calibrations | None = None) -> SampleChanger:
+    """A sample changer, whose places are where `calibrations` has found them."""
+    places = {place: Place(**dict(one)) for place, one in section.places.items()}
+    measured = (lambda _: None) if calibrations is None else calibrations.centre_mm
+    return SampleChanger(section.prefix, name=name, places=places, measured=measured)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from intercalate.config import RamanSection
+from intercalate.instrument_sections import RamanSection
 from intercalate.reduction.raman import CountingDetector, SpectrographOnPaper
 
 

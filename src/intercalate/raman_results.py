@@ -9,8 +9,8 @@ import xarray as xr
 from intercalate.beam_quality import BeamQuality
 from intercalate.calibrations import Calibration, Kind, exposure_key
 from intercalate.cell import Cell
-from intercalate.config import RamanSection
 from intercalate.correction_chain import needed
+from intercalate.instrument_sections import RamanSection
 from intercalate.raman_chain import RamanOnPaper
 from intercalate.reduction.raman import ShiftAxis, spectra_of_graphite
 

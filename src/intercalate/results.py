@@ -20,9 +20,10 @@ from intercalate.catalog.client import frames, records
 from intercalate.catalog.export import to_csv, to_netcdf
 from intercalate.catalog.linked import current_cell, cycling_source
 from intercalate.cell import Cell
-from intercalate.config import Config, RamanSection
+from intercalate.config import Config
 from intercalate.contract import STATION_NAMES
 from intercalate.correction_chain import chain_of, transmitted
+from intercalate.instrument_sections import RamanSection
 from intercalate.orchestration.metadata import calibrations_key
 from intercalate.raman_results import reduce_spectra
 from intercalate.reduction import FitOptions, Systematics

@@ -13,6 +13,9 @@ XRD = "xrd"
 RAMAN = "raman"
 """Raman spectra of a cell that is cycled, as frames of one row."""
 
+XPS = "xps"
+"""Photoelectron spectra of a cell that is cycled, as frames of one row; a region of energies each."""
+
 PRIMARY = "primary"
 """Frames of a run that does nothing else."""
 

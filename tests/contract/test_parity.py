@@ -31,8 +31,9 @@ from intercalate.devices.beam import Beam, BeamMonitors, Tube
 from intercalate.devices.changer import SampleChanger
 from intercalate.devices.cycler import Cycler
 from intercalate.devices.frame_detector import FrameDetector
-from intercalate.devices.laser import Laser, LaserMonitors, Objective
+from intercalate.devices.objective import Objective
 from intercalate.devices.shutter import Shutter
+from intercalate.devices.sources import Laser, LaserMonitors
 from intercalate.devices.transfer_vessel import TransferVessel
 from intercalate_sims.assembly import (
     make_beam_ioc,

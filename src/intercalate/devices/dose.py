@@ -1,7 +1,6 @@
 """What a beam does to the cell in it, as a device: reserves before an exposure, commits after it."""
 
 import logging
-import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,14 +13,21 @@ from ophyd import Device, Kind, Signal
 from intercalate.devices.beam import Monitors, Source
 from intercalate.devices.changer import SampleChanger
 from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
-from intercalate.devices.laser import Laser, Objective
-from intercalate.dose import ABSORBED, LIGHT, DoseScale, dose_gy, fluence_j_cm2, photons_j
+from intercalate.devices.objective import Objective
+from intercalate.devices.sources import SteadySource
+from intercalate.dose import (
+    ABSORBED,
+    ELECTRONS,
+    LIGHT,
+    DoseScale,
+    fluence_j_cm2,
+    photons_j,
+)
 from intercalate.dose_ledger import DoseLedger, Occupant, Spot, most_overlapping
 
 log = logging.getLogger(__name__)
 
 UNIT = "J/cm2"
-HC_KEV_NM = 1.239841984
 HOLDER_RADIUS_MM = 5.0
 """From the centre of a place within which the beam meets what is there."""
 
@@ -84,7 +90,7 @@ class DoseMeter(Device):
 
     def dose(self, fluence_j_cm2: float, formula: str, photon_kev: float) -> float:
         """What energy per area does to a material, which must be named where `scale` needs a formula."""
-        raise NotImplementedError
+        return self.scale.of(fluence_j_cm2, formula, photon_kev)
 
     def _photon_kev(self) -> float:
         """Energy of a photon."""
@@ -233,10 +239,6 @@ class XRayDoseMeter(DoseMeter):
         self._beam = beam
         self._photons_per_count = photons_per_count
 
-    def dose(self, fluence_j_cm2: float, formula: str, photon_kev: float) -> float:
-        """Absorbed dose in Gy."""
-        return dose_gy(fluence_j_cm2, formula, photon_kev)
-
     def _photon_kev(self) -> float:
         return float(self._beam.energy_kev.get())
 
@@ -260,15 +262,44 @@ class XRayDoseMeter(DoseMeter):
         self.spot_gy.put(spot)
 
 
-class LaserDoseMeter(DoseMeter):
-    """Energy per area of a laser's light, whatever it meets.
+class SteadyDoseMeter(DoseMeter):
+    """Of a steady source.
 
     Parameters
     ----------
-    laser, objective
-        Wavelength; where the spot is on the stage, and how large.
-    joules_per_count
-        At the sample, for each count of I0.
+    source
+        Whose energy, and how large what it exposes.
+    objective
+        What moves it over the sample; None where nothing does.
+    """
+
+    def __init__(self, *, source: SteadySource, objective: Objective | None = None, **kwargs: Any):
+        super().__init__(source=source.prefix, **kwargs)
+        self._beam = source
+        self._objective = objective
+
+    def _photon_kev(self) -> float:
+        return self._beam.particle_kev()
+
+    def _size_mm(self) -> tuple[float, float]:
+        return self._beam.size_mm()
+
+    def _joules(self, counts: float, photon_kev: float) -> float:
+        return self._beam.joules_of(counts)
+
+    def _full_joules(self, exposure_s: float, photon_kev: float) -> float:
+        return self._beam.joules_per_s() * exposure_s
+
+    def _position_mm(self) -> tuple[float, float]:
+        x_mm, y_mm = super()._position_mm()
+        if self._objective is None:
+            return x_mm, y_mm
+        dx_mm, dy_mm = self._objective.offset_mm()
+        return x_mm + dx_mm, y_mm + dy_mm
+
+
+class LaserDoseMeter(SteadyDoseMeter):
+    """Energy per area of a laser's light, whatever it meets.
 
     Attributes
     ----------
@@ -280,36 +311,46 @@ class LaserDoseMeter(DoseMeter):
 
     spot_j_cm2 = Cpt(Signal, value=float("nan"), kind=Kind.normal)
 
-    def __init__(self, *, laser: Laser, objective: Objective, joules_per_count: float, **kwargs: Any):
-        super().__init__(source=laser.prefix, **kwargs)
-        self._laser = laser
-        self._objective = objective
-        self._joules_per_count = joules_per_count
-
-    def dose(self, fluence_j_cm2: float, formula: str, photon_kev: float) -> float:
-        """Energy per area itself."""
-        return fluence_j_cm2
-
-    def _photon_kev(self) -> float:
-        return HC_KEV_NM / float(self._laser.wavelength_nm.get())
-
-    def _size_mm(self) -> tuple[float, float]:
-        """A square with the area of the spot."""
-        side_mm = math.sqrt(self._objective.spot_mm2)
-        return side_mm, side_mm
-
-    def _joules(self, counts: float, photon_kev: float) -> float:
-        return counts * self._joules_per_count
-
-    def _full_joules(self, exposure_s: float, photon_kev: float) -> float:
-        """At the power that is set: I0 counts behind the attenuator."""
-        return 1e-3 * float(self._laser.power_mw.get()) * exposure_s
-
-    def _position_mm(self) -> tuple[float, float]:
-        x_mm, y_mm = super()._position_mm()
-        dx_mm, dy_mm = self._objective.offset_mm()
-        return x_mm + dx_mm, y_mm + dy_mm
-
     def _show(self, fluence_j_cm2: float, exposure: float, spot: float) -> None:
         self.fluence_j_cm2.put(fluence_j_cm2)
         self.spot_j_cm2.put(spot)
+
+
+class SoftXRayDoseMeter(SteadyDoseMeter):
+    """Absorbed dose of soft X-rays, in the material that a cell declares as working electrode.
+
+    Attributes
+    ----------
+    exposure_gy, spot_gy
+        As of `XRayDoseMeter`.
+    """
+
+    scale = ABSORBED
+
+    exposure_gy = Cpt(Signal, value=float("nan"), kind=Kind.normal)
+    spot_gy = Cpt(Signal, value=float("nan"), kind=Kind.normal)
+
+    def _show(self, fluence_j_cm2: float, exposure: float, spot: float) -> None:
+        self.fluence_j_cm2.put(fluence_j_cm2)
+        self.exposure_gy.put(exposure)
+        self.spot_gy.put(spot)
+
+
+class ElectronDoseMeter(SteadyDoseMeter):
+    """Electrons per area, whatever they meet.
+
+    Attributes
+    ----------
+    exposure_e_a2, spot_e_a2
+        Electrons per square angstrom of the last exposure, and of its spot with all that it ever got.
+    """
+
+    scale = ELECTRONS
+
+    exposure_e_a2 = Cpt(Signal, value=float("nan"), kind=Kind.normal)
+    spot_e_a2 = Cpt(Signal, value=float("nan"), kind=Kind.normal)
+
+    def _show(self, fluence_j_cm2: float, exposure: float, spot: float) -> None:
+        self.fluence_j_cm2.put(fluence_j_cm2)
+        self.exposure_e_a2.put(exposure)
+        self.spot_e_a2.put(spot)

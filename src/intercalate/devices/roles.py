@@ -284,11 +284,17 @@ class MeasuresCells(Protocol):
     Attributes
     ----------
     technique
-        What it measures: `xrd`, `raman`.
+        What it measures: `xrd`, `raman`, `xps`.
     clocks
         Compares the detector's clock with the cycler's.
     objective
         Moves the beam over the sample, and its focus; None where nothing does.
+    chamber
+        The vacuum in which it is; None where there is none.
+    analyser
+        Set to a region before a spectrum; None where there are no regions.
+    of_exposure
+        Devices that a frame must be read with, besides the monitors.
     beside_mm
         Where the beam meets the sample, from where the sample changer means.
     """
@@ -296,6 +302,9 @@ class MeasuresCells(Protocol):
     name: str
     technique: str
     objective: Any
+    chamber: Any
+    analyser: Any
+    of_exposure: list[Any]
     beside_mm: Any
     detector: TakesFrames
     shutter: PassesBeam
@@ -305,6 +314,10 @@ class MeasuresCells(Protocol):
     clocks: Any
     calibrations: KeepsCalibrations
     dose: KeepsDoses
+
+    def unavailable(self) -> str:
+        """Why nothing can be measured now, whatever the detector says; empty if something can."""
+        ...
 
 
 @runtime_checkable

@@ -2,25 +2,34 @@
 
 from typing import Any
 
+from intercalate.devices.analyser import Analyser
 from intercalate.devices.beam import Monitors, Source
 from intercalate.devices.calibrations import Calibrations
+from intercalate.devices.chamber import Chamber
 from intercalate.devices.changer import SampleChanger
 from intercalate.devices.clocks import ClockComparison
 from intercalate.devices.dose import DoseMeter
 from intercalate.devices.frame_detector import FrameDetector
-from intercalate.devices.laser import Laser, Objective
+from intercalate.devices.objective import Objective
 from intercalate.devices.shutter import Shutter
+from intercalate.devices.sources import SteadySource
 
 
 class Station:
     """Detector, shutter, monitors, beam, sample changer, clocks, calibrations and doses.
 
-    Reading it gives what a baseline needs: beam and sample changer, and the objective where there is one.
+    Reading it gives what a baseline needs: beam and sample changer, and what else is around the sample.
 
     Parameters
     ----------
     technique
-        What it measures: `xrd`, `raman`.
+        What it measures: `xrd`, `raman`, `xps`.
+    objective
+        Moves the beam over the sample, where something does.
+    chamber
+        In which it is, where it is in a vacuum.
+    analyser
+        Set to a region before a spectrum, where there are regions.
     """
 
     parent = None
@@ -33,12 +42,14 @@ class Station:
         detector: FrameDetector,
         shutter: Shutter,
         monitors: Monitors,
-        beam: Source | Laser,
+        beam: Source | SteadySource,
         changer: SampleChanger,
         clocks: ClockComparison,
         calibrations: Calibrations,
         dose: DoseMeter,
         objective: Objective | None = None,
+        chamber: Chamber | None = None,
+        analyser: Analyser | None = None,
     ):
         self.name = name
         self.technique = technique
@@ -51,6 +62,8 @@ class Station:
         self.calibrations = calibrations
         self.dose = dose
         self.objective = objective
+        self.chamber = chamber
+        self.analyser = analyser
 
     def __repr__(self) -> str:
         return f"Station({self.name!r}: {self.technique}, {self.detector.prefix})"
@@ -62,13 +75,22 @@ class Station:
 
     @property
     def _around_sample(self) -> list[Any]:
-        return [self.beam, self.changer, *([] if self.objective is None else [self.objective])]
+        return [self.beam, self.changer, *(one for one in (self.objective, self.chamber) if one is not None)]
+
+    @property
+    def of_exposure(self) -> list[Any]:
+        """What a frame must be read with, besides the monitors: where it was taken, and how."""
+        return [one for one in (self.objective, self.analyser) if one is not None]
+
+    def unavailable(self) -> str:
+        """Why nothing can be measured now, whatever the detector says; empty if something can."""
+        return self.beam.unavailable() or ("" if self.chamber is None else self.chamber.unavailable())
 
     @property
     def devices(self) -> list[Any]:
         """All of it, each device by itself."""
         own = (self.detector, self.shutter, self.monitors, self.clocks, self.calibrations, self.dose)
-        return [*own, *self._around_sample]
+        return [*own, *self._around_sample, *([] if self.analyser is None else [self.analyser])]
 
     def _merged(self, what: str) -> dict[str, Any]:
         found: dict[str, Any] = {}

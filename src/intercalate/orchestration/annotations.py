@@ -48,6 +48,12 @@ def text(description: str) -> dict[str, Any]:
     return {"description": description, "annotation": "str"}
 
 
+def texts(description: str, *, optional: bool = False) -> dict[str, Any]:
+    """A list of words, which the plan checks."""
+    kind = "typing.List[str]"
+    return {"description": description, "annotation": f"typing.Optional[{kind}]" if optional else kind}
+
+
 def flag(description: str) -> dict[str, Any]:
     """Yes or no."""
     return {"description": description, "annotation": "bool"}

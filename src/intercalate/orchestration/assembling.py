@@ -21,6 +21,7 @@ from intercalate.orchestration.measuring import Measuring, OpenDetector
 from intercalate.orchestration.metadata import experiment_metadata
 from intercalate.orchestration.occasions import Occasions, check_when
 from intercalate.orchestration.sample_position import stage_target
+from intercalate.orchestration.shots import problems_of_shots, shots_of
 from intercalate.orchestration.taking_up import interrupted_rest, program_id_for
 from intercalate.orchestration.tasks import CellTask, MeasurementTask, TasksError, cycler_of
 from intercalate.orchestration.visiting import Visitor
@@ -106,7 +107,7 @@ class Experimenting:
         for one in task.measurements:
             check_when(one.when, program, source=f"{one.name}.when of {task.label}")
         self._check_window(task, cell)
-        self._check_grids(task)
+        self._check_shots(task)
         measurements = [
             self._measurement(one, cycler, protocol, cell, task.place) for one in task.measurements
         ]
@@ -174,21 +175,13 @@ class Experimenting:
         if problems:
             raise TasksError(f"cell {task.label}", problems)
 
-    def _check_grids(self, task: CellTask) -> None:
-        """Refuse a map by what cannot move its beam, or not so far."""
-        problems = []
-        for number, one in enumerate(task.measurements):
-            objective = self._stations[one.instrument].objective
-            where = f"measurements[{number}].grid"
-            if one.grid is None:
-                continue
-            if objective is None:
-                limit = f"{one.instrument} has no objective that moves its beam over the sample"
-                problems.append(Problem(where, one.grid.points, limit, "name spots_mm in its place"))
-                continue
-            for axis in (objective.x_um, objective.y_um):
-                for end_um in (-one.grid.extent_um / 2, one.grid.extent_um / 2):
-                    axis.check_value(end_um)
+    def _check_shots(self, task: CellTask) -> None:
+        """Refuse maps and regions by what cannot make them."""
+        problems = [
+            problem.under(f"measurements[{number}]")
+            for number, one in enumerate(task.measurements)
+            for problem in problems_of_shots(one, self._stations[one.instrument])
+        ]
         if problems:
             raise TasksError(f"cell {task.label}", problems)
 
@@ -245,10 +238,10 @@ class Experimenting:
             (station.clocks, cycler),
             self._collect,
             one.exposure_s,
-            read_only=(station.monitors, *([] if station.objective is None else [station.objective])),
+            read_only=(station.monitors, *station.of_exposure),
             stream=one.name,
             run_key=place or "",
-            precondition=station.beam.unavailable,
+            precondition=station.unavailable,
         )
         return CellMeasurement(
             one.name,
@@ -257,7 +250,7 @@ class Experimenting:
             measuring,
             self._visitors[one.instrument].visit,
             spots_mm=one.spots_mm,
-            points_um=one.points_um,
+            shots=shots_of(one, station),
             priority=one.priority,
             budget=spot_budget(one, cell, station.dose, one.points_um),
         )

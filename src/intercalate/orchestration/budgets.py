@@ -52,11 +52,18 @@ def spot_budget(
     goes_on = one.at_budget == "next_spot"
     offsets_mm = [(x_um / 1000.0, y_um / 1000.0) for x_um, y_um in points_um] or [(0.0, 0.0)]
     budget = SpotBudget(
-        meter, cell.name, formula, one.exposure_s, most, goes_on=goes_on, offsets_mm=offsets_mm
+        meter,
+        cell.name,
+        formula,
+        one.exposure_s * max(1, len(one.regions)),
+        most,
+        goes_on=goes_on,
+        offsets_mm=offsets_mm,
     )
     expected = budget.expected()
     if expected > most:
-        limit = f"a single frame of {one.exposure_s:g} s gives {scale.shown(expected)} {scale.name}"
+        frames = f"{len(one.regions)} regions" if len(one.regions) > 1 else "a single frame"
+        limit = f"{frames} of {one.exposure_s:g} s give {scale.shown(expected)} {scale.name}"
         fix = "expose for a shorter time, attenuate the beam, or give more"
         raise TasksError(f"cell {cell.name}", [Problem(where, one.said, limit, fix)])
     return budget

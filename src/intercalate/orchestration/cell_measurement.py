@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bluesky.utils import MsgGenerator
 
@@ -15,6 +15,9 @@ from intercalate.orchestration.waiting import in_thread
 
 if TYPE_CHECKING:
     from intercalate.orchestration.cells import CyclingCell
+
+Shot = Sequence[tuple[Any, Any]]
+"""What is set before a frame: devices and values."""
 
 Visit = Callable[["CyclingCell", "CellMeasurement"], MsgGenerator[None]]
 """Plan that takes what is due: goes there, exposes, notes."""
@@ -37,8 +40,8 @@ class CellMeasurement:
         Takes the one that is due.
     spots_mm
         On the sample, from the centre of its window; one after the other.
-    points_um
-        Around each spot, taken at one visit; none where it is the spot itself.
+    shots
+        Frames of a visit: what is set before each, device and value.
     priority
         Of those that are due, the one with the higher priority is taken first.
     budget
@@ -59,7 +62,7 @@ class CellMeasurement:
         visit: Visit,
         *,
         spots_mm: Sequence[tuple[float, float]] = ((0.0, 0.0),),
-        points_um: Sequence[tuple[float, float]] = (),
+        shots: Sequence[Shot] = ((),),
         priority: int = 0,
         budget: SpotBudget | None = None,
     ):
@@ -69,7 +72,7 @@ class CellMeasurement:
         self.measuring = measuring
         self.visit = visit
         self.priority = priority
-        self.points_um = tuple(points_um)
+        self.shots = tuple(shots)
         self.last_visit_s = -math.inf
         self._spots_mm = list(spots_mm)
         self._budget = budget

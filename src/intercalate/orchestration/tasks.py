@@ -22,13 +22,15 @@ SpotMm = tuple[Annotated[float, Field(ge=-20, le=20)], Annotated[float, Field(ge
 OTHER_STREAMS = frozenset(
     value
     for name, value in vars(streams).items()
-    if name.isupper() and value not in (streams.XRD, streams.RAMAN, streams.PRIMARY)
+    if name.isupper() and value not in (streams.XRD, streams.RAMAN, streams.XPS, streams.PRIMARY)
 )
 
 
 class TasksError(ProblemsError):
     """The list of cells was refused; `problems` lists everything wrong with it."""
 
+
+BUDGETS = ("budget_MGy", "budget_J_cm2", "budget_e_A2")
 
 AT_EACH_HOLD = When(at=At(hold=True))
 
@@ -68,10 +70,12 @@ class FramesTask(_Model):
         Of each frame, in cell seconds.
     spots_mm
         On the sample from the centre of its window, visited one after the other.
-    budget_MGy, budget_J_cm2
+    regions
+        Of an electron energy analyser, by name, taken one after the other at each visit.
+    budget_MGy, budget_J_cm2, budget_e_A2
         Most that a spot may get in the cell's life, or `unlimited`. No value is known to be safe: it is the
         experimenter's to say. Of X-rays in the material that the cell declares as working electrode, of a
-        laser the energy per area; one of both.
+        laser the energy per area, of electrons their number per area; one of them.
     at_budget
         `refuse` further frames of a spot at its end, or keep to one spot and move on to the `next_spot` then.
     """
@@ -79,8 +83,10 @@ class FramesTask(_Model):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = streams.XRD
     exposure_s: Annotated[float, Field(gt=0, le=MAX_EXPOSURE_S)]
     spots_mm: Annotated[tuple[SpotMm, ...], Field(min_length=1)] = ((0.0, 0.0),)
+    regions: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     budget_MGy: Budget | None = None
     budget_J_cm2: Budget | None = None
+    budget_e_A2: Budget | None = None
     at_budget: Literal["refuse", "next_spot"] = "refuse"
 
     @field_validator("name")
@@ -92,24 +98,25 @@ class FramesTask(_Model):
 
     @model_validator(mode="after")
     def _has_one_budget(self) -> Self:
-        given = [one for one in (self.budget_MGy, self.budget_J_cm2) if one is not None]
+        given = [key for key in BUDGETS if getattr(self, key) is not None]
         if len(given) == 1:
             return self
-        value, limit = ("both", "a measurement has one budget") if given else (ABSENT, "required")
-        fix = 'give budget_MGy of X-rays or budget_J_cm2 of a laser, a number or "unlimited"'
+        value, limit = (", ".join(given), "a measurement has one budget") if given else (ABSENT, "required")
+        fix = (
+            "give budget_MGy of X-rays, budget_J_cm2 of a laser or budget_e_A2 of electrons, a number or "
+            '"unlimited"'
+        )
         raise TasksError("measurement", [Problem("budget_MGy", value, limit, fix)])
 
     @property
     def budget_key(self) -> str:
         """Which of the budgets was given."""
-        return "budget_MGy" if self.budget_J_cm2 is None else "budget_J_cm2"
+        return next(key for key in BUDGETS if getattr(self, key) is not None)
 
     @property
     def said(self) -> float | str:
         """The budget as it was given."""
-        found = self.budget_MGy if self.budget_J_cm2 is None else self.budget_J_cm2
-        assert found is not None
-        return found
+        return getattr(self, self.budget_key)
 
     def budget(self, scale: DoseScale) -> float:
         """Most that a spot may get, in the unit of accounts; infinite where it is unlimited."""
@@ -150,7 +157,7 @@ class MeasurementTask(FramesTask):
     @property
     def frames_per_visit(self) -> int:
         """Of one occasion."""
-        return max(1, len(self.points_um))
+        return max(1, len(self.points_um)) * max(1, len(self.regions))
 
 
 class CellTask(_Model):

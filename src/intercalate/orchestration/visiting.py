@@ -7,7 +7,7 @@ from bluesky.utils import MsgGenerator
 
 from intercalate.beam_quality import BeamQuality
 from intercalate.devices.roles import MeasuresCells
-from intercalate.orchestration.cell_measurement import CellMeasurement
+from intercalate.orchestration.cell_measurement import CellMeasurement, Shot
 from intercalate.orchestration.cells import CyclingCell
 from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.sample_position import into_focus, stage_target
@@ -57,7 +57,7 @@ class Visitor:
         failed = yield from self._expose(one)
         if failed:
             yield from cell.notes.miss(one.name, failed)
-        elif self._is_weak() and not one.occasions.due and not one.points_um:
+        elif self._is_weak() and not one.occasions.due and len(one.shots) == 1:
             # Still in time for this occasion; the first frame stays, and says what it is.
             failed = yield from measuring.expose()
             if failed:
@@ -73,27 +73,24 @@ class Visitor:
         )
 
     def _expose(self, one: CellMeasurement) -> MsgGenerator[str]:
-        """Take a frame, or one at each point of a map; returns why there is none, empty if there is."""
-        for point_um in one.points_um or ((0.0, 0.0),):
+        """Take the frames of a visit; returns why one is missing, empty if none is."""
+        for shot in one.shots:
             if reason := one.measuring.unavailable():
                 return reason
             try:
-                yield from self._point(point_um)
+                yield from self._prepare(shot)
             except FAILURES as error:
-                return f"the objective did not get there: {cause_of(error)}"
+                return f"what a frame needs was not set: {cause_of(error)}"
             if failed := (yield from one.measuring.expose()):
                 return failed
         return ""
 
-    def _point(self, at_um: tuple[float, float]) -> MsgGenerator[None]:
-        """Move the beam over the sample, where something does, and it is not there."""
-        objective = self._station.objective
-        if objective is None:
-            return
-        for axis, value_um in zip((objective.x_um, objective.y_um), at_um):
-            if abs(float(axis.user_readback.get()) - value_um) < ARRIVED_UM:
+    def _prepare(self, shot: Shot) -> MsgGenerator[None]:
+        """Set what a frame needs; an axis that is there stays."""
+        for device, value in shot:
+            if hasattr(device, "user_readback") and abs(device.user_readback.get() - value) < ARRIVED_UM:
                 continue
-            status = yield from bps.abs_set(axis, value_um, wait=False)
+            status = yield from bps.abs_set(device, value, wait=False)
             yield from wait_until_done(status, self._meanwhile)
 
     def _go(self, where: tuple[str, float, float]) -> MsgGenerator[None]:

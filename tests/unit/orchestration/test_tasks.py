@@ -27,7 +27,10 @@ def test_a_task_goes_to_json_and_back():
         ([measured(spots_mm=[[0.0, 99.0]])], ("spots_mm", "99")),
         ([measured(grid={"extent_um": 500.0, "points": 4})], ("grid.extent_um", "500")),
         ([measured(grid={"extent_um": 10.0, "points": 1})], ("grid.points", "1")),
-        ([measured(budget_J_cm2=5.0)], ("budget_MGy", "both", "a measurement has one budget")),
+        (
+            [measured(budget_J_cm2=5.0)],
+            ("budget_MGy", "budget_MGy, budget_J_cm2", "a measurement has one budget"),
+        ),
         ([measured(budget_MGy=None)], ("budget_MGy", "required", "budget_J_cm2 of a laser")),
         ([{**TASK, "initial_soc": 1.5}], ("initial_soc", "1.5")),
     ],

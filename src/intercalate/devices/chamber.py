@@ -1,0 +1,83 @@
+"""The vacuum chamber of the microscopes."""
+
+from typing import Any
+
+from ophyd import Component as Cpt
+from ophyd import Device, EpicsSignalRO, Kind
+from ophyd.areadetector import EpicsSignalWithRBV
+from ophyd.status import DeviceStatus
+
+from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
+from intercalate.devices.statuses import end
+
+PUMP_DOWN_S = 1800.0
+"""Cell seconds within which the chamber must be pumped."""
+STAGE_S = 3600.0
+"""Cell seconds within which the stage must have its temperature."""
+STAGE_WITHIN_K = 0.5
+
+
+class Chamber(Device):
+    """Gauge, gate valve, and a stage that is heated and cooled.
+
+    Parameters
+    ----------
+    highest_mbar
+        Above, nothing is measured.
+    rate
+        Gives cell seconds per wall second, by which a timeout is reckoned; 1 at a beamline.
+    """
+
+    pressure_mbar = Cpt(EpicsSignalRO, "Pressure", auto_monitor=True, kind=Kind.normal)
+    gate_valve = Cpt(EpicsSignalWithRBV, "GateValve", string=True, auto_monitor=True, kind=Kind.normal)
+    temperature_c = Cpt(EpicsSignalWithRBV, "Temperature", auto_monitor=True, kind=Kind.normal)
+
+    def __init__(
+        self, prefix: str, *, name: str, highest_mbar: float, rate: Any = lambda: 1.0, **kwargs: Any
+    ):
+        super().__init__(prefix, name=name, **kwargs)
+        self.highest_mbar = highest_mbar
+        self._rate = rate
+
+    def unavailable(self) -> str:
+        """Why nothing can be measured in it; empty if something can, or if nothing can be known."""
+        try:
+            if not (self.pressure_mbar.connected and self.gate_valve.connected):
+                return ""
+            if self.gate_valve.get() != "closed":
+                return "the gate valve of the chamber is open"
+            found = float(self.pressure_mbar.get())
+        except CHANNEL_ACCESS_ERRORS:
+            # The server went away between the question whether it is there and its answer.
+            return ""
+        if found > self.highest_mbar:
+            return f"the chamber has {found:.1e} mbar, more than {self.highest_mbar:.1e}"
+        return ""
+
+    def pump(self) -> DeviceStatus:
+        """Close the gate valve; done when the pressure is below the limit."""
+        status = DeviceStatus(self, timeout=PUMP_DOWN_S / self._rate() + 10.0)
+        pressure = self.pressure_mbar
+
+        def look(*, value: Any, **_: Any) -> None:
+            if float(value) <= self.highest_mbar:
+                end(status)
+
+        status.add_callback(lambda _: pressure.clear_sub(look))
+        self.gate_valve.put("closed", wait=False)
+        pressure.subscribe(look)
+        return status
+
+    def heat(self, temperature_c: float) -> DeviceStatus:
+        """Bring the stage to a temperature; done when it is there."""
+        status = DeviceStatus(self, timeout=STAGE_S / self._rate() + 10.0)
+        shown = self.temperature_c
+
+        def look(*, value: Any, **_: Any) -> None:
+            if abs(float(value) - temperature_c) <= STAGE_WITHIN_K:
+                end(status)
+
+        status.add_callback(lambda _: shown.clear_sub(look))
+        shown.put(temperature_c, wait=False)
+        shown.subscribe(look)
+        return status

@@ -1,0 +1,363 @@
+"""What a configuration says of instruments: where their devices are, and what they are on paper."""
+
+import math
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from intercalate.dose import ABSORBED, LIGHT, DoseScale, energy_fluence_j_cm2, fluence_j_cm2
+
+
+class Section(BaseModel):
+    """A part of a configuration: nothing of it can be changed, and nothing else stands in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+HC_KEV_NM = 1.239841984
+
+Prefix = Annotated[str, Field(pattern=":$")]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class DiffractometerSection(Section):
+    """The area detector, and where it stands on paper."""
+
+    prefix: Prefix
+    frames_folder: str
+    readout_s: Annotated[float, Field(ge=0)]
+    saturation_counts: Positive
+    distance_mm: Positive
+    pixel_mm: Positive
+    shape: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+    beam_mm: tuple[float, float]
+    polarisation: Annotated[float, Field(ge=-1, le=1)] = 0.99
+    """pyFAI's factor: almost 1 at a synchrotron, 0 for a tube."""
+
+
+class CountersSection(Section):
+    """Monitors, and shares of the counts with all the beam there should be, below which there is less."""
+
+    prefix: Prefix
+    weak_below: Share
+    none_below: Share
+
+    @model_validator(mode="after")
+    def _none_is_less(self) -> Self:
+        if self.none_below >= self.weak_below:
+            raise ValueError(f"none_below ({self.none_below:g}) must be less than weak_below")
+        return self
+
+
+class MonitorsSection(CountersSection):
+    """Monitors of X-rays: counts per second with all the beam there should be, photons of a count of I0."""
+
+    full_i0_per_s: Positive
+    photons_per_count: Positive
+
+
+class ParticleMonitorsSection(CountersSection):
+    """Monitors of a steady source, and the particles at the sample for each count of I0."""
+
+    particles_per_count: Positive
+
+
+class LaserMonitorsSection(CountersSection):
+    """Monitors of a laser, and the energy at the sample that a count of I0 is."""
+
+    joules_per_count: Positive
+
+
+class CalibrationSection(Section):
+    """Where calibrations are kept, and for how long they are trusted."""
+
+    folder: Path
+    max_age_h: Positive
+
+
+class BeamSection(Section):
+    """The beam, and what it is on paper."""
+
+    prefix: Prefix
+    energy_kev: Positive
+    size_mm: tuple[Positive, Positive]
+
+
+class PrefixSection(Section):
+    """A device that needs a prefix and nothing else."""
+
+    prefix: Prefix
+
+
+Content = Literal[
+    "LaB6", "Si", "empty", "fluorescence", "vessel", "Au", "Ag", "Cu", "Co", "grid", "Faraday cup"
+]
+"""Of a place that is none for a cell."""
+
+
+class ChangerPlace(Section):
+    """One place of the sample changer.
+
+    Attributes
+    ----------
+    channel
+        Of the cycler, whose cables end there.
+    content
+        What is there where it is no place for a cell.
+    """
+
+    x_mm: float
+    y_mm: float
+    channel: str | None = None
+    content: Content | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.channel is None) == (self.content is None):
+            raise ValueError("give either channel, of the cell there, or content")
+        return self
+
+
+class ChangerSection(Section):
+    """The sample changer: a stage, and what is where on it."""
+
+    prefix: Prefix
+    speed_mm_per_s: Positive
+    settling_s: Annotated[float, Field(ge=0)]
+    places: dict[str, ChangerPlace]
+
+
+class LaboratorySection(Section):
+    """An instrument to which cells are carried: like the one at the beamline, with all that is its own."""
+
+    scale: ClassVar[DoseScale] = ABSORBED
+
+    diffractometer: DiffractometerSection
+    tube: PrefixSection
+    monitors: MonitorsSection
+    shutter: PrefixSection
+    changer: ChangerSection
+    calibration: CalibrationSection
+
+    @property
+    def detector(self) -> DiffractometerSection:
+        """What takes the frames."""
+        return self.diffractometer
+
+    @model_validator(mode="after")
+    def _takes_a_vessel(self) -> Self:
+        wired = [name for name, place in self.changer.places.items() if place.channel is not None]
+        if wired:
+            raise ValueError(f"no cables of the cycler go to {', '.join(wired)}; give content")
+        if [place.content for place in self.changer.places.values()].count("vessel") != 1:
+            raise ValueError('one place of the changer takes the vessel; give it content = "vessel"')
+        return self
+
+
+class SpectrometerSection(Section):
+    """A Raman spectrometer on paper.
+
+    Attributes
+    ----------
+    counts_per_electron, read_noise_electrons
+        Of one read-out of a pixel.
+    first_nm, nm_per_pixel, curvature_nm_per_pixel2
+        Wavelength of a pixel, as a polynomial.
+    width_nm
+        Full width at half maximum of an infinitely sharp line.
+    """
+
+    prefix: Prefix
+    frames_folder: str
+    readout_s: Annotated[float, Field(ge=0)]
+    saturation_counts: Positive
+    pixels: Annotated[int, Field(ge=64)]
+    counts_per_electron: Positive
+    read_noise_electrons: Annotated[float, Field(ge=0)]
+    first_nm: Positive
+    nm_per_pixel: Positive
+    curvature_nm_per_pixel2: float
+    width_nm: Positive
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of a frame, rows and columns."""
+        return 1, self.pixels
+
+
+class LaserSection(Section):
+    """A laser and its objective.
+
+    Attributes
+    ----------
+    wavelength_nm, power_mw
+        On paper, the power at the sample.
+    spot_um
+        Diameter of the spot, 1/e2.
+    beside_mm
+        Where the spot is on the sample, from where the sample changer means.
+    """
+
+    prefix: Prefix
+    wavelength_nm: Positive
+    power_mw: Positive
+    spot_um: Positive
+    beside_mm: tuple[float, float]
+
+    @property
+    def spot_mm2(self) -> float:
+        """Area of the spot."""
+        return math.pi / 4 * (self.spot_um / 1000.0) ** 2
+
+
+class RamanSection(Section):
+    """A Raman spectrometer that looks at the sample changer of the beamline."""
+
+    scale: ClassVar[DoseScale] = LIGHT
+
+    spectrometer: SpectrometerSection
+    laser: LaserSection
+    monitors: LaserMonitorsSection
+    shutter: PrefixSection
+    calibration: CalibrationSection
+
+    @property
+    def detector(self) -> SpectrometerSection:
+        """What takes the frames."""
+        return self.spectrometer
+
+    @property
+    def particle_kev(self) -> float:
+        """Energy of a photon."""
+        return HC_KEV_NM / self.laser.wavelength_nm
+
+    def fluence_j_cm2(self, exposure_s: float) -> float:
+        """Energy per area of an exposure, on paper."""
+        return fluence_j_cm2(1e-3 * self.laser.power_mw * exposure_s, self.laser.spot_mm2)
+
+
+class ChamberSection(Section):
+    """A vacuum chamber in which several instruments look at one stage.
+
+    Attributes
+    ----------
+    highest_mbar
+        Above, nothing is measured.
+    vapour_limit_mbar
+        Most vapour that a sample may give off.
+    """
+
+    prefix: Prefix
+    highest_mbar: Positive
+    vapour_limit_mbar: Positive
+
+
+class VacuumSection(Section):
+    """The chamber of the microscopes, and what is where on its stage."""
+
+    chamber: ChamberSection
+    changer: ChangerSection
+
+
+class RegionSection(Section):
+    """Binding energies that an analyser scans, and the pass energy with which it does."""
+
+    start_ev: float
+    stop_ev: float
+    step_ev: Positive
+    pass_energy_ev: Positive
+
+    @property
+    def points(self) -> int:
+        """Number of energies."""
+        return 1 + round((self.stop_ev - self.start_ev) / self.step_ev)
+
+    @model_validator(mode="after")
+    def _ascends(self) -> Self:
+        if not self.stop_ev > self.start_ev:
+            raise ValueError(f"stop_ev ({self.stop_ev:g}) must be above start_ev ({self.start_ev:g})")
+        return self
+
+
+class AnalyserSection(Section):
+    """An electron energy analyser.
+
+    Attributes
+    ----------
+    points
+        Most energies of a spectrum; a frame is as long, and zero behind the end of its region.
+    regions
+        By the names under which measurements know them.
+    """
+
+    prefix: Prefix
+    frames_folder: str
+    readout_s: Annotated[float, Field(ge=0)]
+    saturation_counts: Positive
+    points: Annotated[int, Field(ge=64)]
+    regions: Annotated[dict[str, RegionSection], Field(min_length=1)]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of a frame, rows and columns."""
+        return 1, self.points
+
+    @model_validator(mode="after")
+    def _regions_fit(self) -> Self:
+        for name, region in self.regions.items():
+            if region.points > self.points:
+                raise ValueError(
+                    f"the region {name} has {region.points} energies, more than points = {self.points}; take "
+                    "a larger step_ev"
+                )
+        return self
+
+
+class SoftXRaysSection(Section):
+    """The monochromated X-ray tube of an electron spectrometer.
+
+    Attributes
+    ----------
+    power_w
+        As it is run.
+    photons_per_s_w
+        At the sample, for each watt.
+    spot_um
+        Side of what it lights.
+    """
+
+    prefix: Prefix
+    energy_kev: Positive
+    power_w: Positive
+    photons_per_s_w: Positive
+    spot_um: Positive
+
+
+class XpsSection(Section):
+    """A photoelectron spectrometer in the vacuum chamber."""
+
+    scale: ClassVar[DoseScale] = ABSORBED
+
+    analyser: AnalyserSection
+    source: SoftXRaysSection
+    monitors: ParticleMonitorsSection
+    shutter: PrefixSection
+    calibration: CalibrationSection
+
+    @property
+    def detector(self) -> AnalyserSection:
+        """What takes the frames."""
+        return self.analyser
+
+    @property
+    def particle_kev(self) -> float:
+        """Energy of a photon."""
+        return self.source.energy_kev
+
+    def fluence_j_cm2(self, exposure_s: float) -> float:
+        """Energy per area of an exposure, on paper."""
+        source = self.source
+        photons = source.power_w * source.photons_per_s_w * exposure_s
+        return energy_fluence_j_cm2(photons, source.energy_kev, (source.spot_um / 1000.0) ** 2)

@@ -1,0 +1,50 @@
+"""Frames of one visit: points of a map, regions of an analyser."""
+
+from intercalate.devices.roles import MeasuresCells
+from intercalate.orchestration.cell_measurement import Shot
+from intercalate.orchestration.tasks import FramesTask, MeasurementTask
+from intercalate.problems import Problem, did_you_mean
+
+
+def shots_of(one: FramesTask, station: MeasuresCells) -> list[Shot]:
+    """What is set before each frame of a visit, in their order: at every point every region."""
+    points_um = one.points_um if isinstance(one, MeasurementTask) else []
+    objective = station.objective
+    places: list[Shot] = [()]
+    if objective is not None:
+        places = [((objective.x_um, x), (objective.y_um, y)) for x, y in points_um or [(0.0, 0.0)]]
+    regions: list[Shot] = [((station.analyser, region),) for region in one.regions] or [()]
+    return [(*place, *region) for place in places for region in regions]
+
+
+def problems_of_shots(one: FramesTask, station: MeasuresCells) -> list[Problem]:
+    """Why an instrument cannot make the frames of a measurement.
+
+    Raises
+    ------
+    LimitError
+        If a map leaves the travel of the objective.
+    """
+    found = []
+    grid = one.grid if isinstance(one, MeasurementTask) else None
+    if grid is not None and station.objective is None:
+        limit = f"{station.name} has no objective that moves its beam over the sample"
+        found.append(Problem("grid", grid.points, limit, "name spots_mm in its place"))
+    elif grid is not None:
+        for axis in (station.objective.x_um, station.objective.y_um):
+            for end_um in (-grid.extent_um / 2, grid.extent_um / 2):
+                axis.check_value(end_um)
+    if station.analyser is None:
+        if one.regions:
+            limit = f"{station.name} has no analyser"
+            found.append(Problem("regions", ", ".join(one.regions), limit, "drop them"))
+        return found
+    known = station.analyser.regions
+    if not one.regions:
+        found.append(
+            Problem("regions", "(absent)", "nobody said which energies", f"say some of {', '.join(known)}")
+        )
+    for region in one.regions:
+        if region not in known:
+            found.append(Problem("regions", region, "there is no such region", did_you_mean(region, known)))
+    return found
