@@ -1,0 +1,298 @@
+"""Fit of one or several regions together, and what it says with its errors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from intercalate.reduction.linear import regularised
+from intercalate.reduction.results import CONVERGED, UNDETERMINED, Estimate
+from intercalate.reduction.separable import Point
+from intercalate.reduction.xps.components import Component, XpsOptions
+from intercalate.reduction.xps.counts import RegionSpectrum, XpsError
+from intercalate.reduction.xps.model import ActiveFit, ActiveModel, ActiveProfiles
+from intercalate.reduction.xps.unknown import UnknownLine, unknown_lines
+
+_SEARCH_STEP_EV = 0.2
+_PASSES = 3
+"""Of a fit: weights from the counts, then twice from the fit before, which is what counts scatter about."""
+
+
+@dataclass(frozen=True)
+class FittedRegion:
+    """One region as it was fitted; shape (points,), `components` (points, components of the region).
+
+    Attributes
+    ----------
+    components
+        Lines without background, as they lie on it.
+    background
+        Of all components, with what does not belong to any.
+    """
+
+    name: str
+    binding_ev: np.ndarray
+    counts: np.ndarray
+    sigma: np.ndarray
+    model: np.ndarray
+    background: np.ndarray
+    components: np.ndarray
+    component_names: tuple[str, ...]
+
+    @property
+    def residual(self) -> np.ndarray:
+        """In standard errors."""
+        return (self.counts - self.model) / self.sigma
+
+
+@dataclass(frozen=True)
+class XpsFit:
+    """What a fit found; NaN where it did not converge.
+
+    Attributes
+    ----------
+    components
+        Those that were asked for, in their order.
+    area
+        By component, counts eV, whole doublets.
+    centre, width
+        Binding energy on the scale of the instrument (stronger line of a doublet), and Gaussian full width at
+        half maximum with the instrument's.
+    shift
+        By layer: of its lines against the tables.
+    separation
+        By component: how far it lies from where the tables and the shift of its layer have it.
+    present
+        Whether a component stands out.
+    covariance_stat, covariance_sys
+        Of the areas in the order of the components.
+    unknown
+        Lines in the residual that no component explains.
+    """
+
+    components: tuple[Component, ...]
+    area: dict[str, Estimate]
+    centre: dict[str, Estimate]
+    width: dict[str, Estimate]
+    shift: dict[str, Estimate]
+    separation: dict[str, Estimate]
+    present: dict[str, bool]
+    covariance_stat: np.ndarray
+    covariance_sys: np.ndarray
+    unknown: tuple[UnknownLine, ...]
+    reduced_chi2: float
+    converged: bool
+    message: str
+    regions: tuple[FittedRegion, ...]
+    spectra: tuple[RegionSpectrum, ...]
+
+    def region(self, name: str) -> FittedRegion:
+        """The region of this name.
+
+        Raises
+        ------
+        XpsError
+            If there is none.
+        """
+        for one in self.regions:
+            if one.name == name:
+                return one
+        known = ", ".join(one.name for one in self.regions)
+        raise XpsError(f"no region {name!r} was fitted; there are {known}")
+
+
+def fit_regions(
+    spectra: Sequence[RegionSpectrum], components: Sequence[Component], options: XpsOptions | None = None
+) -> XpsFit:
+    """Fit components and their backgrounds to regions, all together.
+
+    Raises
+    ------
+    XpsError
+        If names are not unique, a component lies in no region or outside its own, a region has no component
+        or too few points.
+    """
+    options = options or XpsOptions()
+    _check(spectra, components)
+    model = ActiveModel(spectra, components, options)
+    observed = np.concatenate([one.counts[one.used] for one in spectra])
+    sigma = np.concatenate([one.sigma[one.used] for one in spectra])
+    everything = np.ones(model.expected.size, dtype=bool)
+    parameters = model.expected.copy()
+    fit = ActiveFit(model, observed, sigma)
+    if options.search_ev > 0:
+        parameters = _searched(fit, parameters, options.search_ev)
+    point = fit.evaluate(parameters)
+    message, free = "", everything
+    for number in range(_PASSES):
+        point, _, free, _, message = fit.minimise(point, everything)
+        if message != CONVERGED or number == _PASSES - 1:
+            break
+        calculated = (point.design @ point.linear) / fit.weight
+        sigma = np.concatenate(
+            [one.expected_sigma(calculated[window.points]) for one, window in zip(spectra, model.windows)]
+        )
+        fit = ActiveFit(model, observed, sigma)
+        point = fit.evaluate(point.parameters, point.passive)
+    return _result(fit, point, free, message)
+
+
+def _check(spectra: Sequence[RegionSpectrum], components: Sequence[Component]) -> None:
+    if not spectra or not components:
+        raise XpsError(f"{len(spectra)} regions and {len(components)} components: nothing to fit")
+    for kind, names in (
+        ("regions", [one.name for one in spectra]),
+        ("components", [one.name for one in components]),
+    ):
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise XpsError(f"two {kind} have the same name: {', '.join(sorted(twice))}")
+    by_name = {one.name: one for one in spectra}
+    for one in components:
+        if one.region not in by_name:
+            raise XpsError(f"component {one.name} lies in region {one.region!r}, which was not measured")
+        energy = by_name[one.region].binding_ev
+        if not energy[0] < one.binding_ev < energy[-1]:
+            raise XpsError(
+                f"component {one.name} at {one.binding_ev:g} eV lies outside of region {one.region}, which "
+                f"reaches from {energy[0]:g} to {energy[-1]:g} eV"
+            )
+    for name, spectrum in by_name.items():
+        count = sum(one.region == name for one in components)
+        points = int(spectrum.used.sum())
+        if count == 0:
+            raise XpsError(f"no component lies in region {name}; leave it out or name what is there")
+        if points < 3 * count + 8:
+            raise XpsError(
+                f"region {name} has {points} points that can be used, too few for {count} components"
+            )
+
+
+def _searched(fit: ActiveFit, parameters: np.ndarray, reach_ev: float) -> np.ndarray:
+    """Shifts of the layers from which to start: the best of a grid, one layer after the other, twice."""
+    found = parameters.copy()
+    grid = np.arange(-reach_ev, reach_ev + 1e-9, _SEARCH_STEP_EV)
+    for _ in range(2 if len(fit.model.layers) > 1 else 1):
+        for layer in range(len(fit.model.layers)):
+            tried = []
+            for shift in grid:
+                found[layer] = shift
+                tried.append(fit.evaluate(found.copy()).chi2)
+            found[layer] = grid[int(np.argmin(tried))]
+    return found
+
+
+@dataclass(frozen=True)
+class _Errors:
+    """Covariances of all parameters, nonlinear ones first, from counting and from what was assumed."""
+
+    stat: np.ndarray
+    sys: np.ndarray
+    inverse: np.ndarray
+    tangent: np.ndarray
+
+
+def _errors(fit: ActiveFit, point: Point, free: np.ndarray) -> _Errors:
+    """Sandwich of the data between the normal equations with the prior (all linear parameters in use).
+
+    What is assumed beforehand scatters not from one measurement to the next: its part of the covariance is
+    a systematic error.
+    """
+    count = free.size
+    tangent = np.concatenate([fit.jacobian(point), point.design], axis=1)
+    held = np.flatnonzero(~free)
+    tangent[:, held] = 0.0
+    data = tangent.T @ tangent
+    prior = np.zeros(data.shape[0])
+    prior[:count] = fit.prior
+    scale = np.sqrt(np.maximum(np.diag(data) + prior, 1e-300))
+    whole = (data + np.diag(prior)) / np.outer(scale, scale)
+    inverse = np.linalg.inv(regularised(whole)) / np.outer(scale, scale)
+    stat = inverse @ data @ inverse
+    sys = (inverse * prior) @ inverse
+    return _Errors(stat, sys, inverse, tangent)
+
+
+def _result(fit: ActiveFit, point: Point, free: np.ndarray, message: str) -> XpsFit:
+    model, options = fit.model, fit.model.options
+    components = tuple(model.components)
+    layers, lines = len(model.layers), len(components)
+    errors = _errors(fit, point, free)
+    residual2 = float(point.residual @ point.residual)
+    used = int(free.sum()) + int(point.passive.sum())
+    reduced = residual2 / max(point.residual.size - used, 1)
+    converged = message == CONVERGED
+    areas, slopes = model.areas(point), model.area_slopes(point)
+    misfit = max(reduced - 1.0, 0.0)
+    declared = np.hypot(options.background_fraction, options.profile_fraction) * areas
+    stat = slopes @ errors.stat @ slopes.T
+    sys = slopes @ errors.sys @ slopes.T + misfit * stat + np.diag(declared**2)
+
+    def estimate(value: float, direction: np.ndarray, extra: float = 0.0) -> Estimate:
+        if not converged:
+            return UNDETERMINED
+        one, other = (float(direction @ matrix @ direction) for matrix in (errors.stat, errors.sys))
+        return Estimate(float(value), float(np.sqrt(one)), float(np.sqrt(other + misfit * one + extra**2)))
+
+    def unit(*indices: int) -> np.ndarray:
+        found = np.zeros(errors.stat.shape[0])
+        found[list(indices)] = 1.0
+        return found
+
+    area, centre, width, separation, present = {}, {}, {}, {}, {}
+    for number, one in enumerate(components):
+        layer = model.layers.index(one.layer)
+        fwhm = float(np.hypot(point.geometry.gaussian[number], point.geometry.lorentzian[number]))
+        shape = options.profile_fraction * fwhm
+        sigma = np.sqrt(stat[number, number]), np.sqrt(sys[number, number])
+        area[one.name] = Estimate(float(areas[number]), *map(float, sigma)) if converged else UNDETERMINED
+        own = layers + number
+        centre[one.name] = estimate(point.geometry.centre[number], unit(layer, own), shape)
+        width[one.name] = estimate(point.geometry.gaussian[number], unit(layers + lines + number), 2 * shape)
+        separation[one.name] = estimate(point.parameters[own], unit(own), shape)
+        present[one.name] = bool(converged and areas[number] > options.detection_sigma * np.hypot(*sigma))
+    shift = {
+        name: estimate(point.parameters[number], unit(number)) for number, name in enumerate(model.layers)
+    }
+    regions = _regions(fit, point)
+    unknown = unknown_lines(model, fit.weight, point, errors.tangent, errors.inverse) if converged else ()
+    return XpsFit(
+        components=components,
+        area=area,
+        centre=centre,
+        width=width,
+        shift=shift,
+        separation=separation,
+        present=present,
+        covariance_stat=stat,
+        covariance_sys=sys,
+        unknown=unknown,
+        reduced_chi2=reduced,
+        converged=converged,
+        message=message,
+        regions=regions,
+        spectra=tuple(model.regions),
+    )
+
+
+def _regions(fit: ActiveFit, point: Point) -> tuple[FittedRegion, ...]:
+    profiles = point.profiles
+    assert isinstance(profiles, ActiveProfiles)
+    calculated = (point.design @ point.linear) / fit.weight
+    bare = profiles.bare * fit.model.areas(point)
+    found = []
+    for spectrum, window in zip(fit.model.regions, fit.model.windows):
+        parts = bare[window.points][:, window.members]
+        found.append(
+            FittedRegion(
+                name=spectrum.name,
+                binding_ev=window.energy,
+                counts=fit.observed[window.points] / fit.weight[window.points],
+                sigma=1.0 / fit.weight[window.points],
+                model=calculated[window.points],
+                background=calculated[window.points] - parts.sum(axis=1),
+                components=parts,
+                component_names=tuple(fit.model.components[number].name for number in window.members),
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,307 @@
+"""Lines with active backgrounds: what lies behind a line is part of the line, and fitted with it.
+
+Each component brings its own background, a step after D. A. Shirley (Phys. Rev. B 5 (1972) 4709) and a loss
+tail after S. Tougaard (universal cross section, Surf. Interface Anal. 11 (1988) 453), whose heights per area
+are parameters of each region. Nothing is subtracted beforehand (A. Herrera-Gomez et al., Surf. Interface
+Anal. 46 (2014) 897, call this the active approach).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.polynomial import chebyshev
+
+from intercalate.materials.xps import level_named
+from intercalate.reduction.profiles import ProfileMatrix, pseudo_voigt
+from intercalate.reduction.separable import LineGeometry, Point, SeparableFit, pattern_jacobian
+from intercalate.reduction.xps.components import Component, XpsOptions
+from intercalate.reduction.xps.counts import RegionSpectrum
+
+_TOUGAARD_C_EV2 = 1643.0
+_TAIL_EV = 2.5
+"""Decay of the tail of an asymmetric line."""
+
+_BACKGROUND_TERMS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveGeometry(LineGeometry):
+    """With the strength of each component in each column of the design (components, columns), and, of every
+    region, the tail of asymmetric lines, step and loss.
+    """
+
+    strength: np.ndarray
+    tail: np.ndarray
+    step: np.ndarray
+    loss: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveProfiles(ProfileMatrix):
+    """Columns of the design; and the components of which they consist, with their derivatives by tail, step
+    and loss, and without background. Shape (points, components).
+    """
+
+    lines: ProfileMatrix
+    by_tail: np.ndarray
+    by_step: np.ndarray
+    by_loss: np.ndarray
+    bare: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Points of one region and the operators on them."""
+
+    points: slice
+    energy: np.ndarray
+    members: np.ndarray
+    tail: np.ndarray
+    step: np.ndarray
+    loss: np.ndarray
+
+
+def _window(energy: np.ndarray, points: slice, members: np.ndarray) -> _Window:
+    apart = energy[:, None] - energy[None, :]
+    spacing = np.gradient(energy)
+    behind = np.where(apart > 0, 1.0, np.where(apart == 0, 0.5, 0.0))
+    distance = np.maximum(apart, 0.0)
+    loss = 2 * _TOUGAARD_C_EV2 * distance / (_TOUGAARD_C_EV2 + distance**2) ** 2
+    tail = behind * np.exp(-distance / _TAIL_EV) / _TAIL_EV
+    return _Window(points, energy, members, tail * spacing, behind * spacing, loss * spacing)
+
+
+@dataclass
+class ActiveModel:
+    """Nonlinear parameters: shift of each layer; position, width and deviation from the tie of each
+    component; tail, step and loss of each region. Components tied together make one column of the design.
+    """
+
+    regions: Sequence[RegionSpectrum]
+    components: Sequence[Component]
+    options: XpsOptions
+    layers: list[str] = field(init=False)
+    expected: np.ndarray = field(init=False)
+    expected_sigma: np.ndarray = field(init=False)
+    low: list[float] = field(init=False)
+    high: list[float] = field(init=False)
+    background: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.layers = list(dict.fromkeys(one.layer for one in self.components))
+        names = [one.name for one in self.regions]
+        layers, lines, regions = len(self.layers), len(self.components), len(self.regions)
+        self._region_of = np.array([names.index(one.region) for one in self.components])
+        instrument = [one.analyser.width_ev(one.pass_energy_ev) for one in self.regions]
+        width = np.array(
+            [
+                np.hypot(one.width_ev, instrument[region])
+                for one, region in zip(self.components, self._region_of)
+            ]
+        )
+        o = self.options
+        self.expected = np.concatenate(
+            [
+                np.zeros(layers + lines),
+                width,
+                np.zeros(lines),
+                *(np.full(regions, one[0]) for one in (o.asymmetry, o.step_per_ev, o.loss)),
+            ]
+        )
+        self.expected_sigma = np.concatenate(
+            [
+                np.full(layers, max(o.shift_sigma_ev, 0.5 * o.search_ev)),
+                [one.binding_sigma_ev for one in self.components],
+                [one.width_sigma for one in self.components] * width,
+                [one.tied_sigma for one in self.components],
+                *(np.full(regions, one[1]) for one in (o.asymmetry, o.step_per_ev, o.loss)),
+            ]
+        )
+        reach = 6.0 * self.expected_sigma
+        low, high = self.expected - reach, self.expected + reach
+        widths, first = slice(layers + lines, layers + 2 * lines), self.first_of_regions
+        low[widths] = np.maximum(low[widths], 0.3 * width)
+        low[first:] = np.maximum(low[first:], 0.0)
+        high[first : first + regions] = 0.8
+        self.low, self.high = low.tolist(), high.tolist()
+        self._assign()
+
+    def _assign(self) -> None:
+        """Derivatives of positions and widths, which never change, and the operators of each region."""
+        layers, lines = len(self.layers), len(self.components)
+        which = np.arange(lines)
+        self._centre_by = np.zeros((lines, self.expected.size))
+        self._centre_by[which, [self.layers.index(one.layer) for one in self.components]] = 1.0
+        self._centre_by[which, layers + which] = 1.0
+        self._gaussian_by = np.zeros((lines, self.expected.size))
+        self._gaussian_by[which, layers + lines + which] = 1.0
+        self._binding = np.array([one.binding_ev for one in self.components])
+        self._level = [level_named(one.level) for one in self.components]
+        ties = [(one.layer, one.compound) if one.tied > 0 else None for one in self.components]
+        self.is_tied = np.array([tie is not None and ties.count(tie) > 1 for tie in ties])
+        keys = [
+            (one.layer, one.compound) if tied else (one.layer, one.compound, one.name)
+            for one, tied in zip(self.components, self.is_tied)
+        ]
+        self.columns = list(dict.fromkeys(keys))
+        self._strength = np.zeros((lines, len(self.columns)))
+        self._strength[which, [self.columns.index(key) for key in keys]] = [
+            one.tied or 1.0 for one in self.components
+        ]
+        self._is_asymmetric = np.array([float(one.is_asymmetric) for one in self.components])
+        self.windows: list[_Window] = []
+        first, blocks = 0, []
+        total = sum(int(one.used.sum()) for one in self.regions)
+        for number, region in enumerate(self.regions):
+            energy = region.binding_ev[region.used]
+            points = slice(first, first + energy.size)
+            self.windows.append(_window(energy, points, np.flatnonzero(self._region_of == number)))
+            span = 2 * (energy - energy[0]) / (energy[-1] - energy[0]) - 1
+            block = np.zeros((total, _BACKGROUND_TERMS))
+            block[points] = chebyshev.chebvander(span, _BACKGROUND_TERMS - 1)
+            blocks.append(block)
+            first = points.stop
+        self.background = np.concatenate(blocks, axis=1)
+
+    @property
+    def first_of_regions(self) -> int:
+        """Index of the first parameter of a region."""
+        return self.first_of_ties + len(self.components)
+
+    @property
+    def first_of_ties(self) -> int:
+        """Index of the first deviation from a tie."""
+        return len(self.layers) + 2 * len(self.components)
+
+    def geometry(self, parameters: np.ndarray) -> ActiveGeometry:
+        """Positions, widths and backgrounds."""
+        lines, regions = len(self.components), len(self.regions)
+        tail, step, loss = parameters[self.first_of_regions :].reshape(3, regions)
+        deviation = np.where(self.is_tied, parameters[self.first_of_ties : self.first_of_regions], 0.0)
+        return ActiveGeometry(
+            centre=self._binding + self._centre_by @ parameters,
+            gaussian=self._gaussian_by @ parameters,
+            lorentzian=np.array([one.natural_width_ev for one in self._level]),
+            centre_by=self._centre_by,
+            gaussian_by=self._gaussian_by,
+            lorentzian_by=np.zeros((lines, self.expected.size)),
+            strength=self._strength * np.exp(deviation)[:, None],
+            tail=tail,
+            step=step,
+            loss=loss,
+        )
+
+    def profiles(self, geometry: LineGeometry) -> ActiveProfiles:
+        """Components with their backgrounds; unit area without."""
+        assert isinstance(geometry, ActiveGeometry)
+        shape = (self.background.shape[0], len(self.components))
+        value, by_centre, by_gaussian, by_tail, by_step, by_loss, bare = (np.zeros(shape) for _ in range(7))
+        for number, window in enumerate(self.windows):
+            block = np.ix_(np.arange(window.points.start, window.points.stop), window.members)
+            line = self._lines(window, geometry)
+            tail = geometry.tail[number] * self._is_asymmetric[window.members]
+            stacked = np.concatenate(line, axis=1)
+            tailed = window.tail @ stacked
+            shares = np.tile(tail, 3)
+            shaped = (1 - shares) * stacked + shares * tailed
+            stepped, lost = window.step @ shaped, window.loss @ shaped
+            whole = shaped + geometry.step[number] * stepped + geometry.loss[number] * lost
+            count = window.members.size
+            value[block], by_centre[block], by_gaussian[block] = np.split(whole, 3, axis=1)
+            difference = (tailed - stacked)[:, :count] * self._is_asymmetric[window.members]
+            if self._is_asymmetric[window.members].any():
+                by_tail[block] = difference + window_background(window, difference, geometry, number)
+            by_step[block], by_loss[block] = stepped[:, :count], lost[:, :count]
+            bare[block] = shaped[:, :count]
+        lines = ProfileMatrix(value, by_centre, by_gaussian, np.zeros(shape))
+        nothing = np.zeros((0, 0))
+        return ActiveProfiles(
+            value @ geometry.strength, nothing, nothing, nothing, lines, by_tail, by_step, by_loss, bare
+        )
+
+    def areas(self, point: Point) -> np.ndarray:
+        """Of each component, shape (components,)."""
+        assert isinstance(point.geometry, ActiveGeometry)
+        return point.geometry.strength @ point.linear[: len(self.columns)]
+
+    def area_slopes(self, point: Point) -> np.ndarray:
+        """Derivatives of the areas by all parameters, nonlinear ones first, shape (components, P)."""
+        assert isinstance(point.geometry, ActiveGeometry)
+        count, lines = self.expected.size, len(self.components)
+        found = np.zeros((lines, count + point.linear.size))
+        found[:, count : count + len(self.columns)] = point.geometry.strength
+        which = np.arange(lines)
+        found[which, self.first_of_ties + which] = np.where(self.is_tied, self.areas(point), 0.0)
+        return found
+
+    def _lines(self, window: _Window, geometry: LineGeometry) -> list[np.ndarray]:
+        """Value and derivatives by centre and width, both lines of a doublet together."""
+        members = window.members
+        centre, gaussian = geometry.centre[members], geometry.gaussian[members]
+        lorentzian = geometry.lorentzian[members]
+        levels = [self._level[number] for number in members]
+        ratio = np.array([level.ratio for level in levels])
+        apart = np.array([level.splitting_ev for level in levels])
+        strong = pseudo_voigt(window.energy, centre, gaussian, lorentzian)
+        parts = [strong.value, strong.by_centre, strong.by_gaussian]
+        split = np.flatnonzero(ratio > 0)
+        if split.size:
+            weak = pseudo_voigt(window.energy, (centre + apart)[split], gaussian[split], lorentzian[split])
+            for part, other in zip(parts, (weak.value, weak.by_centre, weak.by_gaussian)):
+                part[:, split] += ratio[split] * other
+        return [part / (1.0 + ratio) for part in parts]
+
+
+def window_background(
+    window: _Window, lines: np.ndarray, geometry: ActiveGeometry, number: int
+) -> np.ndarray:
+    """Step and loss behind lines, shape of `lines`."""
+    return geometry.step[number] * (window.step @ lines) + geometry.loss[number] * (window.loss @ lines)
+
+
+class ActiveFit(SeparableFit):
+    """A fit to which what is known beforehand is added as further observations."""
+
+    model: ActiveModel
+
+    def __init__(self, model: ActiveModel, observed: np.ndarray, sigma: np.ndarray):
+        super().__init__(
+            model,
+            observed,
+            sigma,
+            allowed=np.ones(len(model.columns), dtype=bool),
+            decisive=np.ones(model.expected.size, dtype=bool),
+            tolerance=model.options.tolerance,
+            max_iterations=model.options.max_iterations,
+        )
+        self.prior = 1.0 / model.expected_sigma**2
+
+    def evaluate(self, parameters: np.ndarray, passive: np.ndarray | None = None) -> Point:
+        """Chi squared of counts and of what was expected."""
+        point = super().evaluate(parameters, passive)
+        off = parameters - self.model.expected
+        return replace(point, chi2=point.chi2 + float(off @ (self.prior * off)))
+
+    def jacobian(self, point: Point) -> np.ndarray:
+        """Of lines with their backgrounds, ties, tails and backgrounds."""
+        profiles, model = point.profiles, self.model
+        assert isinstance(profiles, ActiveProfiles)
+        areas = model.areas(point)
+        found = pattern_jacobian(point.geometry, profiles.lines, areas)
+        ties = slice(model.first_of_ties, model.first_of_regions)
+        found[:, ties] = profiles.lines.value * np.where(model.is_tied, areas, 0.0)
+        regions, first = len(model.windows), model.first_of_regions
+        for number, window in enumerate(model.windows):
+            area = areas[window.members]
+            for kind, by in enumerate((profiles.by_tail, profiles.by_step, profiles.by_loss)):
+                column = by[window.points][:, window.members] @ area
+                found[window.points, first + kind * regions + number] = column
+        return found * self.weight[:, None]
+
+    def normal_matrix(self, point: Point) -> tuple[np.ndarray, np.ndarray]:
+        """Normal equations with the prior."""
+        normal, gradient = super().normal_matrix(point)
+        which = np.arange(self.prior.size)
+        normal[which, which] += self.prior
+        return normal, gradient - self.prior * (point.parameters - self.model.expected)
