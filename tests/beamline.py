@@ -35,7 +35,8 @@ def free_ports(count: int) -> list[int]:
     BEAM_PORT,
     LABORATORY_PORT,
     VESSEL_PORT,
-) = free_ports(7)
+    VACUUM_PORT,
+) = free_ports(8)
 
 
 @dataclass
@@ -84,8 +85,15 @@ class Beamline:
         return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-RAMAN, EX_SITU = "\n# Raman: ", "\n# Ex situ: "
-"""Begin the last parts of both files: spectrometer; transfer vessel and laboratory."""
+PARTS = {"raman": "\n# Raman: ", "vacuum": "\n# Vacuum: ", "ex_situ": "\n# Ex situ: "}
+"""Begin the last parts of both files: spectrometer; chamber; transfer vessel and laboratory."""
+
+IN_CHAMBER = (
+    ', "CH3", "CH4"',
+    'CH3 = "C1"\nCH4 = "D1"\n',
+    'C1 = "graphite-polymer-li"\nD1 = "lfp-polymer-li"\n',
+)
+"""What belongs to the chamber besides: channels and cells."""
 
 
 def start_beamline(
@@ -94,20 +102,20 @@ def start_beamline(
     rate: float = 1000.0,
     cell_model: str | None = None,
     raman: bool = False,
+    vacuum: bool = False,
     ex_situ: bool = False,
 ) -> Beamline:
-    """Start world, cycler, beam and diffractometer; if asked, spectrometer, vessel and laboratory."""
+    """Start world, cycler, beam and diffractometer; if asked, what else there is."""
+    wanted = {"raman": raman, "vacuum": vacuum, "ex_situ": ex_situ}
     prefix = f"T{next(_numbers)}:"
     for name in ("simulated.toml", "simulation.toml"):
         text = (EXAMPLES / "config" / name).read_text()
-        assert (text.count(RAMAN), text.count(EX_SITU)) == (1, 1), name
-        always, optional = text.split(RAMAN)
-        for_raman, for_ex_situ = optional.split(EX_SITU)
-        text = always + (RAMAN + for_raman if raman else "") + (EX_SITU + for_ex_situ if ex_situ else "")
+        text = "".join(_parts(text, wanted))
         text = text.replace("SIM:", prefix)
         text = text.replace("15064", str(CYCLER_PORT)).replace("15065", str(DIFFRACTOMETER_PORT))
         text = text.replace("15066", str(REPEATER_PORT)).replace("15067", str(BEAM_PORT))
         text = text.replace("15068", str(LABORATORY_PORT)).replace("15069", str(VESSEL_PORT))
+        text = text.replace("15070", str(VACUUM_PORT))
         text = text.replace("8410", str(CATALOG_PORT)).replace(
             "intercalate-simulated", f"test-{CATALOG_PORT}"
         )
@@ -116,6 +124,20 @@ def start_beamline(
     config = Config.from_file(folder / "simulated.toml")
     start_simulation(config, settings=folder / "simulation.toml", rate=rate, cell_model=cell_model)
     return Beamline(folder, config)
+
+
+def _parts(text: str, wanted: dict[str, bool]) -> list[str]:
+    """What a file always has, and the parts that are wanted."""
+    for start in PARTS.values():
+        assert text.count(start) == 1, start
+    found = []
+    for name, start in reversed(PARTS.items()):
+        text, part = text.split(start)
+        found += [start + part] if wanted[name] else []
+    if not wanted["vacuum"]:
+        for words in IN_CHAMBER:
+            text = text.replace(words, "")
+    return [text, *reversed(found)]
 
 
 __all__ = ["BEAM_PORT", "CATALOG_PORT", "Beamline", "free_ports", "start_beamline"]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from intercalate_sims.iocs.sources import LaserPVs
     from intercalate_sims.iocs.transfer_vessel import SimulatedTransferVessel
     from intercalate_sims.probes.raman_station import HiddenRaman
-    from intercalate_sims.sources import LaserBeam
+    from intercalate_sims.sources import SteadyBeam
     from intercalate_sims.world import World
 
 
@@ -90,7 +90,7 @@ def hidden_raman(settings: SimulationSettings) -> "HiddenRaman":
     return HiddenRaman.draw(settings.seed, tuple(settings.holders))
 
 
-def make_laser(settings: SimulationSettings) -> "dict[str, LaserBeam]":
+def make_laser(settings: SimulationSettings) -> "dict[str, SteadyBeam]":
     """The laser of the spectrometer, if there is one, by the name of its instrument."""
     from intercalate_sims.sources import LaserBeam
 
@@ -124,6 +124,7 @@ def make_changer(named: Mapping[str, HolderSettings], hidden: Hidden) -> Changer
 
 def make_world(settings: SimulationSettings, layout: Layout) -> "World":
     """The world, going on from its saved state if there is one."""
+    from intercalate_sims.vacuum import make_vacuum_sources
     from intercalate_sims.world import World
 
     hidden = hidden_of(settings)
@@ -134,7 +135,7 @@ def make_world(settings: SimulationSettings, layout: Layout) -> "World":
         dt_s=settings.dt_s,
         state_path=layout.state,
         beam=make_beam(settings),
-        other_beams={**make_tube(settings), **make_laser(settings)},
+        other_beams={**make_tube(settings), **make_laser(settings), **make_vacuum_sources(settings)},
         vessel=make_vessel(settings),
         active_mass={name: hidden.cell(name).active_mass for name in settings.cells},
         hosts={name: hidden.cell(name).host for name in settings.hosts},

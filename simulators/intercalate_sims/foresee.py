@@ -21,7 +21,13 @@ from intercalate_sims.cell import make_cell
 from intercalate_sims.cell.parameters import CELLS
 from intercalate_sims.channel import SimulatedChannel
 
-_MODELS = {("NMC811", "graphite"): "nmc811-graphite", ("graphite", "Li"): "graphite-li"}
+_MODELS = {
+    ("NMC811", "graphite", False): "nmc811-graphite",
+    ("graphite", "Li", False): "graphite-li",
+    ("graphite", "Li", True): "graphite-polymer-li",
+    ("LFP", "Li", True): "lfp-polymer-li",
+}
+"""By both materials, and whether the electrolyte is a polymer."""
 T0_UNIX_S = 0.0
 PROGRAM = "foreseen"
 
@@ -30,7 +36,8 @@ def model_of(cell: Cell) -> str | None:
     """Name of the model of a cell's chemistry; None where there is none, or nobody said its capacity."""
     if cell.capacity_mAh is None:
         return None
-    return _MODELS.get((cell.positive.material, cell.negative.material))
+    is_polymer = cell.electrolyte is not None and cell.electrolyte.kind == "polymer"
+    return _MODELS.get((cell.positive.material, cell.negative.material, is_polymer))
 
 
 def once(program: BoundProgram) -> BoundProgram:

@@ -201,5 +201,21 @@ def transfer_vessel(folder: Path) -> None:
     asyncio.run(run())
 
 
+@main.command("vacuum")
+@FOLDER
+def vacuum(folder: Path) -> None:
+    """The vacuum chamber, and the instruments in it."""
+    from intercalate.cycler_server.soft_ioc import serve
+    from intercalate_sims.assembly import Layout
+    from intercalate_sims.vacuum import make_vacuum
+
+    async def run() -> None:
+        parts = make_vacuum(Layout(folder).read_settings(), folder)
+        pvdb = {name: pv for part in parts for name, pv in part.pvdb.items()}
+        await serve(pvdb, [task for part in parts for task in part.tasks()])
+
+    asyncio.run(run())
+
+
 if __name__ == "__main__":
     main()

@@ -16,11 +16,17 @@ from intercalate_sims.vessel import IN_VESSEL
 STANDARDS = ("LaB6", "Si", "empty", "fluorescence")
 """What a holder may hold besides a cell."""
 
+VACUUM_STANDARDS = ("Au", "Ag", "empty")
+"""What a holder in the vacuum chamber may hold besides a cell."""
+
 LABORATORY = "laboratory_xrd"
 """Name of the instrument to which cells are carried."""
 
 RAMAN = "raman"
 """Name of the spectrometer."""
+
+XPS = "xps"
+"""Name of the photoelectron spectrometer."""
 
 
 class SettingsError(ProblemsError):
@@ -150,6 +156,36 @@ class RamanServer(_Section):
     beside_mm: tuple[float, float]
 
 
+class FaceHolder(HolderSettings):
+    """A holder in the vacuum chamber, and which electrode a cell in it turns to the instruments."""
+
+    face: Literal["positive", "negative"] = "negative"
+
+
+class XpsServer(_Section):
+    """The photoelectron spectrometer, with what its users are told."""
+
+    prefix: Prefix
+    source_prefix: Prefix
+    clock_offset_s: float
+    clock_drift_ppm: float
+    energy_kev: Positive
+    power_w: Positive
+    photons_per_s_w: Positive
+    photons_per_count: Positive
+    spot_um: Positive
+    points: Annotated[int, Field(ge=64)]
+
+
+class VacuumServer(_Section):
+    """The vacuum chamber with its stage, and the instruments in it."""
+
+    prefix: Prefix
+    port: Port
+    holders: Annotated[dict[str, FaceHolder], Field(min_length=1)]
+    xps: XpsServer | None = None
+
+
 class VesselServer(_Section):
     """The transfer vessel, and the glovebox as it is found."""
 
@@ -161,7 +197,7 @@ class VesselServer(_Section):
 
 
 class SimulationSettings(_Section):
-    """All of it; without a laboratory and a vessel no cell is carried away, and `raman` is optional too."""
+    """All of it; without laboratory and vessel no cell is carried away, `raman` and `vacuum` are optional."""
 
     rate: Annotated[float, Field(gt=0, le=1e6)]
     dt_s: Annotated[float, Field(gt=0, le=10)]
@@ -175,6 +211,7 @@ class SimulationSettings(_Section):
     laboratory_xrd: LaboratoryServer | None = None
     transfer_vessel: VesselServer | None = None
     raman: RamanServer | None = None
+    vacuum: VacuumServer | None = None
     hosts: dict[str, Host] = {}
     """Cells that have another graphite in them than the real one. Nobody is told."""
     beam_effect: BeamEffectSettings | None = None
@@ -188,6 +225,12 @@ class SimulationSettings(_Section):
         for name, holder in self.holders.items():
             if holder.content not in known:
                 raise ValueError(f"holder {name} holds {holder.content!r}; known are {', '.join(known)}")
+        known = (*self.cells, *VACUUM_STANDARDS)
+        for name, holder in ({} if self.vacuum is None else self.vacuum.holders).items():
+            if holder.content not in known:
+                raise ValueError(
+                    f"vacuum.holders.{name} holds {holder.content!r}; known are {', '.join(known)}"
+                )
         for name in self.hosts:
             if self.cells.get(name) not in REDUCED:
                 able = [cell for cell, model in self.cells.items() if model in REDUCED]
@@ -245,6 +288,7 @@ class SimulationSettings(_Section):
         for name, server in (
             ("laboratory_xrd", self.laboratory_xrd),
             ("transfer_vessel", self.transfer_vessel),
+            ("vacuum", self.vacuum),
         ):
             if server is not None:
                 found.append(_process(name, [*run, name, *where], server_environment(server.port)))

@@ -159,6 +159,8 @@ class Cell(_Model):
         Of each window in the beam.
     optical_window
         The electrode whose face light meets, where there is such a window.
+    exposed_face
+        What an instrument in a vacuum meets: the face of an electrode, or a cut through all layers.
     one_c_current_mA, one_c_basis
         Current called 1C, and in words what it was computed from; neither without the other.
     min_voltage_V, max_voltage_V
@@ -186,6 +188,7 @@ class Cell(_Model):
     window_material: Text | None = None
     window_thickness_um: Positive | None = None
     optical_window: Literal["positive", "negative"] | None = None
+    exposed_face: Literal["positive", "negative", "section"] | None = None
     stack_pressure_kPa: Annotated[float, Field(ge=0)] | None = None
     one_c_current_mA: Positive | None = None
     one_c_basis: Text | None = None

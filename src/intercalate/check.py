@@ -153,7 +153,8 @@ def _amounts(task: MeasurementTask, one: Checked, config: Config) -> Iterator[st
     if scale.needs_formula and not formula:
         yield "  their dose is not known: give the formula of the working electrode in the cell's file"
         return
-    frame = frame_dose(task, formula, section)
+    # Regions are taken at the same spot.
+    frame = frame_dose(task, formula, section) * max(1, len(task.regions))
     spots = len(task.spots_mm)
     room = task.budget(scale) // frame
     if task.at_budget == "next_spot" and room < count:
@@ -165,7 +166,8 @@ def _amounts(task: MeasurementTask, one: Checked, config: Config) -> Iterator[st
         words = f"each of {spots} spots" if spots > 1 else "the spot"
     within = f" in {formula}" if scale.needs_formula else ""
     got = f"{scale.shown(per_spot * frame)} {scale.name}{within}"
-    yield f"  {scale.shown(frame)} {scale.name} each with all the beam there should be; {words} gets {got}"
+    each = "each visit" if task.regions else "each"
+    yield f"  {scale.shown(frame)} {scale.name} {each} with all the beam there should be; {words} gets {got}"
     possible = room * spots
     if possible < count:
         said = f"{scale.shown(task.budget(scale))} {scale.name}"

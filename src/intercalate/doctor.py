@@ -98,6 +98,16 @@ def _instruments(config: Config) -> Iterator[Finding]:
             "laser monitors": f"{config.raman.monitors.prefix}I0",
             "laser shutter": f"{config.raman.shutter.prefix}Shutter",
         }
+    if config.vacuum is not None:
+        probes["chamber"] = f"{config.vacuum.chamber.prefix}Pressure"
+        probes["chamber stage"] = f"{config.vacuum.changer.prefix}StageX.RBV"
+    if config.xps is not None:
+        probes |= {
+            "analyser": f"{config.xps.analyser.prefix}cam1:Acquire",
+            "X-ray source": f"{config.xps.source.prefix}Interlock",
+            "X-ray monitors": f"{config.xps.monitors.prefix}I0",
+            "X-ray shutter": f"{config.xps.shutter.prefix}Shutter",
+        }
     pvs = {name: epics.PV(pv, connection_timeout=timeout_s) for name, pv in probes.items()}
     for name, pv in pvs.items():
         value = pv.get(timeout=timeout_s, as_string=True) if pv.wait_for_connection(timeout_s) else None

@@ -288,6 +288,14 @@ class AnalyserSection(Section):
     ----------
     points
         Most energies of a spectrum; a frame is as long, and zero behind the end of its region.
+    transmission_exponent
+        The transmission goes as (pass energy / kinetic energy) to this power, on top of the pass energy.
+    width_per_pass, source_width_ev
+        Gaussian full width at half maximum of the analyser per pass energy, and of the source.
+    dead_time_s
+        Of the counter, after each count.
+    emission_angle_deg
+        Between the analyser and the normal of the surface.
     regions
         By the names under which measurements know them.
     """
@@ -297,6 +305,11 @@ class AnalyserSection(Section):
     readout_s: Annotated[float, Field(ge=0)]
     saturation_counts: Positive
     points: Annotated[int, Field(ge=64)]
+    transmission_exponent: Annotated[float, Field(ge=-2, le=2)]
+    width_per_pass: Positive
+    source_width_ev: Positive
+    dead_time_s: Annotated[float, Field(ge=0)]
+    emission_angle_deg: Annotated[float, Field(ge=0, le=80)]
     regions: Annotated[dict[str, RegionSection], Field(min_length=1)]
 
     @property

@@ -144,6 +144,7 @@ class _Maker:
             section.chamber.prefix,
             name="chamber",
             highest_mbar=section.chamber.highest_mbar,
+            vapour_limit_mbar=section.chamber.vapour_limit_mbar,
             rate=self._rate,
         )
         return chamber, _changer(section.changer, "chamber_changer")

@@ -5,7 +5,7 @@ from typing import Any
 from intercalate_sims.cell.interface import CellModel
 
 PYBAMM_SPECS = ("pybamm:Chen2020",)
-REDUCED = ("nmc811-graphite", "graphite-li")
+REDUCED = ("nmc811-graphite", "graphite-li", "lfp-polymer-li", "graphite-polymer-li")
 """Cells of the reduced model."""
 REPLAY = "replay:"
 """Before the path of a cycler's file, which is then played back."""
@@ -31,7 +31,7 @@ def make_cell(
     seed: int = 0,
     dt_s: float = 2.0,
     area_cm2: float | None = None,
-    temperature_c: float = 25.0,
+    temperature_c: float | None = None,
     **options: Any,
 ) -> CellModel:
     """Make a cell.
@@ -47,7 +47,7 @@ def make_cell(
     area_cm2
         Electrode area; by default that of a disc of 14 mm, 1.539 cm2.
     temperature_c
-        Of the surroundings.
+        Of the surroundings; by default that at which such a cell is kept, 25 degC for most.
     **options
         Of the model: `initial_soc` (None: as assembled) of all, `slices`, `side_reactions` and `host` of
         the reduced ones.
@@ -65,8 +65,9 @@ def make_cell(
         "seed": seed,
         "dt_s": dt_s,
         "area_cm2": area_cm2,
-        "temperature_c": temperature_c,
     }
+    if temperature_c is not None:
+        common["temperature_c"] = temperature_c
     if spec in REDUCED:
         from intercalate_sims.cell.intercalation import IntercalationCell
         from intercalate_sims.cell.parameters import CELLS

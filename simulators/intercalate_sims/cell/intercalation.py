@@ -100,13 +100,14 @@ class IntercalationCell:
         seed: int = 0,
         dt_s: float = 2.0,
         area_cm2: float | None = None,
-        temperature_c: float = 25.0,
+        temperature_c: float | None = None,
         initial_soc: float | None = None,
         slices: int = 8,
         side_reactions: bool = True,
         host: Host = Host.STAGED,
     ):
         area_cm2 = parameters.area_cm2 if area_cm2 is None else area_cm2
+        temperature_c = parameters.temperature_c if temperature_c is None else temperature_c
         _check_range("dt_s", dt_s, 0.1, 10.0)
         _check_range("area_cm2", area_cm2, 1e-3, 1e5)
         _check_range("temperature_c", temperature_c, -60.0, 90.0)
@@ -274,10 +275,19 @@ class IntercalationCell:
             time_s=self._steps * self.dt_s,
             temperature_c=float(self._total[kernel.TEMPERATURE_K]) - ZERO_CELSIUS_K,
             positive=_electrode_state(self.parameters.positive, self._pos, self._spread_pos, self.host),
-            negative=_electrode_state(self.parameters.negative, self._neg, self._spread_neg, self.host),
+            negative=(
+                self._foil_state(self.parameters.negative)
+                if isinstance(self.parameters.negative, LithiumFoil)
+                else _electrode_state(self.parameters.negative, self._neg, self._spread_neg, self.host)
+            ),
             plated_li_ah=inventory["plated"],
             sei_charge_ah=inventory["sei"],
         )
+
+    def _foil_state(self, foil: LithiumFoil) -> ElectrodeState:
+        """Of a foil, as thick as the lithium that is left of it, or was laid on it."""
+        thickness_um = float(self._total[kernel.FOIL_CHARGE]) / LITHIUM_CHARGE_C_M3 * 1e6
+        return ElectrodeState(foil.material, (), (), thickness_um, 0.0)
 
     def impedance(self, frequency_hz: np.ndarray) -> np.ndarray:
         """Impedance now in ohm, complex, shape (n,); see `intercalate_sims.cell.impedance`."""
@@ -438,11 +448,11 @@ def _electrode_vector(
 
 
 def _electrode_state(
-    electrode: PorousElectrode | LithiumFoil, state: np.ndarray, scatter: np.ndarray, host: Host
+    electrode: PorousElectrode, state: np.ndarray, scatter: np.ndarray, host: Host
 ) -> ElectrodeState:
     """What a probe finds; x of an emptied or filled host is clipped to 0..1."""
-    if isinstance(electrode, LithiumFoil):
-        return ElectrodeState(electrode.material, (), (), electrode.thickness_m * 1e6, 0.0)
+    particle_area = 3.0 * electrode.active_fraction / electrode.particle_radius_m * electrode.thickness_m
+    film = state[:, kernel.SEI] * len(state) / particle_area
     x = np.clip(state[:, kernel.X], 0.0, 1.0)
     within = 1.5 * np.sum(state[:, kernel.MODE :] ** 2, axis=1)
     between = (2.0 * scatter) ** 2 * x * (1.0 - x)
@@ -453,4 +463,5 @@ def _electrode_state(
         thickness_um=electrode.thickness_m * 1e6,
         active_loading_mg_cm2=electrode.active_loading_mg_cm2,
         host=str(host),
+        film_c_m2=tuple(film.tolist()),
     )

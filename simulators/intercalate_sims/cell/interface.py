@@ -52,11 +52,13 @@ class ElectrodeState:
     li_spread
         Standard deviation of x over the particles and their depth, for each slice.
     thickness_um
-        Of the coating.
+        Of the coating, or of the metal that there is.
     active_loading_mg_cm2
         Mass of active material per electrode area.
     host
         How it takes up lithium; see `hosts.Host`.
+    film_c_m2
+        Charge of the film on the particles of each slice, per area of particle; empty where there is none.
     """
 
     material: str
@@ -65,6 +67,7 @@ class ElectrodeState:
     thickness_um: float
     active_loading_mg_cm2: float
     host: str = "staged"
+    film_c_m2: tuple[float, ...] = ()
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Self:

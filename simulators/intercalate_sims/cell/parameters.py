@@ -4,7 +4,8 @@ A chemistry is an entry of `CELLS`, never a class of its own. Lengths are SI (m)
 fractions x of the host's sites. Activation energies act relative to 25 C.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from intercalate_sims.cell.ocv import SitePotential, TanhPotential
 
@@ -141,6 +142,8 @@ class CellParameters:
         Of the whole cell, per electrode area.
     heterogeneity
         Relative scatter of the loading over the slices, and of x between neighbouring particles.
+    temperature_c
+        At which it is kept where nobody says otherwise.
     """
 
     name: str
@@ -160,6 +163,7 @@ class CellParameters:
     heat_loss_w_m2_k: float
     source: str
     heterogeneity: float = 0.01
+    temperature_c: float = 25.0
 
 
 NMC811_CHEN2020 = TanhPotential(
@@ -195,6 +199,24 @@ LIPF6_NYMAN2008 = Electrolyte(
 
 The activation energy is a common value for carbonate electrolytes, not from that paper.
 """
+
+PEO_LITFSI = Electrolyte(
+    conductivity=(0.0102, -0.0070, 0.0006),
+    diffusivity=(1.6e-12, 0.0, 0.0),
+    transference_number=0.2,
+    activation_j_mol=60_000.0,
+)
+"""LiTFSI in poly(ethylene oxide), amorphous, 1 mol/L: about 2.5e-2 S/m and 1e-11 m2/s at 50 degC, as usual
+for block copolymers; an illustration, not from one paper. Plain PEO crystallises below 60 degC and is worse.
+"""
+
+LFP_PRADA2013 = TanhPotential(
+    constant_v=3.4077,
+    slope_v=-0.020269,
+    exponentials=((0.5, -150.0), (-0.9 * math.exp(-30.0), 30.0)),
+    tanhs=(),
+)
+"""Afshar et al. 2017, as in PyBaMM's set Prada2013."""
 
 DISC_14_MM_CM2 = 1.539
 
@@ -292,4 +314,66 @@ GRAPHITE_LITHIUM = CellParameters(
     ),
 )
 
-CELLS: dict[str, CellParameters] = {p.name: p for p in (NMC811_GRAPHITE, GRAPHITE_LITHIUM)}
+LITHIUM_50_UM = LithiumFoil(
+    exchange_current_a_m2=5.0, thickness_m=50.0e-6, reaction_activation_j_mol=50_000.0
+)
+"""On a polymer; its exchange current is of the order that is measured there at 25 degC."""
+
+LFP_POLYMER_LITHIUM = CellParameters(
+    name="lfp-polymer-li",
+    positive=PorousElectrode(
+        material="LFP",
+        potential=LFP_PRADA2013,
+        thickness_m=45.0e-6,
+        porosity=0.40,
+        active_fraction=0.45,
+        sites_mol_m3=22_806.0,
+        site_mass_g_mol=157.76,
+        particle_radius_m=1.0e-7,
+        diffusivity_m2_s=5.9e-18,
+        conductivity_s_m=0.34,
+        reaction_current_a_m2=2.0e-2,
+        reaction_activation_j_mol=30_000.0,
+        diffusion_activation_j_mol=35_000.0,
+    ),
+    negative=LITHIUM_50_UM,
+    electrolyte=PEO_LITFSI,
+    separator_thickness_m=30.0e-6,
+    separator_porosity=1.0,
+    contact_resistance_ohm_m2=5.0e-4,
+    positive_x_fresh=0.98,
+    negative_x_fresh=0.0,
+    positive_x_window=(0.98, 0.02),
+    negative_x_window=(0.0, 0.0),
+    nominal_capacity_ah_m2=11.8,
+    area_cm2=DISC_14_MM_CM2,
+    heat_capacity_j_m2_k=8_000.0,
+    heat_loss_w_m2_k=52.0,
+    temperature_c=50.0,
+    source=(
+        "Potential, sites and diffusivity of LFP: Prada et al., J. Electrochem. Soc. 160 (2013) A616, as in "
+        "PyBaMM's set Prada2013, with particles of 100 nm. Pores are full of polymer. Coating (1.2 mAh/cm2), "
+        "kinetics and foil are typical values."
+    ),
+)
+
+GRAPHITE_POLYMER_LITHIUM = replace(
+    GRAPHITE_LITHIUM,
+    name="graphite-polymer-li",
+    positive=replace(GRAPHITE_LITHIUM.positive, thickness_m=30.0e-6),
+    negative=LITHIUM_50_UM,
+    electrolyte=PEO_LITFSI,
+    separator_thickness_m=30.0e-6,
+    separator_porosity=1.0,
+    contact_resistance_ohm_m2=5.0e-4,
+    nominal_capacity_ah_m2=15.0,
+    temperature_c=50.0,
+    source=(
+        f"{GRAPHITE_LITHIUM.source} Half the coating, in a polymer that fills its pores, against a foil of "
+        "50 um."
+    ),
+)
+
+CELLS: dict[str, CellParameters] = {
+    p.name: p for p in (NMC811_GRAPHITE, GRAPHITE_LITHIUM, LFP_POLYMER_LITHIUM, GRAPHITE_POLYMER_LITHIUM)
+}

@@ -77,7 +77,7 @@ class ChamberPVs(PVGroup):
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         """What must run beside the PVs."""
-        return [self._live()]
+        return [self._link.run(), self._live()]
 
     async def _live(self) -> None:
         is_safe = True

@@ -269,7 +269,7 @@ class FrameInstrument:
             message, state = "", "Idle"
         except asyncio.CancelledError:
             message, state = "acquisition stopped", "Idle"
-        except (ConnectionError, RuntimeError, OSError) as error:
+        except (ConnectionError, RuntimeError, OSError, ValueError) as error:
             message, state = str(error), "Error"
         await self.camera.show(StatusMessage_RBV=message, DetectorState_RBV=state, Acquire="Done")
         return "Done"

@@ -11,7 +11,7 @@ from typing import Any
 from caproto import ChannelType
 from caproto.server import PVGroup, pvproperty
 
-from intercalate_sims.probes.monitors import MonitorCounts
+from intercalate_sims.probes.monitors import MonitorCounts, SteadyCounts
 
 log = logging.getLogger(__name__)
 
@@ -85,3 +85,11 @@ class MonitorPVs(CounterPVs):
         """Show the counts."""
         await self.i0.write(counts.i0, verify_value=False)
         await self.it.write(counts.it, verify_value=False)
+
+
+class SteadyMonitorPVs(CounterPVs):
+    """I0 of a steady source."""
+
+    async def publish(self, counts: SteadyCounts) -> None:
+        """Show the counts."""
+        await self.i0.write(counts.i0, verify_value=False)

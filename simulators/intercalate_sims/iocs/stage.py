@@ -6,7 +6,7 @@
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from caproto.server import PVGroup, SubGroup, pvproperty
@@ -114,6 +114,10 @@ class StagePVs(PVGroup):
     def set_rate(self, rate: float) -> None:
         """Cell seconds per wall second."""
         self.x.rate = self.y.rate = rate
+
+    def tasks(self) -> list[Coroutine[Any, Any, None]]:
+        """What must run beside the PVs."""
+        return []
 
     @property
     def position_mm(self) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Monitors: ion chambers on either side of the sample, and the photodiodes of a laser."""
+"""Monitors: ion chambers on either side of the sample, photodiodes of a laser, and what counts particles."""
 
 from dataclasses import dataclass
 
@@ -55,3 +55,20 @@ def count_laser(
         float(generator.poisson(i0 * scatter[0] + dark)),
         float(generator.poisson(reflected * scatter[1] + dark)),
     )
+
+
+STEADY_DARK_PER_S = 5.0
+
+
+@dataclass(frozen=True)
+class SteadyCounts:
+    """What the monitor of a steady source counted in one exposure."""
+
+    i0: float
+
+
+def count_steady(
+    particles: float, per_count: float, exposure_s: float, generator: np.random.Generator
+) -> SteadyCounts:
+    """Draw the counts of an exposure with so many particles at the sample."""
+    return SteadyCounts(float(generator.poisson(particles / per_count + STEADY_DARK_PER_S * exposure_s)))

@@ -24,6 +24,8 @@ class Chamber(Device):
     ----------
     highest_mbar
         Above, nothing is measured.
+    vapour_limit_mbar
+        Most that a sample may give off.
     rate
         Gives cell seconds per wall second, by which a timeout is reckoned; 1 at a beamline.
     """
@@ -33,10 +35,18 @@ class Chamber(Device):
     temperature_c = Cpt(EpicsSignalWithRBV, "Temperature", auto_monitor=True, kind=Kind.normal)
 
     def __init__(
-        self, prefix: str, *, name: str, highest_mbar: float, rate: Any = lambda: 1.0, **kwargs: Any
+        self,
+        prefix: str,
+        *,
+        name: str,
+        highest_mbar: float,
+        vapour_limit_mbar: float,
+        rate: Any = lambda: 1.0,
+        **kwargs: Any,
     ):
         super().__init__(prefix, name=name, **kwargs)
         self.highest_mbar = highest_mbar
+        self.vapour_limit_mbar = vapour_limit_mbar
         self._rate = rate
 
     def unavailable(self) -> str:

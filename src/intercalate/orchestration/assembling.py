@@ -20,6 +20,7 @@ from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.measuring import Measuring, OpenDetector
 from intercalate.orchestration.metadata import experiment_metadata
 from intercalate.orchestration.occasions import Occasions, check_when
+from intercalate.orchestration.sample_check import problems_of_sample
 from intercalate.orchestration.sample_position import stage_target
 from intercalate.orchestration.shots import problems_of_shots, shots_of
 from intercalate.orchestration.taking_up import interrupted_rest, program_id_for
@@ -28,7 +29,6 @@ from intercalate.orchestration.visiting import Visitor
 from intercalate.orchestration.waiting import in_thread
 from intercalate.problems import Problem
 from intercalate.protocol import Protocol
-from intercalate.techniques import table
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class Experimenting:
         )
         for one in task.measurements:
             check_when(one.when, program, source=f"{one.name}.when of {task.label}")
-        self._check_window(task, cell)
+        self._check_sample(task, cell)
         self._check_shots(task)
         measurements = [
             self._measurement(one, cycler, protocol, cell, task.place) for one in task.measurements
@@ -159,18 +159,12 @@ class Experimenting:
         """
         return (yield from cycle_cells(self._cells, before=self._before, after=self._after))
 
-    def _check_window(self, task: CellTask, cell: Cell) -> None:
-        """Refuse light where no window lets it in."""
+    def _check_sample(self, task: CellTask, cell: Cell) -> None:
+        """Refuse light where no window lets it in, and a vacuum that the cell would spoil."""
         problems = [
-            Problem(
-                f"measurements[{number}].instrument",
-                one.instrument,
-                f"the cell {cell.name} has no optical window",
-                "say in the cell's file which electrode light meets: optical_window",
-            )
+            problem.under(f"measurements[{number}].instrument")
             for number, one in enumerate(task.measurements)
-            if table().techniques[self._stations[one.instrument].technique].window == "optical"
-            and cell.optical_window is None
+            for problem in problems_of_sample(self._stations[one.instrument], cell)
         ]
         if problems:
             raise TasksError(f"cell {task.label}", problems)

@@ -1,0 +1,137 @@
+"""The photoelectron spectrometer: what one exposure leaves on its detector and in its monitors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from intercalate_sims.noise import keyed_generator
+from intercalate_sims.probes.faces import HiddenFace, face_of
+from intercalate_sims.probes.monitors import SteadyCounts, count_steady
+from intercalate_sims.probes.shot import Shot
+from intercalate_sims.probes.xps import Analyser, HiddenXps, Region, spectrum
+from intercalate_sims.probes.xps_samples import Layer
+
+REFERENCES = {"Au": "Au", "Ag": "Ag"}
+"""Clean metals on the stage, by what a holder holds."""
+
+PARTS = 3
+"""Of an exposure in which a face changes: as many states of it are looked at."""
+
+
+@dataclass(frozen=True)
+class XpsOnPaper:
+    """What users are told of the simulated spectrometer.
+
+    Attributes
+    ----------
+    points
+        Most energies of a spectrum.
+    photons_s
+        At the sample with the source as it is found, for which rates are given.
+    photons_per_count
+        Of I0.
+    analyser
+        At the source as it is found.
+    """
+
+    points: int
+    photons_s: float
+    photons_per_count: float
+    analyser: Analyser
+
+
+class XpsStation:
+    """Analyser and monitors in the chamber.
+
+    Parameters
+    ----------
+    faces
+        Which electrode a cell turns to the analyser, by its name.
+    seed
+        Of noise.
+    """
+
+    def __init__(
+        self, paper: XpsOnPaper, hidden: HiddenXps, face: HiddenFace, faces: Mapping[str, str], seed: int
+    ):
+        self._paper = paper
+        self._hidden = hidden
+        self._face = face
+        self._faces = dict(faces)
+        self._seed = seed
+        self.cells = frozenset(faces)
+        self.shape = (1, paper.points)
+
+    def take(self, shot: Shot, stamp: int) -> tuple[np.ndarray, SteadyCounts, dict[str, Any]]:
+        """Spectrum of a region as a frame of one row (uint32), zero behind its end, I0, and what made them.
+
+        Raises
+        ------
+        ValueError
+            If such a region cannot be measured.
+        """
+        region, analyser = self._asked(shot)
+        expected = np.zeros(region.binding_ev().size, dtype=np.uint32)
+        seen = self._seen(shot)
+        for number, (share, stack) in enumerate(seen):
+            part = replace(region, dwell_s=region.dwell_s * share)
+            # Each part of an exposure has noise of its own.
+            key = 8 * round(shot.start_s * 1000) + number
+            expected = expected + spectrum(stack, part, analyser, self._hidden, self._seed, key)
+        frame = np.zeros(self.shape, dtype=np.uint32)
+        frame[0, : expected.size] = expected
+        truth = {
+            "content": shot.in_beam.content,
+            "region": region.name,
+            "stack": [_told(layer) for layer in seen[-1][1]] if seen else [],
+        }
+        return frame, self.count(shot), truth
+
+    def count(self, shot: Shot) -> SteadyCounts:
+        """Counts of I0 in an exposure."""
+        generator = keyed_generator(self._seed, "mesh", round(shot.start_s * 1000))
+        return count_steady(shot.photons, self._paper.photons_per_count, shot.exposure_s, generator)
+
+    def _asked(self, shot: Shot) -> tuple[Region, Analyser]:
+        asked = shot.settings
+        region = Region(
+            str(asked["region"]),
+            asked["start_ev"],
+            asked["stop_ev"],
+            asked["step_ev"],
+            asked["pass_energy_ev"],
+            dwell_s=1.0,
+            sweeps=1,
+        )
+        points = region.binding_ev().size
+        if points > self._paper.points:
+            raise ValueError(
+                f"the region {region.name} has {points} energies; the detector keeps {self._paper.points}"
+            )
+        lit = shot.photons_s / self._paper.photons_s
+        analyser = replace(
+            self._paper.analyser,
+            rate_ev_per_s=self._paper.analyser.rate_ev_per_s * lit,
+            flood_gun=asked["flood_gun"],
+        )
+        return replace(region, dwell_s=shot.exposure_s / points), analyser
+
+    def _seen(self, shot: Shot) -> list[tuple[float, list[Layer]]]:
+        """Shares of the exposure, with the layers that the photons met."""
+        content = shot.in_beam.content
+        if content in REFERENCES:
+            return [(1.0, [Layer(REFERENCES[content])])]
+        if content not in self._faces or not shot.states:
+            return []
+        states = [state for _, state in shot.states]
+        chosen = states[:: max(1, len(states) // PARTS)]
+        side = self._faces[content]
+        return [(1.0 / len(chosen), face_of(getattr(one, side), self._face)) for one in chosen]
+
+
+def _told(layer: Layer) -> dict[str, Any]:
+    """A layer as JSON has it; a substrate has no thickness."""
+    thickness_nm = None if np.isinf(layer.thickness_nm) else layer.thickness_nm
+    return {"shares": dict(layer.shares), "thickness_nm": thickness_nm}

@@ -1,0 +1,30 @@
+"""Whether an instrument can take a cell: by its windows, and by what it gives off in a vacuum."""
+
+from intercalate.cell import Cell
+from intercalate.devices.roles import MeasuresCells
+from intercalate.problems import Problem
+from intercalate.techniques import Sample, table, takes
+
+
+def problems_of_sample(station: MeasuresCells, cell: Cell) -> list[Problem]:
+    """Why an instrument cannot take a cell that is cycled in it."""
+    technique = table().techniques[station.technique]
+    found = []
+    if technique.window == "optical" and cell.optical_window is None:
+        limit = f"the cell {cell.name} has no optical window"
+        fix = "say in the cell's file which electrode light meets: optical_window"
+        found.append(Problem("", station.name, limit, fix))
+    if station.chamber is None:
+        return found
+    sample = Sample(cell, temperature_c=float(station.chamber.temperature_c.get()))
+    limits = {station.technique: station.chamber.vapour_limit_mbar}
+    verdict = takes(station.technique, sample, "in_situ", limits)
+    found += [
+        Problem("", station.name, f"{station.technique} does not take {cell.name}", refusal)
+        for refusal in verdict.refusals
+    ]
+    if cell.exposed_face is None:
+        limit = f"nobody said what of the cell {cell.name} the vacuum meets"
+        fix = "say in the cell's file: exposed_face, the electrode or a section"
+        found.append(Problem("", station.name, limit, fix))
+    return found
