@@ -160,7 +160,7 @@ class _Maker:
             per_count=counting.particles_per_count,
         )
         monitors = self._steady_monitors(prefix, counting, source)
-        detector = self._detector(f"{prefix}analyser_detector", section.analyser)
+        detector = self._detector(f"{prefix}spectrometer", section.analyser)
         return Station(
             name=name,
             technique="xps",

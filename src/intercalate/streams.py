@@ -44,3 +44,8 @@ got in."""
 
 SHIFT_LOG = "shift_log"
 """One event per entry that was made by a plan in its own run."""
+
+OTHERS = frozenset(
+    (CYCLING, EIS, MISSED, MARKERS, VISITS, AVAILABLE, CALIBRATION, PREFLIGHT, TRANSFER, SHIFT_LOG)
+)
+"""All that hold no frames; those of frames have the names of their measurements."""

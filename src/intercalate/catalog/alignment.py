@@ -34,8 +34,23 @@ DOSES = {
     "dose_spot_gy": "Gy",
     "dose_fluence_j_cm2": "J/cm2",
     "dose_spot_j_cm2": "J/cm2",
+    "dose_exposure_e_a2": "1/A2",
+    "dose_spot_e_a2": "1/A2",
 }
 """Of an exposure, and of its spot with all that it had got by then; with units."""
+
+SETTINGS = {
+    "objective_x_um": "um",
+    "objective_y_um": "um",
+    "objective_z_um": "um",
+    "analyser_region": "",
+    "analyser_start_ev": "eV",
+    "analyser_stop_ev": "eV",
+    "analyser_step_ev": "eV",
+    "analyser_pass_energy_ev": "eV",
+    "analyser_flood_gun": "",
+}
+"""How and where a frame was taken, by device and signal, with units."""
 
 DETECTORS = ("diffractometer", "spectrometer")
 """Ends of the names of detectors, behind the prefix that the devices of an instrument have in common."""
@@ -402,10 +417,10 @@ def _monitors(table: Any, detector: str) -> dict[str, Any]:
         for column, (name, units) in doses.items()
         if column in table
     }
-    for axis in ("x_um", "y_um", "z_um"):
-        column = f"{_beside(detector, 'objective')}_{axis}"
+    for name, units in SETTINGS.items():
+        column = _beside(detector, name)
         if column in table:
-            found[f"objective_{axis}"] = ("frame", table[column].to_numpy(float), {"units": "um"})
+            found[name] = ("frame", table[column].to_numpy(float if units else str), {"units": units})
     if unique in table:
         found["frame_id"] = ("frame", table[unique].to_numpy(int))
     if not columns:

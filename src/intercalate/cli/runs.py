@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from intercalate import streams
 from intercalate.cli.base import COUNTED_FROM_THE_END, FOLDER, configuration, main
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def runs(context: click.Context, number: int) -> None:
     click.echo(line.format("run", "when (UTC)", "sample", "plan", "status", "duration", "frames"))
     for row in rows:
         duration = "" if row.duration_s is None else f"{row.duration_s:.0f} s"
-        frames = row.events.get("xrd", row.events.get("primary", ""))
+        frames = sum(count for name, count in row.events.items() if name not in streams.OTHERS) or ""
         when = f"{row.started:%Y-%m-%d %H:%M}"
         words = (row.uid[:8], when, row.sample[:24], row.plan[:18], row.status, duration, str(frames))
         click.echo(line.format(*words))

@@ -19,13 +19,6 @@ Budget = Annotated[float, Field(gt=0)] | Literal["unlimited"]
 SpotMm = tuple[Annotated[float, Field(ge=-20, le=20)], Annotated[float, Field(ge=-20, le=20)]]
 
 
-OTHER_STREAMS = frozenset(
-    value
-    for name, value in vars(streams).items()
-    if name.isupper() and value not in (streams.XRD, streams.RAMAN, streams.XPS, streams.PRIMARY)
-)
-
-
 class TasksError(ProblemsError):
     """The list of cells was refused; `problems` lists everything wrong with it."""
 
@@ -92,7 +85,7 @@ class FramesTask(_Model):
     @field_validator("name")
     @classmethod
     def _check_name(cls, name: str) -> str:
-        if name in OTHER_STREAMS:
+        if name in streams.OTHERS:
             raise ValueError(f"{name!r} is the stream of something else in a run; give it another name")
         return name
 

@@ -54,7 +54,7 @@ class RunProgress:
 
     def __init__(self, update: Any):
         self._update = update
-        self._streams: dict[str, str] = {}
+        self._of_frames: set[str] = set()
         self.frames = 0
         self.records = 0
         self.test_time_s = 0.0
@@ -63,10 +63,11 @@ class RunProgress:
     def __call__(self, name: str, doc: Any) -> None:
         """Take in a document."""
         if name == "descriptor":
-            self._streams[doc["uid"]] = doc["name"]
+            if any("external" in key for key in doc["data_keys"].values()):
+                self._of_frames.add(doc["uid"])
         elif name == "event_page":
             self._see_records(doc)
-        elif name == "event" and self._streams.get(doc["descriptor"]) == "xrd":
+        elif name == "event" and doc["descriptor"] in self._of_frames:
             self.frames += 1
         else:
             return
