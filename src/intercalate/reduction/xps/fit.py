@@ -13,7 +13,7 @@ from intercalate.reduction.xps.counts import RegionSpectrum, XpsError
 from intercalate.reduction.xps.model import ActiveFit, ActiveModel, ActiveProfiles
 from intercalate.reduction.xps.unknown import UnknownLine, unknown_lines
 
-_SEARCH_STEP_EV = 0.2
+_SEARCH_STEP_EV = 0.4
 _PASSES = 3
 """Of a fit: weights from the counts, then twice from the fit before, which is what counts scatter about."""
 
