@@ -79,7 +79,7 @@ class Surface:
     def measure(self, world: int, noise: int) -> Mapping[str, Outcome]:
         """Carbonate, fluoride and organic carbonate in drawn shares."""
         shares = keyed_generator(world, "xps mixture", 0).dirichlet([4.0, 4.0, 2.0])
-        mixture = dict(zip(("Li2CO3", "LiF", "CH3OCO2Li"), shares))
+        mixture: dict[str, float] = dict(zip(("Li2CO3", "LiF", "CH3OCO2Li"), shares.tolist()))
         layer = Layer(mixture)
         spectra = _measured([layer], [O1S, C1S, F1S, LI1S], world, noise)
         fit = fit_regions(spectra, components_of(list(mixture), spectra, tied=True))
@@ -125,7 +125,7 @@ class Lithiated:
     """Oxide, hydroxide and carbonate of lithium told apart by separations, whatever the charge."""
 
     title = "XPS species by separation"
-    classes = ("Li2O", "LiOH", "Li2CO3")
+    classes: Sequence[str] = ("Li2O", "LiOH", "Li2CO3")
 
     def sort(self, number: int) -> tuple[str, str]:
         """A film on an instrument without flood gun."""
