@@ -1,5 +1,6 @@
 """VAMAS files: what is written is what is read, and what cannot be read is said with its line."""
 
+import contextlib
 from dataclasses import replace
 
 import numpy as np
