@@ -165,7 +165,7 @@ class HiddenXps:
     loss_strength: float = 0.9
     intrinsic: float = 0.03
     secondary: float = 2e-3
-    deviations: Deviations = field(default_factory=lambda: Deviations(0, 0, 0, 0, 0, 0, 0))
+    deviations: Deviations = field(default_factory=lambda: Deviations(0, 0, 0, 0, 0, 0, 0, 0))
 
     @classmethod
     def draw(cls, seed: int) -> "HiddenXps":

@@ -19,6 +19,8 @@ COLLISIONS = 8
 
 _FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
 _TAIL_CUTOFF_EV = 4.0
+_REFERENCES = ("Au", "Ag")
+"""Whose lines set the scale."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Deviations:
     ----------
     seed
         From which they are drawn.
+    reference_ev
+        Standard deviation of the lines of gold and silver.
     binding_ev, width, cross_section, lithium, mean_free_path, asymmetry
         Standard deviations; all but the first are relative. `lithium` is that of the cross section of Li 1s.
     """
@@ -63,6 +67,7 @@ class Deviations:
     lithium: float = 0.18
     mean_free_path: float = 0.10
     asymmetry: float = 0.15
+    reference_ev: float = 0.02
 
     def normal(self, name: str) -> float:
         """Standard normal deviate of a figure."""
@@ -137,7 +142,9 @@ def _doublet(
     name = f"{compound.key} {line.name}"
     relative = deviations.lithium if level.element == "Li" else deviations.cross_section
     strength = seen * level.cross_section * deviations.factor(f"cross section {level.key}", relative)
-    centre = line.binding_ev + layer.shift_ev + deviations.binding_ev * deviations.normal(f"binding {name}")
+    spread = deviations.reference_ev if compound.key in _REFERENCES else deviations.binding_ev
+    off = spread * deviations.normal(f"binding {name}")
+    centre = line.binding_ev + layer.shift_ev + off
     width = line.width_ev * deviations.factor(f"width {name}", deviations.width)
     asymmetry = line.asymmetry * deviations.factor(f"asymmetry {name}", deviations.asymmetry)
     parts = [(0.0, 1.0 / (1.0 + level.ratio))]

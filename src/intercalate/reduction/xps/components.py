@@ -7,7 +7,6 @@ import numpy as np
 
 from intercalate.materials.xps import (
     AL_K_ALPHA_EV,
-    HYDROCARBON_SIGMA_EV,
     SEPARATION_SIGMA_EV,
     CoreLevel,
     XpsCompound,
@@ -176,7 +175,3 @@ class XpsOptions:
     unknown_fraction: float = 0.04
     tolerance: float = 0.05
     max_iterations: int = 60
-
-
-REFERENCE_SIGMA_EV = HYDROCARBON_SIGMA_EV
-"""Of binding energies that are set by adventitious carbon."""

@@ -13,14 +13,15 @@ from intercalate.reduction.xps.counts import RegionSpectrum, XpsError
 from intercalate.reduction.xps.model import ActiveFit, ActiveModel, ActiveProfiles
 from intercalate.reduction.xps.unknown import UnknownLine, unknown_lines
 
-_SEARCH_STEP_EV = 0.2
+_SEARCH_STEP_EV = 0.4
 _PASSES = 3
 """Of a fit: weights from the counts, then twice from the fit before, which is what counts scatter about."""
 
 
 @dataclass(frozen=True)
 class FittedRegion:
-    """One region as it was fitted; shape (points,), `components` (points, components of the region).
+    """One region as it was fitted; shape (points,), `components` and
+    `templates` (points, components of the region).
 
     Attributes
     ----------
@@ -28,6 +29,8 @@ class FittedRegion:
         Lines without background, as they lie on it.
     background
         Of all components, with what does not belong to any.
+    templates
+        Components of unit area with the background that lies behind them.
     """
 
     name: str
@@ -37,6 +40,7 @@ class FittedRegion:
     model: np.ndarray
     background: np.ndarray
     components: np.ndarray
+    templates: np.ndarray
     component_names: tuple[str, ...]
 
     @property
@@ -292,6 +296,7 @@ def _regions(fit: ActiveFit, point: Point) -> tuple[FittedRegion, ...]:
                 model=calculated[window.points],
                 background=calculated[window.points] - parts.sum(axis=1),
                 components=parts,
+                templates=profiles.lines.value[window.points][:, window.members],
                 component_names=tuple(fit.model.components[number].name for number in window.members),
             )
         )
