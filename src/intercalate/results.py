@@ -3,7 +3,8 @@
 import contextlib
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from intercalate.cell import Cell
 from intercalate.config import Config
 from intercalate.contract import STATION_NAMES
 from intercalate.correction_chain import chain_of, transmitted
-from intercalate.instrument_sections import RamanSection
+from intercalate.instrument_sections import RamanSection, XpsSection
 from intercalate.orchestration.metadata import calibrations_key
 from intercalate.raman_results import reduce_spectra
 from intercalate.reduction import FitOptions, Systematics
@@ -34,6 +35,8 @@ from intercalate.shift_log import ShiftLog, as_json
 from intercalate.views.beam_effect import save_beam_effect_figure
 from intercalate.views.operando import save_operando_figure
 from intercalate.views.raman import save_map_figure, save_raman_figure
+from intercalate.views.surface import save_spectra_figure, save_surface_figure
+from intercalate.xps_results import reduce_photoelectrons
 
 Progress = Callable[[int], None]
 
@@ -84,28 +87,33 @@ def reduce_run(
     if cell is None:
         raise ValueError("the run says of no cell what was in the beam; `intercalate enter-cell` does")
     images = frames(run, stream)
-    if isinstance(section, RamanSection):
-        fitted, used = reduce_spectra(images, aligned, exposure_s, known, section, cell, progress)
-        steps: dict[str, Any] = {"steps": ["dark", "cosmic rays", "bands and background"]}
-    else:
-        detector = section.diffractometer
-        chain, used = chain_of(
-            known, exposure_s, detector.saturation_counts, polarisation=detector.polarisation
-        )
-        fitted = _patterns(images, aligned, exposure_s, chain, used, cell, progress)
-        steps = {"steps": chain.steps}
+    match section:
+        case RamanSection():
+            technique, steps = "raman", ["dark", "cosmic rays", "bands and background"]
+            fitted, used = reduce_spectra(images, aligned, exposure_s, known, section, cell, progress)
+        case XpsSection():
+            technique, steps = "xps", ["dead time", "lines and active backgrounds"]
+            fitted, used = reduce_photoelectrons(images, aligned, section, cell, progress)
+        case _:
+            detector = section.diffractometer
+            chain, used = chain_of(
+                known, exposure_s, detector.saturation_counts, polarisation=detector.polarisation
+            )
+            fitted = _patterns(images, aligned, exposure_s, chain, used, cell, progress)
+            technique, steps = "xrd", list(chain.steps)
     for name in sorted(late & used.keys()):
         _warn(f"{name} is not the one named by the run: it was kept after the run began, or is another one")
     merged = aligned.drop_vars("frame", errors="ignore").merge(fitted.drop_vars("frame", errors="ignore"))
-    steps["calibrations"] = {name: one.sha256 for name, one in used.items()}
+    done = {"steps": steps, "calibrations": {name: one.sha256 for name, one in used.items()}}
     entries = ShiftLog.of(config).entries(start["uid"])
     return merged.assign_attrs(
         shift_log=as_json(entries),
         run=start["uid"],
         sample=start.get("sample", cell.name),
         simulated=int(bool(start.get("simulated", False))),
-        reduction=json.dumps(steps),
+        reduction=json.dumps(done),
         instrument=instrument,
+        technique=technique,
     )
 
 
@@ -189,10 +197,39 @@ def _warn(message: str) -> None:
     warnings.warn(message, ReductionWarning, stacklevel=3)
 
 
+@dataclass(frozen=True)
+class _Files:
+    """What is written of a technique.
+
+    Attributes
+    ----------
+    suffix
+        Of the files' names.
+    not_in_table
+        Dimensions that a table does not show.
+    course
+        Figure of data and records.
+    pictures
+        Further figures, of the data alone, by name; one that cannot be made of them is left out.
+    """
+
+    suffix: str
+    not_in_table: tuple[str, ...]
+    course: Callable[[Path, xr.Dataset, xr.Dataset, str], None]
+    pictures: Mapping[str, Callable[[Path, xr.Dataset, str], None]] = field(default_factory=dict)
+
+
+_FILES = {
+    "xrd": _Files("", ("two_theta",), save_operando_figure),
+    "raman": _Files("_raman", ("shift",), save_raman_figure, {"maps": save_map_figure}),
+    "xps": _Files("_xps", ("frame", "point"), save_surface_figure, {"spectra": save_spectra_figure}),
+}
+
+
 def write_results(run: Any, data: xr.Dataset, folder: Path) -> dict[str, Path]:
-    """Write `operando.csv`, `operando.nc` and `operando.png` into a folder, with `_raman` for spectra; those
-    of a cell that was carried away are called `ex_situ`, without a figure. Spectra of a grid are shown as
-    `maps.png` too.
+    """Write `operando.csv`, `operando.nc` and `operando.png` into a folder, with `_raman` or `_xps` for
+    spectra; those of a cell that was carried away are called `ex_situ`, without a figure. Raman spectra of a
+    grid are shown as `maps.png`, photoelectron spectra as `spectra.png` too.
 
     Returns
     -------
@@ -200,22 +237,18 @@ def write_results(run: Any, data: xr.Dataset, folder: Path) -> dict[str, Path]:
         The files by kind.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    is_cycled, is_raman = "test_time_second" in data.coords, "shift" in data.dims
+    is_cycled, files = "test_time_second" in data.coords, _FILES[data.attrs["technique"]]
     name, kinds = ("operando", ("csv", "nc", "png")) if is_cycled else ("ex_situ", ("csv", "nc"))
-    name = f"{name}_raman" if is_raman else name
-    paths = {kind: folder / f"{name}.{kind}" for kind in kinds}
-    to_csv(data.drop_dims("shift" if is_raman else "two_theta"), paths["csv"])
+    paths = {kind: folder / f"{name}{files.suffix}.{kind}" for kind in kinds}
+    to_csv(data.drop_dims(files.not_in_table), paths["csv"])
     to_netcdf(data, paths["nc"])
-    simulated = " (simulated)" if data.attrs["simulated"] else ""
-    if is_raman:
+    title = f"{data.attrs['sample']}{' (simulated)' if data.attrs['simulated'] else ''}"
+    for picture, save in files.pictures.items():
         with contextlib.suppress(MapError):
-            save_map_figure(folder / "maps.png", data, f"{data.attrs['sample']}{simulated}")
-            paths["maps"] = folder / "maps.png"
-    if not is_cycled:
-        return paths
-    stored = records(cycling_source(run).run)
-    save = save_raman_figure if is_raman else save_operando_figure
-    save(paths["png"], data, stored, f"{data.attrs['sample']}{simulated}")
+            save(folder / f"{picture}.png", data, title)
+            paths[picture] = folder / f"{picture}.png"
+    if is_cycled:
+        files.course(paths["png"], data, records(cycling_source(run).run), title)
     return paths
 
 

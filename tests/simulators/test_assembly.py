@@ -75,14 +75,16 @@ def test_cells_have_another_mass_than_on_paper(tmp_path: Path) -> None:
     capacities = [slot.cell.describe()["nominal_capacity_ah"] for slot in world.slots.values()]
     world.stop()
     masses = [hidden_of(settings).cell(cell).active_mass for cell in settings.cells]
-    on_paper = make_cell("nmc811-graphite").describe()["nominal_capacity_ah"]
+    on_paper = [make_cell(model).describe()["nominal_capacity_ah"] for model in settings.cells.values()]
     np.testing.assert_allclose(np.array(capacities) / on_paper, masses)
     assert 1.0 not in masses
 
 
 def test_a_model_in_place_of_the_settings_is_that_of_the_first_cell(tmp_path: Path) -> None:
     settings = settings_with(tmp_path, cell_model="graphite-li", rate=7.0)
-    assert settings.cells == {"A1": "graphite-li", "B1": "nmc811-graphite"}
+    others = settings_with(tmp_path).cells
+    assert settings.cells == {**others, "A1": "graphite-li"}
+    assert others["A1"] != "graphite-li"
     assert settings.rate == 7.0
 
 
@@ -93,17 +95,18 @@ def test_processes_read_the_settings_that_were_chosen(tmp_path: Path) -> None:
     assert layout.read_settings() == settings
     commands = settings.commands(tmp_path, "{}")
     names = ["repeater", "world", "cycler", "beam", "diffractometer"]
-    assert [one["name"] for one in commands] == [*names, "laboratory_xrd", "transfer_vessel"]
+    assert [one["name"] for one in commands] == [*names, "laboratory_xrd", "transfer_vessel", "vacuum"]
     ports = [one["environment"].get("EPICS_CA_SERVER_PORT") for one in commands]
-    assert len({port for port in ports if port}) == 5
-    alone = settings.model_copy(update={"laboratory_xrd": None, "transfer_vessel": None})
+    assert len({port for port in ports if port}) == 6
+    without = dict.fromkeys(("laboratory_xrd", "transfer_vessel", "vacuum"))
+    alone = settings.model_copy(update=without)
     assert [one["name"] for one in alone.commands(tmp_path, "{}")] == names
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('content = "Si"', 'content = "gold"', "holder Si holds 'gold'; known are A1, B1, LaB6"),
+        ('content = "Si"', 'content = "gold"', "holder Si holds 'gold'; known are A1, B1, C1, D1, LaB6"),
         ("energy_kev = 25.0", "energy_kev = 8.0", "beam.energy_kev"),
         ("dumps = []", "dumps = [[5.0, -1.0]]", "beam.dumps"),
         ('safety_shutter = "open"', 'safety_shutter = "ajar"', "beam.safety_shutter"),

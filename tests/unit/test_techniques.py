@@ -213,5 +213,11 @@ def test_what_needs_the_bare_surface_refuses_a_sealed_cell(name, words):
 
 def test_the_cells_that_are_shipped_say_what_their_electrolyte_gives_off():
     for path in sorted((EXAMPLES / "cells").glob("*.toml")):
-        (why,) = takes("sem", Sample(Cell.from_file(path)), "in_situ").refusals
-        assert "EMC gives off" in why, path
+        cell = Cell.from_file(path)
+        refusals = takes("sem", Sample(cell), "in_situ").refusals
+        assert cell.electrolyte is not None
+        if cell.electrolyte.kind == "polymer":
+            assert not refusals, path
+        else:
+            (why,) = refusals
+            assert "EMC gives off" in why, path
