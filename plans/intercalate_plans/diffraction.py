@@ -15,10 +15,13 @@ from intercalate.orchestration.checking import (
     require_role,
 )
 
+DETECTORS = ("diffractometer", "raman_spectrometer", "xps_spectrometer")
+"""By the names under which a session knows them."""
+
 
 @for_queue(
     "Take frames of a sample at rest.",
-    detector=device("Takes the frames.", "diffractometer", "raman_spectrometer"),
+    detector=device("Takes the frames.", *DETECTORS),
     count=COUNT,
     exposure_s=number("Exposure of each, s.", 0.001, MAX_EXPOSURE_S),
     md=FURTHER_METADATA,
@@ -58,8 +61,8 @@ def count_frames(
 
 @for_queue(
     "Take a frame at each point of a line or grid across the sample.",
-    detector=device("Takes the frames.", "diffractometer", "raman_spectrometer"),
-    changer=device("Moves the sample.", "changer"),
+    detector=device("Takes the frames.", *DETECTORS),
+    changer=device("Moves the sample.", "changer", "chamber_changer"),
     x_start_mm=number("First column, mm.", -100, 100),
     x_stop_mm=number("Last column, mm.", -100, 100),
     x_points=number("Number of columns.", 1, 1000, integer=True),

@@ -37,6 +37,7 @@ class Kind(StrEnum):
     REFERENCE = "reference"
     SHIFT = "shift"
     FOCUS = "focus"
+    ENERGY = "energy"
 
 
 class CalibrationError(ValueError):
@@ -52,6 +53,7 @@ PLANS = {
     Kind.REFERENCE: "reference_scan",
     Kind.SHIFT: "calibrate_shift",
     Kind.FOCUS: "focus_laser",
+    Kind.ENERGY: "calibrate_energy",
 }
 """The plan that makes each."""
 

@@ -100,6 +100,13 @@ def raman_calibration_plans(exposures_s: Sequence[float], places: Sequence[str])
     return [(what, lambda session, made=plan: made(session.stations["raman"])) for what, plan in plans]
 
 
+def xps_calibration_plans() -> list[Preparation]:
+    """What photoelectron spectra begin with: the scale by gold and silver."""
+    from intercalate_plans import calibrate_energy
+
+    return [("gold and silver", lambda session: calibrate_energy(session.stations["xps"]))]
+
+
 def preparations(experiment: "Experiment", places: Sequence[str]) -> list[Preparation]:
     """Calibrations of all instruments that an experiment uses, and its first cell into the beam."""
     from intercalate_plans import align_cell
@@ -108,12 +115,17 @@ def preparations(experiment: "Experiment", places: Sequence[str]) -> list[Prepar
     if exposures_s := experiment.exposures_s("xrd"):
         plans += calibration_plans(exposures_s, places)
     else:
-        # Any instrument must know where the cells are.
+        # An instrument that looks at the same changer must know where the cells are.
         plans += [
-            (f"aligning {one}", lambda session, place=one: align_cell(session.xrd, place)) for one in places
+            (f"aligning {one}", lambda session, place=one: align_cell(session.xrd, place))
+            for one in places
+            if experiment.exposures_s("raman")
         ]
     if exposures_s := experiment.exposures_s("raman"):
         plans += raman_calibration_plans(exposures_s, places)
+    if experiment.exposures_s("xps"):
+        plans += xps_calibration_plans()
+        return plans
     return [*plans, into_the_beam(places[0])]
 
 

@@ -93,7 +93,9 @@ def reduce_run(
             fitted, used = reduce_spectra(images, aligned, exposure_s, known, section, cell, progress)
         case XpsSection():
             technique, steps = "xps", ["dead time", "lines and active backgrounds"]
-            fitted, used = reduce_photoelectrons(images, aligned, section, cell, progress)
+            fitted, used = reduce_photoelectrons(images, aligned, known, section, cell, progress)
+            if not used:
+                _warn("the scale of energies was not measured; run calibrate_energy")
         case _:
             detector = section.diffractometer
             chain, used = chain_of(

@@ -7,9 +7,9 @@ import numpy as np
 import xarray as xr
 
 from intercalate.beam_quality import BeamQuality
-from intercalate.calibrations import Calibration
+from intercalate.calibrations import Calibration, Kind
 from intercalate.cell import Cell
-from intercalate.instrument_sections import AnalyserSection, XpsSection
+from intercalate.instrument_sections import AnalyserSection, RegionSection, XpsSection
 from intercalate.reduction.xps import AnalyserOnPaper, RegionSpectrum, XpsError, counted
 from intercalate.reduction.xps.series import MODELS, Acquisition, SurfaceModel, surface_series
 
@@ -28,9 +28,25 @@ def analyser_on_paper(section: AnalyserSection) -> AnalyserOnPaper:
     )
 
 
+def region_spectrum(
+    name: str, counts: np.ndarray, region: RegionSection, exposure_s: float, analyser: AnalyserSection
+) -> RegionSpectrum:
+    """Spectrum of a frame, shape (points,), zero behind the end of its region; raises as `counted`."""
+    energy = region.start_ev + region.step_ev * np.arange(region.points)
+    return counted(
+        name,
+        energy,
+        np.asarray(counts, float)[: region.points],
+        seconds=exposure_s / region.points,
+        pass_energy_ev=region.pass_energy_ev,
+        analyser=analyser_on_paper(analyser),
+    )
+
+
 def reduce_photoelectrons(
     images: Any,
     aligned: xr.Dataset,
+    known: Mapping[str, Calibration],
     section: XpsSection,
     cell: Cell,
     progress: Callable[[int], None],
@@ -41,6 +57,8 @@ def reduce_photoelectrons(
     ----------
     images
         Counts, shape (n, 1, points).
+    known
+        Calibrations by name.
     aligned
         Along `frame`: `visit`, what the analyser was set to, I0, and the quality of the beam where known.
 
@@ -50,7 +68,8 @@ def reduce_photoelectrons(
         Along `acquisition`, what `surface_series` gives with the time and voltage of each; along `frame` and
         `point`, `binding_ev` and `counts`, NaN behind the end of a region.
     used
-        No calibrations: energies are set by the lines of the surface itself.
+        The scale of energies, if there is one; without it, lines of the surface are looked for around where
+        the analyser has them.
 
     Raises
     ------
@@ -60,7 +79,8 @@ def reduce_photoelectrons(
     if "analyser_region" not in aligned:
         raise ValueError("the events do not say which regions were scanned")
     model, paper = surface_model(cell), analyser_on_paper(section.analyser)
-    binding, counts = _spectra(images, aligned)
+    scale = known.get(str(Kind.ENERGY))
+    binding, counts = _spectra(images, aligned, scale)
     numbers = _acquisitions(aligned)
 
     def acquisitions() -> Iterator[Acquisition]:
@@ -81,7 +101,7 @@ def reduce_photoelectrons(
         if name in aligned:
             mean = _means(aligned[name], numbers)
             variables[f"acquisition_{name}"] = ("acquisition", mean, aligned[name].attrs)
-    return data.assign(variables), {}
+    return data.assign(variables), {} if scale is None else {scale.name: scale}
 
 
 def surface_model(cell: Cell) -> SurfaceModel:
@@ -103,8 +123,8 @@ def surface_model(cell: Cell) -> SurfaceModel:
     return MODELS[material]
 
 
-def _spectra(images: Any, aligned: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Binding energies and counts of every frame, NaN behind the end of its region."""
+def _spectra(images: Any, aligned: xr.Dataset, scale: Calibration | None) -> tuple[np.ndarray, np.ndarray]:
+    """Binding energies on the true scale and counts of every frame, NaN behind the end of its region."""
     shape = (len(images), int(np.asarray(images[0]).size))
     binding, counts = np.full(shape, np.nan), np.full(shape, np.nan)
     start, stop, step = (np.asarray(aligned[f"analyser_{name}_ev"]) for name in ("start", "stop", "step"))
@@ -112,6 +132,9 @@ def _spectra(images: Any, aligned: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
         points = 1 + int(np.floor((stop[number] - start[number]) / step[number] + 1e-9))
         binding[number, :points] = start[number] + step[number] * np.arange(points)
         counts[number, :points] = np.asarray(images[number])[0, :points]
+    if scale is not None:
+        offset_ev, gain, middle_ev = (scale.values[name] for name in ("offset_ev", "gain", "middle_ev"))
+        binding = binding - offset_ev - gain * (binding - middle_ev)
     return binding, counts
 
 

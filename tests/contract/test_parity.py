@@ -27,13 +27,15 @@ from intercalate.contract import (
     VesselSeal,
 )
 from intercalate.cycler_server.server import CyclerServer
+from intercalate.devices.analyser import Analyser
 from intercalate.devices.beam import Beam, BeamMonitors, Tube
+from intercalate.devices.chamber import Chamber
 from intercalate.devices.changer import SampleChanger
 from intercalate.devices.cycler import Cycler
 from intercalate.devices.frame_detector import FrameDetector
 from intercalate.devices.objective import Objective
 from intercalate.devices.shutter import Shutter
-from intercalate.devices.sources import Laser, LaserMonitors
+from intercalate.devices.sources import Laser, LaserMonitors, SoftXRays, SteadyMonitors
 from intercalate.devices.transfer_vessel import TransferVessel
 from intercalate_sims.assembly import (
     make_beam_ioc,
@@ -45,11 +47,13 @@ from intercalate_sims.assembly import (
 )
 from intercalate_sims.channel import SimulatedRig
 from intercalate_sims.settings import SimulationSettings
+from intercalate_sims.vacuum import make_vacuum
 from polling import wait_for
 
 CYCLER, XRD, BEAM = "PARITY:CYC:", "PARITY:XRD:", "PARITY:BEAM:"
 LABORATORY, TUBE, VESSEL = "PARITY:LAB:", "PARITY:TUBE:", "PARITY:VESSEL:"
 RAMAN, LASER = "PARITY:RAMAN:", "PARITY:LASER:"
+CHAMBER, XPS = "PARITY:UHV:", "PARITY:XPS:"
 SITE = Config.from_file(EXAMPLES / "config" / "simulated.toml").site
 
 ENUMS = {
@@ -59,7 +63,7 @@ ENUMS = {
     "EndReason": EndReason,
 }
 UNITS = {"_v": "V", "_a": "A", "_c": "degC", "_s": "s", "_ah": "Ah", "_mm": "mm", "_kev": "keV", "_ma": "mA"}
-UNITS |= {"_mbar": "mbar", "_ppm": "ppm", "_mw": "mW", "_nm": "nm", "_um": "um"}
+UNITS |= {"_mbar": "mbar", "_ppm": "ppm", "_mw": "mW", "_nm": "nm", "_um": "um", "_w": "W", "_ev": "eV"}
 """Unit that the name of a component declares, by its ending."""
 
 LONG_TEXTS = {"Command": COMMAND_BYTES, "Reply": COMMAND_BYTES, "Program": COMMAND_BYTES}
@@ -83,17 +87,22 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         assert there is not None
         assert vessel is not None
         assert raman is not None
+        vacuum = settings.vacuum
+        assert vacuum is not None
+        assert vacuum.xps is not None
+        xps = vacuum.xps.model_copy(update={"prefix": XPS, "source_prefix": f"{XPS}Source:"})
         sections = {
             "diffractometer": settings.diffractometer.model_copy(update={"prefix": XRD}),
             "beam": settings.beam.model_copy(update={"prefix": BEAM}),
             "laboratory_xrd": there.model_copy(update={"prefix": LABORATORY, "beam_prefix": TUBE}),
             "transfer_vessel": vessel.model_copy(update={"prefix": VESSEL}),
             "raman": raman.model_copy(update={"prefix": RAMAN, "laser_prefix": LASER}),
+            "vacuum": vacuum.model_copy(update={"prefix": CHAMBER, "xps": xps}),
         }
         settings = settings.model_copy(update=sections)
         makers = (make_diffractometer, make_beam_ioc, make_laboratory, make_tube_ioc, make_vessel_ioc)
         parts: list[Any] = [make(settings, folder) for make in makers]
-        parts += make_raman(settings, folder, parts[0])
+        parts += [*make_raman(settings, folder, parts[0]), *make_vacuum(settings, folder)]
         return server.pvdb | {name: pv for part in parts for name, pv in part.pvdb.items()}
 
     return asyncio.run(make())
@@ -117,6 +126,13 @@ DEVICES: dict[str, tuple[type[Device], str]] = {
     "raman_laser": (Laser, LASER),
     "raman_objective": (Objective, LASER),
     "transfer_vessel": (TransferVessel, VESSEL),
+    "chamber": (Chamber, CHAMBER),
+    "chamber_changer": (SampleChanger, CHAMBER),
+    "xps_spectrometer": (FrameDetector, XPS),
+    "xps_shutter": (Shutter, XPS),
+    "xps_analyser": (Analyser, XPS),
+    "xps_monitors": (SteadyMonitors, f"{XPS}Monitor:"),
+    "xps_source": (SoftXRays, f"{XPS}Source:"),
 }
 STOCK = ("diffractometer", "changer", "beam", "monitors", "tube", "spectrometer", "objective")
 """Devices, of all instruments, whose stock ophyd classes read menus as they come."""
@@ -124,7 +140,9 @@ STOCK = ("diffractometer", "changer", "beam", "monitors", "tube", "spectrometer"
 
 def kind_of(device: str) -> str:
     """Name of a device without that of its instrument."""
-    return device.removeprefix("laboratory_").removeprefix("raman_")
+    for instrument in ("laboratory_", "raman_", "xps_", "chamber_"):
+        device = device.removeprefix(instrument)
+    return device
 
 
 @dataclass(frozen=True)
@@ -288,7 +306,7 @@ def test_every_pv_connects_over_channel_access(
     tmp_path_factory: pytest.TempPathFactory, served: dict[str, Any]
 ) -> None:
     """All of them at once, within a deadline, with the type that is served."""
-    beamline = start_beamline(tmp_path_factory.mktemp("all"), raman=True, ex_situ=True)
+    beamline = start_beamline(tmp_path_factory.mktemp("all"), raman=True, vacuum=True, ex_situ=True)
     try:
         connect_all(beamline.config, served)
     finally:
@@ -300,6 +318,8 @@ def connect_all(config: Config, served: dict[str, Any]) -> None:
     assert raman is not None
     assert laboratory is not None
     assert vessel is not None
+    assert config.vacuum is not None
+    assert config.xps is not None
     prefixes = {
         f"{CYCLER}CH1:": config.cycler.channel_prefix("CH1"),
         XRD: config.diffractometer.prefix,
@@ -312,6 +332,10 @@ def connect_all(config: Config, served: dict[str, Any]) -> None:
         RAMAN: raman.spectrometer.prefix,
         f"{RAMAN}Monitor:": raman.monitors.prefix,
         LASER: raman.laser.prefix,
+        CHAMBER: config.vacuum.chamber.prefix,
+        XPS: config.xps.analyser.prefix,
+        f"{XPS}Monitor:": config.xps.monitors.prefix,
+        f"{XPS}Source:": config.xps.source.prefix,
     }
     names = {
         use.pv: prefixes[ours] + use.pv.removeprefix(ours)

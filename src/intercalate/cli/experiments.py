@@ -49,7 +49,8 @@ def calibrate(
 ) -> None:
     """Take darks, geometry, flat field and background, and align the cells at PLACES of the changer.
 
-    For a Raman spectrometer: darks, the axis by silicon, and the focus at PLACES.
+    For a Raman spectrometer: darks, the axis by silicon, and the focus at PLACES. For a photoelectron
+    spectrometer: the scale by gold and silver.
     """
     from rich.console import Console
 
@@ -59,6 +60,7 @@ def calibrate(
         into_the_beam,
         prepare,
         raman_calibration_plans,
+        xps_calibration_plans,
     )
     from intercalate.reduction.geometry import CALIBRANTS
 
@@ -73,7 +75,7 @@ def calibrate(
             raise click.BadParameter(
                 f"{place!r} is no place on the changer of {station}; {', '.join(known)} are"
             )
-    if station != "raman" and (calibrant not in CALIBRANTS or calibrant not in known):
+    if station not in ("raman", "xps") and (calibrant not in CALIBRANTS or calibrant not in known):
         there = " and ".join(name for name in CALIBRANTS if name in known) or "none"
         raise click.BadParameter(
             f"{calibrant!r} is no calibrant on the changer of {station}; there is {there}"
@@ -81,6 +83,8 @@ def calibrate(
     wanted = places or [name for name, one in known.items() if one.channel is not None]
     if station == "raman":
         plans = raman_calibration_plans([exposure_s], wanted)
+    elif station == "xps":
+        plans = xps_calibration_plans()
     else:
         plans = calibration_plans([exposure_s], wanted, calibrant, station)
         plans += [into_the_beam(one, station) for one in wanted[:1]]
@@ -93,7 +97,7 @@ def _summary(values: dict[str, Any]) -> str:
     """The numbers of a calibration that a person looks at first."""
     shown = (
         *("energy_kev", "distance_mm", "masked_pixels", "median_counts", "frames", "x_mm", "y_mm"),
-        *("offset_nm", "z_um"),
+        *("offset_nm", "z_um", "offset_ev"),
     )
     found = []
     for name in shown:

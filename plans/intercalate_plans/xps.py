@@ -1,0 +1,147 @@
+"""Plans for a photoelectron spectrometer: its scale of energies, and spectra of what is at a place."""
+
+from typing import Any
+
+import bluesky.plan_stubs as bps
+from bluesky.utils import MsgGenerator
+
+from intercalate.calibrations import Kind
+from intercalate.devices.roles import MeasuresCells
+from intercalate.orchestration.annotations import EXPOSURE, FURTHER_METADATA, device, for_queue, place, texts
+from intercalate.orchestration.calibrating import calibration_run, keep, take
+from intercalate.orchestration.checking import check_exposure, require_station
+from intercalate.orchestration.sample_position import stage_target
+from intercalate.orchestration.waiting import in_thread
+from intercalate.reduction.results import Estimate
+from intercalate.reduction.xps import GOLD_EV, SILVER_EV, components_of, energy_scale, fit_regions
+from intercalate.streams import XPS
+from intercalate.xps_results import region_spectrum
+
+SPECTROMETER = device("Photoelectron spectrometer with all that is around it.", "xps")
+REFERENCES = {"Au": ("Au 4f", GOLD_EV), "Ag": ("Ag 3d", SILVER_EV)}
+"""Clean metals by what is at their place: region and binding energy of the line."""
+
+
+@for_queue(
+    "Set the scale of binding energies by clean gold and silver.",
+    station=SPECTROMETER,
+    exposure_s=EXPOSURE,
+    md=FURTHER_METADATA,
+)
+def calibrate_energy(
+    station: MeasuresCells, exposure_s: float = 60.0, *, md: dict[str, Any] | None = None
+) -> MsgGenerator[str]:
+    """Set the scale of binding energies by clean gold and silver on the stage.
+
+    Parameters
+    ----------
+    station
+        Photoelectron spectrometer, whose analyser has the regions `Au 4f` and `Ag 3d`.
+    exposure_s
+        Of each spectrum, in cell seconds.
+    md
+        Added to the run's start document.
+
+    Returns
+    -------
+    str
+        Unique id of the run.
+
+    Raises
+    ------
+    ValueError, RegionError
+        Before anything moves, if a metal or a region is missing.
+    XpsError
+        If a line is not where it can be; the scale stays as it was.
+    """
+    require_station(station, "xps")
+    check_exposure(exposure_s)
+    places = {metal: station.changer.find(content=metal) for metal in REFERENCES}
+    for region, _ in REFERENCES.values():
+        station.analyser.check_value(region)
+
+    def body(run: str) -> MsgGenerator[None]:
+        found: list[tuple[Estimate, float]] = []
+        for metal, at in places.items():
+            region, true_ev = REFERENCES[metal]
+            yield from bps.mv(station.changer, stage_target(station, at), station.analyser, region)
+            (taken,) = yield from take(station, 1, exposure_s, station.analyser)
+
+            def fitted(counts: Any = taken.frame[0], metal: str = metal, region: str = region) -> Estimate:
+                on_paper = station.calibrations.on_paper
+                spectrum = region_spectrum(region, counts, on_paper.regions[region], exposure_s, on_paper)
+                fit = fit_regions([spectrum], components_of([metal], [spectrum]))
+                (component,) = fit.components
+                return fit.centre[component.name]
+
+            found.append(((yield from in_thread(fitted)), true_ev))
+        scale = energy_scale(found)
+        values = {
+            "offset_ev": scale.offset_ev,
+            "offset_ev_sigma": float(scale.covariance[0, 0] ** 0.5),
+            "gain": scale.gain,
+            "middle_ev": scale.middle_ev,
+            "exposure_s": exposure_s,
+        }
+        yield from keep(station, Kind.ENERGY, run, values, arrays={"covariance": scale.covariance})
+
+    return (yield from calibration_run(station, "calibrate_energy", body, md, exposure_s=exposure_s))
+
+
+@for_queue(
+    "Take spectra of what is at a place, one region after the other.",
+    station=SPECTROMETER,
+    at=place(),
+    regions=texts("By name."),
+    exposure_s=EXPOSURE,
+    md=FURTHER_METADATA,
+)
+def take_regions(
+    station: MeasuresCells,
+    at: str,
+    regions: list[str],
+    exposure_s: float = 60.0,
+    *,
+    md: dict[str, Any] | None = None,
+) -> MsgGenerator[str]:
+    """Take spectra of what is at a place, one region after the other; nothing is cycled.
+
+    Parameters
+    ----------
+    station
+        Photoelectron spectrometer.
+    at
+        Place on the stage of the chamber.
+    regions
+        Of the analyser, by name.
+    exposure_s
+        Of each spectrum, in cell seconds.
+    md
+        Added to the run's start document.
+
+    Returns
+    -------
+    str
+        Unique id of the run; the spectra are in its stream `xps`, with what the analyser was set to.
+
+    Raises
+    ------
+    ValueError, RegionError, LimitError
+        Before anything moves, if there is no such place or region, or none is named.
+    """
+    require_station(station, "xps")
+    check_exposure(exposure_s)
+    if not regions:
+        raise ValueError(f"no region is named; there are {', '.join(station.analyser.regions)}")
+    for region in regions:
+        station.analyser.check_value(region)
+    station.changer.position_mm(stage_target(station, at))
+
+    def body(run: str) -> MsgGenerator[None]:
+        yield from bps.mv(station.changer, stage_target(station, at))
+        for region in regions:
+            yield from bps.mv(station.analyser, region)
+            yield from take(station, 1, exposure_s, station.analyser, stream=XPS)
+
+    metadata = {"place": at, "exposure_s": exposure_s, "instrument": station.name, "regions": list(regions)}
+    return (yield from calibration_run(station, "take_regions", body, md, **metadata))

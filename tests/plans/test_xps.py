@@ -1,0 +1,250 @@
+"""A photoelectron spectrometer in a vacuum chamber: its scale, the film on a cell, refusals."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import epics
+import numpy as np
+import pytest
+
+from beamline import Beamline, start_beamline
+from intercalate.calibrations import Calibration, Kind
+from intercalate.cell import Cell
+from intercalate.config import EXAMPLES
+from intercalate.devices.analyser import RegionError
+from intercalate.devices.station import Station
+from intercalate.dose import dose_gy
+from intercalate.orchestration.tasks import TasksError
+from intercalate.session import Session
+from intercalate.xps_results import analyser_on_paper
+from intercalate_plans import calibrate_energy, in_situ, operando, take_regions
+from intercalate_sims.probes.xps import HiddenXps
+from polling import wait_for
+
+from .conftest import Documents
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(120)]
+
+LOSSES = {"on_abort": "rest", "on_client_lost": "rest"}
+REGIONS = ["C 1s", "O 1s", "F 1s", "Li 1s"]
+
+
+@pytest.fixture(scope="module")
+def beamline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beamline]:
+    running = start_beamline(tmp_path_factory.mktemp("xps"), rate=1000.0, vacuum=True)
+    yield running
+    running.services.stop()
+
+
+@pytest.fixture(scope="module")
+def xps(session: Session) -> Station:
+    return session.stations["xps"]
+
+
+@pytest.fixture(scope="module")
+def cell() -> Cell:
+    return Cell.from_file(EXAMPLES / "cells" / "graphite_polymer_lithium.toml")
+
+
+def task(cell: Cell, *, method: list[dict[str, Any]] | None = None, **changes: Any) -> dict[str, Any]:
+    asked = {"name": "xps", "instrument": "xps", "regions": REGIONS, "exposure_s": 300.0}
+    return {
+        "place": "V1",
+        "cell": cell.model_dump(mode="json", exclude_none=True),
+        "protocol": {
+            "record": {"time_s": 30.0},
+            "safety": {"max_voltage_V": 3.5, "min_voltage_V": -0.1, "delay_s": 5.0},
+            "method": method or [{"step": "wait_for_release", "max_s": 5000.0}],
+        },
+        "measurements": [{**asked, "budget_MGy": "unlimited", **changes}],
+    }
+
+
+def held(session: Session, one: dict[str, Any]) -> Any:
+    return in_situ(list(session.cyclers.values()), list(session.stations.values()), [one], **LOSSES)
+
+
+def scale_of(station: Station) -> Calibration:
+    return station.calibrations.store.need(Kind.ENERGY)
+
+
+def test_gold_and_silver_set_the_scale(session: Session, xps: Station) -> None:
+    session.RE(calibrate_energy(xps, 60.0))
+    truth = HiddenXps.draw(1)
+    for read_ev in (84.0, 368.2):
+        values = scale_of(xps).values
+        found = values["offset_ev"] + values["gain"] * (read_ev - values["middle_ev"])
+        # Kinetic energies are stretched: what lies deeper is off by more.
+        true = truth.work_function_ev + (1486.6 - read_ev) * truth.energy_scale
+        assert found == pytest.approx(true, abs=0.05)
+
+
+def test_a_film_grows_as_the_world_has_it(
+    session: Session, cell: Cell, beamline: Beamline, documents: Documents
+) -> None:
+    grow = {"step": "constant_current", "rate_C": "D/40", "until_time_s": 3600.0, "until_voltage_V": 0.005}
+    hold = {"step": "wait_for_release", "max_s": 20000.0}
+    before = len(beamline.truth("truth_xps")) if scale_of(session.stations["xps"]) else 0
+    session.RE(held(session, task(cell, method=[hold, grow, hold, grow, hold])))
+    events = documents.events("xps")
+    regions = [event["data"]["xps_analyser_region"] for event in events]
+    assert regions == REGIONS * 3
+    truth = beamline.truth("truth_xps")[before:]
+    assert [one["region"] for one in truth] == regions
+    film = [sum(layer["thickness_nm"] or 0.0 for layer in one["stack"]) for one in truth[::4]]
+    assert film[2] > film[1] > film[0] + 1.0
+    data = reduced(documents, beamline, session, cell)
+    grown = np.array(film) - film[0]
+    sigma = np.hypot(data["film_nm_sigma_stat"], data["film_nm_sigma_sys"])
+    assert np.all(np.abs(np.asarray(data["film_nm"]) - grown) < 2.5 * np.asarray(sigma) + 0.05)
+    assert np.all(np.asarray(data["film_nm"])[1:] > 5.0 * np.asarray(data["film_nm_sigma_stat"])[1:])
+    carbon, fluorine = (np.asarray(data[f"atomic_percent.{one}"]) for one in ("C", "F"))
+    assert carbon[0] > 95.0 > carbon[1]
+    assert fluorine[0] < 0.5 < fluorine[1]
+
+
+def reduced(documents: Documents, beamline: Beamline, session: Session, cell: Cell) -> Any:
+    """What the reduction makes of the spectra of a run, from its documents alone."""
+    import h5py
+    import xarray as xr
+
+    from intercalate.xps_results import reduce_photoelectrons
+
+    events, truth = documents.events("xps"), beamline.truth("truth_xps")
+    keys = ("region", "start_ev", "stop_ev", "step_ev", "pass_energy_ev")
+    columns = {f"analyser_{key}": [event["data"][f"xps_analyser_{key}"] for event in events] for key in keys}
+    columns["exposure_s"] = [event["data"]["xps_spectrometer_cam_acquire_time"] for event in events]
+    columns["i0_counts"] = [event["data"]["xps_monitors_i0_counts"] for event in events]
+    columns["visit"] = [number // len(REGIONS) for number in range(len(events))]
+    aligned = xr.Dataset({name: ("frame", np.array(values)) for name, values in columns.items()})
+    path = {one["file"] for one in truth[-len(events) :]}
+    assert len(path) == 1
+    with h5py.File(path.pop(), "r") as file:
+        images = file["entry/data/data"][:][-len(events) :]
+    section = beamline.config.xps
+    assert section is not None
+    known = {str(Kind.ENERGY): scale_of(session.stations["xps"])}
+    data, used = reduce_photoelectrons(images, aligned, known, section, cell, lambda done: None)
+    assert set(used) == {"energy"}
+    return data
+
+
+def test_each_spectrum_counts_for_the_dose_of_its_spot(
+    session: Session, cell: Cell, xps: Station, documents: Documents
+) -> None:
+    one = task(cell, regions=["C 1s", "O 1s"], spots_mm=[[0.5, 0.5]], exposure_s=100.0)
+    session.RE(held(session, one))
+    doses = [event["data"]["xps_dose_spot_gy"] for event in documents.events("xps")]
+    # 25 W, 4e8 photons each, on 200 um.
+    fluence = 1e10 * 100.0 * 1.4866 * 1.602e-16 / 0.02**2
+    assert doses[0] == pytest.approx(dose_gy(fluence, "C6", 1.4866), rel=0.02)
+    assert doses[1] == pytest.approx(2 * doses[0], rel=0.02)
+    too_much = task(cell, budget_MGy=1.5e-6 * doses[0], regions=["C 1s", "O 1s"], exposure_s=100.0)
+    with pytest.raises(TasksError, match="2 regions of 100 s give"):
+        session.RE(held(session, too_much))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"regions": []}, r"measurements\[0\]\.regions.*nobody said which energies.*survey"),
+        ({"regions": ["C1s"]}, r"regions = 'C1s': there is no such region; did you mean C 1s\?"),
+        ({"budget_MGy": None, "budget_J_cm2": 5.0}, "doses of xps are in MGy; give budget_MGy"),
+        ({"grid": {"extent_um": 10.0, "points": 3}}, "xps has no objective"),
+    ],
+)
+def test_what_it_cannot_do_is_refused_before_anything_moves(
+    session: Session, cell: Cell, documents: Documents, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(TasksError, match=words):
+        session.RE(held(session, task(cell, **changes)))
+    assert not documents.of("start")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"electrolyte": {"name": "LP57", "kind": "liquid", "solvents": ["EC", "EMC"]}},
+            "EMC gives off up to .* the vacuum bears 1e-08",
+        ),
+        ({"exposed_face": None}, "nobody said what of the cell .* exposed_face"),
+    ],
+)
+def test_a_cell_that_would_spoil_the_vacuum_is_refused(
+    session: Session, cell: Cell, changes: dict[str, Any], words: str
+) -> None:
+    other = Cell.from_dict({**cell.model_dump(mode="json", exclude_none=True), **changes})
+    with pytest.raises(TasksError, match=words):
+        session.RE(held(session, task(other)))
+
+
+def test_a_bad_vacuum_is_a_reason_and_no_end_of_the_cell(
+    session: Session, cell: Cell, xps: Station, documents: Documents
+) -> None:
+    leak = epics.PV(f"{xps.chamber.prefix}Knob:Leak", auto_monitor=False)
+    assert leak.wait_for_connection(10)
+    leak.put(1e-4, wait=True)
+    try:
+        wait_for(lambda: xps.beam.interlock.get() == "open", 20, "the interlock has opened")
+        assert xps.unavailable() == "no X-rays: its interlock is open"
+        one = task(cell, method=[{"step": "open_circuit_voltage", "until_time_s": 900.0}])
+        one["measurements"][0]["when"] = {"every": {"time_s": 300.0}}
+        session.RE(
+            operando(
+                session.cyclers["CH3"],
+                xps,
+                one["cell"],
+                one["protocol"],
+                {"every": {"time_s": 300.0}},
+                60.0,
+                regions=["C 1s"],
+                **LOSSES,
+            )
+        )
+    finally:
+        leak.put(0.0, wait=True)
+    assert not documents.events("xps")
+    reasons = {event["data"]["missed_reason"] for event in documents.events("missed")}
+    assert reasons == {"no X-rays: its interlock is open"}
+    assert documents.of("stop")[-1]["exit_status"] == "success"
+    wait_for(lambda: not xps.unavailable(), 20, "the chamber is pumped")
+
+
+def test_the_chamber_is_pumped_and_its_stage_heated(session: Session, xps: Station) -> None:
+    xps.chamber.gate_valve.put("open", wait=True)
+    wait_for(lambda: "gate valve" in xps.chamber.unavailable(), 10, "the open valve is noticed")
+    xps.chamber.pump().wait(30)
+    assert xps.chamber.unavailable() == ""
+    assert float(xps.chamber.pressure_mbar.get()) <= 1e-7
+    xps.chamber.heat(60.0).wait(30)
+    assert float(xps.chamber.temperature_c.get()) == pytest.approx(60.0, abs=0.6)
+    xps.chamber.heat(25.0).wait(30)
+
+
+def test_spectra_of_a_place_without_cycling(session: Session, xps: Station, documents: Documents) -> None:
+    (uid,) = session.RE(take_regions(xps, "Au", ["survey", "Au 4f"], 20.0))
+    events = documents.events("xps")
+    assert [event["data"]["xps_analyser_region"] for event in events] == ["survey", "Au 4f"]
+    assert documents.of("start")[-1]["uid"] == uid
+    assert documents.of("start")[-1]["simulated"] is True
+    with pytest.raises(RegionError, match="no region 'Au4f'; there are"):
+        session.RE(take_regions(xps, "Au", ["Au4f"]))
+    with pytest.raises(ValueError, match="no region is named"):
+        session.RE(take_regions(xps, "Au", []))
+
+
+def test_what_is_hidden_is_kept_beside_the_truth(beamline: Beamline) -> None:
+    kept = json.loads(beamline.config.stored("simulator/hidden_xps.json").read_text())
+    assert kept["analyser"]["work_function_ev"] == HiddenXps.draw(1).work_function_ev
+
+
+def test_the_paper_of_the_simulated_analyser_is_that_of_the_configuration(beamline: Beamline) -> None:
+    from intercalate_sims.probes.xps import Analyser
+
+    section = beamline.config.xps
+    assert section is not None
+    paper, true = analyser_on_paper(section.analyser), Analyser()
+    for name in ("transmission_exponent", "width_per_pass", "source_width_ev", "dead_time_s"):
+        assert getattr(paper, name) == getattr(true, name)
