@@ -241,9 +241,10 @@ class SemProbe:
         steep = np.sqrt(1.0 + slope_x**2 + slope_y**2)
         tables = [IMAGED_MATERIALS[name] for name in under.materials]
         numbers = np.array([one.mean_atomic_number for one in tables])
-        back = backscatter_coefficient(numbers)[under.material]
+        solid = np.array([name != "vacuum" for name in under.materials], dtype=float)
+        back = (solid * backscatter_coefficient(numbers))[under.material]
         if conditions.detector is ImageDetector.BACKSCATTERED:
-            return 0.2 + 2.5 * back * np.minimum(steep, 3.0) ** 0.25
+            return 0.05 + 3.0 * back * np.minimum(steep, 3.0) ** 0.25
         yields = np.array([one.secondary_yield for one in tables])
         yields[1:] *= self.hidden.yield_factor
         # Secondary electrons fall with energy, those made on the way out of backscattered ones stay.
@@ -263,6 +264,9 @@ class SemProbe:
     ) -> np.ndarray:
         """With streaks behind what is bright and holds its charge, and lines that jump in grey."""
         strength = self.hidden.charging * conditions.current_na / 0.1 * (conditions.kv / 2.0) ** 0.7
+        if conditions.detector is ImageDetector.BACKSCATTERED:
+            # Fast electrons hardly feel the charge.
+            strength *= 0.05
         if strength <= 0:
             return signal
         holds = np.array([not IMAGED_MATERIALS[one].conducts for one in under.materials], dtype=float)

@@ -81,6 +81,8 @@ IMAGED_MATERIALS: dict[str, ImagedMaterial] = {
         _material("NMC", {3: 0.072, 28: 0.365, 25: 0.114, 27: 0.122, 8: 0.331}, 4.7, 1.15, True),
         _material("silicon", {14: 1.0}, 2.33, 0.95, True),
         _material("graphite", {6: 1.0}, 2.2, 0.70, True),
+        _material("vacuum", {6: 1.0}, 1e-9, 0.12, True),
+        _material("carbon film", {6: 1.0}, 1.8, 0.60, True),
         _material("copper", {29: 1.0}, 8.96, 1.10, True),
     )
 }

@@ -7,20 +7,23 @@ from scipy import ndimage
 
 from intercalate.reduction.micrographs.image import Micrograph
 
-_SMOOTH_PX = 1.0
-_SURE, _LIKELY = 5.0, 2.5
-"""Standard deviations of the bare face by which grey must differ at the core and at the rim of a deposit."""
+_SMOOTH_PX, _COARSE_PX = 1.0, 6.0
+"""Rims are as wide as what lies between; what is coarser is the light, or the shadow of what stands above."""
+_SURE, _LIKELY = 9.0, 3.0
+"""Standard deviations of the bare face by which the core and the rest of a rim must be brighter. A rough face has
+bright crests, whose grey has a long tail."""
 _LEAST_PX = 30
 _CLOSED_PX = 2
 _RIM_PX = 3
-_HIGH = 12.0
-"""Standard deviations of the face above which a rim is as high as matters."""
-_SLOPE_PX = 4.0
-_SLIT, _SLIT_SOFT = 1.0, 0.4
-"""Mean of what differs from the face, in its standard deviations, from which on a slit between rims is part of a
-deposit: inside, a rim fades away slowly, outside it falls to the face at once."""
-_STRANGE = 4.0
-"""Mean square of what differs from the face, in its variances, from which on an enclosed place is no face."""
+"""Over which a rim falls to the face."""
+_FAINT_PX = 2
+"""From a rim, where its own light is still seen."""
+_FALL, _FALL_SOFT = 0.5, 0.25
+"""How much brighter the outer half of an enclosed place is than its middle, in standard deviations of the face,
+from which on it is the inside of a deposit."""
+_LEAST_SEEN_PX = 10
+_ODD_SIZE = 0.6
+"""Likelihood that a slit too narrow to look into belongs to a deposit: in between where rims are close together."""
 
 
 @dataclass(frozen=True)
@@ -57,16 +60,18 @@ def segments(image: Micrograph, sure: float = _SURE, likely: float = _LIKELY) ->
     The face must be the most frequent grey: not more than about two thirds of an image may be covered.
     """
     smooth = ndimage.gaussian_filter(_level_rows(image.grey), _SMOOTH_PX)
-    face, sigma = _face(smooth)
-    away = (smooth - face) / sigma
-    candidates = away > likely
-    labels, count = ndimage.label(candidates)
+    face, _ = _face(smooth)
+    fine = smooth - ndimage.gaussian_filter(smooth, _COARSE_PX)
+    usual, sigma = _face(fine)
+    away = (fine - usual) / sigma
+    labels, count = ndimage.label(away > likely)
     peak = ndimage.maximum(away, labels, np.arange(count + 1)) if count else np.zeros(1)
     chosen = np.asarray(peak) > sure
     chosen[0] = False
-    seen = _half_height(chosen[labels], away)
+    seen = chosen[labels]
     outlines = _closed(seen)
-    covered, doubtful_px = _filled(outlines, away, image.grey, face)
+    filled, doubtful_px = _filled(outlines, (image.grey - face) / sigma)
+    covered = _trimmed(filled, away)
     doubtful_px = float(np.hypot(doubtful_px, 0.5 * np.sum(outlines & ~seen)))
     labels, count = ndimage.label(covered)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
@@ -85,16 +90,18 @@ def _level_rows(grey: np.ndarray) -> np.ndarray:
 
 
 def _face(smooth: np.ndarray) -> tuple[float, float]:
-    """Most frequent grey, and the spread of what is darker than that: deposits are mostly brighter."""
+    """Most frequent grey, and the standard deviation that the width of its peak at half height stands for."""
     values = smooth.ravel()[::3]
     low, high = np.percentile(values, [0.5, 99.5])
-    counts, edges = np.histogram(values, bins=256, range=(low, max(high, low + 1e-6)))
+    counts, edges = np.histogram(values, bins=400, range=(low, max(high, low + 1e-6)))
     counts = ndimage.gaussian_filter1d(counts.astype(float), 2.0)
     peak = int(np.argmax(counts))
-    face = float(0.5 * (edges[peak] + edges[peak + 1]))
-    darker = face - values[values < face]
-    sigma = float(np.percentile(darker, 68.3)) if darker.size else 0.0
-    return face, max(sigma, 1e-3, float(edges[1] - edges[0]))
+    below = counts < 0.5 * counts[peak]
+    left = peak - np.max(np.flatnonzero(below[:peak]), initial=0)
+    right = np.min(np.flatnonzero(below[peak:]), initial=counts.size - peak)
+    sigma = float((left + right) / 2.0 / 1.177 * (edges[1] - edges[0]))
+    face = 0.5 * (edges[peak] + edges[peak + 1]) + 0.25 * (right - left) * (edges[1] - edges[0])
+    return float(face), max(sigma, 1e-3)
 
 
 def _closed(mask: np.ndarray) -> np.ndarray:
@@ -109,16 +116,18 @@ def _disc(radius: int) -> np.ndarray:
     return x * x + y * y <= radius * radius + 1
 
 
-def _half_height(outlines: np.ndarray, away: np.ndarray) -> np.ndarray:
-    """Without the foot of rims, below half of the height that they have nearby: there an edge is."""
-    height = ndimage.maximum_filter(away, 2 * _RIM_PX + 1)
-    return outlines & (away > 0.5 * np.minimum(height, _HIGH))
+def _trimmed(filled: np.ndarray, away: np.ndarray) -> np.ndarray:
+    """Without the foot of rims on their outside, below half of the height that they have nearby."""
+    low = filled & (away < 0.5 * ndimage.maximum_filter(away, 2 * _RIM_PX + 1))
+    outside = ~filled
+    for _ in range(_RIM_PX):
+        outside |= ndimage.binary_dilation(outside) & low
+    return ~outside
 
 
-def _filled(
-    outlines: np.ndarray, away: np.ndarray, grey: np.ndarray, face: float
-) -> tuple[np.ndarray, float]:
-    """With what outlines enclose filled where it does not look like the face: inside a deposit grey slopes.
+def _filled(outlines: np.ndarray, away: np.ndarray) -> tuple[np.ndarray, float]:
+    """With what rims enclose filled where it is the inside of a deposit: its grey falls from the rim inwards, while
+    a face is as bright as ever, or darker where the rim stands over it.
 
     Returns
     -------
@@ -129,27 +138,22 @@ def _filled(
     if count == 0:
         return outlines, 0.0
     index = np.arange(1, count + 1)
-    open_to = ~ndimage.binary_dilation(outlines, _disc(_RIM_PX))
-    inner = holes * open_to
-    # Smoothed within, so that rims do not shine into the hole.
-    weight = ndimage.gaussian_filter(open_to.astype(np.float32), _SLOPE_PX)
-    wide = ndimage.gaussian_filter(np.where(open_to, grey - face, 0.0), _SLOPE_PX) / np.maximum(weight, 1e-3)
-    left = np.bincount(inner.ravel(), minlength=count + 1)[1:]
+    depth = ndimage.distance_transform_edt(~outlines).astype(np.float32)
+    deepest = np.asarray(ndimage.maximum(depth, holes, index))
+    middle = np.concatenate([[0.0], 0.5 * (deepest + _FAINT_PX)]).astype(np.float32)[holes]
+    outer = np.where((depth > _FAINT_PX) & (depth <= middle), holes, 0)
+    inner = np.where((depth > _FAINT_PX) & (depth > middle), holes, 0)
+    fall = _mean(away, outer, count) - _mean(away, inner, count)
     size = np.bincount(holes.ravel(), minlength=count + 1)[1:]
-    strange = ndimage.sum(wide**2, inner, index) / np.maximum(left, 1) / _usual(wide, inner, left) ** 2
-    # The more independent places it has, the better its mean square is known.
-    exponent = 2.0 * np.sqrt(np.maximum(left, 1) / (2 * np.pi * _SLOPE_PX**2))
-    likely = 1.0 / (1.0 + np.exp(-np.clip(exponent * np.log(np.maximum(strange, 1e-9) / _STRANGE), -50, 50)))
-    slit = holes * ~ndimage.binary_dilation(outlines)
-    among = np.bincount(slit.ravel(), minlength=count + 1)[1:]
-    narrow = np.where(among > 0, ndimage.sum(away, slit, index) / np.maximum(among, 1), _SLIT)
-    likely = np.where(left >= _LEAST_PX, likely, 1.0 / (1.0 + np.exp(-(narrow - _SLIT) / _SLIT_SOFT)))
-    likely[np.argmax(left)] = 0.0
+    seen = np.minimum(*(np.bincount(one.ravel(), minlength=count + 1)[1:] for one in (outer, inner)))
+    likely = 1.0 / (1.0 + np.exp(-np.clip((fall - _FALL) / _FALL_SOFT, -30, 30)))
+    likely = np.where(seen >= _LEAST_SEEN_PX, likely, _ODD_SIZE)
+    likely[np.argmax(size)] = 0.0
     doubtful_px = float(np.sqrt(np.sum(likely * (1 - likely) * size.astype(float) ** 2)))
     return outlines | np.concatenate([[False], likely > 0.5])[holes], doubtful_px
 
 
-def _usual(wide: np.ndarray, inner: np.ndarray, left: np.ndarray) -> float:
-    """How much the smoothed grey of the face varies: in the largest connected piece that is not covered."""
-    largest = int(np.argmax(left)) + 1
-    return max(float(np.std(wide[inner == largest][::7])), 1e-3)
+def _mean(values: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
+    """Of each label from 1 on; 0 where there is none."""
+    total = np.bincount(labels.ravel(), weights=values.ravel(), minlength=count + 1)[1:]
+    return total / np.maximum(np.bincount(labels.ravel(), minlength=count + 1)[1:], 1)
