@@ -8,6 +8,8 @@ from intercalate.materials.eds import XrayDetector, emission_lines
 from intercalate.reduction.eds.errors import SpectrumError, require_counts
 
 _LEAST_COUNTS = 500.0
+_BLEND = 0.2
+"""Uncertainty of the place of lines that are seen as one, in parts of their spread."""
 _FARTHEST = 2.0
 """Full widths by which a line may lie off its place on paper."""
 
@@ -65,18 +67,19 @@ def calibrated_axis(
             # Lines closer than half a width are seen as one.
             width = float(detector.width_ev(strongest.energy_ev))
             near = [one for one in lines if abs(one.energy_ev - strongest.energy_ev) < 0.5 * width]
-            weight = np.array([one.branching * one.shell_electrons for one in near])
-            mean_ev = float(np.average([one.energy_ev for one in near], weights=weight))
+            weight = np.array([one.branching * one.shell_electrons * one.fluorescence_yield for one in near])
+            place = np.array([one.energy_ev for one in near])
+            mean_ev = float(np.average(place, weights=weight))
+            spread_ev = float(np.sqrt(np.average((place - mean_ev) ** 2, weights=weight)))
             found = _middle(values, paper.energy_ev, mean_ev, width)
             if found is not None:
-                places.append((found[0], mean_ev, found[1]))
+                places.append((found[0], mean_ev, float(np.hypot(found[1], 0.3 + _BLEND * spread_ev))))
     if len(places) < 2:
         raise SpectrumError(
             f"{len(places)} lines were found where they are expected; count copper and cobalt at 15 kV for a minute"
         )
     seen, true, sigma = np.array(places).T
-    weight = 1.0 / np.hypot(sigma, 0.3)
-    fit, covariance = np.polyfit(seen, true, 1, w=weight, cov="unscaled")
+    fit, covariance = np.polyfit(seen, true, 1, w=1.0 / sigma, cov="unscaled")
     left = np.abs(np.polyval(fit, seen) - true)
     if left.max() > 10.0:
         raise SpectrumError(f"lines disagree by {left.max():.0f} eV, 10 are the limit; is the element the one named?")

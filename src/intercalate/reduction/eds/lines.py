@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from intercalate.materials.eds import (
     SILICON_EDGE_EV,
@@ -169,7 +170,7 @@ def fit_lines(
         {name: one.value > _DETECTION_SIGMA * one.sigma for name, one in estimates.items()},
         {name: (shapes.names[worst[at]], float(correlation[at, worst[at]])) for at, name in enumerate(shapes.names)},
         chi2,
-        _unknown(left, variance, shapes, axis, detector, values),
+        _unknown(left, variance, shapes, axis, detector, calculated),
         calculated,
         filtered,
     )
@@ -258,12 +259,14 @@ def _unknown(
     shapes: Shapes,
     axis: EnergyAxis,
     detector: XrayDetector,
-    values: np.ndarray,
+    calculated: np.ndarray,
 ) -> tuple[float, ...]:
     """Peaks of the residual that are neither noise nor part of a line that is there."""
     height = np.where(shapes.used, left / np.sqrt(variance), 0.0)
-    explained = shapes.filter_matrix @ values
-    strange = (height > 6.0) & (left > 0.3 * np.maximum(explained, 1.0))
+    # Beside a strong line its tail, and the imperfect shape of its peak, are known to be there.
+    reach = round(3.0 * float(detector.width_ev(2000.0)) / axis.channel_ev)
+    strong = ndimage.maximum_filter1d(calculated, 2 * reach + 1)
+    strange = (height > 6.0) & (left > 0.12 * strong)
     found: list[float] = []
     for at in np.flatnonzero(strange)[np.argsort(-height[strange])]:
         energy = float(axis.energy_ev[at])

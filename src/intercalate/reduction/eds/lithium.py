@@ -8,6 +8,7 @@ import numpy as np
 from intercalate.materials.eds import LITHIUM_K_EV, LITHIUM_MOST_KV, XrayDetector
 from intercalate.reduction.eds.axis import EnergyAxis
 from intercalate.reduction.eds.errors import require_counts
+from intercalate.reduction.linear import solve_nonnegative
 from intercalate.reduction.results import UNDETERMINED, Estimate
 
 _DETECTION_SIGMA = 5.0
@@ -86,28 +87,33 @@ def lithium(counts: np.ndarray, axis: EnergyAxis, detector: XrayDetector, kv: fl
 
 
 def _fit(values: np.ndarray, axis: EnergyAxis, detector: XrayDetector) -> Estimate:
-    """Line, noise peak and a straight background, by weighted linear least squares."""
+    """Line, noise peak and a background behind a discriminator, by non-negative least squares."""
     energy = axis.energy_ev
-    used = (energy > 15.0) & (energy < 200.0)
+    used = (energy > 25.0) & (energy < 180.0)
     x = energy[used]
     line_sigma = float(detector.width_ev(LITHIUM_K_EV)) / 2.3548
     noise_sigma = detector.noise_ev / 2.3548
     shape = axis.channel_ev / (line_sigma * np.sqrt(2 * np.pi))
+    # Pulses above zero pass the discriminator the better the higher they are: where it begins is not known.
+    begins = [1.0 / (1.0 + np.exp(-(x - place) / 7.0)) for place in (60.0, 75.0, 90.0)]
     columns = [
         shape * np.exp(-0.5 * ((x - LITHIUM_K_EV) / line_sigma) ** 2),
         # Two lines taken for one.
         shape / np.sqrt(2) * np.exp(-0.25 * ((x - 2 * LITHIUM_K_EV) / line_sigma) ** 2),
         np.exp(-0.5 * (x / noise_sigma) ** 2),
-        np.ones(x.size),
-        (x - 100.0) / 100.0,
-        # Where the discriminator begins to let pulses pass.
-        1.0 / (1.0 + np.exp(-(x - 75.0) / 8.0)),
+        *begins,
+        *(one * (x - 100.0) / 100.0 for one in begins[:1]),
     ]
-    design = np.stack(columns, axis=1)
-    weight = 1.0 / np.sqrt(np.maximum(values[used], 4.0))
-    solution, *_ = np.linalg.lstsq(design * weight[:, None], values[used] * weight, rcond=None)
-    covariance = np.linalg.pinv((design * weight[:, None]).T @ (design * weight[:, None]))
-    left = (values[used] - design @ solution) * weight
+    weight = 1.0 / np.sqrt(np.maximum(np.convolve(values, np.full(3, 1 / 3), "same")[used], 4.0))
+    design = np.stack(columns, axis=1) * weight[:, None]
+    gram = design.T @ design
+    solution, passive = solve_nonnegative(
+        gram, design.T @ (values[used] * weight), np.ones(gram.shape[0], dtype=bool), 6
+    )
+    passive[0] = True
+    covariance = np.linalg.pinv(gram[np.ix_(passive, passive)])
+    left = values[used] * weight - design @ solution
     chi2 = float(left @ left / max(x.size - design.shape[1], 1))
     stat = float(np.sqrt(covariance[0, 0]))
-    return Estimate(float(solution[0]), stat, stat * float(np.sqrt(max(chi2 - 1.0, 0.0))))
+    shifted = 0.03 * float(solution[0])
+    return Estimate(float(solution[0]), stat, float(np.hypot(stat * np.sqrt(max(chi2 - 1.0, 0.0)), shifted)))
