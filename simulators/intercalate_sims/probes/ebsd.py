@@ -125,7 +125,10 @@ def orientation_map(
         contrast = np.clip(generator.normal(0.0, 1.5, grain.size), 0, None)
         nothing = np.zeros((*shape, 3))
         return OrientationCounts(
-            nothing, contrast.reshape(shape).astype(np.uint8), np.zeros(shape, dtype=bool), grain.reshape(shape)
+            nothing,
+            contrast.reshape(shape).astype(np.uint8),
+            np.zeros(shape, dtype=bool),
+            grain.reshape(shape),
         )
     orientation = _orientations(grains, number, seed)[grain]
     noise = Rotation.from_rotvec(np.radians(hidden.noise_deg) * generator.standard_normal((grain.size, 3)))

@@ -276,5 +276,8 @@ def _range_g_cm2(source: XraySource, kv: float, edge_ev: np.ndarray) -> np.ndarr
 
 def _absorption(source: XraySource, energy_ev: np.ndarray) -> np.ndarray:
     total = sum(source.mass_fractions.values())
-    parts = [share / total * mass_absorption_cm2_g(name, energy_ev) for name, share in source.mass_fractions.items()]
+    parts = [
+        share / total * mass_absorption_cm2_g(name, energy_ev)
+        for name, share in source.mass_fractions.items()
+    ]
     return np.sum(parts, axis=0)

@@ -37,7 +37,9 @@ M_SHELL_YIELD = 2.5e-3
 M_SHELL_SOURCE = Source("of the order of Elam's for M4; Krause's tables end at L", Mark.UNSURE)
 
 FANO, EV_PER_PAIR = 0.115, 3.65
-FANO_SOURCE = Source("silicon; Goldstein et al., Scanning Electron Microscopy and X-Ray Microanalysis", Mark.RECALLED)
+FANO_SOURCE = Source(
+    "silicon; Goldstein et al., Scanning Electron Microscopy and X-Ray Microanalysis", Mark.RECALLED
+)
 
 SILICON_ESCAPE_EV = 1740.0
 SILICON_EDGE_EV = 1839.0
@@ -99,7 +101,14 @@ def emission_lines(element: str) -> tuple[EmissionLine, ...]:
             family = shell[0]
             found.append(
                 EmissionLine(
-                    element, name, family, line.energy, edge.energy, _SHELL_ELECTRONS[shell], yielded, line.intensity
+                    element,
+                    name,
+                    family,
+                    line.energy,
+                    edge.energy,
+                    _SHELL_ELECTRONS[shell],
+                    yielded,
+                    line.intensity,
                 )
             )
     return tuple(found)
@@ -154,7 +163,9 @@ class XrayDetector:
         energy = np.maximum(np.asarray(energy_ev, dtype=float), 0.0)
         return np.sqrt(self.noise_ev**2 + 8 * np.log(2) * FANO * EV_PER_PAIR * energy)
 
-    def efficiency(self, energy_ev: np.ndarray, window_factor: float = 1.0, ice_nm: float = 0.0) -> np.ndarray:
+    def efficiency(
+        self, energy_ev: np.ndarray, window_factor: float = 1.0, ice_nm: float = 0.0
+    ) -> np.ndarray:
         """Share of X-rays that is counted.
 
         Parameters
@@ -180,9 +191,5 @@ class XrayDetector:
 
 
 _DETECTORS = Source("typical of makers' descriptions; not of one instrument", Mark.ILLUSTRATION)
-STANDARD_DETECTOR = XrayDetector(
-    "standard", 300.0, 50.0, 45.0, 450.0, 10.0, 2048, 35.0, 0.02, _DETECTORS
-)
-WINDOWLESS_DETECTOR = XrayDetector(
-    "windowless", 0.0, 8.0, 22.0, 450.0, 5.0, 2048, 35.0, 0.05, _DETECTORS
-)
+STANDARD_DETECTOR = XrayDetector("standard", 300.0, 50.0, 45.0, 450.0, 10.0, 2048, 35.0, 0.02, _DETECTORS)
+WINDOWLESS_DETECTOR = XrayDetector("windowless", 0.0, 8.0, 22.0, 450.0, 5.0, 2048, 35.0, 0.05, _DETECTORS)

@@ -8,6 +8,7 @@ from intercalate.reduction.ebsd.grains import (
     orientation_map,
 )
 from intercalate.reduction.ebsd.heating import GrainComparison, compare
+from intercalate.reduction.ebsd.melting import HeatedVisit, melting, overlap
 from intercalate.reduction.ebsd.orientation import (
     disorientation_deg,
     euler_deg,
@@ -19,6 +20,7 @@ from intercalate.reduction.ebsd.orientation import (
 __all__ = [
     "GrainComparison",
     "GrainMap",
+    "HeatedVisit",
     "OrientationMap",
     "OrientationMapError",
     "compare",
@@ -26,7 +28,9 @@ __all__ = [
     "euler_deg",
     "grain_map",
     "inverse_pole_colours",
+    "melting",
     "orientation_map",
+    "overlap",
     "quaternions",
     "reduced_to_zone",
 ]

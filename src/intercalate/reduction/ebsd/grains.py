@@ -69,13 +69,20 @@ def orientation_map(
     """
     angles, contrast = np.asarray(euler_deg, dtype=float), np.asarray(band_contrast, dtype=float)
     known = np.asarray(indexed, dtype=bool)
-    if angles.ndim != 3 or angles.shape[2] != 3 or angles.shape[:2] != contrast.shape or contrast.shape != known.shape:
+    if (
+        angles.ndim != 3
+        or angles.shape[2] != 3
+        or angles.shape[:2] != contrast.shape
+        or contrast.shape != known.shape
+    ):
         raise OrientationMapError(
             f"angles of shape {angles.shape}, contrast {contrast.shape}, indexed {known.shape}: (rows, columns, 3) and "
             "twice (rows, columns) are expected"
         )
     if min(contrast.shape) < _LEAST_SIDE:
-        raise OrientationMapError(f"the map has {contrast.shape} points, {_LEAST_SIDE} per side are the least")
+        raise OrientationMapError(
+            f"the map has {contrast.shape} points, {_LEAST_SIDE} per side are the least"
+        )
     if not step_um > 0:
         raise OrientationMapError(f"a step of {step_um} um is none; give the distance of two points")
     wrong = int(np.sum(~np.isfinite(angles[known])))
@@ -126,7 +133,9 @@ class GrainMap:
     step_um: float
 
 
-def cleaned(measured: OrientationMap, rounds: int = 3, threshold_deg: float = 5.0) -> tuple[OrientationMap, float]:
+def cleaned(
+    measured: OrientationMap, rounds: int = 3, threshold_deg: float = 5.0
+) -> tuple[OrientationMap, float]:
     """Points without orientation, or with one that no neighbour shares, take that of the neighbour that most others
     agree with.
 
@@ -142,7 +151,8 @@ def cleaned(measured: OrientationMap, rounds: int = 3, threshold_deg: float = 5.
         beside = np.stack([_moved(quaternion, step) for step in around])
         there = np.stack([_moved(known, step) for step in around])
         agree = [
-            there[at] & known & (disorientation_deg(quaternion, beside[at]) < threshold_deg) for at in range(len(around))
+            there[at] & known & (disorientation_deg(quaternion, beside[at]) < threshold_deg)
+            for at in range(len(around))
         ]
         lone = known & (np.sum(agree, axis=0) < 2)
         wanting = lone | (~known & (there.sum(axis=0) >= 4))
@@ -152,7 +162,8 @@ def cleaned(measured: OrientationMap, rounds: int = 3, threshold_deg: float = 5.
         near, near_there = beside[:, rows, columns], there[:, rows, columns]
         votes = np.stack(
             [
-                np.sum((disorientation_deg(near[at][None], near) < threshold_deg) & near_there, axis=0) * near_there[at]
+                np.sum((disorientation_deg(near[at][None], near) < threshold_deg) & near_there, axis=0)
+                * near_there[at]
                 for at in range(len(around))
             ]
         )
@@ -208,7 +219,11 @@ def grain_map(measured: OrientationMap, threshold_deg: float = 10.0, least_point
 
 def _moved(values: np.ndarray, step: tuple[int, int]) -> np.ndarray:
     """Neighbours of every point; what is outside the map is its side again, and not known."""
-    padded = np.pad(values, [(1, 1), (1, 1)] + [(0, 0)] * (values.ndim - 2), mode="edge" if values.ndim > 2 else "constant")
+    padded = np.pad(
+        values,
+        [(1, 1), (1, 1)] + [(0, 0)] * (values.ndim - 2),
+        mode="edge" if values.ndim > 2 else "constant",
+    )
     rows, columns = values.shape[:2]
     return padded[1 + step[0] : 1 + step[0] + rows, 1 + step[1] : 1 + step[1] + columns]
 
@@ -222,7 +237,9 @@ def _grains(clean: OrientationMap, threshold_deg: float, least_points: int) -> n
         joined &= disorientation_deg(clean.quaternion[a], clean.quaternion[b]) < threshold_deg
         pairs.append(np.stack([number[a][joined], number[b][joined]]))
     both = np.concatenate(pairs, axis=1)
-    graph = sparse.coo_matrix((np.ones(both.shape[1], dtype=bool), (both[0], both[1])), shape=(number.size,) * 2)
+    graph = sparse.coo_matrix(
+        (np.ones(both.shape[1], dtype=bool), (both[0], both[1])), shape=(number.size,) * 2
+    )
     _, labels = connected_components(graph, directed=False)
     labels = np.where(clean.known.ravel(), labels + 1, 0)
     sizes = np.bincount(labels)

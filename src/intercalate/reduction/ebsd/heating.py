@@ -74,7 +74,9 @@ def compare(before: GrainMap, after: GrainMap) -> GrainComparison:
         found,
         _CHANCE,
         float(np.median(near)) if near.size else float("nan"),
-        Estimate(ratio, ratio * float(np.hypot(d1.sigma_stat / d1.value, d2.sigma_stat / d2.value)), 0.05 * ratio),
+        Estimate(
+            ratio, ratio * float(np.hypot(d1.sigma_stat / d1.value, d2.sigma_stat / d2.value)), 0.05 * ratio
+        ),
         found.value + 3 * stat < 0.5 and found.value - 3 * found.sigma < 0.1,
         found.value - 3 * found.sigma > 0.5,
     )

@@ -128,7 +128,9 @@ def inverse_pole_colours(quaternion: np.ndarray) -> np.ndarray:
     """
     w, x, y, z = np.moveaxis(np.asarray(quaternion, dtype=float), -1, 0)
     # The sample's z seen from the crystal's axes: third column of the rotation matrix.
-    direction = np.abs(np.stack([2 * (x * z + w * y), 2 * (y * z - w * x), w * w - x * x - y * y + z * z], axis=-1))
+    direction = np.abs(
+        np.stack([2 * (x * z + w * y), 2 * (y * z - w * x), w * w - x * x - y * y + z * z], axis=-1)
+    )
     low, mid, high = np.moveaxis(np.sort(direction, axis=-1), -1, 0)
     colour = np.stack([high - mid, (mid - low) * np.sqrt(2.0), low * np.sqrt(3.0)], axis=-1)
     return np.sqrt(np.clip(colour / np.maximum(colour.max(axis=-1, keepdims=True), 1e-9), 0.0, 1.0))

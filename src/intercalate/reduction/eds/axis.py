@@ -82,7 +82,9 @@ def calibrated_axis(
     fit, covariance = np.polyfit(seen, true, 1, w=1.0 / sigma, cov="unscaled")
     left = np.abs(np.polyval(fit, seen) - true)
     if left.max() > 10.0:
-        raise SpectrumError(f"lines disagree by {left.max():.0f} eV, 10 are the limit; is the element the one named?")
+        raise SpectrumError(
+            f"lines disagree by {left.max():.0f} eV, 10 are the limit; is the element the one named?"
+        )
     return EnergyAxis(np.polyval(fit, paper.energy_ev), float(np.sqrt(covariance[1, 1]) + left.max()))
 
 

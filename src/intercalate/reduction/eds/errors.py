@@ -19,9 +19,13 @@ def require_counts(counts: np.ndarray, channels: int) -> np.ndarray:
     """
     values = np.asarray(counts, dtype=float)
     if values.shape != (channels,):
-        raise SpectrumError(f"the spectrum has shape {values.shape}, the detector {channels} channels; read it again")
+        raise SpectrumError(
+            f"the spectrum has shape {values.shape}, the detector {channels} channels; read it again"
+        )
     if not np.all(np.isfinite(values)) or np.any(values < 0):
-        raise SpectrumError("the spectrum holds values that are no counts (negative or no number); read it again")
+        raise SpectrumError(
+            "the spectrum holds values that are no counts (negative or no number); read it again"
+        )
     if values.sum() < _LEAST_TOTAL:
         raise SpectrumError(
             f"{values.sum():.0f} counts are in the spectrum, {_LEAST_TOTAL:.0f} are the least; is the beam on, and the "

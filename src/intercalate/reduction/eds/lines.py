@@ -103,7 +103,9 @@ def line_shapes(
             lines = [
                 one
                 for one in emission_lines(element)
-                if one.family == family and least_ev < one.energy_ev < energy[-1] and one.edge_ev * _LEAST_OVERVOLTAGE < 1e3 * kv
+                if one.family == family
+                and least_ev < one.energy_ev < energy[-1]
+                and one.edge_ev * _LEAST_OVERVOLTAGE < 1e3 * kv
             ]
             if lines:
                 names.append(f"{element} {family}")
@@ -168,7 +170,10 @@ def fit_lines(
     return LineFit(
         estimates,
         {name: one.value > _DETECTION_SIGMA * one.sigma for name, one in estimates.items()},
-        {name: (shapes.names[worst[at]], float(correlation[at, worst[at]])) for at, name in enumerate(shapes.names)},
+        {
+            name: (shapes.names[worst[at]], float(correlation[at, worst[at]]))
+            for at, name in enumerate(shapes.names)
+        },
         chi2,
         _unknown(left, variance, shapes, axis, detector, calculated),
         calculated,
@@ -191,7 +196,13 @@ def _family(lines: Sequence[EmissionLine], axis: EnergyAxis, detector: XrayDetec
 def _excited(line: EmissionLine, kv: float) -> float:
     """Relative number of X-rays of a line, by Green and Cosslett's power of the overvoltage."""
     overvoltage = 1e3 * kv / line.edge_ev
-    return line.shell_electrons * line.fluorescence_yield * line.branching * (overvoltage - 1.0) ** 1.6 / overvoltage**0.3
+    return (
+        line.shell_electrons
+        * line.fluorescence_yield
+        * line.branching
+        * (overvoltage - 1.0) ** 1.6
+        / overvoltage**0.3
+    )
 
 
 def _gaussian(axis: EnergyAxis, detector: XrayDetector, energy_ev: float) -> np.ndarray:
@@ -238,7 +249,12 @@ def _systematic(
         shifted = np.gradient(profile, axis.energy_ev) * axis.sigma_ev
         # A family whose lines are distributed differently: its lower half against its upper.
         middle = float(np.average(axis.energy_ev, weights=np.maximum(shapes.area[number], 1e-12)))
-        tilted = _FAMILY * profile * np.where(axis.energy_ev < middle, -1.0, 1.0) * _is_spread(shapes, number, axis, middle)
+        tilted = (
+            _FAMILY
+            * profile
+            * np.where(axis.energy_ev < middle, -1.0, 1.0)
+            * _is_spread(shapes, number, axis, middle)
+        )
         own = np.zeros_like(stat)
         own[number] = _SHAPE * area
         broadened = to_areas @ (_SHAPE * np.roll(profile, -3) - _SHAPE * profile)

@@ -87,10 +87,12 @@ def element_maps(
     sigma = np.sqrt(np.maximum(pixels @ (to_areas**2).T, np.min(np.diag(inverse)) * 1e-12))
     bounded = _nonnegative(gram, projected, free)
     shape = (rows, columns)
-    return ElementMaps(*(
-        {name: values[:, at].reshape(shape) for at, name in enumerate(shapes.names)}
-        for values in (bounded, sigma, free)
-    ))
+    return ElementMaps(
+        *(
+            {name: values[:, at].reshape(shape) for at, name in enumerate(shapes.names)}
+            for values in (bounded, sigma, free)
+        )
+    )
 
 
 def _nonnegative(gram: np.ndarray, projected: np.ndarray, free: np.ndarray) -> np.ndarray:
@@ -112,5 +114,7 @@ def _nonnegative(gram: np.ndarray, projected: np.ndarray, free: np.ndarray) -> n
             found[mine] = 0.0
             if key.any():
                 part = gram[np.ix_(key, key)]
-                found[np.ix_(mine, np.flatnonzero(key))] = np.linalg.solve(part, projected[np.ix_(mine, np.flatnonzero(key))].T).T
+                found[np.ix_(mine, np.flatnonzero(key))] = np.linalg.solve(
+                    part, projected[np.ix_(mine, np.flatnonzero(key))].T
+                ).T
     return np.maximum(found, 0.0)

@@ -117,7 +117,8 @@ def _normalised(names: list[str], fraction: np.ndarray, relative: np.ndarray) ->
     stat = np.sqrt((jacobian**2) @ relative[:, 0] ** 2)
     systematic = np.sqrt((jacobian**2) @ relative[:, 1] ** 2)
     return {
-        name: Estimate(float(fraction[at]), float(stat[at]), float(systematic[at])) for at, name in enumerate(names)
+        name: Estimate(float(fraction[at]), float(stat[at]), float(systematic[at]))
+        for at, name in enumerate(names)
     }
 
 
@@ -129,7 +130,11 @@ def _generation(element: str, family: str, kv: float) -> float:
         if line.family == family and overvoltage > 1.05:
             # Green & Cosslett, Proc. Phys. Soc. 78 (1961) 1206: (U - 1) to the 1.67th.
             total += (
-                line.shell_electrons * line.fluorescence_yield * line.branching * (overvoltage - 1.0) ** 1.67 / overvoltage**0.3
+                line.shell_electrons
+                * line.fluorescence_yield
+                * line.branching
+                * (overvoltage - 1.0) ** 1.67
+                / overvoltage**0.3
             )
     return total / xraydb.atomic_mass(element)
 

@@ -52,14 +52,21 @@ def cracks(image: Micrograph) -> CrackMap:
     """
     quality = require_usable(image)
     smooth = ndimage.gaussian_filter(image.grey, 1.0)
-    fine = smooth - ndimage.median_filter(smooth[::2, ::2], 15).repeat(2, 0).repeat(2, 1)[: smooth.shape[0], : smooth.shape[1]]
+    fine = (
+        smooth
+        - ndimage.median_filter(smooth[::2, ::2], 15)
+        .repeat(2, 0)
+        .repeat(2, 1)[: smooth.shape[0], : smooth.shape[1]]
+    )
     # Smoothing over one pixel leaves 0.28 of the noise; the face's own relief adds to it.
     sigma = max(0.28 * quality.noise, 1.4826 * float(np.median(np.abs(fine[::3, ::3]))), 1e-3)
     labels, count = ndimage.label(fine < -_LIKELY * sigma, structure=np.ones((3, 3)))
     index = np.arange(1, count + 1)
     area = np.bincount(labels.ravel(), minlength=count + 1)[1:].astype(float)
     deepest = np.asarray(ndimage.minimum(fine, labels, index)) if count else np.zeros(0)
-    length = np.array([_extent(labels, box, number) for number, box in enumerate(ndimage.find_objects(labels), 1)])
+    length = np.array(
+        [_extent(labels, box, number) for number, box in enumerate(ndimage.find_objects(labels), 1)]
+    )
     width = area / np.maximum(length, 1.0)
     chosen = (deepest < -_SURE * sigma) & (length > _LONG * width) & (length > _LEAST_LENGTH_PX)
     dark = np.concatenate([[False], chosen])[labels]
@@ -85,8 +92,10 @@ def cracks(image: Micrograph) -> CrackMap:
 def _extent(labels: np.ndarray, box: tuple[slice, slice], number: int) -> float:
     """Length of a thin shape: half of its outline, counted along pixels and their diagonals."""
     mask = np.pad(labels[box] == number, 1)
-    straight = sum(int(np.sum(mask[1:-1, 1:-1] & ~np.roll(mask, step, axis)[1:-1, 1:-1])) for step, axis in
-                   ((1, 0), (-1, 0), (1, 1), (-1, 1)))
+    straight = sum(
+        int(np.sum(mask[1:-1, 1:-1] & ~np.roll(mask, step, axis)[1:-1, 1:-1]))
+        for step, axis in ((1, 0), (-1, 0), (1, 1), (-1, 1))
+    )
     # pi/4: the mean over directions of a line's true length by its length along the axes of the pixels.
     return 0.5 * np.pi / 4.0 * straight
 
@@ -129,12 +138,13 @@ def isles(image: Micrograph, found: DepositMap, least_um: float = 0.0) -> IsleCo
     number = float(np.sum(large & ~at_side) + 0.5 * np.sum(large & at_side))
     area_mm2 = image.area_um2 * 1e-6
     scale = image.pixel_sigma_um / image.pixel_um
-    per_mm2 = Estimate(
-        number / area_mm2, np.sqrt(max(number, 1.0)) / area_mm2, 2 * scale * number / area_mm2
-    )
+    per_mm2 = Estimate(number / area_mm2, np.sqrt(max(number, 1.0)) / area_mm2, 2 * scale * number / area_mm2)
     whole = diameters[large & ~at_side]
     if whole.size < 2:
         return IsleCount(round(number), per_mm2, UNDETERMINED, whole)
     mean = float(whole.mean())
-    stat, systematic = float(whole.std(ddof=1) / np.sqrt(whole.size)), float(np.hypot(image.pixel_um, mean * scale))
+    stat, systematic = (
+        float(whole.std(ddof=1) / np.sqrt(whole.size)),
+        float(np.hypot(image.pixel_um, mean * scale)),
+    )
     return IsleCount(round(number), per_mm2, Estimate(mean, stat, systematic), whole)

@@ -67,10 +67,14 @@ def milled_body(image: Micrograph, row_px: float, column_px: float) -> MilledBod
     require_usable(image)
     rows, columns = image.grey.shape
     if not (0 <= row_px < rows and 0 <= column_px < columns):
-        raise MicrographError(f"the place ({row_px:g}, {column_px:g}) is outside the image of {rows} x {columns}")
+        raise MicrographError(
+            f"the place ({row_px:g}, {column_px:g}) is outside the image of {rows} x {columns}"
+        )
     grey = ndimage.median_filter(image.grey, 5)
     vacuum, spread = _vacuum(grey)
-    solid = grey > vacuum + max(_SIGMAS * spread, 0.25 * (float(np.median(grey[grey > vacuum + 4 * spread])) - vacuum))
+    solid = grey > vacuum + max(
+        _SIGMAS * spread, 0.25 * (float(np.median(grey[grey > vacuum + 4 * spread])) - vacuum)
+    )
     outer, wall = _rays(solid, row_px, column_px)
     seen = np.isfinite(outer)
     # Rays that run down into what the body stands on find no outer face.
@@ -154,7 +158,10 @@ def _perforation(
     last = min(int(row + 2.2 * radius), grey.shape[0])
     left, right = int(max(column - radius, 0)), int(min(column + radius, grey.shape[1]))
     beside = np.concatenate(
-        [grey[first:last, : max(int(column - 1.3 * radius), 0)].ravel(), grey[first:last, int(column + 1.3 * radius) :].ravel()]
+        [
+            grey[first:last, : max(int(column - 1.3 * radius), 0)].ravel(),
+            grey[first:last, int(column + 1.3 * radius) :].ravel(),
+        ]
     )
     if last - first < 8 or right - left < 8 or beside.size < 50:
         return UNDETERMINED, None
@@ -165,7 +172,9 @@ def _perforation(
     darkest = np.percentile(grey[first:last, left:right], 10, axis=1)
     value = 1.0 - (float(np.median(darkest)) - vacuum) / bright
     usual = 1.0 - (np.percentile(beside, 10) - vacuum) / bright
-    found = Estimate(value, float(darkest.std()) / np.sqrt(darkest.size) / bright, abs(float(usual)) / 2 + spread / bright)
+    found = Estimate(
+        value, float(darkest.std()) / np.sqrt(darkest.size) / bright, abs(float(usual)) / 2 + spread / bright
+    )
     if found.value - 2 * found.sigma > 0.5:
         return found, True
     return found, False if found.value + 2 * found.sigma < 0.8 else None

@@ -37,9 +37,7 @@ class ParticleGrowth:
     by_size: Estimate
 
 
-def particle_growth(
-    first: Micrograph, before: DepositMap, after: DepositMap, shift: Shift
-) -> ParticleGrowth:
+def particle_growth(first: Micrograph, before: DepositMap, after: DepositMap, shift: Shift) -> ParticleGrowth:
     """Pair particles by their middle and compare their areas; those at the side or in touch are left out.
 
     Parameters

@@ -60,7 +60,9 @@ def scale_of(image: Micrograph, pitch_um: float, pitch_sigma_um: float) -> Scale
     """
     require_usable(image)
     if not (pitch_um > 0 and pitch_sigma_um >= 0):
-        raise MicrographError(f"a pitch of {pitch_um} +- {pitch_sigma_um} um is none; see the grid's certificate")
+        raise MicrographError(
+            f"a pitch of {pitch_um} +- {pitch_sigma_um} um is none; see the grid's certificate"
+        )
     grey = image.grey - image.grey.mean()
     first, second = _waves(grey)
     side = min(grey.shape)
@@ -112,7 +114,9 @@ def _waves(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         found.append(np.array([fx[0, peak[1]], fy[peak[0], 0]]))
     ratio = np.hypot(*found[0]) / np.hypot(*found[1])
     if not 0.7 < ratio < 1.4:
-        raise MicrographError(f"the pattern repeats {ratio:.2f} times as often along x as along y: no square grid")
+        raise MicrographError(
+            f"the pattern repeats {ratio:.2f} times as often along x as along y: no square grid"
+        )
     return found[0], found[1]
 
 

@@ -142,8 +142,10 @@ def _follow(strips: np.ndarray, place: int, places: list[int]) -> np.ndarray:
     """Row of one face in each strip: the step between the levels above and below, halfway to the next faces."""
     at = places.index(place)
     low = (places[at - 1] + place) // 2 if at else max(0, place - (places[1] - place) // 2)
-    high = (place + places[at + 1]) // 2 if at + 1 < len(places) else min(
-        strips.shape[0], place + (place - places[at - 1]) // 2
+    high = (
+        (place + places[at + 1]) // 2
+        if at + 1 < len(places)
+        else min(strips.shape[0], place + (place - places[at - 1]) // 2)
     )
     part = strips[low:high]
     size = part.shape[0]
