@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from scipy.spatial.transform import Rotation
 
 from intercalate.materials.electron_range import LITHIUM_MELTS_C
@@ -114,7 +114,7 @@ def orientation_map(
     )
     places = np.stack([x.ravel(), y.ravel()], axis=1)
     centres, number = _centres(grains, places.max(axis=0), seed)
-    distance, owner = cKDTree(centres).query(places, k=2)
+    distance, owner = KDTree(centres).query(places, k=2)
     # How far from the boundary: patterns of two grains overlap there.
     edge = (distance[:, 1] - distance[:, 0]) / conditions.step_um
     shape = (conditions.rows, conditions.columns)
@@ -172,7 +172,7 @@ def _centres(grains: Grains, extent: np.ndarray, seed: int) -> tuple[np.ndarray,
     wanted = max(int(area / (0.25 * np.pi * grains.diameter_um**2)), 4)
     places = generator.uniform(-margin, extent + margin, size=(2 * wanted, 2))
     kept: list[np.ndarray] = []
-    tree = cKDTree(places)
+    tree = KDTree(places)
     blocked = np.zeros(len(places), dtype=bool)
     for at, place in enumerate(places):
         if blocked[at]:

@@ -138,7 +138,8 @@ class EdsProbe:
         start_s: float,
         strength: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Spectra of a grid of places, shape (rows, columns, channels), uint16; `real_s` is that of each place.
+        """Spectra of a grid of places, shape (rows, columns, channels), uint16; `real_s` is that of each
+        place.
 
         Parameters
         ----------
@@ -240,8 +241,8 @@ class EdsProbe:
 
 @lru_cache(maxsize=4096)
 def _cross_section_path(edge_ev: float, electrons: int, kv: float, number: float, mass: float) -> float:
-    """Ionisations per unit of mass fraction over atomic mass along an electron's whole way: Bethe's cross section over
-    the stopping power of Joy and Luo.
+    """Ionisations per unit of mass fraction over atomic mass along an electron's whole way: Bethe's cross
+    section over the stopping power of Joy and Luo.
     """
     energy = np.linspace(edge_ev, 1e3 * kv, 120)[1:]
     ratio = energy / edge_ev

@@ -24,7 +24,9 @@ class IonBeam:
 
     @property
     def damage_um(self) -> float:
-        """Depth to which a face is amorphous or mixed with gallium; an illustration of some tens of nm at 30 kV."""
+        """Depth to which a face is amorphous or mixed with gallium; an illustration of some tens of nm at 30
+        kV.
+        """
         return 0.03 * (self.kv / 30.0) ** 0.8 * (1.0 if self.cold else 8.0)
 
     @property
@@ -60,7 +62,8 @@ class MilledPlace:
 
 
 def milled_relief(place: MilledPlace, beam: IonBeam, grid: Grid, seed: int) -> Relief:
-    """Wall of a trench through a needle or isle whose middle is at (0, 0); what it stands on lies at larger y.
+    """Wall of a trench through a needle or isle whose middle is at (0, 0); what it stands on lies at larger
+    y.
 
     The wall is seen face on; above what stands there is vacuum.
     """

@@ -39,7 +39,8 @@ class ImageConditions:
     defocus_um
         Distance of the focus from the face.
     brightness, contrast
-        Grey of a flat face of unit yield, in parts of the range, and how much of the range a unit of yield is.
+        Grey of a flat face of unit yield, in parts of the range, and how much of the range a unit of yield
+        is.
     temperature_c
         Of the stage.
     pressure_pa

@@ -1,5 +1,5 @@
-"""What a scanning electron microscope meets on a face: deposits that keep their places and grow, and the relief
-that they make.
+"""What a scanning electron microscope meets on a face: deposits that keep their places and grow, and the
+relief that they make.
 """
 
 from collections.abc import Sequence
@@ -193,7 +193,7 @@ class _Nucleus:
     x_um: float
     y_um: float
     age: float
-    key: tuple[int, int, int, int]
+    key: int
 
 
 _TILE_UM = 25.0
@@ -236,7 +236,8 @@ def random_field(grid: Grid, seed: int, name: str, wavelengths_um: tuple[float, 
     """Normal deviates that belong to places: random waves with equal strength in every octave."""
     generator = keyed_generator(seed, name, 1)
     count = 240
-    length = np.exp(generator.uniform(*np.log(wavelengths_um), count))
+    shortest, longest = wavelengths_um
+    length = shortest * (longest / shortest) ** generator.uniform(size=count)
     angle = generator.uniform(0.0, 2 * np.pi, count)
     phase = generator.uniform(0.0, 2 * np.pi, count)
     kx, ky = 2 * np.pi / length * np.cos(angle), 2 * np.pi / length * np.sin(angle)
@@ -248,7 +249,9 @@ def random_field(grid: Grid, seed: int, name: str, wavelengths_um: tuple[float, 
 
 
 def _nuclei(grid: Grid, seed: int, name: str, per_um2: float, margin_um: float) -> list[_Nucleus]:
-    """Nuclei whose rank is within the density asked for, so that a higher density keeps all of a lower one."""
+    """Nuclei whose rank is within the density asked for, so that a higher density keeps all of a lower
+    one.
+    """
     if per_um2 <= 0:
         return []
     low_x = grid.x_um.min() + grid.shift_um.min() - margin_um
@@ -269,7 +272,7 @@ def _nuclei(grid: Grid, seed: int, name: str, per_um2: float, margin_um: float) 
                     y = (row + places[number, 1]) * _TILE_UM
                     if low_x <= x <= high_x and low_y <= y <= high_y:
                         age = 1.0 - ranks[number] / per_um2
-                        found.append(_Nucleus(x, y, float(age), (row, column, chunk, int(number))))
+                        found.append(_Nucleus(x, y, float(age), key << 4 | int(number)))
                 rank, chunk = float(ranks[-1]), chunk + 1
     return found
 
@@ -289,7 +292,7 @@ def _grow(made: Relief, grid: Grid, deposit: Deposit, seed: int, number: int) ->
     material = made.index(deposit.material)
     shapes = {Habit.NEEDLE: _needle, Habit.MOSSY: _moss, Habit.GLOBULAR: _globule}
     for nucleus in _nuclei(grid, seed, name, density, 1.5 * deposit.size_um):
-        key = hash(nucleus.key) & 0xFFFFFFFFFFFF
+        key = nucleus.key
         generator = keyed_generator(seed, f"{name} shape", key)
         factor = np.exp(hidden.spread * generator.standard_normal()) * nucleus.age**_GROWN
         for part in shapes[deposit.habit](nucleus, deposit, float(factor), hidden, generator):
@@ -402,7 +405,7 @@ def _spots(made: Relief, grid: Grid, spots: Spots, seed: int, name: str, materia
     index = made.index(material)
     nothing = np.zeros(grid.shape, dtype=bool)
     for nucleus in _nuclei(grid, seed, name, spots.per_mm2 * 1e-6, 2 * spots.size_um):
-        generator = keyed_generator(seed, f"{name} shape", hash(nucleus.key) & 0xFFFFFFFFFFFF)
+        generator = keyed_generator(seed, f"{name} shape", nucleus.key)
         radius = 0.5 * spots.size_um * np.exp(0.3 * generator.standard_normal())
         centre = nucleus.x_um, nucleus.y_um
         _stamp(made, grid, _Part(centre, centre, radius, spots.height_um), index, nothing)
@@ -411,7 +414,7 @@ def _spots(made: Relief, grid: Grid, spots: Spots, seed: int, name: str, materia
 def _craters(made: Relief, grid: Grid, craters: Spots, seed: int) -> None:
     """Volcano-like: a wall around a hole."""
     for nucleus in _nuclei(grid, seed, "craters", craters.per_mm2 * 1e-6, 2 * craters.size_um):
-        generator = keyed_generator(seed, "craters shape", hash(nucleus.key) & 0xFFFFFFFFFFFF)
+        generator = keyed_generator(seed, "craters shape", nucleus.key)
         radius = 0.5 * craters.size_um * np.exp(0.2 * generator.standard_normal())
         window = _window(
             grid,
@@ -429,7 +432,7 @@ def _craters(made: Relief, grid: Grid, craters: Spots, seed: int) -> None:
 
 def _cracks(made: Relief, grid: Grid, cracks: Cracks, seed: int) -> None:
     for nucleus in _nuclei(grid, seed, "cracks", cracks.per_mm2 * 1e-6, 1.5 * cracks.length_um):
-        generator = keyed_generator(seed, "cracks shape", hash(nucleus.key) & 0xFFFFFFFFFFFF)
+        generator = keyed_generator(seed, "cracks shape", nucleus.key)
         length = cracks.length_um * np.exp(0.3 * generator.standard_normal())
         angle, x, y = generator.uniform(0, np.pi), nucleus.x_um, nucleus.y_um
         for _ in range(5):

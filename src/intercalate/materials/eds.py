@@ -1,8 +1,8 @@
 """Characteristic X-rays and the detectors that count them.
 
-Energies, yields and absorption come from xraydb (Elam, Ravel & Sieber, Radiat. Phys. Chem. 63 (2002) 121; Chantler,
-J. Phys. Chem. Ref. Data 24 (1995) 71 below 110 eV). What it lacks stands here. Marks: V verified, R recalled,
-? unsure, I illustrative.
+Energies, yields and absorption come from xraydb (Elam, Ravel & Sieber, Radiat. Phys. Chem. 63 (2002) 121;
+Chantler, J. Phys. Chem. Ref. Data 24 (1995) 71 below 110 eV). What it lacks stands here. Marks: V verified, R
+recalled, ? unsure, I illustrative.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,8 @@ LITHIUM_YIELD_FACTORS: dict[str, float] = {
 }
 """Of Li K in a compound, by that in metal: bonding takes the electrons that would fill the shell."""
 LITHIUM_FACTORS_SOURCE = Source(
-    "Hovington et al., Scanning 38 (2016) 571: metal is seen, ionic compounds weakly or not; the figures between are ours",
+    "Hovington et al., Scanning 38 (2016) 571: metal is seen, ionic compounds weakly or not; the figures "
+    "between are ours",
     Mark.ILLUSTRATION,
 )
 LITHIUM_MOST_KV = 5.0

@@ -112,7 +112,9 @@ def element_figure(found: ElementMaps, names: Sequence[str], pixel_um: float, ti
 
 
 def orientation_figure(measured: OrientationMap, title: str, grains: GrainMap | None = None) -> Figure:
-    """Orientations by inverse pole figure colours of the normal, shaded by band contrast; grain boundaries on it."""
+    """Orientations by inverse pole figure colours of the normal, shaded by band contrast; grain boundaries on
+    it.
+    """
     figure = Figure(figsize=(9.5, 4.6), layout="constrained")
     map_axis, key_axis = figure.subplots(1, 2, width_ratios=[2.2, 1])
     colour = inverse_pole_colours(measured.quaternion)

@@ -1,7 +1,7 @@
 """Images of a run as a video, with time, voltage and a scale bar in every frame.
 
-Videos are GIFs: pillow writes them, which matplotlib brings along. Films of smaller size, such as MP4, would need
-ffmpeg, whose Python packages carry encoders under the GPL.
+Videos are GIFs: pillow writes them, which matplotlib brings along. Films of smaller size, such as MP4, would
+need ffmpeg, whose Python packages carry encoders under the GPL.
 """
 
 from collections.abc import Sequence
@@ -98,7 +98,8 @@ def _checked(
     for number, frame in enumerate(stack):
         if frame.ndim != 2 or min(frame.shape) < _LEAST_SIDE or frame.shape != stack[0].shape:
             raise VideoError(
-                f"frame {number} has shape {frame.shape}, the first {stack[0].shape}: grey images of one shape, at least "
+                f"frame {number} has shape {frame.shape}, the first {stack[0].shape}: grey images of one "
+                f"shape, at least "
                 f"{_LEAST_SIDE} pixels wide and high, are expected"
             )
     if not len(stack) == len(times_s) == len(voltages_v):

@@ -1,4 +1,6 @@
-"""Micrographs in, class and coverage out: the reduction against images of a microscope that it knows nothing of."""
+"""Micrographs in, class and coverage out: the reduction against images of a microscope that it knows nothing
+of.
+"""
 
 import numpy as np
 import pytest

@@ -1,12 +1,14 @@
 """Grains of an orientation map: points that are turned against their neighbours by less than a threshold."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-from scipy import ndimage, sparse
+from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from intercalate.reduction.ebsd.orientation import disorientation_deg, mean_orientation, quaternions
+from intercalate.reduction.micrographs.pixels import nearest_outside
 from intercalate.reduction.results import UNDETERMINED, Estimate
 
 _LEAST_SIDE = 8
@@ -76,7 +78,8 @@ def orientation_map(
         or contrast.shape != known.shape
     ):
         raise OrientationMapError(
-            f"angles of shape {angles.shape}, contrast {contrast.shape}, indexed {known.shape}: (rows, columns, 3) and "
+            f"angles of shape {angles.shape}, contrast {contrast.shape}, indexed {known.shape}: (rows, "
+            f"columns, 3) and "
             "twice (rows, columns) are expected"
         )
     if min(contrast.shape) < _LEAST_SIDE:
@@ -136,8 +139,8 @@ class GrainMap:
 def cleaned(
     measured: OrientationMap, rounds: int = 3, threshold_deg: float = 5.0
 ) -> tuple[OrientationMap, float]:
-    """Points without orientation, or with one that no neighbour shares, take that of the neighbour that most others
-    agree with.
+    """Points without orientation, or with one that no neighbour shares, take that of the neighbour that most
+    others agree with.
 
     Returns
     -------
@@ -186,8 +189,10 @@ def grain_map(measured: OrientationMap, threshold_deg: float = 10.0, least_point
     """
     if not measured.is_crystalline:
         raise OrientationMapError(
-            f"{100 * measured.pattern_share:.0f} % of the points show a pattern, {100 * measured.known.mean():.0f} % are "
-            f"indexed, {100 * _PATTERN_SHARE:.0f} % are the least: a melt, a film on the face, or a wrong tilt"
+            f"{100 * measured.pattern_share:.0f} % of the points show a pattern, "
+            f"{100 * measured.known.mean():.0f} % are "
+            f"indexed, {100 * _PATTERN_SHARE:.0f} % are the least: a melt, a film on the face, or a wrong "
+            f"tilt"
         )
     clean, share = cleaned(measured)
     labels = _grains(clean, threshold_deg, least_points)
@@ -198,7 +203,7 @@ def grain_map(measured: OrientationMap, threshold_deg: float = 10.0, least_point
     order = np.argsort(flat, kind="stable")
     edges = np.searchsorted(flat[order], np.arange(1, count + 2))
     points = clean.quaternion.reshape(-1, 4)
-    orientation = np.array([mean_orientation(points[order[a:b]]) for a, b in zip(edges, edges[1:])])
+    orientation = np.array([mean_orientation(points[order[a:b]]) for a, b in pairwise(edges)])
     area = np.diff(edges) * measured.step_um**2
     side = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     whole = ~np.isin(np.arange(1, count + 1), side)
@@ -249,8 +254,8 @@ def _grains(clean: OrientationMap, threshold_deg: float, least_points: int) -> n
     if not keep.any():
         return labels
     # What is left over at boundaries goes to the nearest grain, as far as three points away.
-    away, nearest = ndimage.distance_transform_edt(labels == 0, return_indices=True)
-    return np.where(away <= 3, labels[tuple(nearest)], 0)
+    away, nearest = nearest_outside(labels == 0)
+    return np.where(away <= 3, labels[nearest], 0)
 
 
 def _neighbours() -> tuple[tuple[tuple[slice, slice], tuple[slice, slice]], ...]:
@@ -259,7 +264,9 @@ def _neighbours() -> tuple[tuple[tuple[slice, slice], tuple[slice, slice]], ...]
 
 
 def _diameter(area_um2: np.ndarray, whole: np.ndarray, step_um: float) -> Estimate:
-    """Of grains that lie wholly inside: large ones reach over the side more often, which is left in `sigma_sys`."""
+    """Of grains that lie wholly inside: large ones reach over the side more often, which is left in
+    `sigma_sys`.
+    """
     if whole.sum() < 3:
         return UNDETERMINED
     diameter = 2.0 * np.sqrt(area_um2[whole] / np.pi)

@@ -10,8 +10,8 @@ from intercalate.reduction.results import Estimate
 
 _SAME_DEG = 5.0
 _CHANCE = 1.5e-3
-"""Of two random cubic orientations to lie within 5 degrees: 24 (theta - sin theta) / pi for a small angle theta
-gives 8.5e-4; with a common turn that is sought, somewhat more."""
+"""Of two random cubic orientations to lie within 5 degrees: 24 (theta - sin theta) / pi for a small angle
+theta gives 8.5e-4; with a common turn that is sought, somewhat more."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class GrainComparison:
     diameter_ratio
         Of grains afterwards by before.
     are_new
-        Whether the grains are others: less than half of the area is the same by three standard errors, and a tenth or
-        less is possible.
+        Whether the grains are others: less than half of the area is the same by three standard errors, and a
+        tenth or less is possible.
     are_same
         Whether more than half of the area is the same, by three standard errors.
     """
@@ -53,7 +53,8 @@ def compare(before: GrainMap, after: GrainMap) -> GrainComparison:
     """
     if before.labels.shape != after.labels.shape or abs(before.step_um / after.step_um - 1) > 0.02:
         raise OrientationMapError(
-            f"maps of {before.labels.shape} at {before.step_um:g} um and {after.labels.shape} at {after.step_um:g} um cannot "
+            f"maps of {before.labels.shape} at {before.step_um:g} um and {after.labels.shape} at "
+            f"{after.step_um:g} um cannot "
             "be compared point by point; map the same field with the same step"
         )
     both = (before.labels > 0) & (after.labels > 0)

@@ -15,8 +15,8 @@ from intercalate.reduction.results import Estimate
 _COVERAGE_MARGIN = 0.05
 """Change of the covered share that would still count as unchanged."""
 _LEAST_OVERLAP = 0.6
-"""Of the covered area before and above melting, after the shift between both was taken out: edges that are found
-differently in two images cost some tenth, another relief would leave the product of both coverages."""
+"""Of the covered area before and above melting, after the shift between both was taken out: edges that are
+found differently in two images cost some tenth, another relief would leave the product of both coverages."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ def melting(visits: Sequence[HeatedVisit], grains: GrainComparison, same_relief:
     above = [one for one in visits if one.temperature_c > LITHIUM_MELTS_C]
     if not below or not above:
         raise OrientationMapError(
-            f"{len(below)} visits below and {len(above)} above {LITHIUM_MELTS_C:g} degC; one of each is the least"
+            f"{len(below)} visits below and {len(above)} above {LITHIUM_MELTS_C:g} degC; one of each is the "
+            f"least"
         )
     hottest = max(above, key=lambda one: one.temperature_c)
     change = difference(hottest.relief.coverage, below[0].relief.coverage)
@@ -96,7 +97,8 @@ def melting(visits: Sequence[HeatedVisit], grains: GrainComparison, same_relief:
     ]
     return ImageFinding(
         f"at {hottest.temperature_c:g} degC {100 * same_relief.value:.0f} % of the relief is as before, "
-        f"{100 * patterns_above.value:.0f} % of the points show a pattern ({100 * patterns_below.value:.0f} % below melting); "
+        f"{100 * patterns_above.value:.0f} % of the points show a pattern ({100 * patterns_below.value:.0f} "
+        f"% below melting); "
         f"{100 * grains.same_area.value:.0f} % of the grains' area is the same after cooling",
         observations,
         claims,

@@ -1,7 +1,7 @@
 """Orientations of cubic crystals as unit quaternions (w, x, y, z), w not negative.
 
-An orientation turns the axes of the sample into those of the crystal (Bunge's convention); a misorientation of two
-is the smallest turn between them over the 24 proper rotations of the cube.
+An orientation turns the axes of the sample into those of the crystal (Bunge's convention); a misorientation
+of two is the smallest turn between them over the 24 proper rotations of the cube.
 """
 
 import itertools
@@ -84,8 +84,9 @@ CUBE = _cube()
 def disorientation_deg(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Smallest angle between orientations of cubic crystals, in degrees; shapes (..., 4) broadcast.
 
-    The largest component of the misorientation over the cube's rotations is, with its components sorted by size
-    a >= b >= c >= d, the largest of a, (a + b)/sqrt 2 and (a + b + c + d)/2 (H. Grimmer, Acta Cryst. A 30 (1974) 685).
+    The largest component of the misorientation over the cube's rotations is, with its components sorted by
+    size a >= b >= c >= d, the largest of a, (a + b)/sqrt 2 and (a + b + c + d)/2 (H. Grimmer, Acta Cryst. A
+    30 (1974) 685).
     """
     turn = np.abs(product(first, conjugate(second)))
     turn = -np.sort(-turn, axis=-1)
@@ -105,7 +106,9 @@ def nearest_to(reference: np.ndarray, quaternion: np.ndarray) -> np.ndarray:
 
 
 def mean_orientation(quaternion: np.ndarray) -> np.ndarray:
-    """Mean of orientations of one grain, shape (n, 4) to (4,): two rounds of averaging over nearest equivalents."""
+    """Mean of orientations of one grain, shape (n, 4) to (4,): two rounds of averaging over nearest
+    equivalents.
+    """
     mean = quaternion[0]
     for _ in range(2):
         total = nearest_to(mean, quaternion).sum(axis=0)

@@ -76,7 +76,8 @@ def calibrated_axis(
                 places.append((found[0], mean_ev, float(np.hypot(found[1], 0.3 + _BLEND * spread_ev))))
     if len(places) < 2:
         raise SpectrumError(
-            f"{len(places)} lines were found where they are expected; count copper and cobalt at 15 kV for a minute"
+            f"{len(places)} lines were found where they are expected; count copper and cobalt at 15 kV for a "
+            f"minute"
         )
     seen, true, sigma = np.array(places).T
     fit, covariance = np.polyfit(seen, true, 1, w=1.0 / sigma, cov="unscaled")

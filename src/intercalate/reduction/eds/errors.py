@@ -28,7 +28,8 @@ def require_counts(counts: np.ndarray, channels: int) -> np.ndarray:
         )
     if values.sum() < _LEAST_TOTAL:
         raise SpectrumError(
-            f"{values.sum():.0f} counts are in the spectrum, {_LEAST_TOTAL:.0f} are the least; is the beam on, and the "
+            f"{values.sum():.0f} counts are in the spectrum, {_LEAST_TOTAL:.0f} are the least; is the beam "
+            f"on, and the "
             "detector moved in?"
         )
     return values

@@ -1,8 +1,9 @@
 """Areas of the lines of elements, over a background that a filter takes away.
 
-The top-hat filter (F. H. Schamber, 1977, in: X-ray Fluorescence Analysis of Environmental Samples) gives zero for
-whatever is straight over its width, and is applied to spectrum and line shapes alike. Counts in filtered channels are
-not independent; errors follow from the counts of all channels by the linear map from spectrum to areas.
+The top-hat filter (F. H. Schamber, 1977, in: X-ray Fluorescence Analysis of Environmental Samples) gives zero
+for whatever is straight over its width, and is applied to spectrum and line shapes alike. Counts in filtered
+channels are not independent; errors follow from the counts of all channels by the linear map from spectrum to
+areas.
 """
 
 from collections.abc import Sequence
@@ -112,7 +113,8 @@ def line_shapes(
                 rows.append(_family(lines, axis, detector, kv))
         if len(names) == before:
             raise SpectrumError(
-                f"{element} has no line between {least_ev:g} eV and what {kv:g} kV can excite; leave it out or raise the "
+                f"{element} has no line between {least_ev:g} eV and what {kv:g} kV can excite; leave it out "
+                f"or raise the "
                 "voltage"
             )
     used = (energy > least_ev) & (energy < min(950.0 * kv, energy[-1]))

@@ -1,4 +1,6 @@
-"""Whether lithium is seen at 54 eV. Never how much: its yield depends on the bond (decision of the physics reference)."""
+"""Whether lithium is seen at 54 eV. Never how much: its yield depends on the bond (decision of the physics
+reference).
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,7 +26,8 @@ class LithiumVerdict(StrEnum):
     NOT_DETECTABLE = "not detectable"
     """This detector at this voltage could not show it."""
     ABSENT = "absent"
-    """No line where metal would give one. Oxide, carbonate and fluoride give none either: they may be there."""
+    """No line where metal would give one. Oxide, carbonate and fluoride give none either: they may be
+    there."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,15 @@ def lithium(counts: np.ndarray, axis: EnergyAxis, detector: XrayDetector, kv: fl
         return Lithium(
             LithiumVerdict.NOT_DETECTABLE,
             UNDETERMINED,
-            f"the window of {detector.window_nm:g} nm lets no X-ray of 54 eV through; take a windowless detector",
+            f"the window of {detector.window_nm:g} nm lets no X-ray of 54 eV through; take a windowless "
+            f"detector",
         )
     if kv > LITHIUM_MOST_KV:
         return Lithium(
             LithiumVerdict.NOT_DETECTABLE,
             UNDETERMINED,
-            f"at {kv:g} kV lithium is excited too deep for 54 eV to come out; {LITHIUM_MOST_KV:g} kV are the most",
+            f"at {kv:g} kV lithium is excited too deep for 54 eV to come out; {LITHIUM_MOST_KV:g} kV are the "
+            f"most",
         )
     line = _fit(values, axis, detector)
     if line.value > max(_DETECTION_SIGMA * line.sigma, _LEAST_SHARE * values.sum()):
@@ -81,7 +86,8 @@ def lithium(counts: np.ndarray, axis: EnergyAxis, detector: XrayDetector, kv: fl
     return Lithium(
         LithiumVerdict.ABSENT,
         line,
-        f"fewer than {max(_DETECTION_SIGMA * line.sigma, _LEAST_SHARE * values.sum()):.0f} counts at 54 eV; compounds "
+        f"fewer than {max(_DETECTION_SIGMA * line.sigma, _LEAST_SHARE * values.sum()):.0f} counts at 54 eV; "
+        f"compounds "
         "that give no X-rays may be there",
     )
 

@@ -106,7 +106,7 @@ def _nonnegative(gram: np.ndarray, projected: np.ndarray, free: np.ndarray) -> n
         changed = negative.any(axis=1) | waiting.any(axis=1)
         if not changed.any():
             break
-        passive = (passive & ~negative) | (waiting & ~negative.any(axis=1)[:, None])
+        passive = (passive & ~negative) | (waiting & ~np.any(negative, axis=1, keepdims=True))
         keys, group = np.unique(passive[changed], axis=0, return_inverse=True)
         at = np.flatnonzero(changed)
         for number, key in enumerate(keys):

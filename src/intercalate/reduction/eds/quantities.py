@@ -1,8 +1,8 @@
 """Mass fractions from areas of lines, without standards, and what is uncertain about that.
 
-Generation by Green and Cosslett's power of the overvoltage, absorption after Philibert with Heinrich's coefficient,
-backscattering by a linear law; fluorescence is left out (below 2 % here). Fractions of what is seen add up to 1:
-lithium and hydrogen are not among it.
+Generation by Green and Cosslett's power of the overvoltage, absorption after Philibert with Heinrich's
+coefficient, backscattering by a linear law; fluorescence is left out (below 2 % here). Fractions of what is
+seen add up to 1: lithium and hydrogen are not among it.
 """
 
 from collections.abc import Mapping
@@ -17,8 +17,9 @@ from intercalate.reduction.eds.lines import LineFit
 from intercalate.reduction.results import Estimate
 
 _SYSTEMATIC = {"K": 0.10, "L": 0.20, "M": 0.50}
-"""Relative standard uncertainty of a mass fraction without a standard, by the family it is measured with: generation
-and yields. Goldstein et al. give 10 to 25 % as usual errors of standardless analysis (recalled)."""
+"""Relative standard uncertainty of a mass fraction without a standard, by the family it is measured with:
+generation and yields. Goldstein et al. give 10 to 25 % as usual errors of standardless analysis
+(recalled)."""
 _SOFT_EV, _SOFT = 1000.0, 0.30
 """Below this energy absorption and window decide."""
 _ITERATIONS = 60

@@ -1,4 +1,6 @@
-"""Micrographs: grey values with a scale in; classes, areas and thicknesses with errors out. No EPICS, no bluesky."""
+"""Micrographs: grey values with a scale in; classes, areas and thicknesses with errors out. No EPICS, no
+bluesky.
+"""
 
 from intercalate.reduction.micrographs.claims import ImageClaim, ImageFinding, Observation
 from intercalate.reduction.micrographs.deposits import DepositClass, DepositMap, Shapes, deposits

@@ -6,8 +6,9 @@ persistence
     A needle's edges are straight over many of its widths; those of a globule turn by half a circle over one
     width, those of moss turn to and fro. Needles that are bent within their own width are not told.
 smooth
-    Discs of half the largest inscribed radius fill a globule, and neighbours that touch, but not the lumps and
-    bays of moss. Moss that is imaged so coarsely that lumps are below some five pixels looks like globules.
+    Discs of half the largest inscribed radius fill a globule, and neighbours that touch, but not the lumps
+    and bays of moss. Moss that is imaged so coarsely that lumps are below some five pixels looks like
+    globules.
 Height is not measured at all: a needle that points at the detector is a globule.
 """
 
@@ -18,6 +19,7 @@ import numpy as np
 from scipy import ndimage
 
 from intercalate.reduction.micrographs.image import Micrograph, Quality, require_usable
+from intercalate.reduction.micrographs.pixels import depth_px
 from intercalate.reduction.micrographs.segments import Segments, segments
 from intercalate.reduction.results import Estimate
 
@@ -43,9 +45,9 @@ _ROUND, _ROUND_SOFT = 0.88, 0.03
 _LEAST_COVERAGE = 2e-3
 """Below which a face counts as bare: dust and noise make some 1e-4."""
 _OUTSIDE_PX, _EDGE_PX = 0.6, 0.5
-"""How far outside an edge the half height of its bright rim lies, and its standard uncertainty: smoothing over one
-pixel puts that of a step on the step, that of a thin bright line 1.2 pixels from it; the spot of the beam, which
-is not known, adds to it."""
+"""How far outside an edge the half height of its bright rim lies, and its standard uncertainty: smoothing
+over one pixel puts that of a step on the step, that of a thin bright line 1.2 pixels from it; the spot of the
+beam, which is not known, adds to it."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ class DepositMap:
     coverage
         Share of the field that is covered.
     sampling_sigma
-        By which the coverage of another field of the same sample may differ: scatter between parts of this one.
+        By which the coverage of another field of the same sample may differ: scatter between parts of this
+        one.
     coverage_of
         Of each class.
     width_um
@@ -168,10 +171,10 @@ def shapes_of(found: Segments) -> Shapes:
     around = ndimage.grey_dilation(labels, size=(7, 7))
     # The integral of the slope of a step is its length.
     outline = np.asarray(ndimage.sum(steep, around, index))
-    away = ndimage.distance_transform_edt(covered)
+    away = depth_px(covered)
     inscribed = np.asarray(ndimage.maximum(away, labels, index))
     half = np.concatenate([[np.inf], 0.5 * inscribed])[labels]
-    reach = ndimage.distance_transform_edt(away < half)
+    reach = depth_px(away < half)
     smooth = np.asarray(ndimage.sum(covered & (reach <= half), labels, index)) / area
     width = float(np.average(2 * area / np.maximum(outline, 1.0), weights=area))
     persistence = _persistence(slope_x, slope_y, steep, around, index, width)
@@ -186,7 +189,9 @@ def _persistence(
     index: np.ndarray,
     width_px: float,
 ) -> np.ndarray:
-    """Coherence of the structure tensor of the outlines over 1.2 typical widths, on pixels as coarse as allowed."""
+    """Coherence of the structure tensor of the outlines over 1.2 typical widths, on pixels as coarse as
+    allowed.
+    """
     coarse = max(1, int(width_px / 6))
     weight = steep + 1e-9
     tensor = [

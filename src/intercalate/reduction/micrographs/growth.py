@@ -89,7 +89,8 @@ def growth_against_current(series: Sequence[GrowthAt]) -> ImageFinding:
         ),
     ]
     return ImageFinding(
-        f"needles make up {100 * low.value:.0f} % of the deposits at {ordered[0].current_density_ma_cm2:g} and "
+        f"needles make up {100 * low.value:.0f} % of the deposits at {ordered[0].current_density_ma_cm2:g} "
+        f"and "
         f"{100 * high.value:.0f} % at {last.current_density_ma_cm2:g} mA/cm2; "
         + (
             f"short circuit at {last.short_at_s:.0f} s" if last.short_at_s is not None else "no short circuit"

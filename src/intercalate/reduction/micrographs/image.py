@@ -53,8 +53,8 @@ class Quality:
     contrast_to_noise
         Spread of the smoothed image over the noise.
     sharpness
-        Power of the finest detail that is not noise, as the ratio of gradients across two pixels to what noise
-        alone would give; 1 where there is nothing but noise or blur.
+        Power of the finest detail that is not noise, as the ratio of gradients across two pixels to what
+        noise alone would give; 1 where there is nothing but noise or blur.
     black_share, white_share
         Of the pixels.
     """
@@ -82,7 +82,8 @@ def micrograph(counts: np.ndarray, pixel_um: float, pixel_sigma_um: float = 0.0)
     values = np.asarray(counts)
     if values.ndim != 2 or min(values.shape, default=0) < _LEAST_SIDE:
         raise MicrographError(
-            f"the image has shape {values.shape}; two axes of {_LEAST_SIDE} pixels at least are needed: give one "
+            f"the image has shape {values.shape}; two axes of {_LEAST_SIDE} pixels at least are needed: give "
+            f"one "
             "grey image"
         )
     if not (np.isfinite(pixel_um) and pixel_um > 0 and pixel_sigma_um >= 0):
@@ -129,7 +130,8 @@ def require_usable(image: Micrograph) -> Quality:
     span = float(np.ptp(image.grey))
     if span < _BLANK_LEVELS * image.white:
         raise MicrographError(
-            f"the image is blank: its grey spans {span:g} of {image.white:g}; is the beam on and the shutter open?"
+            f"the image is blank: its grey spans {span:g} of {image.white:g}; is the beam on and the shutter "
+            f"open?"
         )
     for share, name, remedy in (
         (found.black_share, "black", "raise the brightness"),
@@ -137,7 +139,8 @@ def require_usable(image: Micrograph) -> Quality:
     ):
         if share > _SATURATED_SHARE:
             raise MicrographError(
-                f"{100 * share:.0f} % of the pixels are {name}, {100 * _SATURATED_SHARE:.0f} % are the limit; {remedy}"
+                f"{100 * share:.0f} % of the pixels are {name}, {100 * _SATURATED_SHARE:.0f} % are the "
+                f"limit; {remedy}"
             )
     return found
 

@@ -32,8 +32,8 @@ class LayerCourse:
 def slope(x: np.ndarray, course: Sequence[Estimate]) -> Estimate:
     """Weighted slope of values with errors; what all share, such as the scale, is a factor on the slope.
 
-    `sigma_sys` of the values is taken as a common factor (a scale) and so adds to the slope in proportion only. The
-    statistical error is the larger of what the errors and what the scatter about the line tell.
+    `sigma_sys` of the values is taken as a common factor (a scale) and so adds to the slope in proportion
+    only. The statistical error is the larger of what the errors and what the scatter about the line tell.
     """
     y = np.array([one.value for one in course])
     stat = np.array([max(one.sigma_stat, 1e-12) for one in course])
@@ -105,7 +105,8 @@ def layers_against_charge(
         ImageClaim.exceeds("isles become more", more),
     ]
     return ImageFinding(
-        f"the lithium layer gains {own.value:.2f} um per mAh/cm2 (dense lithium: {LITHIUM_UM_PER_MAH_CM2:g}); isles change by "
+        f"the lithium layer gains {own.value:.2f} um per mAh/cm2 (dense lithium: "
+        f"{LITHIUM_UM_PER_MAH_CM2:g}); isles change by "
         f"{more.value:.2g} a visit",
         observations,
         claims,

@@ -7,6 +7,7 @@ from scipy import ndimage
 
 from intercalate.reduction.micrographs.deposits import DepositMap
 from intercalate.reduction.micrographs.image import Micrograph, require_usable
+from intercalate.reduction.micrographs.pixels import connected
 from intercalate.reduction.results import UNDETERMINED, Estimate
 
 _SURE, _LIKELY = 8.0, 4.0
@@ -52,15 +53,12 @@ def cracks(image: Micrograph) -> CrackMap:
     """
     quality = require_usable(image)
     smooth = ndimage.gaussian_filter(image.grey, 1.0)
-    fine = (
-        smooth
-        - ndimage.median_filter(smooth[::2, ::2], 15)
-        .repeat(2, 0)
-        .repeat(2, 1)[: smooth.shape[0], : smooth.shape[1]]
-    )
+    rows, columns = image.grey.shape
+    coarse = ndimage.median_filter(smooth[::2, ::2], 15)
+    fine = smooth - np.repeat(np.repeat(coarse, 2, axis=0), 2, axis=1)[:rows, :columns]
     # Smoothing over one pixel leaves 0.28 of the noise; the face's own relief adds to it.
     sigma = max(0.28 * quality.noise, 1.4826 * float(np.median(np.abs(fine[::3, ::3]))), 1e-3)
-    labels, count = ndimage.label(fine < -_LIKELY * sigma, structure=np.ones((3, 3)))
+    labels, count = connected(fine < -_LIKELY * sigma, corners=True)
     index = np.arange(1, count + 1)
     area = np.bincount(labels.ravel(), minlength=count + 1)[1:].astype(float)
     deepest = np.asarray(ndimage.minimum(fine, labels, index)) if count else np.zeros(0)

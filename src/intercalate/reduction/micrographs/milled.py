@@ -12,8 +12,8 @@ from intercalate.reduction.results import UNDETERMINED, Estimate
 _SIGMAS = 4.0
 _ANGLES = 72
 _EMPTY, _FULL = 0.65, 0.5
-"""Darkness by two standard errors above which an inside is empty, and below which it is filled; between both it
-cannot be told, since a damaged face may be dark."""
+"""Darkness by two standard errors above which an inside is empty, and below which it is filled; between both
+it cannot be told, since a damaged face may be dark."""
 
 
 class Inside(StrEnum):
@@ -80,7 +80,8 @@ def milled_body(image: Micrograph, row_px: float, column_px: float) -> MilledBod
     # Rays that run down into what the body stands on find no outer face.
     if seen.sum() < _ANGLES // 4:
         raise MicrographError(
-            f"no outline around ({row_px:g}, {column_px:g}): {int(seen.sum())} of {_ANGLES} rays leave a body; point at its middle"
+            f"no outline around ({row_px:g}, {column_px:g}): {int(seen.sum())} of {_ANGLES} rays leave a "
+            f"body; point at its middle"
         )
     radius = float(np.median(outer[seen]))
     y, x = np.ogrid[:rows, :columns]
@@ -120,7 +121,9 @@ def _vacuum(grey: np.ndarray) -> tuple[float, float]:
 
 
 def _rays(solid: np.ndarray, row: float, column: float) -> tuple[np.ndarray, np.ndarray]:
-    """Distance to the outer face, and thickness of the wall, along rays from the middle upwards and sideways."""
+    """Distance to the outer face, and thickness of the wall, along rays from the middle upwards and
+    sideways.
+    """
     reach = np.arange(2.0, 0.7 * max(solid.shape), 0.5)
     angles = np.linspace(-np.pi, 0.0, _ANGLES)
     y = np.clip(np.rint(row + reach[None, :] * np.sin(angles)[:, None]).astype(int), 0, solid.shape[0] - 1)

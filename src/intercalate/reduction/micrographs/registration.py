@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from intercalate.reduction.micrographs.image import Micrograph, MicrographError, noise_of, require_usable
+from intercalate.reduction.micrographs.pixels import depth_px
 from intercalate.reduction.micrographs.segments import Segments, segments
 from intercalate.reduction.results import Estimate
 
@@ -43,8 +44,8 @@ class Shift:
 def shift_between(first: Micrograph, second: Micrograph) -> Shift:
     """Find by how much an image has moved, from the correlation of deposits, or of what is fine in both.
 
-    Rims of deposits that have grown lie around the old ones, and would agree best beside the true shift; so deposits
-    are compared by how deep within them a place is. A bare face has its relief alone.
+    Rims of deposits that have grown lie around the old ones, and would agree best beside the true shift; so
+    deposits are compared by how deep within them a place is. A bare face has its relief alone.
 
     Raises
     ------
@@ -53,7 +54,8 @@ def shift_between(first: Micrograph, second: Micrograph) -> Shift:
     """
     if first.grey.shape != second.grey.shape or abs(first.pixel_um / second.pixel_um - 1) > 0.02:
         raise MicrographError(
-            f"images of {first.grey.shape} at {first.pixel_um:g} um and {second.grey.shape} at {second.pixel_um:g} um "
+            f"images of {first.grey.shape} at {first.pixel_um:g} um and {second.grey.shape} at "
+            f"{second.pixel_um:g} um "
             "cannot be laid upon each other; take both with the same field and size"
         )
     for image in (first, second):
@@ -71,7 +73,8 @@ def shift_between(first: Micrograph, second: Micrograph) -> Shift:
     significance = float(found[peak] / max(deviation, 1e-12))
     if significance < _LEAST_PEAK:
         raise MicrographError(
-            f"the best shift stands out by {significance:.1f} standard deviations, {_LEAST_PEAK:g} are needed: the images "
+            f"the best shift stands out by {significance:.1f} standard deviations, {_LEAST_PEAK:g} are "
+            f"needed: the images "
             "show different places, or too little"
         )
     rows, sharp_y = _vertex(found, peak, 0)
@@ -79,7 +82,8 @@ def shift_between(first: Micrograph, second: Micrograph) -> Shift:
     scale = first.pixel_sigma_um / first.pixel_um
 
     def estimate(pixels: float, sharp: float) -> Estimate:
-        # The middle of a peak is known to its width over its height in noise; a tenth of a pixel is what a parabola
+        # The middle of a peak is known to its width over its height in noise; a tenth of a pixel is what a
+        # parabola
         # through three points is good for.
         stat = np.sqrt(float(found[peak]) / max(sharp, 1e-12)) / significance
         systematic = float(np.hypot(0.1, pixels * scale))
@@ -90,7 +94,7 @@ def shift_between(first: Micrograph, second: Micrograph) -> Shift:
 
 def _depth(found: Segments) -> np.ndarray:
     """How deep within a deposit a place is, in pixels, faded out at the sides."""
-    depth = ndimage.distance_transform_edt(found.covered)
+    depth = depth_px(found.covered)
     return (depth - depth.mean()) * _fading(depth.shape)
 
 

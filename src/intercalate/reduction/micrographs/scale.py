@@ -50,8 +50,9 @@ class Scale:
 def scale_of(image: Micrograph, pitch_um: float, pitch_sigma_um: float) -> Scale:
     """Size of a pixel from an image of a square grid.
 
-    The two basic waves of the grid are fitted over the whole image. Their scatter between its four quarters says how
-    uneven the scan is, which is the statistical error; the certificate of the grid is the systematic one.
+    The two basic waves of the grid are fitted over the whole image. Their scatter between its four quarters
+    says how uneven the scan is, which is the statistical error; the certificate of the grid is the systematic
+    one.
 
     Raises
     ------
@@ -69,7 +70,8 @@ def scale_of(image: Micrograph, pitch_um: float, pitch_sigma_um: float) -> Scale
     periods = float(np.hypot(*first) * side)
     if periods < _LEAST_PERIODS:
         raise MicrographError(
-            f"{periods:.1f} periods of the grid are in the image, {_LEAST_PERIODS:.0f} are needed; lower the magnification"
+            f"{periods:.1f} periods of the grid are in the image, {_LEAST_PERIODS:.0f} are needed; lower the "
+            f"magnification"
         )
     whole = np.array(_sizes(_refined(grey, first), _refined(grey, second), pitch_um))
     rows, columns = (size // _PARTS for size in grey.shape)
@@ -109,7 +111,8 @@ def _waves(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         peak = np.unravel_index(int(np.argmax(chosen)), chosen.shape)
         if chosen[peak] < _LEAST_HEIGHT * usual:
             raise MicrographError(
-                "the image shows no grid along both axes; focus on the grid and turn it parallel to the scan within 25 deg"
+                "the image shows no grid along both axes; focus on the grid and turn it parallel to the scan "
+                "within 25 deg"
             )
         found.append(np.array([fx[0, peak[1]], fy[peak[0], 0]]))
     ratio = np.hypot(*found[0]) / np.hypot(*found[1])
@@ -121,7 +124,9 @@ def _waves(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _refined(grey: np.ndarray, wave: np.ndarray) -> np.ndarray:
-    """Wave vector at which the windowed image has most of it; Newton steps on a parabola through neighbours."""
+    """Wave vector at which the windowed image has most of it; Newton steps on a parabola through
+    neighbours.
+    """
     rows, columns = grey.shape
     windowed = grey * (np.hanning(rows)[:, None] * np.hanning(columns)[None, :])
     y, x = np.arange(rows) - rows / 2, np.arange(columns) - columns / 2

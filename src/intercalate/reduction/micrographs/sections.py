@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy import ndimage
@@ -10,8 +11,9 @@ from intercalate.reduction.micrographs.image import Micrograph, MicrographError,
 from intercalate.reduction.results import UNDETERMINED, Estimate
 
 _STRIPS = 64
-_LEAST_STEP = 3.0
-"""Of the grey at a face, in standard deviations of the strips' means."""
+_LEAST_STEP = 8.0
+"""Of the grey at a face, in standard errors of the mean of a row: of pure noise, the best steps that can be found
+have about 3."""
 _FACE_PX = 0.5
 """Standard uncertainty of the place of a face between two materials, from the spot and the edge effect."""
 _LEAST_LAYER_PX = 6
@@ -85,15 +87,17 @@ def section(image: Micrograph, names: Sequence[str], tilt_sigma_deg: float = 2.0
         raise MicrographError("no layers are named; name them from the top")
     require_usable(image)
     strips = _strips(image.grey)
-    noise = float(np.median(np.abs(np.diff(strips, axis=0)))) / 0.6745 / np.sqrt(2)
+    # Smoothing leaves neighbours alike: their differences show half of the noise.
+    noise = 2.0 * float(np.median(np.abs(np.diff(strips, axis=0)))) / 0.6745 / np.sqrt(2)
     mean = strips.mean(axis=1)
     places = _steps(mean, len(names) + 1)
     level = [float(np.median(mean[a:b])) for a, b in zip([0, *places], [*places, mean.size])]
-    for number, (upper, lower) in enumerate(zip(level, level[1:])):
+    for number, (upper, lower) in enumerate(pairwise(level)):
         if abs(lower - upper) < _LEAST_STEP * max(noise / np.sqrt(strips.shape[1]), 1e-6):
             above = names[number - 1] if number else "the top"
             raise MicrographError(
-                f"the face below {above} shows a step of {abs(lower - upper):.2g} in grey, noise is {noise:.2g}; "
+                f"the face below {above} shows a step of {abs(lower - upper):.2g} in grey, noise is "
+                f"{noise:.2g}; "
                 "choose backscattered electrons or a longer dwell"
             )
     faces = np.array([_follow(strips, place, places) for place in places])
@@ -139,7 +143,9 @@ def _steps(mean: np.ndarray, count: int) -> list[int]:
 
 
 def _follow(strips: np.ndarray, place: int, places: list[int]) -> np.ndarray:
-    """Row of one face in each strip: the step between the levels above and below, halfway to the next faces."""
+    """Row of one face in each strip: the step between the levels above and below, halfway to the next
+    faces.
+    """
     at = places.index(place)
     low = (places[at - 1] + place) // 2 if at else max(0, place - (places[1] - place) // 2)
     high = (

@@ -6,12 +6,13 @@ import numpy as np
 from scipy import ndimage
 
 from intercalate.reduction.micrographs.image import Micrograph
+from intercalate.reduction.micrographs.pixels import connected, depth_px
 
 _SMOOTH_PX, _COARSE_PX = 1.0, 6.0
 """Rims are as wide as what lies between; what is coarser is the light, or the shadow of what stands above."""
 _SURE, _LIKELY = 9.0, 3.0
-"""Standard deviations of the bare face by which the core and the rest of a rim must be brighter. A rough face has
-bright crests, whose grey has a long tail."""
+"""Standard deviations of the bare face by which the core and the rest of a rim must be brighter. A rough face
+has bright crests, whose grey has a long tail."""
 _LEAST_PX = 30
 _CLOSED_PX = 2
 _RIM_PX = 3
@@ -19,11 +20,12 @@ _RIM_PX = 3
 _FAINT_PX = 2
 """From a rim, where its own light is still seen."""
 _FALL, _FALL_SOFT = 0.5, 0.25
-"""How much brighter the outer half of an enclosed place is than its middle, in standard deviations of the face,
-from which on it is the inside of a deposit."""
+"""How much brighter the outer half of an enclosed place is than its middle, in standard deviations of the
+face, from which on it is the inside of a deposit."""
 _LEAST_SEEN_PX = 10
 _ODD_SIZE = 0.6
-"""Likelihood that a slit too narrow to look into belongs to a deposit: in between where rims are close together."""
+"""Likelihood that a slit too narrow to look into belongs to a deposit: in between where rims are close
+together."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def segments(image: Micrograph, sure: float = _SURE, likely: float = _LIKELY) ->
     fine = smooth - ndimage.gaussian_filter(smooth, _COARSE_PX)
     usual, sigma = _face(fine)
     away = (fine - usual) / sigma
-    labels, count = ndimage.label(away > likely)
+    labels, count = connected(away > likely)
     peak = ndimage.maximum(away, labels, np.arange(count + 1)) if count else np.zeros(1)
     chosen = np.asarray(peak) > sure
     chosen[0] = False
@@ -73,7 +75,7 @@ def segments(image: Micrograph, sure: float = _SURE, likely: float = _LIKELY) ->
     filled, doubtful_px = _filled(outlines, (image.grey - face) / sigma)
     covered = _trimmed(filled, away)
     doubtful_px = float(np.hypot(doubtful_px, 0.5 * np.sum(outlines & ~seen)))
-    labels, count = ndimage.label(covered)
+    labels, count = connected(covered)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     keep = sizes >= _LEAST_PX
     keep[0] = False
@@ -118,7 +120,8 @@ def _disc(radius: int) -> np.ndarray:
 
 def _trimmed(filled: np.ndarray, away: np.ndarray) -> np.ndarray:
     """Without the foot of rims on their outside, below half of the height that they have nearby."""
-    low = filled & (away < 0.5 * ndimage.maximum_filter(away, 2 * _RIM_PX + 1))
+    height = np.asarray(ndimage.maximum_filter(away, 2 * _RIM_PX + 1))
+    low = filled & (away < 0.5 * height)
     outside = ~filled
     for _ in range(_RIM_PX):
         outside |= ndimage.binary_dilation(outside) & low
@@ -126,19 +129,19 @@ def _trimmed(filled: np.ndarray, away: np.ndarray) -> np.ndarray:
 
 
 def _filled(outlines: np.ndarray, away: np.ndarray) -> tuple[np.ndarray, float]:
-    """With what rims enclose filled where it is the inside of a deposit: its grey falls from the rim inwards, while
-    a face is as bright as ever, or darker where the rim stands over it.
+    """With what rims enclose filled where it is the inside of a deposit: its grey falls from the rim inwards,
+    while a face is as bright as ever, or darker where the rim stands over it.
 
     Returns
     -------
     covered, doubtful_px
         The second is the standard uncertainty of the filled area: each place is filled with a likelihood.
     """
-    holes, count = ndimage.label(~outlines)
+    holes, count = connected(~outlines)
     if count == 0:
         return outlines, 0.0
     index = np.arange(1, count + 1)
-    depth = ndimage.distance_transform_edt(~outlines).astype(np.float32)
+    depth = depth_px(~outlines)
     deepest = np.asarray(ndimage.maximum(depth, holes, index))
     middle = np.concatenate([[0.0], 0.5 * (deepest + _FAINT_PX)]).astype(np.float32)[holes]
     outer = np.where((depth > _FAINT_PX) & (depth <= middle), holes, 0)

@@ -1,4 +1,6 @@
-"""Lithium that thins unevenly, what grows where it has thinned, and elements unevenly spread in the section (S38)."""
+"""Lithium that thins unevenly, what grows where it has thinned, and elements unevenly spread in the section
+(S38).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from scipy import ndimage
 
 from intercalate.reduction.micrographs.claims import ImageClaim, ImageFinding, Observation
 from intercalate.reduction.micrographs.image import MicrographError
+from intercalate.reduction.micrographs.pixels import connected
 from intercalate.reduction.results import Estimate
 
 _LEAST_PLACES = 16
@@ -20,7 +23,8 @@ class ThinningField:
     Attributes
     ----------
     loss_um, loss_sigma_um
-        By which lithium has become thinner, with its statistical error, shape (rows, columns); NaN where unknown.
+        By which lithium has become thinner, with its statistical error, shape (rows, columns); NaN where
+        unknown.
     starts
         Whether something began to grow at a place, shape (rows, columns).
     place_um
@@ -35,8 +39,8 @@ class ThinningField:
 
 @dataclass(frozen=True)
 class LineMap:
-    """Counts of an element's lines over a section, shape (rows, columns), with their statistical error; places that
-    belong to something else are NaN.
+    """Counts of an element's lines over a section, shape (rows, columns), with their statistical error;
+    places that belong to something else are NaN.
     """
 
     counts: np.ndarray
@@ -63,7 +67,8 @@ def excess_spread(values: np.ndarray, sigma: np.ndarray) -> Estimate:
 
 
 def uneven_thinning(field: ThinningField, elements: Mapping[str, LineMap]) -> ImageFinding:
-    """Judge whether lithium has thinned unevenly, growth starts where it has, and elements are spread unevenly.
+    """Judge whether lithium has thinned unevenly, growth starts where it has, and elements are spread
+    unevenly.
 
     Raises
     ------
@@ -72,7 +77,8 @@ def uneven_thinning(field: ThinningField, elements: Mapping[str, LineMap]) -> Im
     """
     if not field.loss_um.shape == field.loss_sigma_um.shape == field.starts.shape:
         raise MicrographError(
-            f"losses of shape {field.loss_um.shape}, errors {field.loss_sigma_um.shape}, starts {field.starts.shape}: one "
+            f"losses of shape {field.loss_um.shape}, errors {field.loss_sigma_um.shape}, starts "
+            f"{field.starts.shape}: one "
             "shape is expected"
         )
     uneven = excess_spread(field.loss_um, field.loss_sigma_um)
@@ -101,7 +107,8 @@ def uneven_thinning(field: ThinningField, elements: Mapping[str, LineMap]) -> Im
         )
         claims.append(ImageClaim.exceeds(f"{name} is spread unevenly in the section", spread))
     return ImageFinding(
-        f"the loss of thickness varies by {100 * np.sqrt(max(uneven.value, 0)):.0f} % in {sizes.size} regions; "
+        f"the loss of thickness varies by {100 * np.sqrt(max(uneven.value, 0)):.0f} % in {sizes.size} "
+        f"regions; "
         f"{100 * preference.value:+.0f} % more starts than by chance lie where lithium has thinned",
         observations,
         claims,
@@ -109,17 +116,19 @@ def uneven_thinning(field: ThinningField, elements: Mapping[str, LineMap]) -> Im
 
 
 def thinned_places(field: ThinningField) -> np.ndarray:
-    """Places that have lost more than the mean, smoothed over three places; shape (rows, columns)."""
+    """Places that have lost more than most, by 0.7 standard deviations of the loss smoothed over three places; shape
+    (rows, columns).
+    """
     known = np.isfinite(field.loss_um)
     loss = np.where(known, field.loss_um, 0.0)
     weight = ndimage.uniform_filter(known.astype(float), 3)
     smooth = ndimage.uniform_filter(loss, 3) / np.maximum(weight, 1e-9)
-    return known & (smooth > float(np.mean(field.loss_um[known])))
+    return known & (smooth > float(np.mean(smooth[known])) + 0.7 * float(np.std(smooth[known])))
 
 
 def _region_sizes(field: ThinningField) -> np.ndarray:
     """Areas in um2 of connected thinned regions of more than two places."""
-    labels, count = ndimage.label(thinned_places(field))
+    labels, count = connected(thinned_places(field))
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     return sizes[sizes > 2] * field.place_um**2
 
