@@ -1,0 +1,23 @@
+"""Energy-dispersive X-ray spectra: counts in, elements with errors out; no EPICS, no bluesky."""
+
+from intercalate.reduction.eds.axis import EnergyAxis, axis_on_paper, calibrated_axis
+from intercalate.reduction.eds.lines import LineFit, SpectrumError, fit_lines
+from intercalate.reduction.eds.lithium import Lithium, LithiumVerdict, lithium
+from intercalate.reduction.eds.maps import ElementMaps, element_maps
+from intercalate.reduction.eds.quantities import Composition, composition
+
+__all__ = [
+    "Composition",
+    "ElementMaps",
+    "EnergyAxis",
+    "LineFit",
+    "Lithium",
+    "LithiumVerdict",
+    "SpectrumError",
+    "axis_on_paper",
+    "calibrated_axis",
+    "composition",
+    "element_maps",
+    "fit_lines",
+    "lithium",
+]

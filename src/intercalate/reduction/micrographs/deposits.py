@@ -1,0 +1,254 @@
+"""Class and coverage of deposits on a face, from shapes that are measured.
+
+What the thresholds stand for, and what they cannot:
+
+persistence
+    A needle's edges are straight over many of its widths; those of a globule turn by half a circle over one
+    width, those of moss turn to and fro. Needles that are bent within their own width are not told.
+smooth
+    Discs of half the largest inscribed radius fill a globule, and neighbours that touch, but not the lumps
+    and bays of moss. Moss that is imaged so coarsely that lumps are below some five pixels looks like
+    globules.
+Height is not measured at all: a needle that points at the detector is a globule.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from scipy import ndimage
+
+from intercalate.reduction.micrographs.image import Micrograph, Quality, require_usable
+from intercalate.reduction.micrographs.pixels import depth_px
+from intercalate.reduction.micrographs.segments import Segments, segments
+from intercalate.reduction.results import Estimate
+
+
+class DepositClass(StrEnum):
+    """How lithium has grown."""
+
+    NEEDLE = "needle"
+    """Long, straight or kinked, thin."""
+    MOSSY = "mossy"
+    """Lumps upon lumps with a ragged outline."""
+    GLOBULAR = "globular"
+    """Smooth and round."""
+    NONE = "none"
+    """Nothing has grown, or less than can be seen."""
+
+
+_STRAIGHT, _STRAIGHT_SOFT = 0.30, 0.06
+"""Persistence above which edges are straight, and over how much of it the class is uncertain. Of a circle the
+structure tensor over 1.2 widths leaves 0.1 to 0.17, of an endless rod 1, of many crossing rods about 0.5."""
+_ROUND, _ROUND_SOFT = 0.88, 0.03
+"""Share of smooth area above which a shape is round: 1 for a disc, 0.9 for three that overlap."""
+_LEAST_COVERAGE = 2e-3
+"""Below which a face counts as bare: dust and noise make some 1e-4."""
+_OUTSIDE_PX, _EDGE_PX = 0.6, 0.5
+"""How far outside an edge the half height of its bright rim lies, and its standard uncertainty: smoothing
+over one pixel puts that of a step on the step, that of a thin bright line 1.2 pixels from it; the spot of the
+beam, which is not known, adds to it."""
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Features of each deposit, shape (count,).
+
+    Attributes
+    ----------
+    area_px, outline_px
+        Area and length of the outline.
+    inscribed_px
+        Radius of the largest circle inside.
+    persistence
+        How well the outline keeps its direction over the width of the deposit: 1 for straight edges, 0 for
+        round or ragged ones.
+    smooth
+        Share of the area that discs of half the inscribed radius can reach.
+    """
+
+    area_px: np.ndarray
+    outline_px: np.ndarray
+    inscribed_px: np.ndarray
+    persistence: np.ndarray
+    smooth: np.ndarray
+
+    @property
+    def width_px(self) -> np.ndarray:
+        """Mean width: twice the area over the length of the outline."""
+        return 2.0 * self.area_px / np.maximum(self.outline_px, 1.0)
+
+
+@dataclass(frozen=True)
+class DepositMap:
+    """What stands on the face of one image.
+
+    Attributes
+    ----------
+    kind
+        Of most of the covered area.
+    confidence
+        That `kind` is right, as the features tell: how far they are from the thresholds, weighted by area.
+    coverage
+        Share of the field that is covered.
+    sampling_sigma
+        By which the coverage of another field of the same sample may differ: scatter between parts of this
+        one.
+    coverage_of
+        Of each class.
+    width_um
+        Mean width of the deposits of `kind`: diameter of needles, two thirds of the diameter of discs.
+    each
+        Class of each deposit, shape (count,).
+    """
+
+    kind: DepositClass
+    confidence: float
+    coverage: Estimate
+    sampling_sigma: float
+    coverage_of: dict[DepositClass, Estimate]
+    width_um: Estimate
+    each: tuple[DepositClass, ...]
+    shapes: Shapes
+    segments: Segments
+    quality: Quality
+
+
+def deposits(image: Micrograph) -> DepositMap:
+    """Find, count and class what stands on a face.
+
+    Raises
+    ------
+    MicrographError
+        If the image is of no use.
+    """
+    found_quality = require_usable(image)
+    found = segments(image)
+    shapes = shapes_of(found)
+    likelihood = _likelihood(shapes)
+    names = (DepositClass.NEEDLE, DepositClass.MOSSY, DepositClass.GLOBULAR)
+    each = tuple(names[number] for number in likelihood.argmax(axis=1))
+    total = image.grey.size
+    coverage_of: dict[DepositClass, Estimate] = {}
+    for name in names:
+        mine = np.array([one is name for one in each], dtype=bool)
+        coverage_of[name] = _coverage(shapes, mine, found, found_quality, total)
+    coverage = _coverage(shapes, np.ones(found.count, dtype=bool), found, found_quality, total)
+    if coverage.value < _LEAST_COVERAGE:
+        kind, confidence = (
+            DepositClass.NONE,
+            float(np.clip(1.0 - coverage.value / _LEAST_COVERAGE / 2, 0.5, 1)),
+        )
+    else:
+        kind = max(names, key=lambda name: coverage_of[name].value)
+        by_area = likelihood.T @ shapes.area_px / shapes.area_px.sum()
+        confidence = float(by_area[names.index(kind)])
+    return DepositMap(
+        kind,
+        confidence,
+        coverage,
+        _sampling(found.covered),
+        coverage_of,
+        _width(image, shapes, each, kind),
+        each,
+        shapes,
+        found,
+        found_quality,
+    )
+
+
+def shapes_of(found: Segments) -> Shapes:
+    """Features of every deposit."""
+    index = np.arange(1, found.count + 1)
+    if found.count == 0:
+        nothing = np.zeros(0)
+        return Shapes(nothing, nothing, nothing, nothing, nothing)
+    labels, covered = found.labels, found.covered
+    area = np.bincount(labels.ravel(), minlength=found.count + 1)[1:].astype(float)
+    soft = ndimage.gaussian_filter(covered.astype(np.float32), 1.5)
+    slope_y, slope_x = (ndimage.sobel(soft, axis) / 8 for axis in (0, 1))
+    steep = np.hypot(slope_x, slope_y)
+    around = ndimage.grey_dilation(labels, size=(7, 7))
+    # The integral of the slope of a step is its length.
+    outline = np.asarray(ndimage.sum(steep, around, index))
+    away = depth_px(covered)
+    inscribed = np.asarray(ndimage.maximum(away, labels, index))
+    half = np.concatenate([[np.inf], 0.5 * inscribed])[labels]
+    reach = depth_px(away < half)
+    smooth = np.asarray(ndimage.sum(covered & (reach <= half), labels, index)) / area
+    width = float(np.average(2 * area / np.maximum(outline, 1.0), weights=area))
+    persistence = _persistence(slope_x, slope_y, steep, around, index, width)
+    return Shapes(area, outline, inscribed, persistence, smooth)
+
+
+def _persistence(
+    slope_x: np.ndarray,
+    slope_y: np.ndarray,
+    steep: np.ndarray,
+    around: np.ndarray,
+    index: np.ndarray,
+    width_px: float,
+) -> np.ndarray:
+    """Coherence of the structure tensor of the outlines over 1.2 typical widths, on pixels as coarse as
+    allowed.
+    """
+    coarse = max(1, int(width_px / 6))
+    weight = steep + 1e-9
+    tensor = [
+        ndimage.gaussian_filter(_binned(one, coarse), 1.2 * width_px / coarse)
+        for one in (slope_x**2 / weight, slope_y**2 / weight, slope_x * slope_y / weight)
+    ]
+    xx, yy, xy = tensor
+    coherence = np.hypot(xx - yy, 2 * xy) / (xx + yy + 1e-12)
+    weight = _binned(steep, coarse)
+    rows, columns = weight.shape
+    labels = around[: rows * coarse : coarse, : columns * coarse : coarse]
+    summed = np.asarray(ndimage.sum(coherence * weight, labels, index))
+    return summed / np.maximum(np.asarray(ndimage.sum(weight, labels, index)), 1e-9)
+
+
+def _binned(values: np.ndarray, times: int) -> np.ndarray:
+    rows, columns = (size // times for size in values.shape)
+    return values[: rows * times, : columns * times].reshape(rows, times, columns, times).mean(axis=(1, 3))
+
+
+def _likelihood(shapes: Shapes) -> np.ndarray:
+    """Of needle, moss, globule for each deposit; shape (count, 3)."""
+    straight = 1.0 / (1.0 + np.exp(-(shapes.persistence - _STRAIGHT) / _STRAIGHT_SOFT))
+    rounded = 1.0 / (1.0 + np.exp(-(shapes.smooth - _ROUND) / _ROUND_SOFT))
+    return np.stack([straight, (1 - straight) * (1 - rounded), (1 - straight) * rounded], axis=1)
+
+
+def _coverage(shapes: Shapes, mine: np.ndarray, found: Segments, quality: Quality, total: int) -> Estimate:
+    """Covered share, with what noise and the place of edges do to it."""
+    area, outline = float(shapes.area_px[mine].sum()), float(shapes.outline_px[mine].sum())
+    # An edge shifts by the noise over its slope; it is independent from one correlation length to the next.
+    shift_px = quality.noise / max(5.0 * found.face_sigma, 1e-9) / 3.5
+    stat = shift_px * np.sqrt(3.5 * outline)
+    systematic = np.hypot(
+        _EDGE_PX * outline, found.doubtful_px * float(np.sqrt(area / max(shapes.area_px.sum(), 1)))
+    )
+    return Estimate((area - _OUTSIDE_PX * outline) / total, max(stat, 1.0) / total, float(systematic) / total)
+
+
+def _sampling(covered: np.ndarray) -> float:
+    """Standard error of the coverage from its scatter between sixteen parts of the field."""
+    parts = [part.mean() for band in np.array_split(covered, 4) for part in np.array_split(band, 4, axis=1)]
+    return float(np.std(parts, ddof=1) / 4.0)
+
+
+def _width(image: Micrograph, shapes: Shapes, each: tuple[DepositClass, ...], kind: DepositClass) -> Estimate:
+    """Area-weighted mean width of the deposits of a class."""
+    mine = np.array([one is kind for one in each], dtype=bool)
+    if not mine.any():
+        return Estimate(float("nan"), float("nan"), float("nan"))
+    area, width = shapes.area_px[mine], shapes.width_px[mine]
+    mean = float(np.average(width, weights=area))
+    weight = area / area.sum()
+    scatter = float(np.sqrt(np.sum(weight**2 * (width - mean) ** 2)))
+    scale = image.pixel_sigma_um / image.pixel_um
+    return Estimate(
+        mean * image.pixel_um,
+        scatter * image.pixel_um,
+        image.pixel_um * float(np.hypot(2 * _EDGE_PX, mean * scale)),
+    )

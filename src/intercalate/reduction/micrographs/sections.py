@@ -1,0 +1,195 @@
+"""Thickness of layers and bodies within them from images of cross-sections."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from scipy import ndimage
+
+from intercalate.reduction.micrographs.image import Micrograph, MicrographError, require_usable
+from intercalate.reduction.results import UNDETERMINED, Estimate
+
+_STRIPS = 64
+_LEAST_STEP = 8.0
+"""Of the grey at a face, in standard errors of the mean of a row: of pure noise, the best steps that can be found
+have about 3."""
+_FACE_PX = 0.5
+"""Standard uncertainty of the place of a face between two materials, from the spot and the edge effect."""
+_LEAST_LAYER_PX = 6
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of a cross-section.
+
+    Attributes
+    ----------
+    thickness_um
+        Mean along the image.
+    roughness_um
+        Standard deviation of the thickness along the image, without what noise adds.
+    along_um
+        Thickness at each strip, shape (strips,), NaN where it was not seen.
+    """
+
+    name: str
+    thickness_um: Estimate
+    roughness_um: Estimate
+    along_um: np.ndarray
+    grey: float
+
+
+@dataclass(frozen=True)
+class Section:
+    """What a cross-section shows.
+
+    Attributes
+    ----------
+    faces_px
+        Rows of the faces at each strip, shape (layers + 1, strips).
+    """
+
+    layers: tuple[Layer, ...]
+    faces_px: np.ndarray
+    columns_px: np.ndarray
+
+    def layer(self, name: str) -> Layer:
+        """By name.
+
+        Raises
+        ------
+        KeyError
+            If there is none.
+        """
+        for one in self.layers:
+            if one.name == name:
+                return one
+        raise KeyError(f"no layer {name!r}; there are {', '.join(one.name for one in self.layers)}")
+
+
+def section(image: Micrograph, names: Sequence[str], tilt_sigma_deg: float = 2.0) -> Section:
+    """Measure the thickness of layers that lie along the rows of an image.
+
+    Parameters
+    ----------
+    names
+        Of the layers from the top; above and below them the image shows something else.
+    tilt_sigma_deg
+        Standard uncertainty of the cut against the normal of the layers.
+
+    Raises
+    ------
+    MicrographError
+        If a face cannot be told in the image.
+    """
+    if not names:
+        raise MicrographError("no layers are named; name them from the top")
+    require_usable(image)
+    strips = _strips(image.grey)
+    # Smoothing leaves neighbours alike: their differences show half of the noise.
+    noise = 2.0 * float(np.median(np.abs(np.diff(strips, axis=0)))) / 0.6745 / np.sqrt(2)
+    mean = strips.mean(axis=1)
+    places = _steps(mean, len(names) + 1)
+    level = [float(np.median(mean[a:b])) for a, b in zip([0, *places], [*places, mean.size])]
+    for number, (upper, lower) in enumerate(pairwise(level)):
+        if abs(lower - upper) < _LEAST_STEP * max(noise / np.sqrt(strips.shape[1]), 1e-6):
+            above = names[number - 1] if number else "the top"
+            raise MicrographError(
+                f"the face below {above} shows a step of {abs(lower - upper):.2g} in grey, noise is "
+                f"{noise:.2g}; "
+                "choose backscattered electrons or a longer dwell"
+            )
+    faces = np.array([_follow(strips, place, places) for place in places])
+    columns = (np.arange(strips.shape[1]) + 0.5) * (image.grey.shape[1] / strips.shape[1])
+    layers = tuple(
+        _layer(name, faces[number + 1] - faces[number], image, tilt_sigma_deg, level[number + 1])
+        for number, name in enumerate(names)
+    )
+    return Section(layers, faces, columns)
+
+
+def _strips(grey: np.ndarray) -> np.ndarray:
+    """Means over groups of columns, smoothed a little down the rows."""
+    count = min(_STRIPS, grey.shape[1] // 4)
+    width = grey.shape[1] // count
+    means = grey[:, : count * width].reshape(grey.shape[0], count, width).mean(axis=2)
+    return ndimage.gaussian_filter1d(means, 1.0, axis=0)
+
+
+def _steps(mean: np.ndarray, count: int) -> list[int]:
+    """Rows at which a piecewise constant course changes, by least squares (dynamic programming)."""
+    coarse = max(1, mean.size // 400)
+    values = mean[: mean.size // coarse * coarse].reshape(-1, coarse).mean(axis=1)
+    size = values.size
+    total, squares = (np.concatenate([[0.0], np.cumsum(values**power)]) for power in (1, 2))
+    least = max(1, _LEAST_LAYER_PX // coarse)
+    first, last = np.arange(size + 1)[:, None], np.arange(size + 1)[None, :]
+    length = np.maximum(last - first, 1)
+    cost = squares[None, :] - squares[:, None] - (total[None, :] - total[:, None]) ** 2 / length
+    cost = np.where(last - first >= least, cost, np.inf)
+    best, came = cost[0].copy(), []
+    for _ in range(count):
+        through = best[:, None] + cost
+        came.append(np.argmin(through, axis=0))
+        best = np.min(through, axis=0)
+    if not np.isfinite(best[size]):
+        raise MicrographError(f"{count - 1} layers do not fit into {mean.size} rows; magnify less")
+    places, at = [], size
+    for step in reversed(came):
+        at = int(step[at])
+        places.append(at * coarse)
+    return places[::-1]
+
+
+def _follow(strips: np.ndarray, place: int, places: list[int]) -> np.ndarray:
+    """Row of one face in each strip: the step between the levels above and below, halfway to the next
+    faces.
+    """
+    at = places.index(place)
+    low = (places[at - 1] + place) // 2 if at else max(0, place - (places[1] - place) // 2)
+    high = (
+        (place + places[at + 1]) // 2
+        if at + 1 < len(places)
+        else min(strips.shape[0], place + (place - places[at - 1]) // 2)
+    )
+    part = strips[low:high]
+    size = part.shape[0]
+    total = np.concatenate([np.zeros((1, part.shape[1])), np.cumsum(part, axis=0)])
+    cut = np.arange(1, size)[:, None]
+    gain = total[cut[:, 0]] ** 2 / cut + (total[-1] - total[cut[:, 0]]) ** 2 / (size - cut)
+    best = np.argmax(gain, axis=0)
+    inner = np.clip(best, 1, gain.shape[0] - 2)
+    column = np.arange(part.shape[1])
+    before, here, after = gain[inner - 1, column], gain[inner, column], gain[inner + 1, column]
+    curve = before - 2 * here + after
+    shift = np.where(curve < 0, 0.5 * (before - after) / np.minimum(curve, -1e-9), 0.0)
+    rows = low + inner + 1 + np.clip(shift, -0.5, 0.5)
+    # A step at the end of the window is none.
+    return np.where((best < 1) | (best > gain.shape[0] - 2), np.nan, rows)
+
+
+def _layer(name: str, thick_px: np.ndarray, image: Micrograph, tilt_sigma_deg: float, grey: float) -> Layer:
+    seen = np.isfinite(thick_px)
+    if seen.sum() < 8:
+        return Layer(name, UNDETERMINED, UNDETERMINED, thick_px * image.pixel_um, grey)
+    usual = float(np.median(thick_px[seen]))
+    spread = 1.4826 * float(np.median(np.abs(thick_px[seen] - usual)))
+    kept = thick_px[seen & (np.abs(thick_px - usual) < max(5 * spread, 3.0))]
+    mean, deviation = float(kept.mean()), float(kept.std(ddof=1))
+    # Scatter from strip to strip is noise; what lasts longer is the layer's own.
+    noise2 = 0.5 * float(np.mean(np.diff(kept) ** 2)) if kept.size > 2 else 0.0
+    pixel, scale = image.pixel_um, image.pixel_sigma_um / image.pixel_um
+    stat = np.sqrt(noise2 / kept.size)
+    # A cut that is not normal to the layers makes them thicker by half the square of its angle.
+    tilt = 0.5 * np.radians(tilt_sigma_deg) ** 2 * mean
+    systematic = float(np.sqrt(2 * _FACE_PX**2 + (mean * scale) ** 2 + tilt**2))
+    rough = np.sqrt(max(deviation**2 - 0.5 * noise2, 0.0))
+    rough_stat = deviation / np.sqrt(2.0 * max(kept.size / 4 - 1, 1))
+    return Layer(
+        name,
+        Estimate(mean * pixel, float(stat) * pixel, systematic * pixel),
+        Estimate(float(rough) * pixel, float(rough_stat) * pixel, 0.3 * pixel),
+        thick_px * pixel,
+        grey,
+    )
