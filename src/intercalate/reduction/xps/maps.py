@@ -254,8 +254,9 @@ def find_irregularities(
     found: list[MapIrregularity] = []
     for sign in (1.0, -1.0):
         beyond = (sign * mean > threshold * np.maximum(mean_error, 1e-300)) & known
-        labels, number = ndimage.label(beyond, _EIGHT)
-        for label in range(1, number + 1):
+        labels = np.zeros(beyond.shape, dtype=int)
+        ndimage.label(beyond, _EIGHT, output=labels)
+        for label in range(1, int(labels.max()) + 1):
             region = labels == label
             others = ndimage.binary_dilation(beyond & ~region, _EIGHT, 2)
             one = _measured(region, others, sign * off, error, step_um, spot_um, sign)
@@ -289,13 +290,13 @@ def _measured(
     sign: float,
 ) -> MapIrregularity | None:
     """Size and place of one; None where what was found is a chance of single points."""
-    smooth = ndimage.uniform_filter(off, 3, mode="nearest")
+    smooth = np.asarray(ndimage.uniform_filter(off, 3, mode="nearest"))
     top = float(np.max(smooth[region]))
     half = region & (smooth > 0.5 * top)
-    core = np.asarray(ndimage.binary_erosion(half, _EIGHT))
+    core: np.ndarray = np.asarray(ndimage.binary_erosion(half, _EIGHT), dtype=bool)
     is_small = core.sum() < _SMALL_CORE
     if is_small:
-        core = half & (smooth > 0.8 * top)
+        core = np.asarray(half & (smooth > 0.8 * top), dtype=bool)
     weight = 1.0 / error[core] ** 2
     contrast = float(np.sum(weight * off[core]) / weight.sum())
     contrast_stat = float(1.0 / np.sqrt(weight.sum()))
