@@ -148,9 +148,10 @@ class XpsOptions:
         Of the shift of a layer before it is measured; at least half of `search_ev` is taken.
     search_ev
         Within which the shift of each layer is looked for; 0 starts from the tables.
-    step_per_ev, loss
+    step_per_ev, loss, plasmon
         Active backgrounds, each as expected value and standard deviation: Shirley's step per area and eV,
-        and Tougaard's loss per area, which is 1 for a homogeneous sample.
+        Tougaard's loss per area, which is 1 for a homogeneous sample, and the part of it that is no universal
+        loss but lies at plasmons.
     asymmetry
         Part of an asymmetric line in its tail: expected value and standard deviation.
     detection_sigma
@@ -166,7 +167,8 @@ class XpsOptions:
     shift_sigma_ev: float = 1.0
     search_ev: float = 3.0
     step_per_ev: tuple[float, float] = (0.003, 0.005)
-    loss: tuple[float, float] = (0.9, 0.4)
+    loss: tuple[float, float] = (0.7, 0.4)
+    plasmon: tuple[float, float] = (0.3, 0.3)
     asymmetry: tuple[float, float] = (0.2, 0.1)
     detection_sigma: float = 4.0
     background_fraction: float = 0.02
@@ -174,4 +176,4 @@ class XpsOptions:
     unknown_sigma: float = 6.0
     unknown_fraction: float = 0.04
     tolerance: float = 0.05
-    max_iterations: int = 60
+    max_iterations: int = 30
