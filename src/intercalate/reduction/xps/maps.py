@@ -311,13 +311,17 @@ def _measured(
     # The middle of a place that is hardly larger than the spot is not reached: it looks larger and paler.
     across = max(float(np.hypot(spot_um, step_um)), step_um) / np.sqrt(area)
     shape = 0.3 * across**2 + (0.1 if is_small else 0.0)
-    relative_stat = np.hypot(whole_stat / whole, contrast_stat / contrast)
+    # The middle is part of the whole: its errors go into both, and cancel in part.
+    part = np.zeros(off.shape)
+    part[around] = 1.0 / whole
+    part[core] -= weight / weight.sum() / contrast
+    relative_stat = float(np.sqrt(np.sum((part * error) ** 2)))
     x, y = float(values @ columns / whole), float(values @ rows / whole)
     place_stat = [
         float(np.sqrt(np.sum(((where - centre) * errors) ** 2)) / whole) * step_um
         for where, centre in ((columns, x), (rows, y))
     ]
-    place_sys = 0.07 * step_um
+    place_sys = 0.05 * step_um
     diameter = float(np.sqrt(4 * area / np.pi))
     border = np.ones(around.shape, dtype=bool)
     border[1:-1, 1:-1] = False
