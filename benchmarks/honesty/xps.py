@@ -81,11 +81,11 @@ class Scale:
     title = "XPS energy scale"
 
     def measure(self, world: int, noise: int) -> Mapping[str, Outcome]:
-        """One sample with gold, silver and a film of carbonate."""
+        """Metals once, as for any calibration; then graphite."""
         references = []
         grounded = Analyser()
         for name, region, true_ev in (("Au", AU4F, GOLD_EV), ("Ag", AG3D, SILVER_EV)):
-            spectra = _measured([Layer(name)], [region], world, noise, grounded)
+            spectra = _measured([Layer(name)], [region], world, 0, grounded)
             fit = fit_regions(spectra, components_of([name], spectra))
             references.append((fit.centre[f"{name} {region.name}"], true_ev))
         scale = energy_scale(references)
@@ -199,9 +199,8 @@ def irregularities_of(raw: Mapping[str, np.ndarray], grid: Grid) -> list[MapIrre
         )
         for one in (AL2P_MAP, LI1S_MAP)
     ]
-    chemical = chemical_map(
-        mapped, [*components_of(["LiAl"], mapped, "alloy"), *components_of(["Li2O"], mapped, "skin")]
-    )
+    components = [*components_of(["LiAl"], mapped, "alloy"), *components_of(["Li2O"], mapped, "skin")]
+    chemical = chemical_map(mapped, components)
     lines = ["alloy: LiAl Al 2p", "alloy: LiAl Li 1s"]
     share = share_map(chemical, lines[0], lines, matrix="LiAl")
     return find_irregularities(share.share, share.sigma, grid.step_um, spot_um=grid.spot_um)
@@ -251,18 +250,21 @@ class StepsOfAmounts:
 
 
 class StepsOfSpectra(StepsOfAmounts):
-    """The same from spectra of six regions; some seconds each."""
+    """The same from spectra of six regions at these times; some seconds each."""
 
     title = "XPS growth of a layer, from spectra"
 
+    def __init__(self, hours: np.ndarray):
+        self.hours = hours
+
     def sort(self, number: int) -> tuple[str, str]:
-        """Thirty visits of one cell."""
+        """All visits of one cell."""
         true = tuple(SeiWorld)[number % 4]
         growth = SeiGrowth.draw(number, true, float(SEI_HOURS[-1]))
         amounts = [
-            layer_amounts(growth.stack(float(hours)), number, visit) for visit, hours in enumerate(SEI_HOURS)
+            layer_amounts(growth.stack(float(hours)), number, visit) for visit, hours in enumerate(self.hours)
         ]
-        found = sei_steps(amount_series(SEI_HOURS.tolist(), amounts), list(SEI_GROUPS)).recovered
+        found = sei_steps(amount_series(self.hours.tolist(), amounts), list(SEI_GROUPS)).recovered
         return self.classes[true is not SeiWorld.STEPS], self.classes[not found]
 
 
@@ -283,5 +285,5 @@ def layer_amounts(stack: Stack, world: int, visit: int) -> dict[str, Estimate]:
 
 MEASUREMENTS: tuple[Measurement, ...] = (Scale(), Surface(), Overlayer(), Irregular())
 SORTINGS: tuple[Sorting, ...] = (Lithiated(), Count(), StepsOfAmounts())
-SLOW_SORTINGS: tuple[Sorting, ...] = (StepsOfSpectra(),)
+SLOW_SORTINGS: tuple[Sorting, ...] = (StepsOfSpectra(SEI_HOURS),)
 """Minutes for a hundred."""

@@ -187,6 +187,11 @@ class XpsOptions:
     unknown_sigma, unknown_fraction
         A residual line is reported when it is as many sigma strong and has this part of the largest
         area in its region.
+    tolerance
+        Converged when every parameter moves by less than this part of its standard error; far less than where
+        one parameter is one quantity, because a position is the sum of two that are known less well than it.
+    max_iterations
+        After which the fit has failed.
     """
 
     shift_sigma_ev: float = 1.0
@@ -200,5 +205,5 @@ class XpsOptions:
     profile_fraction: float = 0.02
     unknown_sigma: float = 6.0
     unknown_fraction: float = 0.04
-    tolerance: float = 0.05
+    tolerance: float = 0.02
     max_iterations: int = 30

@@ -250,7 +250,9 @@ def find_irregularities(
     error = np.where(known, scale * sigma, 0.0)
     count = ndimage.uniform_filter(known.astype(float), 3, mode="constant")
     mean = ndimage.uniform_filter(off, 3, mode="constant") / np.maximum(count, 1e-9)
-    mean_error = np.sqrt(ndimage.uniform_filter(error**2, 3, mode="constant") / 9.0) / np.maximum(count, 1e-9)
+    # The running sum of the filter may end a little below 0.
+    square = np.maximum(ndimage.uniform_filter(error**2, 3, mode="constant"), 0.0)
+    mean_error = np.sqrt(square / 9.0) / np.maximum(count, 1e-9)
     found: list[MapIrregularity] = []
     for sign in (1.0, -1.0):
         beyond = (sign * mean > threshold * np.maximum(mean_error, 1e-300)) & known

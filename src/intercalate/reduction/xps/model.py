@@ -19,7 +19,7 @@ from intercalate.reduction.xps.components import Component, XpsOptions
 from intercalate.reduction.xps.counts import RegionSpectrum
 
 _TOUGAARD_C_EV2 = 1643.0
-_TAIL_EV = 2.5
+TAIL_EV = 2.5
 """Decay of the tail of an asymmetric line."""
 
 _PLASMON_EV, _PLASMON_SIGMA_EV = 22.0, 5.0
@@ -72,7 +72,7 @@ def _window(energy: np.ndarray, points: slice, members: np.ndarray) -> _Window:
     loss = 2 * _TOUGAARD_C_EV2 * distance / (_TOUGAARD_C_EV2 + distance**2) ** 2
     hump = np.where(apart > 0, np.exp(-0.5 * ((apart - _PLASMON_EV) / _PLASMON_SIGMA_EV) ** 2), 0.0)
     hump /= np.sqrt(2 * np.pi) * _PLASMON_SIGMA_EV
-    tail = behind * np.exp(-distance / _TAIL_EV) / _TAIL_EV
+    tail = behind * np.exp(-distance / TAIL_EV) / TAIL_EV
     return _Window(points, energy, members, tail * spacing, np.array([behind, loss, hump]) * spacing)
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.polynomial import chebyshev
 
+from intercalate.materials.xps import level_named
 from intercalate.reduction.profiles import pseudo_voigt
 from intercalate.reduction.results import Estimate
 from intercalate.reduction.separable import Point
-from intercalate.reduction.xps.model import ActiveGeometry, ActiveModel
+from intercalate.reduction.xps.model import TAIL_EV, ActiveGeometry, ActiveModel
 
 _STEP_EV = 0.25
 _WIDTH_EV = 1.4
@@ -18,6 +19,9 @@ _MARGIN_EV = 1.0
 
 _LEAST_OF_ITS_OWN = 0.05
 """Of a line that the fit cannot imitate: below, it would lie under a line that is known."""
+
+_OF_A_LINE = 0.8
+"""In full widths at half maximum, within which a residual belongs to a known line."""
 
 _BEND_EV = 5.0
 """Over which a background may bend: what is broader than that is no line."""
@@ -47,7 +51,7 @@ def unknown_lines(
     model: ActiveModel, weight: np.ndarray, point: Point, tangent: np.ndarray, inverse: np.ndarray
 ) -> tuple[UnknownLine, ...]:
     """The strongest line of each region that the fit cannot imitate by moving any of its parameters, nor a
-    background by bending.
+    background by bending, and that lies apart from known lines.
 
     Parameters
     ----------
@@ -82,6 +86,7 @@ def unknown_lines(
         area = np.einsum("ij,i->j", apart, point.residual) / np.maximum(strength, 1e-300)
         sigma = 1.0 / np.sqrt(np.maximum(strength, 1e-300))
         significance = np.where(strength > _LEAST_OF_ITS_OWN * whole, area / sigma, 0.0)
+        significance[_under_known_lines(model, point, window.members, centres)] = 0.0
         best = int(np.argmax(significance))
         largest = float(np.max(model.areas(point)[window.members], initial=0.0))
         if significance[best] < options.unknown_sigma or area[best] < options.unknown_fraction * largest:
@@ -96,3 +101,22 @@ def unknown_lines(
             )
         )
     return tuple(found)
+
+
+def _under_known_lines(
+    model: ActiveModel, point: Point, members: np.ndarray, centres: np.ndarray
+) -> np.ndarray:
+    """Where what is left over belongs to the shape of a line that is known, shape of `centres`."""
+    geometry, areas = point.geometry, model.areas(point)
+    found = np.zeros(centres.size, dtype=bool)
+    for number in members:
+        if areas[number] <= 0:
+            continue
+        width = np.hypot(geometry.gaussian[number], geometry.lorentzian[number])
+        level = level_named(model.components[number].level)
+        reach = _OF_A_LINE * width
+        tail = TAIL_EV if model.components[number].is_asymmetric else 0.0
+        for apart in {0.0, level.splitting_ev}:
+            beside = centres - geometry.centre[number] - apart
+            found |= (beside > -reach) & (beside < max(reach, tail))
+    return found
