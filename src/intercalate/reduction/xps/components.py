@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -13,7 +14,28 @@ from intercalate.materials.xps import (
     compound_named,
     level_named,
 )
-from intercalate.reduction.xps.counts import RegionSpectrum, XpsError
+from intercalate.reduction.xps.counts import AnalyserOnPaper, XpsError
+
+_MARGIN_EV = 1.0
+"""Between a line and the end of its region."""
+
+_TIED, _TIED_LITHIUM = 0.1, 0.2
+"""Relative errors of the strength of one line of a compound against another; of Li 1s."""
+
+
+class MeasuredRegion(Protocol):
+    """A region of a spectrum or of a map."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def binding_ev(self) -> np.ndarray: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def pass_energy_ev(self) -> float: ...
+    @property
+    def analyser(self) -> AnalyserOnPaper: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +97,7 @@ class Component:
 
 def components_of(
     compounds: Sequence[str],
-    regions: Sequence[RegionSpectrum],
+    regions: Sequence[MeasuredRegion],
     layer: str = "surface",
     *,
     tied: bool = False,
@@ -99,43 +121,46 @@ def components_of(
         If a compound has no line in any of the regions.
     """
     found: list[Component] = []
-    prefix = "" if layer == "surface" else f"{layer}: "
     for key in compounds:
-        before = len(found)
-        for line in compound_named(key).levels:
-            for region in regions:
-                if region.binding_ev[0] + 1.0 < line.binding_ev < region.binding_ev[-1] - 1.0:
-                    found.append(
-                        Component(
-                            name=f"{prefix}{key} {line.name}",
-                            region=region.name,
-                            level=line.level,
-                            layer=layer,
-                            binding_ev=line.binding_ev,
-                            width_ev=line.width_ev,
-                            is_asymmetric=line.asymmetry > 0,
-                            compound=key,
-                            atoms=line.atoms,
-                            tied=_strength(line, region, compound_named(key)) if tied else 0.0,
-                            tied_sigma=_TIED_LITHIUM if line.level == "Li 1s" else _TIED,
-                        )
-                    )
-        if len(found) == before:
+        own = [
+            _component(compound_named(key), line, region, layer, tied)
+            for line in compound_named(key).levels
+            for region in regions
+            if region.binding_ev[0] + _MARGIN_EV < line.binding_ev < region.binding_ev[-1] - _MARGIN_EV
+        ]
+        if not own:
             covered = ", ".join(
                 f"{one.name} {one.binding_ev[0]:g}-{one.binding_ev[-1]:g} eV" for one in regions
             )
             raise XpsError(f"no line of {key} lies in the regions ({covered})")
+        found += own
     return found
 
 
-def _strength(line: CoreLevel, region: RegionSpectrum, compound: XpsCompound) -> float:
+def _component(
+    compound: XpsCompound, line: CoreLevel, region: MeasuredRegion, layer: str, tied: bool
+) -> Component:
+    prefix = "" if layer == "surface" else f"{layer}: "
+    return Component(
+        name=f"{prefix}{compound.key} {line.name}",
+        region=region.name,
+        level=line.level,
+        layer=layer,
+        binding_ev=line.binding_ev,
+        width_ev=line.width_ev,
+        is_asymmetric=line.asymmetry > 0,
+        compound=compound.key,
+        atoms=line.atoms,
+        tied=_strength(line, region, compound) if tied else 0.0,
+        tied_sigma=_TIED_LITHIUM if line.level == "Li 1s" else _TIED,
+    )
+
+
+def _strength(line: CoreLevel, region: MeasuredRegion, compound: XpsCompound) -> float:
     """Counts of a line against those of one atom of carbon."""
     path = compound.mean_free_path_nm(AL_K_ALPHA_EV - line.binding_ev)
     transmission = region.analyser.transmission(line.binding_ev, region.pass_energy_ev)
     return float(line.atoms * level_named(line.level).cross_section * transmission * path * region.seconds)
-
-
-_TIED, _TIED_LITHIUM = 0.1, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +173,10 @@ class XpsOptions:
         Of the shift of a layer before it is measured; at least half of `search_ev` is taken.
     search_ev
         Within which the shift of each layer is looked for; 0 starts from the tables.
-    step_per_ev, loss
+    step_per_ev, loss, plasmon
         Active backgrounds, each as expected value and standard deviation: Shirley's step per area and eV,
-        and Tougaard's loss per area, which is 1 for a homogeneous sample.
+        Tougaard's loss per area, which is 1 for a homogeneous sample, and the part of it that is no universal
+        loss but lies at plasmons.
     asymmetry
         Part of an asymmetric line in its tail: expected value and standard deviation.
     detection_sigma
@@ -161,17 +187,23 @@ class XpsOptions:
     unknown_sigma, unknown_fraction
         A residual line is reported when it is as many sigma strong and has this part of the largest
         area in its region.
+    tolerance
+        Converged when every parameter moves by less than this part of its standard error; far less than where
+        one parameter is one quantity, because a position is the sum of two that are known less well than it.
+    max_iterations
+        After which the fit has failed.
     """
 
     shift_sigma_ev: float = 1.0
     search_ev: float = 3.0
     step_per_ev: tuple[float, float] = (0.003, 0.005)
-    loss: tuple[float, float] = (0.9, 0.4)
+    loss: tuple[float, float] = (0.7, 0.4)
+    plasmon: tuple[float, float] = (0.3, 0.3)
     asymmetry: tuple[float, float] = (0.2, 0.1)
     detection_sigma: float = 4.0
     background_fraction: float = 0.02
     profile_fraction: float = 0.02
     unknown_sigma: float = 6.0
     unknown_fraction: float = 0.04
-    tolerance: float = 0.05
-    max_iterations: int = 60
+    tolerance: float = 0.02
+    max_iterations: int = 30

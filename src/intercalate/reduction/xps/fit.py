@@ -121,24 +121,46 @@ def fit_regions(
     model = ActiveModel(spectra, components, options)
     observed = np.concatenate([one.counts[one.used] for one in spectra])
     sigma = np.concatenate([one.sigma[one.used] for one in spectra])
-    everything = np.ones(model.expected.size, dtype=bool)
     parameters = model.expected.copy()
     fit = ActiveFit(model, observed, sigma)
     if options.search_ev > 0:
         parameters = _searched(fit, parameters, options.search_ev)
     point = fit.evaluate(parameters)
-    message, free = "", everything
+    message, free = "", np.zeros(0, dtype=bool)
     for number in range(_PASSES):
-        point, _, free, _, message = fit.minimise(point, everything)
+        point, free, message = _minimised(fit, point)
         if message != CONVERGED or number == _PASSES - 1:
             break
         calculated = (point.design @ point.linear) / fit.weight
         sigma = np.concatenate(
             [one.expected_sigma(calculated[window.points]) for one, window in zip(spectra, model.windows)]
         )
+        left = fit.allowed
         fit = ActiveFit(model, observed, sigma)
+        fit.allowed = left
         point = fit.evaluate(point.parameters, point.passive)
     return _result(fit, point, free, message)
+
+
+def _minimised(fit: ActiveFit, point: Point) -> tuple[Point, np.ndarray, str]:
+    """Minimise; where that does not end, leave out what is there with less than its error.
+
+    A line that fades away has no position any more, and steps along it lead nowhere.
+    """
+    everything = np.ones(fit.model.expected.size, dtype=bool)
+    while True:
+        point, _, free, _, message = fit.minimise(point, everything)
+        if message == CONVERGED:
+            return point, free, message
+        columns = len(fit.model.columns)
+        errors = _errors(fit, point, free)
+        sigma = np.sqrt(np.diag(errors.stat)[free.size : free.size + columns])
+        strength = np.where(fit.allowed, point.linear[:columns] / np.maximum(sigma, 1e-300), np.inf)
+        weakest = int(np.argmin(strength))
+        if not strength[weakest] < 1.0:
+            return point, free, message
+        fit.allowed = fit.allowed & (np.arange(columns) != weakest)
+        point = fit.evaluate(point.parameters)
 
 
 def _check(spectra: Sequence[RegionSpectrum], components: Sequence[Component]) -> None:

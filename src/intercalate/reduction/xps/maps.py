@@ -250,12 +250,15 @@ def find_irregularities(
     error = np.where(known, scale * sigma, 0.0)
     count = ndimage.uniform_filter(known.astype(float), 3, mode="constant")
     mean = ndimage.uniform_filter(off, 3, mode="constant") / np.maximum(count, 1e-9)
-    mean_error = np.sqrt(ndimage.uniform_filter(error**2, 3, mode="constant") / 9.0) / np.maximum(count, 1e-9)
+    # The running sum of the filter may end a little below 0.
+    square = np.maximum(ndimage.uniform_filter(error**2, 3, mode="constant"), 0.0)
+    mean_error = np.sqrt(square / 9.0) / np.maximum(count, 1e-9)
     found: list[MapIrregularity] = []
     for sign in (1.0, -1.0):
         beyond = (sign * mean > threshold * np.maximum(mean_error, 1e-300)) & known
-        labels, number = ndimage.label(beyond, _EIGHT)
-        for label in range(1, number + 1):
+        labels = np.zeros(beyond.shape, dtype=int)
+        ndimage.label(beyond, _EIGHT, output=labels)
+        for label in range(1, int(labels.max()) + 1):
             region = labels == label
             others = ndimage.binary_dilation(beyond & ~region, _EIGHT, 2)
             one = _measured(region, others, sign * off, error, step_um, spot_um, sign)
@@ -289,13 +292,13 @@ def _measured(
     sign: float,
 ) -> MapIrregularity | None:
     """Size and place of one; None where what was found is a chance of single points."""
-    smooth = ndimage.uniform_filter(off, 3, mode="nearest")
+    smooth = np.asarray(ndimage.uniform_filter(off, 3, mode="nearest"))
     top = float(np.max(smooth[region]))
     half = region & (smooth > 0.5 * top)
-    core = np.asarray(ndimage.binary_erosion(half, _EIGHT))
+    core: np.ndarray = np.asarray(ndimage.binary_erosion(half, _EIGHT), dtype=bool)
     is_small = core.sum() < _SMALL_CORE
     if is_small:
-        core = half & (smooth > 0.8 * top)
+        core = np.asarray(half & (smooth > 0.8 * top), dtype=bool)
     weight = 1.0 / error[core] ** 2
     contrast = float(np.sum(weight * off[core]) / weight.sum())
     contrast_stat = float(1.0 / np.sqrt(weight.sum()))
@@ -310,13 +313,17 @@ def _measured(
     # The middle of a place that is hardly larger than the spot is not reached: it looks larger and paler.
     across = max(float(np.hypot(spot_um, step_um)), step_um) / np.sqrt(area)
     shape = 0.3 * across**2 + (0.1 if is_small else 0.0)
-    relative_stat = np.hypot(whole_stat / whole, contrast_stat / contrast)
+    # The middle is part of the whole: its errors go into both, and cancel in part.
+    part = np.zeros(off.shape)
+    part[around] = 1.0 / whole
+    part[core] -= weight / weight.sum() / contrast
+    relative_stat = float(np.sqrt(np.sum((part * error) ** 2)))
     x, y = float(values @ columns / whole), float(values @ rows / whole)
     place_stat = [
         float(np.sqrt(np.sum(((where - centre) * errors) ** 2)) / whole) * step_um
         for where, centre in ((columns, x), (rows, y))
     ]
-    place_sys = 0.07 * step_um
+    place_sys = 0.05 * step_um
     diameter = float(np.sqrt(4 * area / np.pi))
     border = np.ones(around.shape, dtype=bool)
     border[1:-1, 1:-1] = False

@@ -1,9 +1,9 @@
 """Lines with active backgrounds: what lies behind a line is part of the line, and fitted with it.
 
-Each component brings its own background, a step after D. A. Shirley (Phys. Rev. B 5 (1972) 4709) and a loss
-tail after S. Tougaard (universal cross section, Surf. Interface Anal. 11 (1988) 453), whose heights per area
-are parameters of each region. Nothing is subtracted beforehand (A. Herrera-Gomez et al., Surf. Interface
-Anal. 46 (2014) 897, call this the active approach).
+Each component brings its own background: a step after D. A. Shirley (Phys. Rev. B 5 (1972) 4709), a loss tail
+after S. Tougaard (universal cross section, Surf. Interface Anal. 11 (1988) 453) and a hump where plasmons
+are. Their heights per area are parameters of each region. Nothing is subtracted beforehand (A. Herrera-Gomez
+et al., Surf. Interface Anal. 46 (2014) 897, call this the active approach).
 """
 
 from collections.abc import Sequence
@@ -19,34 +19,37 @@ from intercalate.reduction.xps.components import Component, XpsOptions
 from intercalate.reduction.xps.counts import RegionSpectrum
 
 _TOUGAARD_C_EV2 = 1643.0
-_TAIL_EV = 2.5
+TAIL_EV = 2.5
 """Decay of the tail of an asymmetric line."""
 
+_PLASMON_EV, _PLASMON_SIGMA_EV = 22.0, 5.0
+"""Of compounds with strong bonds, as in many of their loss spectra: I."""
+
 _BACKGROUND_TERMS = 2
+_KINDS = 3
+"""Of what lies behind a line: step, loss, plasmon."""
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveGeometry(LineGeometry):
     """With the strength of each component in each column of the design (components, columns), and, of every
-    region, the tail of asymmetric lines, step and loss.
+    region, the tail of asymmetric lines (regions,) and what lies behind all lines (kinds, regions).
     """
 
     strength: np.ndarray
     tail: np.ndarray
-    step: np.ndarray
-    loss: np.ndarray
+    behind: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveProfiles(ProfileMatrix):
-    """Columns of the design; and the components of which they consist, with their derivatives by tail, step
-    and loss, and without background. Shape (points, components).
+    """Columns of the design; and the components of which they consist, with their derivatives by the tail and
+    by what lies behind (kinds first), and without background. Shape (points, components).
     """
 
     lines: ProfileMatrix
     by_tail: np.ndarray
-    by_step: np.ndarray
-    by_loss: np.ndarray
+    by_behind: np.ndarray
     bare: np.ndarray
 
 
@@ -58,8 +61,7 @@ class _Window:
     energy: np.ndarray
     members: np.ndarray
     tail: np.ndarray
-    step: np.ndarray
-    loss: np.ndarray
+    behind: np.ndarray
 
 
 def _window(energy: np.ndarray, points: slice, members: np.ndarray) -> _Window:
@@ -68,14 +70,17 @@ def _window(energy: np.ndarray, points: slice, members: np.ndarray) -> _Window:
     behind = np.where(apart > 0, 1.0, np.where(apart == 0, 0.5, 0.0))
     distance = np.maximum(apart, 0.0)
     loss = 2 * _TOUGAARD_C_EV2 * distance / (_TOUGAARD_C_EV2 + distance**2) ** 2
-    tail = behind * np.exp(-distance / _TAIL_EV) / _TAIL_EV
-    return _Window(points, energy, members, tail * spacing, behind * spacing, loss * spacing)
+    hump = np.where(apart > 0, np.exp(-0.5 * ((apart - _PLASMON_EV) / _PLASMON_SIGMA_EV) ** 2), 0.0)
+    hump /= np.sqrt(2 * np.pi) * _PLASMON_SIGMA_EV
+    tail = behind * np.exp(-distance / TAIL_EV) / TAIL_EV
+    return _Window(points, energy, members, tail * spacing, np.array([behind, loss, hump]) * spacing)
 
 
 @dataclass
 class ActiveModel:
     """Nonlinear parameters: shift of each layer; position, width and deviation from the tie of each
-    component; tail, step and loss of each region. Components tied together make one column of the design.
+    component; tail, step, loss and plasmon of each region. Components tied together make one column of the
+    design.
     """
 
     regions: Sequence[RegionSpectrum]
@@ -101,12 +106,13 @@ class ActiveModel:
             ]
         )
         o = self.options
+        of_regions = (o.asymmetry, o.step_per_ev, o.loss, o.plasmon)
         self.expected = np.concatenate(
             [
                 np.zeros(layers + lines),
                 width,
                 np.zeros(lines),
-                *(np.full(regions, one[0]) for one in (o.asymmetry, o.step_per_ev, o.loss)),
+                *(np.full(regions, one[0]) for one in of_regions),
             ]
         )
         self.expected_sigma = np.concatenate(
@@ -115,7 +121,7 @@ class ActiveModel:
                 [one.binding_sigma_ev for one in self.components],
                 [one.width_sigma for one in self.components] * width,
                 [one.tied_sigma for one in self.components],
-                *(np.full(regions, one[1]) for one in (o.asymmetry, o.step_per_ev, o.loss)),
+                *(np.full(regions, one[1]) for one in of_regions),
             ]
         )
         reach = 6.0 * self.expected_sigma
@@ -177,7 +183,7 @@ class ActiveModel:
     def geometry(self, parameters: np.ndarray) -> ActiveGeometry:
         """Positions, widths and backgrounds."""
         lines, regions = len(self.components), len(self.regions)
-        tail, step, loss = parameters[self.first_of_regions :].reshape(3, regions)
+        tail, *behind = parameters[self.first_of_regions :].reshape(1 + _KINDS, regions)
         deviation = np.where(self.is_tied, parameters[self.first_of_ties : self.first_of_regions], 0.0)
         return ActiveGeometry(
             centre=self._binding + self._centre_by @ parameters,
@@ -188,15 +194,15 @@ class ActiveModel:
             lorentzian_by=np.zeros((lines, self.expected.size)),
             strength=self._strength * np.exp(deviation)[:, None],
             tail=tail,
-            step=step,
-            loss=loss,
+            behind=np.array(behind),
         )
 
     def profiles(self, geometry: LineGeometry) -> ActiveProfiles:
         """Components with their backgrounds; unit area without."""
         assert isinstance(geometry, ActiveGeometry)
         shape = (self.background.shape[0], len(self.components))
-        value, by_centre, by_gaussian, by_tail, by_step, by_loss, bare = (np.zeros(shape) for _ in range(7))
+        value, by_centre, by_gaussian, by_tail, bare = (np.zeros(shape) for _ in range(5))
+        by_behind = np.zeros((_KINDS, *shape))
         for number, window in enumerate(self.windows):
             block = np.ix_(np.arange(window.points.start, window.points.stop), window.members)
             line = self._lines(window, geometry)
@@ -205,19 +211,20 @@ class ActiveModel:
             tailed = window.tail @ stacked
             shares = np.tile(tail, 3)
             shaped = (1 - shares) * stacked + shares * tailed
-            stepped, lost = window.step @ shaped, window.loss @ shaped
-            whole = shaped + geometry.step[number] * stepped + geometry.loss[number] * lost
+            behind = np.tensordot(geometry.behind[:, number], window.behind, axes=1)
+            whole = shaped + behind @ shaped
             count = window.members.size
             value[block], by_centre[block], by_gaussian[block] = np.split(whole, 3, axis=1)
             difference = (tailed - stacked)[:, :count] * self._is_asymmetric[window.members]
             if self._is_asymmetric[window.members].any():
-                by_tail[block] = difference + window_background(window, difference, geometry, number)
-            by_step[block], by_loss[block] = stepped[:, :count], lost[:, :count]
+                by_tail[block] = difference + behind @ difference
             bare[block] = shaped[:, :count]
+            for kind, operator in enumerate(window.behind):
+                by_behind[kind][block] = operator @ shaped[:, :count]
         lines = ProfileMatrix(value, by_centre, by_gaussian, np.zeros(shape))
         nothing = np.zeros((0, 0))
         return ActiveProfiles(
-            value @ geometry.strength, nothing, nothing, nothing, lines, by_tail, by_step, by_loss, bare
+            value @ geometry.strength, nothing, nothing, nothing, lines, by_tail, by_behind, bare
         )
 
     def areas(self, point: Point) -> np.ndarray:
@@ -251,13 +258,6 @@ class ActiveModel:
             for part, other in zip(parts, (weak.value, weak.by_centre, weak.by_gaussian)):
                 part[:, split] += ratio[split] * other
         return [part / (1.0 + ratio) for part in parts]
-
-
-def window_background(
-    window: _Window, lines: np.ndarray, geometry: ActiveGeometry, number: int
-) -> np.ndarray:
-    """Step and loss behind lines, shape of `lines`."""
-    return geometry.step[number] * (window.step @ lines) + geometry.loss[number] * (window.loss @ lines)
 
 
 class ActiveFit(SeparableFit):
@@ -294,7 +294,7 @@ class ActiveFit(SeparableFit):
         regions, first = len(model.windows), model.first_of_regions
         for number, window in enumerate(model.windows):
             area = areas[window.members]
-            for kind, by in enumerate((profiles.by_tail, profiles.by_step, profiles.by_loss)):
+            for kind, by in enumerate((profiles.by_tail, *profiles.by_behind)):
                 column = by[window.points][:, window.members] @ area
                 found[window.points, first + kind * regions + number] = column
         return found * self.weight[:, None]
