@@ -47,6 +47,7 @@ def power_law(image: SpectrumImage, window_ev: tuple[float, float]) -> PowerLaw:
     shape = image.electrons.shape
     data = image.electrons[..., inside].reshape(-1, int(inside.sum()))
     level = data.mean(axis=1)
+    extra = np.broadcast_to(np.asarray(image.background_variance), shape)[..., inside].reshape(data.shape)
     if not np.all(level > 0):
         raise EelsError(
             f"{int(np.sum(level <= 0))} of {level.size} pixels have no electrons between {window_ev[0]:g} and "
@@ -59,7 +60,7 @@ def power_law(image: SpectrumImage, window_ev: tuple[float, float]) -> PowerLaw:
     gram = np.empty((level.size, 2, 2))
     for _ in range(8):
         model = np.exp(np.clip(parameters @ design.T, -50.0, 50.0))
-        weight = model**2 / (model + image.background_variance)
+        weight = model**2 / (model + extra)
         gram = np.einsum("pc,ci,cj->pij", weight, design, design)
         right = np.einsum("pc,ci->pi", weight * (data - model) / model, design)
         step = np.linalg.solve(gram, right[..., None])[..., 0]

@@ -67,7 +67,7 @@ def thickness(low: SpectrumImage) -> Thickness:
     ratio = np.log(np.maximum(everything / elastic, 1.0))
     # The elastic ones are among all: what both share does not count.
     variance = 1 / elastic - 1 / everything
-    read = low.background_variance
+    read = float(np.mean(low.background_variance))
     variance += read * (inside.sum() * (1 / elastic - 1 / everything) ** 2 + (~inside).sum() / everything**2)
     systematic = np.hypot(_SEPARATION_SIGMA, _LENGTH_SIGMA * ratio)
     return Thickness(ratio, np.sqrt(variance), systematic, everything, _warning(ratio))

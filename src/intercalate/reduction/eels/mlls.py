@@ -21,13 +21,30 @@ class Component:
     template
         Electrons per channel, for one incident electron and one unit of amount. Shape (channels,), or
         (bins, channels) for each bin of thickness.
+    variance
+        Of the template's own noise, shape (channels,): taken off the normal equations, which would otherwise
+        hold it for signal and find too little, and counted as an error. 0 where there is none.
     amount_sigma
         Relative standard uncertainty of the amount in the reference.
     """
 
     name: str
     template: np.ndarray
+    variance: np.ndarray | float = 0.0
     amount_sigma: float = 0.03
+
+
+def difference(name: str, component: Component, other: Component) -> Component:
+    """What changes when an amount of one component becomes the other.
+
+    Fitted beside `other`, whose amount is then that of both, where two components are alike.
+    """
+    return Component(
+        name,
+        component.template - other.template,
+        np.asarray(component.variance) + np.asarray(other.variance),
+        max(component.amount_sigma, other.amount_sigma),
+    )
 
 
 @dataclass(frozen=True)
@@ -41,16 +58,16 @@ class FitSettings:
         et al., Microsc. Microanal. 18 (2012) 667).
     shape_sigma
         Declared: by what part near-edge structure differs between a sample and its reference.
-    largest_inflation
-        How many times larger the error of an amount may be for the presence of all other components; above,
-        the amount is not determined, since the shapes are not known well enough to tell them apart.
+    largest_confusion
+        An amount whose error grows so much by the presence of the others that this factor times `shape_sigma`
+        is more is not determined: the shapes are not known well enough to tell them apart.
     is_nonnegative
         Whether amounts are held at 0; what is then said of errors near 0 is too small.
     """
 
     exponents: tuple[float, ...] = (1.0, 2.5, 4.0)
     shape_sigma: float = 0.03
-    largest_inflation: float = 12.0
+    largest_confusion: float = 0.6
     is_nonnegative: bool = False
 
 
@@ -141,6 +158,8 @@ def fit_components(
     total = np.maximum(flat.sum(axis=1), 1.0)
     mean = np.maximum(flat.mean(axis=0), 1e-12)
     count = len(components)
+    extra = np.broadcast_to(np.asarray(image.background_variance), image.electrons.shape)
+    extra = extra.reshape(-1, channels)
     found = _Found.empty(flat.shape[0], count, len(settings.exponents), channels)
     for number in np.unique(bins):
         which = np.flatnonzero(bins == number)
@@ -149,14 +168,15 @@ def fit_components(
         ).T.reshape(channels, count)
         scale = np.abs(templates).mean(axis=0)
         design = np.concatenate([templates / scale, powers], axis=1)
-        first = mean[None, :] * (total[which] / mean.sum())[:, None] + image.background_variance
-        solution, _ = _solve(design, flat[which], 1 / first, 0)
-        variance = np.maximum(solution @ design.T, 0.05 * first) + image.background_variance
+        noise = np.array([np.broadcast_to(one.variance, (channels,)) for one in components]).T / scale**2
+        first = mean[None, :] * (total[which] / mean.sum())[:, None] + extra[which]
+        solution, _ = _solve(design, noise, flat[which], 1 / first, 0)
+        variance = np.maximum(solution @ design.T, 0.05 * (first - extra[which])) + extra[which]
         held = count if settings.is_nonnegative else 0
-        solution, covariance = _solve(design, flat[which], 1 / variance, held)
-        modes = _modes(image.energy_ev)
-        response = _response(design[:, :count], design, 1 / variance.mean(axis=0), modes)
-        found.put(which, design, scale, solution, covariance, response, flat[which], variance, settings)
+        solution, covariance = _solve(design, noise, flat[which], 1 / variance, held)
+        deviations = settings.shape_sigma * design[:, :count, None] * _modes(image.energy_ev).T[:, None, :]
+        response = _response(deviations, noise, design, 1 / variance.mean(axis=0))
+        found.put(which, design, scale, solution, covariance, response, flat[which], variance)
     return found.maps(image, components, incident, settings, (rows, columns))
 
 
@@ -183,7 +203,7 @@ def _check(
 
 
 def _solve(
-    design: np.ndarray, data: np.ndarray, weight: np.ndarray, held: int
+    design: np.ndarray, noise: np.ndarray, data: np.ndarray, weight: np.ndarray, held: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weighted least squares of every pixel, shape (pixels, unknowns), with their covariances."""
     unknowns = design.shape[1]
@@ -194,6 +214,8 @@ def _solve(
     gram[:, upper[1], upper[0]] = products
     right = (weight * data) @ design
     gram[:, np.arange(unknowns), np.arange(unknowns)] *= 1 + 1e-11
+    count = noise.shape[1]
+    gram[:, np.arange(count), np.arange(count)] -= weight @ noise
     covariance = np.linalg.inv(gram)
     solution = np.einsum("pij,pj->pi", covariance, right)
     allowed = np.ones(unknowns, bool)
@@ -211,14 +233,26 @@ def _modes(energy_ev: np.ndarray) -> np.ndarray:
     return np.concatenate([np.cos(phase), np.sin(phase)]) / np.sqrt(len(_MODE_PERIODS_EV))
 
 
-def _response(edges: np.ndarray, design: np.ndarray, weight: np.ndarray, modes: np.ndarray) -> np.ndarray:
-    """By what the amounts change with the shapes: squared sums over modes, shape (amounts, edges)."""
-    count = edges.shape[1]
+def _response(
+    deviations: np.ndarray, noise: np.ndarray, design: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    """Variance of each amount for one unit of each edge, by shapes and noise of templates.
+
+    Parameters
+    ----------
+    deviations
+        Of each edge in each mode, shape (channels, edges, modes).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (amounts, edges).
+    """
+    count = deviations.shape[1]
     gram = regularised(design.T @ (weight[:, None] * design))
-    deviation = edges[:, :, None] * modes.T[:, None, :]
-    right = design.T @ (weight[:, None] * deviation.reshape(edges.shape[0], -1))
-    moved = np.linalg.solve(gram, right)[:count].reshape(count, count, -1)
-    return np.sum(moved**2, axis=2)
+    solver = np.linalg.solve(gram, design.T * weight)[:count]
+    moved = (solver @ deviations.reshape(weight.size, -1)).reshape(count, count, -1)
+    return np.sum(moved**2, axis=2) + solver**2 @ noise
 
 
 @dataclass
@@ -255,14 +289,13 @@ class _Found:
         response: np.ndarray,
         data: np.ndarray,
         variance: np.ndarray,
-        settings: FitSettings,
     ) -> None:
         """Keep one bin."""
         count = scale.size
         self.amount[which] = solution[:, :count] / scale
         diagonal = np.einsum("pii->pi", covariance)[:, :count]
         self.stat[which] = np.sqrt(diagonal) / scale
-        moved = settings.shape_sigma**2 * solution[:, :count] ** 2 @ response.T
+        moved = solution[:, :count] ** 2 @ response.T
         self.systematic[which] = np.sqrt(moved) / scale
         weight = 1 / variance
         alone = weight @ design[:, :count] ** 2
@@ -299,7 +332,7 @@ class _Found:
         per = incident.ravel()
 
         def mapped(values: np.ndarray, name: str) -> np.ndarray:
-            if inflation[name] > settings.largest_inflation:
+            if inflation[name] * settings.shape_sigma > settings.largest_confusion:
                 return np.full(shape, np.nan)
             return (values / per).reshape(shape)
 

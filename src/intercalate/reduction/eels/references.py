@@ -1,7 +1,7 @@
 """A spectrum image made ready, and references of known samples brought to its thickness."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import fft
@@ -144,13 +144,7 @@ def core_component(
         Where the reference has nothing but background.
     """
     own = reference.prepared
-    spectrum = SpectrumImage(
-        own.core.energy_ev,
-        own.core.electrons,
-        own.core.background_variance,
-        own.core.noise_factor,
-        own.core.read_factor,
-    )
+    spectrum = own.core
     edge = (spectrum.electrons - power_law(spectrum, pre_edge_ev).background)[0, 0]
     edge = np.where(spectrum.energy_ev < pre_edge_ev[0], 0.0, edge)
     per = 1.0 / (own.core_incident[0, 0] * reference.thickness_nm)
@@ -159,7 +153,9 @@ def core_component(
     padded = np.concatenate([edge, np.linspace(edge[-20:].mean(), 0.0, points - edge.size)])
     seen = fft.irfft(fft.rfft(padded) * ratio[0], points)[:, : edge.size]
     template = [np.interp(image.energy_ev, spectrum.energy_ev, one) for one in per * seen]
-    return Component(reference.compound, np.array(template), reference.thickness_sigma)
+    counted = np.maximum(spectrum.electrons[0, 0], 0.0) + float(np.mean(spectrum.background_variance))
+    noise = np.interp(image.energy_ev, spectrum.energy_ev, counted) * per**2 * own.core.noise_factor[0, 0]
+    return Component(reference.compound, np.array(template), noise, reference.thickness_sigma)
 
 
 def _low_loss_ratio(
@@ -183,32 +179,40 @@ def _low_loss_ratio(
     return 1.0 + (sample / np.where(power > 1e-12, reference, 1.0) - 1.0) * trusted, points
 
 
-def low_component(reference: Reference, image: SpectrumImage, name: str, per_nm: float) -> Component:
-    """An edge among the low losses, plural scattering taken out, per atom and nm2.
+def low_component(
+    reference: Reference,
+    image: SpectrumImage,
+    name: str,
+    per_nm: float,
+    pre_edge_ev: tuple[float, float] = (40.0, 52.0),
+) -> Component:
+    """An edge among the low losses, plural scattering and background taken out, per atom and nm2.
 
     Parameters
     ----------
+    image
+        On whose channels the template must be.
     per_nm
         Atoms per nm3 of the element in the reference.
     """
-    single = single_scattering(reference.prepared.low)[0, 0]
-    axis = reference.prepared.low.energy_ev
-    template = np.interp(image.energy_ev, axis, single) / (reference.thickness_nm * per_nm)
-    return Component(name, template, reference.thickness_sigma)
+    single, scale = single_image(reference.prepared)
+    edge = single.electrons - power_law(single, pre_edge_ev).background
+    edge = np.where(single.energy_ev < pre_edge_ev[0], 0.0, edge)[0, 0] / scale[0, 0]
+    template = np.interp(image.energy_ev, single.energy_ev, edge) / (reference.thickness_nm * per_nm)
+    return Component(name, template, amount_sigma=reference.thickness_sigma)
 
 
 def single_image(prepared: Prepared) -> tuple[SpectrumImage, np.ndarray]:
     """Low losses without plural scattering, as a spectrum image, and what its amounts are divided by.
 
-    The noise of the deconvolution is that of the spectrum, which is brought to the scale of its counts.
+    The noise of the deconvolution is that of the spectrum, plural scattering and all, at losses far above the
+    zero loss: amounts are brought to the scale of its counts.
     """
     low = prepared.low
     scale = prepared.thickness.incident * np.exp(-prepared.thickness.t_over_lambda)
     single = single_scattering(low) * scale[..., None]
-    return (
-        SpectrumImage(low.energy_ev, single, low.background_variance, low.noise_factor, low.read_factor),
-        scale,
-    )
+    taken = np.maximum(low.electrons - single, 0.0) + low.background_variance
+    return replace(low, electrons=single, background_variance=taken), scale
 
 
 def components_of(

@@ -46,7 +46,8 @@ class SpectrumImage:
     electrons
         Shape (rows, columns, channels).
     background_variance
-        Of what is not counted electrons: reading and dark, in electrons squared.
+        Of what is not among these electrons: reading, and what was taken off; in electrons squared, a number
+        or shape (rows, columns, channels).
     noise_factor, read_factor
         Variance of one channel over that of sums of channels, per channel: the camera's point spread and the
         alignment join neighbours. Of counted electrons, and of reading; shape (rows, columns).
@@ -54,7 +55,7 @@ class SpectrumImage:
 
     energy_ev: np.ndarray
     electrons: np.ndarray
-    background_variance: float
+    background_variance: float | np.ndarray
     noise_factor: np.ndarray
     read_factor: np.ndarray
 
@@ -73,18 +74,31 @@ class SpectrumImage:
             )
         first, last = np.searchsorted(self.energy_ev, [low_ev, high_ev])
         part = slice(int(first), int(last) + 1)
-        return replace(self, energy_ev=self.energy_ev[part], electrons=self.electrons[..., part])
+        extra = self.background_variance
+        if isinstance(extra, np.ndarray):
+            extra = extra[..., part]
+        return replace(
+            self,
+            energy_ev=self.energy_ev[part],
+            electrons=self.electrons[..., part],
+            background_variance=extra,
+        )
 
     def columns(self, width: int = 1) -> "SpectrumImage":
         """Sums over all rows and `width` neighbouring columns, shape (1, columns // width, channels)."""
         rows, count, channels = self.electrons.shape
         used = count // width * width
         summed = self.electrons[:, :used].sum(axis=0).reshape(-1, width, channels).sum(axis=1)[None]
+        extra = self.background_variance
+        if isinstance(extra, np.ndarray):
+            extra = extra[:, :used].sum(axis=0).reshape(-1, width, channels).sum(axis=1)[None]
+        else:
+            extra = extra * rows * width
         factors = [
             factor[:, :used].mean(axis=0).reshape(1, -1, width).mean(axis=2)
             for factor in (self.noise_factor, self.read_factor)
         ]
-        return SpectrumImage(self.energy_ev, summed, self.background_variance * rows * width, *factors)
+        return SpectrumImage(self.energy_ev, summed, extra, *factors)
 
 
 def electrons_of(counts: np.ndarray, dark: np.ndarray, camera: EelsCamera) -> np.ndarray:
