@@ -93,7 +93,7 @@ class EelsSpectrometer:
     dispersion_ev: float = 0.3
     low_first_ev: float = -20.0
     core_first_ev: float = 505.0
-    resolution_ev: float = 0.8
+    resolution_ev: float = 0.9
     low_share: float = 0.03
     counts_per_electron: float = 4.0
     read_noise_electrons: float = 1.5
@@ -210,13 +210,15 @@ class EelsProbe:
         self._energy = self._step * (np.arange(self._points) - self._before)
         self._frequency = fft.rfftfreq(self._points, self._step)
 
-    def take(self, sample: ThinSample, scan: Scan, key: int, earlier_e_per_a2: float = 0.0) -> SpectrumImages:
+    def take(
+        self, sample: ThinSample, scan: Scan, key: int, earlier_e_per_a2: float = 0.0, place: int = 0
+    ) -> SpectrumImages:
         """Scan a sample.
 
         Parameters
         ----------
-        key
-            Of the noise.
+        key, place
+            Of the noise, and of the unevenness of the sample there.
         earlier_e_per_a2
             Dose that the area has had before.
         """
@@ -224,13 +226,16 @@ class EelsProbe:
         sample = replace(sample, layers=layers)
         weights = sample.weights(scan.x_nm)
         single = np.array([self._single(layer, "sample") for layer in layers])
-        thickness = self._thickness(sample, scan, key)
+        thickness = self._thickness(sample, scan, place)
         drift = self._drift(scan, key)
-        low, core = self._windows(weights.T @ single, thickness, drift, scan, key)
-        return SpectrumImages(low, core, _truth(sample, weights, thickness, drift, scan))
+        columns = weights.T @ single
+        low, core = self._windows(columns, thickness, drift, scan, key)
+        truth = _truth(sample, weights, thickness, drift, scan)
+        truth["t_over_lambda"] = thickness * columns[:, 0].real
+        return SpectrumImages(low, core, truth)
 
     def reference(
-        self, compound: str, thickness_nm: float, key: int, electrons: float = 2e9
+        self, compound: str, thickness_nm: float, key: int, electrons: float = 6e10
     ) -> SpectrumImages:
         """One pixel of a reference sample of one compound, with its own shapes and noise."""
         scan = Scan(1, 1, beam_na=1.0, dwell_s=electrons / ELEMENTARY_PER_NA_S)
@@ -272,10 +277,13 @@ class EelsProbe:
         wave = 2 * np.pi * self._frequency
         narrow = np.exp(-0.5 * (wave * sigma) ** 2)
         wide = np.exp(-0.5 * (wave * 1.7 * sigma) ** 2 - 1j * wave * 0.25 * sigma)
-        return 0.85 * narrow + 0.15 * wide
+        # The channels sample the peak just so; what is left at the last frequencies would ring over the core
+        # losses, which are a millionth of it.
+        last = np.clip((self._frequency / self._frequency[-1] - 0.6) / 0.4, 0.0, 1.0)
+        return (0.85 * narrow + 0.15 * wide) * np.cos(0.5 * np.pi * last) ** 4
 
-    def _thickness(self, sample: ThinSample, scan: Scan, key: int) -> np.ndarray:
-        generator = keyed_generator(self._seed, "thickness", key)
+    def _thickness(self, sample: ThinSample, scan: Scan, place: int) -> np.ndarray:
+        generator = keyed_generator(self._seed, "thickness", place)
         across = np.linspace(-0.5, 0.5, scan.columns) if scan.columns > 1 else np.zeros(1)
         down = np.linspace(0, 1, scan.rows)
         waves = 0.03 * np.cos(2 * np.pi * np.outer(down, [0.7, 1.3]) + generator.uniform(0, 6.28, 2)).sum(1)
@@ -370,15 +378,14 @@ def _truth(
             atoms = weight * layer.shares[compound] * COMPOUNDS[compound].atoms_per_nm3("Co")
             state = NOMINAL_VALENCE[compound] if layer.cobalt_valence is None else layer.cobalt_valence
             cobalt, charge = cobalt + atoms, charge + atoms * state
-    inverse = sum(share / free_path_nm(compound) for compound, share in shares.items())
     with np.errstate(invalid="ignore", divide="ignore"):
         valence = np.where(cobalt > 1e-6, charge / cobalt, np.nan)
     return {
         "x_nm": scan.x_nm,
         "thickness_nm": {compound: thickness * share for compound, share in shares.items()},
         "cobalt_valence": valence,
-        "t_over_lambda": thickness * inverse,
         "drift_ev": drift,
+        "interface_sigma_nm": sample.interface_nm,
         "interfaces_nm": np.cumsum([layer.width_nm for layer in sample.layers])[:-1],
         "dose_e_per_a2": scan.dose_e_per_a2,
     }

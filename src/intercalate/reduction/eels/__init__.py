@@ -1,8 +1,25 @@
 """Electron energy losses: counts of a spectrometer in, thickness, compounds and valence out; no EPICS."""
 
 from intercalate.reduction.eels.background import PowerLaw, power_law
+from intercalate.reduction.eels.cobalt import CobaltValence, cobalt_valence
+from intercalate.reduction.eels.lithium import lithium_map
 from intercalate.reduction.eels.low_loss import Thickness, single_scattering, thickness
-from intercalate.reduction.eels.mlls import Component, ComponentMaps, FitSettings, fit_components
+from intercalate.reduction.eels.mlls import (
+    Component,
+    ComponentMaps,
+    FitSettings,
+    difference,
+    fit_components,
+)
+from intercalate.reduction.eels.nanobattery import (
+    Claim,
+    LayerFinding,
+    NanobatteryProfile,
+    charging_finding,
+    disordered_finding,
+    profile_of,
+)
+from intercalate.reduction.eels.profile import Interface, LayerFound, fit_interface, fit_layer
 from intercalate.reduction.eels.references import (
     Prepared,
     Reference,
@@ -23,24 +40,38 @@ from intercalate.reduction.eels.spectra import (
 )
 
 __all__ = [
+    "Claim",
+    "CobaltValence",
     "Component",
     "ComponentMaps",
     "EelsCamera",
     "EelsError",
     "FitSettings",
+    "Interface",
+    "LayerFinding",
+    "LayerFound",
+    "NanobatteryProfile",
     "PowerLaw",
     "Prepared",
     "Reference",
     "SpectrumImage",
     "Thickness",
     "aligned",
+    "charging_finding",
+    "cobalt_valence",
     "components_of",
     "core_component",
+    "difference",
+    "disordered_finding",
     "electrons_of",
     "fit_components",
+    "fit_interface",
+    "fit_layer",
+    "lithium_map",
     "low_component",
     "power_law",
     "prepare",
+    "profile_of",
     "single_image",
     "single_scattering",
     "thickness",

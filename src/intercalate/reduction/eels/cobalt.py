@@ -11,10 +11,10 @@ from intercalate.reduction.eels.spectra import EelsError, SpectrumImage
 from intercalate.reduction.results import UNDETERMINED, Estimate
 
 BEFORE_COBALT_EV = (735.0, 772.0)
-BEFORE_OXYGEN_EV = (508.0, 525.0)
+BEFORE_OXYGEN_EV = (510.0, 525.5)
 L3_EV = (775.5, 786.5)
 L2_EV = (790.0, 801.0)
-AFTER_EV = (803.0, 808.0)
+AFTER_EV = (803.0, 806.5)
 L3_POSITION_EV = (775.5, 784.5)
 PRE_PEAK_EV = (527.5, 532.0)
 REACH_EV = (BEFORE_OXYGEN_EV[0], AFTER_EV[1])
@@ -79,7 +79,7 @@ def cobalt_valence(
             f"{len(known)} references of known cobalt valence, of {len(set(map(_valence_of, known)))} different "
             "ones, make no scale; 3 are needed"
         )
-    image = columns.core.between(REACH_EV[0] - 1.0, REACH_EV[1])
+    image = columns.core.between(REACH_EV[0] - 0.5, REACH_EV[1])
     places = image.electrons.shape[1]
     usable = np.zeros(places, bool) if pre_peak_usable is None else pre_peak_usable
     scale = _scale(columns, image, known)

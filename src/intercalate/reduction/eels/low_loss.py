@@ -16,10 +16,10 @@ PLURAL_T_OVER_LAMBDA = 0.4
 TOO_THICK = 1.5
 """From which on most electrons are scattered more than once, and edges drown."""
 
-_SEPARATION_SIGMA = 0.02
+_SEPARATION_SIGMA = 0.005
 """Declared, of the number of elastic electrons: what of the losses lies under the zero loss, relative."""
 
-_LENGTH_SIGMA = 0.02
+_LENGTH_SIGMA = 0.01
 """Declared, relative: losses beyond the window."""
 
 

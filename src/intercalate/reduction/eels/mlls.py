@@ -67,7 +67,7 @@ class FitSettings:
 
     exponents: tuple[float, ...] = (1.0, 2.5, 4.0)
     shape_sigma: float = 0.03
-    largest_confusion: float = 0.6
+    largest_confusion: float = 0.8
     is_nonnegative: bool = False
 
 

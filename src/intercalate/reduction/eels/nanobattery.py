@@ -15,7 +15,7 @@ from intercalate.reduction.eels.references import Prepared, Reference, component
 from intercalate.reduction.eels.spectra import EelsError
 from intercalate.reduction.results import UNDETERMINED, Estimate
 
-WINDOW_EV = (508.0, 807.5)
+WINDOW_EV = (510.0, 806.0)
 CATHODE = "LiCoO2"
 CHARGED = "Li0.5CoO2"
 DISORDERED = "Co3O4"

@@ -219,7 +219,7 @@ def components_of(
     references: Sequence[Reference],
     prepared: Prepared,
     image: SpectrumImage,
-    pre_edge_ev: tuple[float, float] = (508.0, 525.0),
+    pre_edge_ev: tuple[float, float] = (509.0, 525.5),
     bins: int = 6,
 ) -> tuple[list[Component], np.ndarray]:
     """References as components for an image of core losses, and the bin of each pixel."""
