@@ -72,7 +72,7 @@ class TemMicroscope:
 
     pixels: int = 256
     pixel_nm: float = 5.0
-    camera_px_angstrom: float = 160.0
+    camera_px_angstrom: float = 140.0
     counts_per_electron: float = 8.0
     read_noise_electrons: float = 1.0
     dark_counts: float = 100.0
@@ -88,26 +88,28 @@ class HiddenTem:
     ----------
     camera_length
         Relative.
-    rotation_deg
-        Between image and pattern, beyond what is told.
+    rotation_deg, image_deg
+        Between image and pattern, beyond what is told; of the image against the sample, by distortion.
     unevenness
         Of the illumination and of what lies around the deposit.
     """
 
     camera_length: float = 1.0
     rotation_deg: float = 0.0
+    image_deg: float = 0.0
     centre_px: tuple[float, float] = (0.0, 0.0)
     unevenness: float = 0.04
 
     @classmethod
     def draw(cls, seed: int) -> Self:
         """A microscope of this seed."""
-        normal = keyed_generator(seed, "tem", 0).standard_normal(5)
+        normal = keyed_generator(seed, "tem", 0).standard_normal(6)
         return cls(
-            1 + 0.02 * float(normal[0]),
-            1.0 * float(normal[1]),
-            (2.0 * float(normal[2]), 2.0 * float(normal[3])),
-            0.04 * float(np.exp(0.4 * normal[4])),
+            camera_length=1 + 0.02 * float(normal[0]),
+            rotation_deg=1.0 * float(normal[1]),
+            image_deg=0.15 * float(normal[5]),
+            centre_px=(2.0 * float(normal[2]), 2.0 * float(normal[3])),
+            unevenness=0.04 * float(np.exp(0.4 * normal[4])),
         )
 
 
@@ -204,7 +206,7 @@ class TemProbe:
 
     def _whisker(self, deposit: Deposit, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Lithium and shell along the beam in nm: tubes along a broken line."""
-        points = _broken_line(deposit)
+        points = _broken_line(deposit, self._hidden.image_deg)
         size, pixel = self.nominal.pixels, self.nominal.pixel_nm
         centre = (points.max(axis=0) + points.min(axis=0)) / 2
         points = points - centre + pixel * 6.0 * generator.standard_normal(2)
@@ -277,9 +279,9 @@ def deposit_as_json(deposit: Deposit) -> Mapping[str, Any]:
     }
 
 
-def _broken_line(deposit: Deposit) -> np.ndarray:
+def _broken_line(deposit: Deposit, turned_deg: float) -> np.ndarray:
     """Corners in nm, y upwards, shape (corners, 2)."""
-    direction, last = deposit.direction_deg, 0.0
+    direction, last = deposit.direction_deg + turned_deg, 0.0
     corners = [np.zeros(2)]
     ends = [*[(kink.at, kink.angle_deg) for kink in sorted(deposit.kinks, key=lambda one: one.at)], (1.0, 0.0)]
     for at, turn in ends:

@@ -111,7 +111,9 @@ KINK_LEAST_DEG = 12.0
 
 _DIRECTION_SIGMA = 0.15
 """Declared, in degrees: axis of the outline against that of growth, and distortion of the image."""
-_CORNER_PART = 0.06
+_OUTLINE_SIGMA = 0.04
+"""Declared, relative: a width that differs along the whisker, and the blur of its outline."""
+_CORNER_PART = 0.05
 """Declared: by how much a bend moves the end of the axis beside it, in radii."""
 _DETECTION_SIGMA = 4.0
 _SMOOTH_PX = 1.5
@@ -170,15 +172,16 @@ def deposit_shape(counts: np.ndarray, camera: TemCamera, exposure_s: float = 1.0
     points, along = _axis(mask, distance)
     corners = _true_corners(points, along, _corners(points, deepest), deepest)
     parts = _parts(points, along, corners, deepest)
-    length = float(along[-1] - along[0]) * pixel + 2 * deepest * pixel
-    width = 2 * deepest * pixel
     longest = max(parts, key=lambda part: part.length)
-    bent = float(np.hypot(_DIRECTION_SIGMA, len(corners) and np.rad2deg(_CORNER_PART * deepest / longest.length)))
-    core = _core(contrast, noise, points, parts, deepest)
+    turned = np.rad2deg(_CORNER_PART * deepest / longest.length) if corners else 0.0
+    bent = float(np.hypot(_DIRECTION_SIGMA, turned))
+    core, outer = _core(contrast, noise, points, parts, deepest)
+    width = 2 * deepest * outer * pixel
+    length = (float(along[-1]) + _beyond(mask, points) - 2 * deepest * (1 - outer)) * pixel
     return DepositShape(
         habit=Habit.WHISKER,
-        length_nm=Estimate(length, pixel, length * float(np.hypot(camera.pixel_sigma, 0.02))),
-        width_nm=Estimate(width, 0.5 * pixel, float(np.hypot(width * camera.pixel_sigma, pixel))),
+        length_nm=Estimate(length, pixel, length * float(np.hypot(camera.pixel_sigma, 0.01))),
+        width_nm=Estimate(width, 0.3 * pixel, width * float(np.hypot(camera.pixel_sigma, _OUTLINE_SIGMA))),
         direction_deg=Estimate(longest.angle_deg % 180.0, longest.sigma_deg, bent),
         kinks=_kinks(parts, along, corners, pixel, deepest),
         filling=_filling(core),
@@ -331,6 +334,18 @@ def _corners(points: np.ndarray, radius: float) -> list[int]:
     return sorted(found)
 
 
+def _beyond(mask: np.ndarray, points: np.ndarray) -> float:
+    """How far the deposit reaches beyond both ends of the axis, in pixels."""
+    rows, columns = np.nonzero(mask)
+    total = 0.0
+    for end, before in ((points[0], points[4]), (points[-1], points[-5])):
+        direction = (end - before) / max(float(np.hypot(*(end - before))), 1e-9)
+        away = np.stack([columns - end[0], rows - end[1]], axis=1)
+        near = np.hypot(*away.T) < 60.0
+        total += float(np.max(away[near] @ direction, initial=0.0)) + 0.5
+    return total
+
+
 def _true_corners(points: np.ndarray, along: np.ndarray, corners: list[int], radius: float) -> list[int]:
     """Two bends closer than the whisker is wide are one, rounded; a bend at its end, or a slight one, is none."""
     left = list(corners)
@@ -372,8 +387,8 @@ def _parts(points: np.ndarray, along: np.ndarray, corners: list[int], radius: fl
         _, singular, directions = np.linalg.svd(centred, full_matrices=False)
         direction = directions[0] * np.sign(directions[0] @ (inside[-1] - inside[0]) or 1.0)
         scatter = singular[1] / np.sqrt(max(inside.shape[0] - 2, 1))
-        # Neighbouring slices share the outline's unevenness over a few pixels.
-        sigma = np.rad2deg(np.sqrt(3.0) * max(scatter, 0.05) / max(float(singular[0]), 1e-9))
+        # Neighbouring slices share the outline's unevenness, over some twenty pixels.
+        sigma = np.rad2deg(np.sqrt(6.0) * max(scatter, 0.05) / max(float(singular[0]), 1e-9))
         angle = float(np.rad2deg(np.arctan2(-direction[1], direction[0])))
         parts.append(_Part(float(along[last] - along[first]), angle, float(sigma), first, last))
     return parts
@@ -386,7 +401,9 @@ def _kinks(
     for one, other, corner in zip(parts[:-1], parts[1:], corners):
         stat = float(np.hypot(one.sigma_deg, other.sigma_deg))
         moved = np.rad2deg(_CORNER_PART * radius / np.array([one.length, other.length]))
-        systematic = float(np.sqrt(2 * _DIRECTION_SIGMA**2 + np.sum(moved**2)))
+        systematic = float(np.sqrt(np.sum(moved**2)))
+        # A distortion turns both parts; how a bend is rounded changes with the noise.
+        stat = float(np.hypot(stat, 0.6 * systematic))
         estimate = Estimate(_turn(one, other), stat, systematic)
         kinks.append(Kink(float(along[corner]) * pixel_nm, estimate))
     return tuple(kinks)
@@ -395,13 +412,17 @@ def _kinks(
 _CORE_LIMIT = 0.1
 """Between a tube, 0, and lithium in vacuum, about 0.25 of what surrounds it weakens."""
 _CORE_SIGMA = 0.03
+_OUTER_PARTS = (0.82, 0.86, 0.9, 0.94, 0.98, 1.02)
 _SHELL_PARTS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
 
 
 def _core(
     contrast: np.ndarray, noise: float, points: np.ndarray, parts: list[_Part], radius: float
-) -> Estimate:
-    """Weakening by the core over that by the shell: both tubes fitted to the mean profile across the axis."""
+) -> tuple[Estimate, float]:
+    """Weakening by the core over that by the shell, and the outer radius over the given one.
+
+    Both tubes are fitted to the mean profile across the axis.
+    """
     across = np.linspace(-1.25, 1.25, 41)
     rows = []
     for part in parts:
@@ -413,12 +434,12 @@ def _core(
         at = inside[:, None, :] + radius * across[None, :, None] * normal
         rows.append(ndimage.map_coordinates(contrast, [at[..., 1], at[..., 0]], order=1, mode="nearest"))
     if not rows:
-        return UNDETERMINED
+        return UNDETERMINED, 1.0
     profile = np.concatenate(rows)
     mean, count = profile.mean(axis=0), profile.shape[0]
-    best: tuple[float, Estimate] | None = None
+    best: tuple[float, Estimate, float] | None = None
     blur = 1.6 / radius / (across[1] - across[0])
-    for outer in (0.95, 1.0, 1.05, 1.1):
+    for outer in _OUTER_PARTS:
         whole = 2 * np.sqrt(np.maximum(outer**2 - across**2, 0.0))
         for thin in _SHELL_PARTS:
             core = 2 * np.sqrt(np.maximum((outer - thin) ** 2 - across**2, 0.0))
@@ -435,8 +456,8 @@ def _core(
             ratio = solution[0] / solution[1]
             gradient = np.array([1.0, -ratio]) / solution[1]
             sigma = float(np.sqrt(2.0 * gradient @ covariance[:2, :2] @ gradient))
-            best = (misfit, Estimate(float(ratio), sigma, _CORE_SIGMA))
-    return UNDETERMINED if best is None else best[1]
+            best = (misfit, Estimate(float(ratio), sigma, _CORE_SIGMA), outer)
+    return (UNDETERMINED, 1.0) if best is None else (best[1], best[2])
 
 
 def _filling(core: Estimate) -> Filling:
