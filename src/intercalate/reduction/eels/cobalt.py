@@ -21,9 +21,9 @@ REACH_EV = (BEFORE_OXYGEN_EV[0], AFTER_EV[1])
 
 INDICATORS = ("white lines", "L3 shift", "O pre-peak")
 
-_SHAPE_SIGMA = (0.03, 0.05, 0.06)
-"""Declared, sample against reference: of the ratio, relative; of the position in eV; of the pre-peak over
-cobalt's lines, relative."""
+_SHAPE_SIGMA = (0.08, 0.05, 0.06)
+"""Declared, sample against reference: of the ratio, relative, whose smaller line lies on the continuum of the
+larger; of the position in eV; of the pre-peak over cobalt's lines, relative."""
 
 _LEAST_SIGNAL = 5.0
 """By how many standard errors the lines must stand out."""

@@ -9,7 +9,7 @@ from intercalate.reduction.eels.spectra import EelsError
 
 WINDOW_EV = (45.0, 120.0)
 
-SHAPE_SIGMA = 0.1
+SHAPE_SIGMA = 0.06
 """Declared: by what part the shape of Li K differs between compounds; most have their peak at 62 eV."""
 
 PRE_EDGE_EV = {"Li": (40.0, 52.0), "Si": (80.0, 97.0)}
@@ -42,4 +42,4 @@ def lithium_map(prepared: Prepared, references: Mapping[str, Reference]) -> Comp
             raise EelsError(f"the reference {reference.compound!r} holds no {element}")
         window = PRE_EDGE_EV.get(element, PRE_EDGE_EV["Li"])
         components.append(low_component(reference, image, element, held, window))
-    return fit_components(image, components, scale, FitSettings(shape_sigma=SHAPE_SIGMA))
+    return fit_components(image, components, scale, FitSettings(shape_sigma=SHAPE_SIGMA, largest_confusion=0.5))

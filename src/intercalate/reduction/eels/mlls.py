@@ -86,7 +86,8 @@ class ComponentMaps:
     reduced_chi2
         1 where the components are all there is. Shape (rows, columns).
     misfit
-        What is not explained, in parts of the edges' signal, noise taken off. Shape (rows, columns).
+        What is not explained, in parts of the edges' signal, noise taken off; 0 where there is hardly an edge.
+        Shape (rows, columns).
     is_unknown
         Where that is more than shapes differ by: a species that is not among the components.
     residual
@@ -322,7 +323,9 @@ class _Found:
         factor = counted * image.noise_factor.ravel() + (1 - counted) * image.read_factor.ravel()
         reduced = self.chi2 / degrees / factor
         excess = np.maximum(reduced - 1.0, 0.0) * degrees
-        misfit = np.sqrt(excess / np.maximum(self.signal, 1e-300))
+        # Where there is hardly an edge there is nothing of which a part could be left.
+        is_edge = self.signal > 10.0 * self.unknowns
+        misfit = np.where(is_edge, np.sqrt(excess / np.maximum(self.signal, 1e-300)), 0.0)
         inflation = {name: float(np.median(self.inflation[:, number])) for number, name in enumerate(names)}
         significant = reduced > 1.0 + 5.0 * np.sqrt(2.0 / degrees)
         unknown = significant & (misfit > 3.0 * settings.shape_sigma)

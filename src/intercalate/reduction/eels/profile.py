@@ -11,6 +11,9 @@ from intercalate.reduction.results import UNDETERMINED, Estimate
 
 _LEAST_POINTS = 8
 
+_PIXEL_PART = 0.05
+"""Declared, in pixels: what a pixel averages over, of a width."""
+
 
 @dataclass(frozen=True)
 class Interface:
@@ -88,7 +91,11 @@ def fit_interface(x_nm: np.ndarray, value: np.ndarray, sigma: np.ndarray, pixel_
         Estimate(float(found.x[2]), errors[2], float(np.hypot(misfit * errors[2], pixel_sys * abs(found.x[2])))),
         UNDETERMINED
         if unresolved
-        else Estimate(width, width * errors[3], float(np.hypot(misfit * errors[3], pixel_sys)) * width),
+        else Estimate(
+            width,
+            float(width * errors[3]),
+            float(np.hypot(width * np.hypot(misfit * errors[3], pixel_sys), _PIXEL_PART * pixel)),
+        ),
         chi2,
         True,
     )
