@@ -37,8 +37,7 @@ class Session:
         self.nominal = nominal
         self.probe = EelsProbe(nominal, hidden or HiddenEels.draw(seed), seed)
         self.camera = camera_of(nominal)
-        self.dark = self.probe.dark(200, 1).mean(axis=0)
-        self._draw = np.random.default_rng(seed)
+        self.dark = self.probe.dark(2000, 1).mean(axis=0)
         self._seed = seed
 
     def reference(self, compound, thickness_nm=50.0):
