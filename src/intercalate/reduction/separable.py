@@ -13,16 +13,16 @@ from intercalate.reduction.linear import reduced_normal, regularised, solve_nonn
 from intercalate.reduction.profiles import ProfileMatrix
 from intercalate.reduction.results import CONVERGED
 
-_NEAR_MINIMUM = 0.2
+NEAR_MINIMUM = 0.2
 """Where no step lowers chi squared any more, a remaining step of this many sigma (counting and misfit)
 is rounding."""
 
-_GOOD_GAIN = (0.5, 1.5)
+GOOD_GAIN = (0.5, 1.5)
 """A step that lowers chi squared by less or more than these parts of what the linear model promises is too
 long or too short: where the profile does not fit, the model misses curvature, and would cross a minimum back
 and forth, or crawl along a valley."""
 
-_LONGEST = 8.0
+LONGEST = 8.0
 """Times a step, where it is too short."""
 
 
@@ -198,7 +198,7 @@ class SeparableFit:
                     damping *= 10
             if lower is None:
                 degrees = max(self.observed.size - normal.shape[0], 1)
-                near = remaining < _NEAR_MINIMUM * max(1.0, np.sqrt(point.chi2 / degrees))
+                near = remaining < NEAR_MINIMUM * max(1.0, np.sqrt(point.chi2 / degrees))
                 message = CONVERGED if near else "stopped: no step lowers chi squared"
                 return point, normal, free, iteration, message
             point, damping = lower, max(damping / 10, 1e-9)
@@ -214,10 +214,10 @@ class SeparableFit:
         moved = step[used]
         promised = float(moved @ (2 * gradient - normal @ moved))
         slope, gained = 2 * float(moved @ gradient), point.chi2 - candidate.chi2
-        if promised <= 0 or _GOOD_GAIN[0] <= gained / promised <= _GOOD_GAIN[1]:
+        if promised <= 0 or GOOD_GAIN[0] <= gained / promised <= GOOD_GAIN[1]:
             return candidate
         curvature = slope - gained
-        length = min(slope / 2 / curvature, _LONGEST) if curvature > 0 else _LONGEST
+        length = min(slope / 2 / curvature, LONGEST) if curvature > 0 else LONGEST
         parameters = np.clip(point.parameters + length * step, self.low, self.high)
         return min(candidate, self.evaluate(parameters, point.passive), key=lambda one: one.chi2)
 

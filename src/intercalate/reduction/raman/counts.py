@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 
 class CountsError(ValueError):
@@ -100,12 +101,15 @@ def _steps(
     intensity: np.ndarray, sigma: np.ndarray, pixels: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean of so many pixels, mean of the two that enclose them, and the error of the difference."""
-    windows = np.lib.stride_tricks.sliding_window_view(intensity, pixels + 2)
-    errors = np.lib.stride_tricks.sliding_window_view(sigma, pixels + 2)
-    height, edge = windows[:, 1:-1].mean(axis=1), windows[:, [0, -1]].mean(axis=1)
-    error = np.sqrt(
-        np.mean(errors[:, 1:-1] ** 2, axis=1) / pixels + np.mean(errors[:, [0, -1]] ** 2, axis=1) / 2
-    )
+    count = intensity.size - pixels - 1
+    variance = sigma**2
+
+    def mean(values: np.ndarray, first: int, last: int, step: int = 1) -> np.ndarray:
+        chosen = [values[place : place + count] for place in range(first, last + 1, step)]
+        return sum(chosen[1:], start=chosen[0]) / len(chosen)
+
+    height, edge = mean(intensity, 1, pixels), mean(intensity, 0, pixels + 1, pixels + 1)
+    error = np.sqrt(mean(variance, 1, pixels) / pixels + mean(variance, 0, pixels + 1, pixels + 1) / 2)
     return height, edge, error
 
 
@@ -117,5 +121,4 @@ def _mean_share(pixels: int, line_width_pixels: float) -> float:
 
 def _local_background(intensity: np.ndarray) -> np.ndarray:
     """Median of the pixels around each."""
-    padded = np.pad(intensity, _WIDE, mode="edge")
-    return np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * _WIDE + 1), axis=1)
+    return np.asarray(ndimage.median_filter(intensity, 2 * _WIDE + 1, mode="nearest"))

@@ -1,12 +1,14 @@
 """How much lithium is in graphite, by its bands."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
 from intercalate.materials.raman import DENSE, DILUTE, INNER_TO_OUTER, OUTER, STAGE_INDICES
-from intercalate.reduction.bands import Band, BandFit, BandOptions, Spectrum, fit_bands
+from intercalate.reduction.band_batch import fit_bands_of
+from intercalate.reduction.bands import Band, BandFit, BandOptions, Spectrum, SpectrumError
 from intercalate.reduction.raman.axis import ShiftAxis
 from intercalate.reduction.results import UNDETERMINED, Estimate
 
@@ -82,21 +84,54 @@ def graphite_state(spectrum: Spectrum, axis: ShiftAxis) -> GraphiteState:
     SpectrumError
         If the spectrum does not reach over the bands.
     """
+    (found,) = graphite_states([spectrum], axis)
+    if isinstance(found, SpectrumError):
+        raise found
+    return found
+
+
+def graphite_states(spectra: Sequence[Spectrum], axis: ShiftAxis) -> list[GraphiteState | SpectrumError]:
+    """The same of many spectra, whose bands are fitted at once.
+
+    Returns
+    -------
+    list
+        For each spectrum what it says, or why it cannot be fitted.
+    """
     options = BandOptions(axis.width_at(1590.0))
     inner = Band("E2g2(i)", (1581.0, 1566.0, 1593.0), _WIDTH_PER_CM)
     outer = Band("E2g2(b)", (1603.0, 1594.0, 1612.0), _WIDTH_PER_CM)
-    fit = fit_bands(spectrum, [inner, outer], RANGE_PER_CM, options)
-    if not fit.present["E2g2(i)"] or _is_broad(fit):
-        dense = Band("E2g2(1)", (1577.0, 1555.0, 1600.0), _DENSE_WIDTH_PER_CM)
-        with_dense = fit_bands(spectrum, [dense, outer], RANGE_PER_CM, options)
-        if _is_stage_1(with_dense, axis):
-            fit = with_dense
-        elif _is_broad(fit) and fit.present["E2g2(b)"]:
-            fit = fit_bands(spectrum, [outer], RANGE_PER_CM, options)
+    dense = Band("E2g2(1)", (1577.0, 1555.0, 1600.0), _DENSE_WIDTH_PER_CM)
+    fits = fit_bands_of(spectra, [inner, outer], RANGE_PER_CM, options)
+
+    def refit(numbers: Sequence[int], bands: Sequence[Band]) -> dict[int, BandFit]:
+        found = fit_bands_of([spectra[number] for number in numbers], bands, RANGE_PER_CM, options)
+        return {number: one for number, one in zip(numbers, found) if isinstance(one, BandFit)}
+
+    unclear = [number for number, fit in enumerate(fits) if isinstance(fit, BandFit) and _is_unclear(fit)]
+    with_dense = refit(unclear, [dense, outer])
+    alone = []
+    for number, fit in with_dense.items():
+        before = fits[number]
+        if _is_stage_1(fit, axis):
+            fits[number] = fit
+        elif isinstance(before, BandFit) and _is_broad(before) and before.present["E2g2(b)"]:
+            alone.append(number)
+    for number, fit in refit(alone, [outer]).items():
+        fits[number] = fit
+    return [_state(fit, axis) if isinstance(fit, BandFit) else fit for fit in fits]
+
+
+def _state(fit: BandFit, axis: ShiftAxis) -> GraphiteState:
     if not fit.converged:
         return GraphiteState(Regime.UNDETERMINED, UNDETERMINED, fit)
     regime, content = _read(fit, axis)
     return GraphiteState(regime, content, fit)
+
+
+def _is_unclear(fit: BandFit) -> bool:
+    """Whether the lower band is not there, or too broad for staged graphite."""
+    return not fit.present["E2g2(i)"] or _is_broad(fit)
 
 
 def _is_broad(fit: BandFit) -> bool:

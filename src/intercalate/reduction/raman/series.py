@@ -1,6 +1,7 @@
-"""Series of Raman spectra: each by itself, as one dataset."""
+"""Series of Raman spectra: what each says by itself, as one dataset."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,14 @@ import xarray as xr
 from intercalate.reduction.bands import Spectrum, SpectrumError
 from intercalate.reduction.raman.axis import ShiftAxis
 from intercalate.reduction.raman.counts import CountingDetector, CountsError, reduced
-from intercalate.reduction.raman.graphite import GraphiteState, Regime, graphite_state
+from intercalate.reduction.raman.graphite import GraphiteState, Regime, graphite_states
 from intercalate.reduction.results import UNDETERMINED, Estimate
 
 BANDS = ("E2g2(i)", "E2g2(b)", "E2g2(1)")
 """Of the carbon layers: without lithium beside them, with it on one side, and of stage 1."""
+
+_BLOCK = 256
+"""Spectra that are fitted together; progress is told after each block."""
 
 _PARTS = ("centre", "width", "intensity")
 
@@ -50,12 +54,12 @@ def spectra_of_graphite(
     states: list[GraphiteState | None] = []
     notes: list[str] = []
     rows: list[np.ndarray] = []
-    for number, frame in enumerate(frames, start=1):
-        row, state, note = _one(frame, dark, detector, axis)
-        rows.append(row)
-        states.append(state)
-        notes.append(note)
-        progress(number)
+    for block in _batched(frames, _BLOCK):
+        for row, state, note in _some(block, dark, detector, axis):
+            rows.append(row)
+            states.append(state)
+            notes.append(note)
+            progress(len(states))
     variables: dict[str, Any] = {
         **_estimates("graphite.x", [UNDETERMINED if one is None else one.li_content for one in states], ""),
         "graphite.regime": (
@@ -78,22 +82,39 @@ def spectra_of_graphite(
     return xr.Dataset(variables, {"shift": ("shift", axis.shift_per_cm, {"units": "1/cm"})})
 
 
-def _one(
-    frame: np.ndarray | str,
+def _batched(frames: Iterable[np.ndarray | str], size: int) -> Iterator[list[np.ndarray | str]]:
+    """Lists of so many, the last of what is left."""
+    waiting = iter(frames)
+    while block := list(islice(waiting, size)):
+        yield block
+
+
+def _some(
+    frames: Sequence[np.ndarray | str],
     dark: tuple[np.ndarray, np.ndarray],
     detector: CountingDetector,
     axis: ShiftAxis,
-) -> tuple[np.ndarray, GraphiteState | None, str]:
+) -> list[tuple[np.ndarray, GraphiteState | None, str]]:
+    """Of each frame its intensity, what it says, and a note."""
     empty = np.full(axis.shift_per_cm.size, np.nan)
-    if isinstance(frame, str):
-        return empty, None, frame
-    try:
-        intensity, sigma, used = reduced(frame, *dark, detector)
-        state = graphite_state(Spectrum(axis.shift_per_cm, intensity, sigma, used), axis)
-    except (CountsError, SpectrumError) as error:
-        return empty, None, str(error)
-    note = "" if state.fit.converged else state.fit.message
-    return np.where(used, intensity, np.nan), state, note
+    found: list[tuple[np.ndarray, GraphiteState | None, str]] = []
+    spectra: dict[int, Spectrum] = {}
+    for number, frame in enumerate(frames):
+        note = frame if isinstance(frame, str) else ""
+        if not isinstance(frame, str):
+            try:
+                spectra[number] = Spectrum(axis.shift_per_cm, *reduced(frame, *dark, detector))
+            except (CountsError, SpectrumError) as error:
+                note = str(error)
+        found.append((empty, None, note))
+    for number, state in zip(spectra, graphite_states(list(spectra.values()), axis)):
+        if isinstance(state, SpectrumError):
+            found[number] = (empty, None, str(state))
+            continue
+        spectrum = spectra[number]
+        note = "" if state.fit.converged else state.fit.message
+        found[number] = (np.where(spectrum.used, spectrum.intensity, np.nan), state, note)
+    return found
 
 
 def _estimates(name: str, found: list[Estimate], units: str) -> dict[str, Any]:

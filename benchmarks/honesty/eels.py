@@ -1,0 +1,168 @@
+"""Electron energy losses of a thin battery: thickness, compounds, lithium, valence of cobalt and interfaces."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import numpy as np
+
+from benchmarks.honesty.ensembles import Outcome
+from intercalate.materials.eels import COMPOUNDS
+from intercalate.reduction.eels import (
+    EelsCamera,
+    Prepared,
+    Reference,
+    cobalt_valence,
+    components_of,
+    fit_components,
+    fit_interface,
+    lithium_map,
+    prepare,
+)
+from intercalate.reduction.results import Estimate
+from intercalate_sims.noise import keyed_generator
+from intercalate_sims.probes.eels import EelsProbe, EelsSpectrometer, HiddenEels, Layer, Scan, ThinSample
+from intercalate_sims.probes.eels_compounds import NOMINAL_VALENCE
+
+SPECTROMETER = EelsSpectrometer()
+REFERENCES = ("CoO", "Co3O4", "LiCoO2", "Li0.5CoO2", "Li2O", "Li2O2", "LiPON")
+COMPONENTS = ("LiCoO2", "Li2O", "Li2O2", "LiPON")
+REFERENCE_NM = 50.0
+REFERENCE_SIGMA = 0.03
+PIXEL_SIGMA = 0.01
+SCAN = Scan(columns=40, rows=12, pixel_nm=1.0, beam_na=0.05, is_cold=True)
+
+
+def camera_of(nominal: EelsSpectrometer, frames: int = 1) -> EelsCamera:
+    """As a user knows it."""
+    return EelsCamera(
+        nominal.dispersion_ev,
+        nominal.low_first_ev,
+        nominal.core_first_ev,
+        nominal.low_share,
+        nominal.counts_per_electron,
+        nominal.read_noise_electrons,
+        nominal.full_well_counts * frames,
+        nominal.point_spread,
+    )
+
+
+@dataclass(frozen=True)
+class Session:
+    """An instrument of one seed with its references."""
+
+    probe: EelsProbe
+    dark: np.ndarray
+    references: Mapping[str, Reference] = field(default_factory=dict)
+
+    def take(self, sample: ThinSample, scan: Scan, key: int) -> tuple[Prepared, Mapping]:
+        """A spectrum image, made ready, and what made it."""
+        taken = self.probe.take(sample, scan, key)
+        return prepare(taken.low, taken.core, self.dark, camera_of(SPECTROMETER)), taken.truth
+
+
+@lru_cache(maxsize=2)
+def session_of(world: int) -> Session:
+    """References are films whose thickness is told to 3 %."""
+    probe = EelsProbe(SPECTROMETER, HiddenEels.draw(world), world)
+    dark = probe.dark(2000, 1).mean(axis=0)
+    told = keyed_generator(world, "told thickness", 0).standard_normal(len(REFERENCES))
+    references = {}
+    for number, (name, off) in enumerate(zip(REFERENCES, told)):
+        taken = probe.reference(name, REFERENCE_NM, 1000 + number)
+        references[name] = Reference(
+            name,
+            prepare(taken.low, taken.core, dark, camera_of(SPECTROMETER, 400)),
+            REFERENCE_NM * (1 + REFERENCE_SIGMA * float(off)),
+            REFERENCE_SIGMA,
+            NOMINAL_VALENCE.get(name),
+        )
+    return Session(probe, dark, references)
+
+
+def sample_of(world: int) -> ThinSample:
+    """A cathode, what lies on it, and the electrolyte."""
+    draw = keyed_generator(world, "battery", 0)
+    share = 0.2 + 0.3 * draw.random(2)
+    layers = (
+        Layer("cathode", 14.0 + 2.0 * draw.random(), {"LiCoO2": 1.0}, 2.9 + 0.8 * float(draw.random())),
+        Layer(
+            "on it",
+            10.0,
+            {"Li2O": share[0], "Li2O2": share[1], "LiPON": 1.0 - share.sum()},
+        ),
+        Layer("electrolyte", 20.0, {"LiPON": 1.0}),
+    )
+    return ThinSample(layers, 40.0 + 25.0 * float(draw.random()), 0.1, 0.7 + 0.8 * float(draw.random()))
+
+
+class EelsBattery:
+    """All quantities of one spectrum image."""
+
+    title = "Electron energy losses"
+
+    def measure(self, world: int, noise: int) -> Mapping[str, Outcome]:
+        """Quantities by name with unit."""
+        session, sample = session_of(world), sample_of(world)
+        told_nm = SCAN.pixel_nm
+        scan = replace(
+            SCAN,
+            pixel_nm=told_nm * (1 + PIXEL_SIGMA * keyed_generator(world, "pixel", 0).standard_normal()),
+        )
+        # The thickness belongs to the world, the noise to the exposure: the key holds both.
+        prepared, truth = session.take(sample, scan, 100_000 * (world + 1) + noise)
+        image = prepared.core.between(510.0, 806.0)
+        references = [session.references[name] for name in COMPONENTS]
+        # Charged cobalt oxide has another edge than LiCoO2: its valence makes the reference nearest to it.
+        components, bins = components_of([*references, session.references["Li0.5CoO2"]], prepared, image)
+        maps = fit_components(image, components[:4], prepared.core_incident, thickness_bin=bins)
+        found: dict[str, Outcome] = {}
+        regions = {"LiCoO2": (2, 12), "Li2O": (18, 23), "Li2O2": (18, 23), "LiPON": (29, 39)}
+        for name, (first, last) in regions.items():
+            where = np.zeros(maps.misfit.shape, bool)
+            where[:, first:last] = True
+            true = truth["thickness_nm"][name][where].mean()
+            found[f"{name} (nm)"] = Outcome(float(true), maps.mean(name, where))
+        found.update(self._lithium(session, prepared, truth))
+        found.update(self._profiles(session, prepared, truth, maps, told_nm))
+        return found
+
+    def _lithium(self, session: Session, prepared: Prepared, truth: Mapping) -> dict[str, Outcome]:
+        maps = lithium_map(prepared, {"Li": session.references["LiPON"], "Co": session.references["CoO"]})
+        found = {}
+        for place, (first, last) in {"cathode": (2, 12), "layer": (18, 23), "electrolyte": (29, 39)}.items():
+            where = np.zeros(maps.misfit.shape, bool)
+            where[:, first:last] = True
+            true = sum(
+                thickness[where].mean() * COMPOUNDS[name].atoms_per_nm3("Li")
+                for name, thickness in truth["thickness_nm"].items()
+            )
+            found[f"Li of the {place} (1/nm2)"] = Outcome(float(true), maps.mean("Li", where))
+        thick = prepared.thickness
+        where = np.s_[:, 2:12]
+        stat = np.sqrt(np.sum(thick.sigma_stat[where] ** 2)) / thick.sigma_stat[where].size
+        estimate = Estimate(
+            float(thick.t_over_lambda[where].mean()), float(stat), float(thick.sigma_sys[where].mean())
+        )
+        found["t/lambda"] = Outcome(float(truth["t_over_lambda"][where].mean()), estimate)
+        return found
+
+    def _profiles(
+        self, session: Session, prepared: Prepared, truth: Mapping, maps, told_nm: float
+    ) -> dict[str, Outcome]:
+        cobalt = cobalt_valence(
+            prepared.columns(5), list(session.references.values()), np.array([True, True, *[False] * 6])
+        )
+        found = {
+            "valence of cobalt": Outcome(float(np.nanmean(truth["cobalt_valence"][5:10])), cobalt.combined[1])
+        }
+        amount = maps.amount["LiCoO2"].mean(axis=0)
+        sigma = np.sqrt(np.sum(maps.sigma_stat["LiCoO2"] ** 2, axis=0)) / maps.amount["LiCoO2"].shape[0]
+        end = fit_interface(told_nm * np.arange(amount.size), amount, sigma, PIXEL_SIGMA)
+        found["end of the cathode (nm)"] = Outcome(float(truth["interfaces_nm"][0]), end.position_nm)
+        found["width of the end (nm)"] = Outcome(float(truth["interface_sigma_nm"]), end.width_nm)
+        return found
+
+
+MEASUREMENTS = (EelsBattery(),)
+SORTINGS = ()

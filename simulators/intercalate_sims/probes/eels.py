@@ -1,0 +1,391 @@
+"""What an electron energy-loss spectrometer sees of a thin sample: spectrum images, pixel by pixel."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+from scipy import fft
+from scipy.special import erf
+
+from intercalate.materials.eels import COMPOUNDS, critical_dose
+from intercalate_sims.noise import keyed_generator
+from intercalate_sims.probes.eels_compounds import (
+    COBALT_OXIDES,
+    NOMINAL_VALENCE,
+    core_loss,
+    free_path_nm,
+    valence_loss,
+)
+
+ELEMENTARY_PER_NA_S = 6.241509e9
+"""Electrons of one nA in one second."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer that the image shows from its side.
+
+    Attributes
+    ----------
+    shares
+        Compounds by part of the volume.
+    cobalt_valence
+        None for that of the compounds.
+    """
+
+    name: str
+    width_nm: float
+    shares: Mapping[str, float]
+    cobalt_valence: float | None = None
+
+    def __post_init__(self) -> None:
+        unknown = set(self.shares) - set(COMPOUNDS)
+        if unknown or not self.width_nm > 0 or any(share < 0 for share in self.shares.values()):
+            raise ValueError(
+                f"layer {self.name!r}: width {self.width_nm:g} nm and shares {dict(self.shares)}; the width "
+                f"must be above 0, shares not negative, compounds out of {', '.join(sorted(COMPOUNDS))}"
+            )
+
+
+@dataclass(frozen=True)
+class ThinSample:
+    """Layers side by side across the image, from the left.
+
+    Attributes
+    ----------
+    thickness_nm
+        Along the beam, in the middle of the image.
+    wedge
+        Change of the thickness from left to right, relative.
+    interface_nm
+        Standard width of the interfaces: roughness along the beam.
+    """
+
+    layers: tuple[Layer, ...]
+    thickness_nm: float = 50.0
+    wedge: float = 0.1
+    interface_nm: float = 1.0
+
+    def weights(self, x_nm: np.ndarray) -> np.ndarray:
+        """Part of each layer at each place, shape (layers, places); the first and last go on."""
+        ends = np.cumsum([layer.width_nm for layer in self.layers])[:-1]
+        passed = [0.5 * (1 + erf((x_nm - end) / np.sqrt(2) / max(self.interface_nm, 1e-6))) for end in ends]
+        edges = np.array([np.ones(x_nm.size), *passed, np.zeros(x_nm.size)])
+        return edges[:-1] - edges[1:]
+
+
+@dataclass(frozen=True)
+class EelsSpectrometer:
+    """Spectrometer and camera, which takes low losses and core losses one after the other at each pixel.
+
+    Attributes
+    ----------
+    low_first_ev, core_first_ev
+        Loss of the first channel of both windows.
+    low_share
+        Of the dwell time, for low losses.
+    point_spread
+        Of the light of one electron over channels.
+    """
+
+    channels: int = 1024
+    dispersion_ev: float = 0.3
+    low_first_ev: float = -20.0
+    core_first_ev: float = 505.0
+    resolution_ev: float = 0.9
+    low_share: float = 0.03
+    counts_per_electron: float = 4.0
+    read_noise_electrons: float = 1.5
+    dark_counts: float = 200.0
+    full_well_counts: float = 4.0e6
+    point_spread: tuple[float, ...] = (0.08, 0.84, 0.08)
+
+
+@dataclass(frozen=True)
+class HiddenEels:
+    """By how much a spectrometer and its samples differ from what is on paper.
+
+    Attributes
+    ----------
+    dispersion
+        Relative.
+    offset_ev
+        Of both windows.
+    drift_ev
+        Of the zero loss over an image: standard deviation.
+    fine_structure
+        Relative standard deviation of the shapes of edges between a sample and a reference.
+    ratio_factor
+        On the white-line ratio, for all cobalt.
+    tail_ev
+        Of the valence losses.
+    """
+
+    dispersion: float = 0.0
+    offset_ev: float = 0.0
+    drift_ev: float = 0.2
+    fine_structure: float = 0.02
+    ratio_factor: float = 1.0
+    tail_ev: float = 120.0
+    glare: float = 2e-8
+
+    @classmethod
+    def draw(cls, seed: int) -> Self:
+        """A spectrometer of this seed."""
+        normal = keyed_generator(seed, "eels", 0).standard_normal(6)
+        return cls(
+            dispersion=2e-4 * float(normal[0]),
+            offset_ev=0.8 * float(normal[1]),
+            drift_ev=0.2 * float(np.exp(0.4 * normal[2])),
+            ratio_factor=1.0 + 0.05 * float(normal[3]),
+            tail_ev=120.0 * float(np.exp(0.3 * normal[4])),
+            glare=2e-8 * float(np.exp(normal[5])),
+        )
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A grid of pixels, x across the layers.
+
+    Attributes
+    ----------
+    start_nm
+        Of the first column, from the left end of the sample.
+    """
+
+    columns: int = 64
+    rows: int = 64
+    pixel_nm: float = 1.0
+    start_nm: float = 0.0
+    beam_na: float = 0.05
+    dwell_s: float = 0.01
+    is_cold: bool = False
+
+    @property
+    def electrons(self) -> float:
+        """Per pixel."""
+        return self.beam_na * self.dwell_s * ELEMENTARY_PER_NA_S
+
+    @property
+    def dose_e_per_a2(self) -> float:
+        """Of one scan."""
+        return self.electrons / (10.0 * self.pixel_nm) ** 2
+
+    @property
+    def x_nm(self) -> np.ndarray:
+        """Of every column."""
+        return self.start_nm + self.pixel_nm * np.arange(self.columns)
+
+
+@dataclass(frozen=True)
+class SpectrumImages:
+    """Counts of both windows, shape (rows, columns, channels), and what made them."""
+
+    low: np.ndarray
+    core: np.ndarray
+    truth: dict[str, Any] = field(default_factory=dict)
+
+
+class EelsProbe:
+    """Spectrum images of one instrument.
+
+    Parameters
+    ----------
+    nominal
+        As its users are told.
+    hidden
+        What they are not told.
+    seed
+        Of noise and of the samples' own shapes.
+    """
+
+    def __init__(self, nominal: EelsSpectrometer, hidden: HiddenEels, seed: int):
+        self.nominal = nominal
+        self.hidden = hidden
+        self._seed = seed
+        self._step = nominal.dispersion_ev * (1 + hidden.dispersion)
+        self._before = round(-2.0 * nominal.low_first_ev / nominal.dispersion_ev)
+        self._points = 4 * nominal.channels
+        self._energy = self._step * (np.arange(self._points) - self._before)
+        self._frequency = fft.rfftfreq(self._points, self._step)
+
+    def take(
+        self, sample: ThinSample, scan: Scan, key: int, earlier_e_per_a2: float = 0.0, place: int = 0
+    ) -> SpectrumImages:
+        """Scan a sample.
+
+        Parameters
+        ----------
+        key, place
+            Of the noise, and of the unevenness of the sample there.
+        earlier_e_per_a2
+            Dose that the area has had before.
+        """
+        layers = tuple(damaged(one, scan, earlier_e_per_a2) for one in sample.layers)
+        sample = replace(sample, layers=layers)
+        weights = sample.weights(scan.x_nm)
+        single = np.array([self._single(layer, "sample") for layer in layers])
+        thickness = self._thickness(sample, scan, place)
+        drift = self._drift(scan, key)
+        columns = weights.T @ single
+        low, core = self._windows(columns, thickness, drift, scan, key)
+        truth = _truth(sample, weights, thickness, drift, scan)
+        truth["t_over_lambda"] = thickness * columns[:, 0].real
+        return SpectrumImages(low, core, truth)
+
+    def reference(
+        self, compound: str, thickness_nm: float, key: int, electrons: float = 6e10
+    ) -> SpectrumImages:
+        """One pixel of a reference sample of one compound, with its own shapes and noise."""
+        scan = Scan(1, 1, beam_na=1.0, dwell_s=electrons / ELEMENTARY_PER_NA_S)
+        layer = Layer(compound, 1.0, {compound: 1.0})
+        single = self._single(layer, "reference")[None]
+        low, core = self._windows(
+            single, np.full((1, 1), thickness_nm), self._drift(scan, key), scan, key, frames=400
+        )
+        return SpectrumImages(low, core, {"thickness_nm": thickness_nm})
+
+    def dark(self, frames: int, key: int) -> np.ndarray:
+        """Counts without a beam, shape (frames, channels)."""
+        generator = keyed_generator(self._seed, "eels dark", key)
+        shape = (frames, self.nominal.channels)
+        return self._read(np.zeros(shape), generator, 1)
+
+    def _single(self, layer: Layer, kind: str) -> np.ndarray:
+        """Transform of the single losses per nm, shape (frequencies,)."""
+        total = np.zeros(self._points)
+        for compound, share in layer.shares.items():
+            one = valence_loss(compound, self._energy, self.hidden.tail_ev) / free_path_nm(compound)
+            valence = layer.cobalt_valence if compound in COBALT_OXIDES else None
+            core = core_loss(compound, self._energy, valence, self.hidden.ratio_factor)
+            total += share * (one + core * self._own_shape(f"{kind} {compound}"))
+        transform = fft.rfft(np.roll(total, -self._before))
+        return self._step * np.asarray(transform)
+
+    def _own_shape(self, name: str) -> np.ndarray:
+        """By what the edges of one sample differ from those of another: a sum of slow waves."""
+        generator = keyed_generator(self._seed, f"near edge {name}", 0)
+        waves = 2 * np.pi / generator.uniform(6.0, 60.0, 12)
+        phases = generator.uniform(0, 2 * np.pi, 12)
+        wave = np.sqrt(2 / 12) * np.sum(np.cos(np.outer(self._energy, waves) + phases), axis=1)
+        return 1.0 + self.hidden.fine_structure * wave
+
+    def _zero_loss(self) -> np.ndarray:
+        """Transform of the zero loss: a narrow peak with a weak wider one beside it, area 1."""
+        sigma = self.nominal.resolution_ev / 2.3548
+        wave = 2 * np.pi * self._frequency
+        narrow = np.exp(-0.5 * (wave * sigma) ** 2)
+        wide = np.exp(-0.5 * (wave * 1.7 * sigma) ** 2 - 1j * wave * 0.25 * sigma)
+        # The channels sample the peak just so; what is left at the last frequencies would ring over the core
+        # losses, which are a millionth of it.
+        last = np.clip((self._frequency / self._frequency[-1] - 0.6) / 0.4, 0.0, 1.0)
+        return (0.85 * narrow + 0.15 * wide) * np.cos(0.5 * np.pi * last) ** 4
+
+    def _thickness(self, sample: ThinSample, scan: Scan, place: int) -> np.ndarray:
+        generator = keyed_generator(self._seed, "thickness", place)
+        across = np.linspace(-0.5, 0.5, scan.columns) if scan.columns > 1 else np.zeros(1)
+        down = np.linspace(0, 1, scan.rows)
+        waves = 0.03 * np.cos(2 * np.pi * np.outer(down, [0.7, 1.3]) + generator.uniform(0, 6.28, 2)).sum(1)
+        return sample.thickness_nm * (1 + sample.wedge * across[None, :] + waves[:, None])
+
+    def _drift(self, scan: Scan, key: int) -> np.ndarray:
+        """Of the zero loss, shape (rows, columns): a slow walk, and what differs between rows."""
+        generator = keyed_generator(self._seed, "zero loss", key)
+        count = scan.rows * scan.columns
+        walk = np.cumsum(generator.standard_normal(count)) / np.sqrt(max(count, 2))
+        rows = generator.standard_normal(scan.rows)[:, None]
+        return self.hidden.drift_ev * (walk.reshape(scan.rows, scan.columns) + 0.3 * rows)
+
+    def _windows(
+        self,
+        single: np.ndarray,
+        thickness: np.ndarray,
+        drift: np.ndarray,
+        scan: Scan,
+        key: int,
+        frames: int = 1,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Counts of both windows: all orders of scattering by the exponential of the single losses."""
+        nominal, channels = self.nominal, self.nominal.channels
+        generator = keyed_generator(self._seed, "eels", key)
+        zero = self._zero_loss()
+        low = np.empty((*thickness.shape, channels), np.uint32)
+        core = np.empty_like(low)
+        wave = 2j * np.pi * self._frequency
+        first = [
+            round(edge / nominal.dispersion_ev) + self._before
+            for edge in (nominal.low_first_ev, nominal.core_first_ev)
+        ]
+        for row in range(thickness.shape[0]):
+            shift = drift[row] + self.hidden.offset_ev
+            exponent = thickness[row][:, None] * (single - single[:, :1].real) - np.outer(shift, wave)
+            spectra = np.roll(fft.irfft(zero * np.exp(exponent), self._points), self._before, axis=1)
+            expected = scan.electrons * np.maximum(spectra + self.hidden.glare, 0.0)
+            for target, start, share in (
+                (low, first[0], nominal.low_share),
+                (core, first[1], 1 - nominal.low_share),
+            ):
+                target[row] = self._read(share * expected[:, start : start + channels], generator, frames)
+        return low, core
+
+    def _read(self, electrons: np.ndarray, generator: np.random.Generator, frames: int) -> np.ndarray:
+        """Counts of the camera; of many short frames, their sum, from which the wells are spared."""
+        nominal = self.nominal
+        hit = generator.poisson(electrons).astype(float)
+        spread = np.zeros_like(hit)
+        half = len(nominal.point_spread) // 2
+        padded = np.pad(hit, ((0, 0), (half, half)))
+        for place, part in enumerate(nominal.point_spread):
+            spread += part * padded[:, place : place + hit.shape[1]]
+        spread += nominal.read_noise_electrons * np.sqrt(frames) * generator.standard_normal(hit.shape)
+        counts = np.round(nominal.dark_counts + nominal.counts_per_electron * spread)
+        return np.clip(counts, 0, nominal.full_well_counts * frames).astype(np.uint32)
+
+
+def damaged(layer: Layer, scan: Scan, earlier_e_per_a2: float) -> Layer:
+    """A layer as it is on the average over a scan, after what it has had before.
+
+    A phase falls by 1/e with its critical dose and becomes its product, or nothing.
+    """
+    shares = dict(layer.shares)
+    for compound, share in layer.shares.items():
+        row = critical_dose(compound, scan.is_cold)
+        if row is None:
+            continue
+        dose = scan.dose_e_per_a2 / row.electrons_per_a2
+        left = np.exp(-earlier_e_per_a2 / row.electrons_per_a2)
+        left *= -np.expm1(-dose) / dose if dose > 0 else 1.0
+        shares[compound] = float(share * left)
+        if row.product is not None:
+            shares[row.product] = shares.get(row.product, 0.0) + float(share * (1 - left))
+    return replace(layer, shares=shares)
+
+
+def _truth(
+    sample: ThinSample, weights: np.ndarray, thickness: np.ndarray, drift: np.ndarray, scan: Scan
+) -> dict[str, Any]:
+    """Amounts per column as thickness of each compound, cobalt's valence and t/lambda of every pixel."""
+    compounds = sorted({compound for layer in sample.layers for compound in layer.shares})
+    shares = {
+        compound: weights.T @ [layer.shares.get(compound, 0.0) for layer in sample.layers]
+        for compound in compounds
+    }
+    cobalt = np.zeros(scan.columns)
+    charge = np.zeros(scan.columns)
+    for layer, weight in zip(sample.layers, weights):
+        for compound in COBALT_OXIDES & set(layer.shares):
+            atoms = weight * layer.shares[compound] * COMPOUNDS[compound].atoms_per_nm3("Co")
+            state = NOMINAL_VALENCE[compound] if layer.cobalt_valence is None else layer.cobalt_valence
+            cobalt, charge = cobalt + atoms, charge + atoms * state
+    with np.errstate(invalid="ignore", divide="ignore"):
+        valence = np.where(cobalt > 1e-6, charge / cobalt, np.nan)
+    return {
+        "x_nm": scan.x_nm,
+        "thickness_nm": {compound: thickness * share for compound, share in shares.items()},
+        "cobalt_valence": valence,
+        "drift_ev": drift,
+        "interface_sigma_nm": sample.interface_nm,
+        "interfaces_nm": np.cumsum([layer.width_nm for layer in sample.layers])[:-1],
+        "dose_e_per_a2": scan.dose_e_per_a2,
+    }

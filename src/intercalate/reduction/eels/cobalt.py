@@ -1,0 +1,202 @@
+"""The valence of cobalt: white lines, their shift, and the pre-peak of oxygen, by references measured alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from intercalate.reduction.eels.background import power_law
+from intercalate.reduction.eels.references import Prepared, Reference, core_component
+from intercalate.reduction.eels.spectra import EelsError, SpectrumImage
+from intercalate.reduction.results import UNDETERMINED, Estimate
+
+BEFORE_COBALT_EV = (735.0, 772.0)
+BEFORE_OXYGEN_EV = (510.0, 525.5)
+L3_EV = (775.5, 786.5)
+L2_EV = (790.0, 801.0)
+AFTER_EV = (803.0, 806.5)
+L3_POSITION_EV = (775.5, 784.5)
+PRE_PEAK_EV = (527.5, 532.0)
+REACH_EV = (BEFORE_OXYGEN_EV[0], AFTER_EV[1])
+
+INDICATORS = ("white lines", "L3 shift", "O pre-peak")
+
+_SHAPE_SIGMA = (0.08, 0.05, 0.06)
+"""Declared, sample against reference: of the ratio, relative, whose smaller line lies on the continuum of the
+larger; of the position in eV; of the pre-peak over cobalt's lines, relative."""
+
+_LEAST_SIGNAL = 5.0
+"""By how many standard errors the lines must stand out."""
+
+_REPLICAS = 80
+
+_STATES = (1.0, 5.0)
+"""Between which a valence is believed."""
+
+
+@dataclass(frozen=True)
+class CobaltValence:
+    """Valence at every place of a profile.
+
+    Attributes
+    ----------
+    by_indicator
+        From each indicator alone, one list each.
+    combined
+        By all that can be used at a place.
+    """
+
+    by_indicator: dict[str, list[Estimate]]
+    combined: list[Estimate]
+
+
+def cobalt_valence(
+    columns: Prepared, references: Sequence[Reference], pre_peak_usable: np.ndarray | None = None
+) -> CobaltValence:
+    """Valence of cobalt along a profile.
+
+    L3/L2 hardly tells Co3+ from Co4+, the shift of L3 and the pre-peak of oxygen do. The scale of each is that
+    of references measured by the same instrument, brought to the sample's thickness and read alike; beyond
+    the highest it is continued evenly.
+
+    Parameters
+    ----------
+    columns
+        Sums over rows, shape (1, places).
+    references
+        Of known valence, three or more of different ones.
+    pre_peak_usable
+        Where oxygen belongs to cobalt alone: peroxide has a pre-peak of its own. Shape (places,); None: nowhere.
+
+    Raises
+    ------
+    EelsError
+        If references or window do not suffice.
+    """
+    known = sorted((one for one in references if one.cobalt_valence is not None), key=_valence_of)
+    if len({_valence_of(one) for one in known}) < 3:
+        raise EelsError(
+            f"{len(known)} references of known cobalt valence, of {len(set(map(_valence_of, known)))} different "
+            "ones, make no scale; 3 are needed"
+        )
+    image = columns.core.between(REACH_EV[0] - 0.5, REACH_EV[1])
+    places = image.electrons.shape[1]
+    usable = np.zeros(places, bool) if pre_peak_usable is None else pre_peak_usable
+    scale = _scale(columns, image, known)
+    values, seen = _indicators(image)
+    generator = np.random.Generator(np.random.SFC64(1))
+    noise = np.sqrt(np.maximum(image.electrons, 0.0) + np.asarray(image.background_variance))
+    replicas = np.array(
+        [
+            _indicators(
+                replace(image, electrons=image.electrons + noise * generator.standard_normal(noise.shape))
+            )[0]
+            for _ in range(_REPLICAS)
+        ]
+    )
+    stat = replicas.std(axis=0, ddof=1)
+    by_indicator = {
+        name: [
+            _read(values[place, number], stat[place, number], scale[:, number], known, number)
+            if seen[place] and (number < 2 or usable[place])
+            else UNDETERMINED
+            for place in range(places)
+        ]
+        for number, name in enumerate(INDICATORS)
+    }
+    combined = [combine([by_indicator[name][place] for name in INDICATORS]) for place in range(places)]
+    return CobaltValence(by_indicator, combined)
+
+
+def combine(found: Sequence[Estimate]) -> Estimate:
+    """Weighted mean of independent estimates; undetermined where none is determined."""
+    used = [one for one in found if np.isfinite(one.value)]
+    if not used:
+        return UNDETERMINED
+    weight = np.array([1 / one.sigma**2 for one in used])
+    weight /= weight.sum()
+    value = float(weight @ [one.value for one in used])
+    stat = float(np.sqrt(np.sum((weight * [one.sigma_stat for one in used]) ** 2)))
+    systematic = float(np.sqrt(np.sum((weight * [one.sigma_sys for one in used]) ** 2)))
+    return Estimate(value, stat, systematic)
+
+
+def _valence_of(reference: Reference) -> float:
+    return float(reference.cobalt_valence if reference.cobalt_valence is not None else np.nan)
+
+
+def _scale(columns: Prepared, image: SpectrumImage, known: Sequence[Reference]) -> np.ndarray:
+    """Indicators of the references at the sample's mean thickness, shape (references, indicators)."""
+    low = columns.low.electrons.mean(axis=(0, 1))[None]
+    rows = []
+    for reference in known:
+        read = []
+        for window in (BEFORE_COBALT_EV, BEFORE_OXYGEN_EV):
+            one = core_component(reference, image, low, columns.low.energy_ev, window)
+            read.append(one.template[0])
+        rows.append(_measure(image.energy_ev, read[0][None], read[1][None])[0][0])
+    return np.array(rows)
+
+
+def _indicators(image: SpectrumImage) -> tuple[np.ndarray, np.ndarray]:
+    """Indicators at each place, shape (places, indicators), and whether cobalt is seen there."""
+    electrons = image.electrons[0]
+    cobalt = power_law(image, BEFORE_COBALT_EV)
+    oxygen = power_law(image, BEFORE_OXYGEN_EV)
+    values, lines = _measure(
+        image.energy_ev, electrons - cobalt.background[0], electrons - oxygen.background[0]
+    )
+    inside = _inside(image.energy_ev, (L3_EV[0], L2_EV[1]))
+    variance = np.asarray(image.background_variance)
+    extrapolated = cobalt.sigma_stat[0][:, inside].sum(axis=1)
+    sigma = np.hypot(np.sqrt((electrons[:, inside] + variance).clip(0).sum(axis=1)), extrapolated)
+    return values, lines > _LEAST_SIGNAL * sigma
+
+
+def _measure(energy_ev: np.ndarray, cobalt: np.ndarray, oxygen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ratio of white lines, position of L3, pre-peak over white lines; and the lines' area."""
+    third, second = _inside(energy_ev, L3_EV), _inside(energy_ev, L2_EV)
+    after = cobalt[:, _inside(energy_ev, AFTER_EV)].mean(axis=1)
+    position = _inside(energy_ev, L3_POSITION_EV)
+    # Two thirds of the continuum begin below the maximum of L3, one third below that of L2.
+    step = np.where(energy_ev > 780.0, 2 / 3, 0.0) + np.where(energy_ev > 795.0, 1 / 3, 0.0)
+    lines = cobalt - after[:, None] * step
+    area_third, area_second = lines[:, third].sum(axis=1), lines[:, second].sum(axis=1)
+    pre_peak = oxygen[:, _inside(energy_ev, PRE_PEAK_EV)].sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = area_third / area_second
+        centre = lines[:, position] @ energy_ev[position] / lines[:, position].sum(axis=1)
+        relative = pre_peak / (area_third + area_second)
+    values = np.stack([ratio, centre, relative], axis=1)
+    return np.nan_to_num(values, nan=0.0, posinf=1e6, neginf=-1e6), area_third + area_second
+
+
+def _inside(energy_ev: np.ndarray, window_ev: tuple[float, float]) -> np.ndarray:
+    return (energy_ev >= window_ev[0]) & (energy_ev <= window_ev[1])
+
+
+def _read(value: float, stat: float, scale: np.ndarray, known: Sequence[Reference], number: int) -> Estimate:
+    """Valence of an indicator's value on the references' scale.
+
+    The ratio of white lines is the same for Co3+ and above within what it is known to: where it does not
+    exceed that of Co3+ clearly, it says nothing.
+    """
+    valence = np.array([_valence_of(one) for one in known])
+    # Both the sample and the references differ from what is common to all by the shapes.
+    shape = np.sqrt(2.0) * _SHAPE_SIGMA[number] * (1.0 if number == 1 else abs(value))
+    if number == 0:
+        steep = valence <= 3.0
+        if steep.sum() < 2 or value - 2.0 * np.hypot(stat, shape) < scale[steep].min():
+            return UNDETERMINED
+        valence, scale = valence[steep], scale[steep]
+    order = np.argsort(scale)
+    rising, states = scale[order], valence[order]
+    one_way = np.sign(states[-1] - states[0]) * np.diff(states) > 0
+    if not np.all(one_way) or not np.all(np.diff(rising) > 0):
+        return UNDETERMINED
+    at = int(np.clip(np.searchsorted(rising, value), 1, rising.size - 1))
+    slope = (states[at] - states[at - 1]) / (rising[at] - rising[at - 1])
+    found = float(states[at - 1] + slope * (value - rising[at - 1]))
+    if not _STATES[0] < found < _STATES[1]:
+        return UNDETERMINED
+    return Estimate(found, float(abs(slope) * stat), float(abs(slope) * shape))

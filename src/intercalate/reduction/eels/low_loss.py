@@ -1,0 +1,124 @@
+"""Low losses: how thick the sample is, and what one scattering alone would leave."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import fft
+
+from intercalate.reduction.eels.spectra import EelsError, SpectrumImage
+
+ELASTIC_END_EV = 3.0
+"""Up to where the zero loss reaches; between it and the first plasmons of most compounds there is little."""
+
+PLURAL_T_OVER_LAMBDA = 0.4
+"""From which on edges are visibly altered by plural scattering."""
+
+TOO_THICK = 1.5
+"""From which on most electrons are scattered more than once, and edges drown."""
+
+_SEPARATION_SIGMA = 0.005
+"""Declared, of the number of elastic electrons: what of the losses lies under the zero loss, relative."""
+
+_LENGTH_SIGMA = 0.01
+"""Declared, relative: losses beyond the window."""
+
+
+@dataclass(frozen=True)
+class Thickness:
+    """How thick a sample is, in mean free paths.
+
+    Attributes
+    ----------
+    t_over_lambda, sigma_stat
+        Shape (rows, columns).
+    sigma_sys
+        Shape (rows, columns).
+    incident
+        Electrons of each pixel in the low-loss window.
+    warning
+        Empty, or in words what plural scattering does.
+    """
+
+    t_over_lambda: np.ndarray
+    sigma_stat: np.ndarray
+    sigma_sys: np.ndarray
+    incident: np.ndarray
+    warning: str
+
+
+def thickness(low: SpectrumImage) -> Thickness:
+    """Log-ratio method: t / lambda = ln(all / elastic).
+
+    Raises
+    ------
+    EelsError
+        If a pixel has no elastic electrons, or the window does not reach to 100 eV.
+    """
+    if low.energy_ev[-1] < 100.0 or low.energy_ev[0] > -ELASTIC_END_EV:
+        raise EelsError(
+            f"the low-loss window reaches from {low.energy_ev[0]:.0f} to {low.energy_ev[-1]:.0f} eV; "
+            f"{-ELASTIC_END_EV:g} to 100 eV are needed"
+        )
+    inside = low.energy_ev <= ELASTIC_END_EV
+    everything = low.electrons.sum(axis=-1)
+    elastic = low.electrons[..., inside].sum(axis=-1)
+    if not np.all(elastic > 0):
+        raise EelsError(f"{int((elastic <= 0).sum())} pixels have no elastic electrons")
+    ratio = np.log(np.maximum(everything / elastic, 1.0))
+    # The elastic ones are among all: what both share does not count.
+    variance = 1 / elastic - 1 / everything
+    read = float(np.mean(low.background_variance))
+    variance += read * (inside.sum() * (1 / elastic - 1 / everything) ** 2 + (~inside).sum() / everything**2)
+    systematic = np.hypot(_SEPARATION_SIGMA, _LENGTH_SIGMA * ratio)
+    return Thickness(ratio, np.sqrt(variance), systematic, everything, _warning(ratio))
+
+
+def _warning(ratio: np.ndarray) -> str:
+    highest = float(ratio.max())
+    if highest > TOO_THICK:
+        return f"t/lambda reaches {highest:.2f}: most electrons are scattered more than once; find a thinner place"
+    if highest > PLURAL_T_OVER_LAMBDA:
+        return f"t/lambda reaches {highest:.2f}: edges hold plural scattering, which must be taken out"
+    return ""
+
+
+def single_scattering(low: SpectrumImage) -> np.ndarray:
+    """Single losses in parts of the elastic electrons, per channel: Fourier-log, reconvolved with the zero loss.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (rows, columns, channels); its statistical variance is that of the spectrum over the squared
+        number of elastic electrons, but near the zero loss.
+
+    Notes
+    -----
+    J = Z exp(S) in Fourier space, Z the zero loss and S the single losses (Johnson & Spence, J. Phys. D 7
+    (1974) 771). The spectrum goes to a power of the loss at its end, so that its transform does not ring.
+    """
+    energy, electrons = low.energy_ev, low.electrons
+    channels = energy.size
+    points = fft.next_fast_len(2 * channels, real=True)
+    zero = int(np.argmin(np.abs(energy)))
+    end = electrons[..., -40:].mean(axis=-1, keepdims=True)
+    beyond = np.arange(1, points - channels + 1)
+    # Falls off as a power, and vanishes where the array closes on itself.
+    tail = (energy[-1] / (energy[-1] + beyond * (energy[1] - energy[0]))) ** 3
+    tail = tail * np.cos(0.5 * np.pi * beyond / beyond[-1]) ** 2
+    whole = np.zeros((*electrons.shape[:-1], points))
+    whole[..., : channels - zero] = electrons[..., zero:]
+    whole[..., channels - zero : points - zero] = end * tail
+    whole[..., points - zero :] = electrons[..., :zero]
+    elastic = np.where(np.abs(energy) <= ELASTIC_END_EV, electrons, 0.0)
+    rolled = np.zeros_like(whole)
+    rolled[..., : channels - zero] = elastic[..., zero:]
+    rolled[..., points - zero :] = elastic[..., :zero]
+    measured, zero_loss = fft.rfft(whole), fft.rfft(rolled)
+    count = zero_loss[..., :1].real
+    # Beyond the resolution both transforms are noise: there the difference stands for the logarithm.
+    known = np.abs(zero_loss) > 0.02 * count
+    ratio = np.where(known, measured / np.where(known, zero_loss, 1.0), 1.0)
+    logarithm = np.log(ratio)
+    single = np.where(known, zero_loss * logarithm, measured - zero_loss) / count
+    back = fft.irfft(single, points)
+    return np.concatenate([back[..., points - zero :], back[..., : channels - zero]], axis=-1)

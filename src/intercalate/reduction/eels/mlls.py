@@ -1,0 +1,357 @@
+"""Maps of components: multiple linear least squares of reference edges over a background, all pixels at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from intercalate.reduction.eels.spectra import EelsError, SpectrumImage
+from intercalate.reduction.linear import regularised, solve_nonnegative
+from intercalate.reduction.results import UNDETERMINED, Estimate
+
+_MODE_PERIODS_EV = (6.0, 9.0, 14.0, 21.0, 32.0, 50.0)
+
+
+@dataclass(frozen=True)
+class Component:
+    """A reference edge.
+
+    Attributes
+    ----------
+    template
+        Electrons per channel, for one incident electron and one unit of amount. Shape (channels,), or
+        (bins, channels) for each bin of thickness.
+    variance
+        Of the template's own noise, shape (channels,): taken off the normal equations, which would otherwise
+        hold it for signal and find too little, and counted as an error. 0 where there is none.
+    amount_sigma
+        Relative standard uncertainty of the amount in the reference.
+    """
+
+    name: str
+    template: np.ndarray
+    variance: np.ndarray | float = 0.0
+    amount_sigma: float = 0.03
+
+
+def difference(name: str, component: Component, other: Component) -> Component:
+    """What changes when an amount of one component becomes the other.
+
+    Fitted beside `other`, whose amount is then that of both, where two components are alike.
+    """
+    return Component(
+        name,
+        component.template - other.template,
+        np.asarray(component.variance) + np.asarray(other.variance),
+        max(component.amount_sigma, other.amount_sigma),
+    )
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How to fit components.
+
+    Attributes
+    ----------
+    exponents
+        The background is a sum of these powers of the loss, of any sign: none of them fits by itself (Cueva
+        et al., Microsc. Microanal. 18 (2012) 667).
+    shape_sigma
+        Declared: by what part near-edge structure differs between a sample and its reference.
+    largest_confusion
+        An amount whose error grows so much by the presence of the others that this factor times `shape_sigma`
+        is more is not determined: the shapes are not known well enough to tell them apart.
+    is_nonnegative
+        Whether amounts are held at 0; what is then said of errors near 0 is too small.
+    """
+
+    exponents: tuple[float, ...] = (1.0, 2.5, 4.0)
+    shape_sigma: float = 0.03
+    largest_confusion: float = 0.8
+    is_nonnegative: bool = False
+
+
+@dataclass(frozen=True)
+class ComponentMaps:
+    """Amounts of all components.
+
+    Attributes
+    ----------
+    amount, sigma_stat, sigma_sys
+        By component, shape (rows, columns); NaN where the component is not determined.
+    common_sigma
+        By component, relative: of the reference's amount, the same for all pixels, in addition.
+    inflation
+        By component: error with all others over error alone.
+    reduced_chi2
+        1 where the components are all there is. Shape (rows, columns).
+    misfit
+        What is not explained, in parts of the edges' signal, noise taken off; 0 where there is hardly an edge.
+        Shape (rows, columns).
+    is_unknown
+        Where that is more than shapes differ by: a species that is not among the components.
+    residual
+        Mean over those pixels, or over all where there are none; electrons, shape (channels,).
+    energy_ev, model
+        Axis, and fitted spectra, shape (rows, columns, channels).
+    background
+        Part of the model that is no edge.
+    """
+
+    amount: Mapping[str, np.ndarray]
+    sigma_stat: Mapping[str, np.ndarray]
+    sigma_sys: Mapping[str, np.ndarray]
+    common_sigma: Mapping[str, float]
+    inflation: Mapping[str, float]
+    reduced_chi2: np.ndarray
+    misfit: np.ndarray
+    is_unknown: np.ndarray
+    residual: np.ndarray
+    energy_ev: np.ndarray
+    model: np.ndarray
+    background: np.ndarray
+
+    def determined(self, name: str) -> bool:
+        """Whether a component can be told from all others."""
+        return bool(np.isfinite(self.amount[name]).any())
+
+    def mean(self, name: str, where: np.ndarray | None = None) -> Estimate:
+        """Mean amount over pixels; shapes and references err alike in all of them."""
+        amount = self.amount[name]
+        inside = np.isfinite(amount) if where is None else where & np.isfinite(amount)
+        if not inside.any():
+            return UNDETERMINED
+        value = float(amount[inside].mean())
+        stat = float(np.sqrt(np.sum(self.sigma_stat[name][inside] ** 2))) / int(inside.sum())
+        systematic = np.hypot(self.sigma_sys[name][inside].mean(), self.common_sigma[name] * value)
+        return Estimate(value, stat, float(systematic))
+
+
+def fit_components(
+    image: SpectrumImage,
+    components: Sequence[Component],
+    incident: np.ndarray,
+    settings: FitSettings | None = None,
+    thickness_bin: np.ndarray | None = None,
+) -> ComponentMaps:
+    """Fit components and background to every pixel.
+
+    Parameters
+    ----------
+    image
+        The part of the axis that is to be fitted; templates are on its channels.
+    incident
+        Electrons that entered each pixel in the time of this window, shape (rows, columns).
+    thickness_bin
+        Number of the bin of each pixel, shape (rows, columns); None where templates have no bins.
+
+    Raises
+    ------
+    EelsError
+        If shapes do not fit, there are too few channels, or a pixel has no electrons.
+    """
+    settings = FitSettings() if settings is None else settings
+    rows, columns, channels = image.electrons.shape
+    _check(image, components, incident, settings)
+    flat = image.electrons.reshape(-1, channels)
+    bins = np.zeros(flat.shape[0], int) if thickness_bin is None else thickness_bin.ravel()
+    powers = (image.energy_ev / image.energy_ev.mean())[:, None] ** -np.array(settings.exponents)
+    total = np.maximum(flat.sum(axis=1), 1.0)
+    mean = np.maximum(flat.mean(axis=0), 1e-12)
+    count = len(components)
+    extra = np.broadcast_to(np.asarray(image.background_variance), image.electrons.shape)
+    extra = extra.reshape(-1, channels)
+    found = _Found.empty(flat.shape[0], count, len(settings.exponents), channels)
+    for number in np.unique(bins):
+        which = np.flatnonzero(bins == number)
+        templates = np.array(
+            [one.template if one.template.ndim == 1 else one.template[number] for one in components]
+        ).T.reshape(channels, count)
+        scale = np.abs(templates).mean(axis=0)
+        design = np.concatenate([templates / scale, powers], axis=1)
+        noise = np.array([np.broadcast_to(one.variance, (channels,)) for one in components]).T / scale**2
+        first = mean[None, :] * (total[which] / mean.sum())[:, None] + extra[which]
+        solution, _ = _solve(design, noise, flat[which], 1 / first, 0)
+        variance = np.maximum(solution @ design.T, 0.05 * (first - extra[which])) + extra[which]
+        held = count if settings.is_nonnegative else 0
+        solution, covariance = _solve(design, noise, flat[which], 1 / variance, held)
+        deviations = settings.shape_sigma * design[:, :count, None] * _modes(image.energy_ev).T[:, None, :]
+        response = _response(deviations, noise, design, 1 / variance.mean(axis=0))
+        found.put(which, design, scale, solution, covariance, response, flat[which], variance)
+    return found.maps(image, components, incident, settings, (rows, columns))
+
+
+def _check(
+    image: SpectrumImage, components: Sequence[Component], incident: np.ndarray, settings: FitSettings
+) -> None:
+    rows, columns, channels = image.electrons.shape
+    if not components:
+        raise EelsError("there are no components to be fitted")
+    for one in components:
+        if one.template.shape[-1] != channels or not np.isfinite(one.template).all():
+            raise EelsError(
+                f"the reference {one.name!r} has the shape {one.template.shape} or holds what is no number; the "
+                f"spectra have {channels} channels"
+            )
+    if channels < 3 * (len(components) + len(settings.exponents)):
+        raise EelsError(f"{channels} channels are too few for {len(components)} components")
+    if incident.shape != (rows, columns) or not np.all(incident > 0):
+        raise EelsError(f"incident electrons must be above 0 with shape {(rows, columns)}")
+    if not np.isfinite(image.electrons).all():
+        raise EelsError("the spectrum image holds what is no number")
+    if not image.electrons.sum() > 0:
+        raise EelsError("the spectrum image is dark; was the window in the right place?")
+
+
+def _solve(
+    design: np.ndarray, noise: np.ndarray, data: np.ndarray, weight: np.ndarray, held: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted least squares of every pixel, shape (pixels, unknowns), with their covariances."""
+    unknowns = design.shape[1]
+    upper = np.triu_indices(unknowns)
+    products = weight @ (design[:, upper[0]] * design[:, upper[1]])
+    gram = np.empty((data.shape[0], unknowns, unknowns))
+    gram[:, upper[0], upper[1]] = products
+    gram[:, upper[1], upper[0]] = products
+    right = (weight * data) @ design
+    gram[:, np.arange(unknowns), np.arange(unknowns)] *= 1 + 1e-11
+    count = noise.shape[1]
+    gram[:, np.arange(count), np.arange(count)] -= weight @ noise
+    covariance = np.linalg.inv(gram)
+    solution = np.einsum("pij,pj->pi", covariance, right)
+    allowed = np.ones(unknowns, bool)
+    for pixel in np.flatnonzero((solution[:, :held] < 0).any(axis=1)):
+        solution[pixel], passive = solve_nonnegative(gram[pixel], right[pixel], allowed, held)
+        used = np.flatnonzero(passive)
+        covariance[pixel] = 0.0
+        covariance[pixel][np.ix_(used, used)] = np.linalg.inv(regularised(gram[pixel][np.ix_(used, used)]))
+    return solution, covariance
+
+
+def _modes(energy_ev: np.ndarray) -> np.ndarray:
+    """Slow waves by which the shape of an edge may differ, variance 1 together. Shape (modes, channels)."""
+    phase = 2 * np.pi * energy_ev / np.array(_MODE_PERIODS_EV)[:, None]
+    return np.concatenate([np.cos(phase), np.sin(phase)]) / np.sqrt(len(_MODE_PERIODS_EV))
+
+
+def _response(
+    deviations: np.ndarray, noise: np.ndarray, design: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    """Variance of each amount for one unit of each edge, by shapes and noise of templates.
+
+    Parameters
+    ----------
+    deviations
+        Of each edge in each mode, shape (channels, edges, modes).
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (amounts, edges).
+    """
+    count = deviations.shape[1]
+    gram = regularised(design.T @ (weight[:, None] * design))
+    solver = np.linalg.solve(gram, design.T * weight)[:count]
+    moved = (solver @ deviations.reshape(weight.size, -1)).reshape(count, count, -1)
+    return np.sum(moved**2, axis=2) + solver**2 @ noise
+
+
+@dataclass
+class _Found:
+    """What has been found so far, of all pixels."""
+
+    amount: np.ndarray
+    stat: np.ndarray
+    systematic: np.ndarray
+    inflation: np.ndarray
+    chi2: np.ndarray
+    signal: np.ndarray
+    poisson_part: np.ndarray
+    model: np.ndarray
+    background: np.ndarray
+    unknowns: int
+
+    @classmethod
+    def empty(cls, pixels: int, count: int, terms: int, channels: int) -> "_Found":
+        return cls(
+            *(np.zeros((pixels, count)) for _ in range(4)),
+            *(np.zeros(pixels) for _ in range(3)),
+            *(np.zeros((pixels, channels)) for _ in range(2)),
+            unknowns=count + terms,
+        )
+
+    def put(
+        self,
+        which: np.ndarray,
+        design: np.ndarray,
+        scale: np.ndarray,
+        solution: np.ndarray,
+        covariance: np.ndarray,
+        response: np.ndarray,
+        data: np.ndarray,
+        variance: np.ndarray,
+    ) -> None:
+        """Keep one bin."""
+        count = scale.size
+        self.amount[which] = solution[:, :count] / scale
+        diagonal = np.einsum("pii->pi", covariance)[:, :count]
+        self.stat[which] = np.sqrt(diagonal) / scale
+        moved = solution[:, :count] ** 2 @ response.T
+        self.systematic[which] = np.sqrt(moved) / scale
+        weight = 1 / variance
+        alone = weight @ design[:, :count] ** 2
+        self.inflation[which] = np.sqrt(diagonal * alone)
+        self.model[which] = solution @ design.T
+        self.background[which] = solution[:, count:] @ design[:, count:].T
+        self.chi2[which] = np.sum(weight * (data - self.model[which]) ** 2, axis=1)
+        self.signal[which] = np.sum(weight * (self.model[which] - self.background[which]) ** 2, axis=1)
+        self.poisson_part[which] = np.mean(weight * self.model[which], axis=1)
+
+    def maps(
+        self,
+        image: SpectrumImage,
+        components: Sequence[Component],
+        incident: np.ndarray,
+        settings: FitSettings,
+        shape: tuple[int, int],
+    ) -> ComponentMaps:
+        """As images."""
+        names = [one.name for one in components]
+        degrees = image.energy_ev.size - self.unknowns
+        # Reading is not spread by the light of an electron: only the alignment joins its neighbours.
+        counted = np.clip(self.poisson_part, 0.0, 1.0)
+        factor = counted * image.noise_factor.ravel() + (1 - counted) * image.read_factor.ravel()
+        reduced = self.chi2 / degrees / factor
+        excess = np.maximum(reduced - 1.0, 0.0) * degrees
+        # Where there is hardly an edge there is nothing of which a part could be left.
+        is_edge = self.signal > 10.0 * self.unknowns
+        misfit = np.where(is_edge, np.sqrt(excess / np.maximum(self.signal, 1e-300)), 0.0)
+        inflation = {name: float(np.median(self.inflation[:, number])) for number, name in enumerate(names)}
+        significant = reduced > 1.0 + 5.0 * np.sqrt(2.0 / degrees)
+        unknown = significant & (misfit > 3.0 * settings.shape_sigma)
+        seen = unknown if unknown.any() else np.ones(unknown.size, bool)
+        residual = (image.electrons.reshape(-1, image.energy_ev.size)[seen] - self.model[seen]).mean(axis=0)
+        extra = np.where(significant, np.sqrt(np.maximum(reduced - 1.0, 0.0)), 0.0)
+        per = incident.ravel()
+
+        def mapped(values: np.ndarray, name: str) -> np.ndarray:
+            if inflation[name] * settings.shape_sigma > settings.largest_confusion:
+                return np.full(shape, np.nan)
+            return (values / per).reshape(shape)
+
+        columns = {name: number for number, name in enumerate(names)}
+        systematic = np.hypot(self.systematic, np.where(unknown, extra, 0.0)[:, None] * self.stat)
+        return ComponentMaps(
+            amount={name: mapped(self.amount[:, at], name) for name, at in columns.items()},
+            sigma_stat={name: mapped(self.stat[:, at], name) for name, at in columns.items()},
+            sigma_sys={name: mapped(systematic[:, at], name) for name, at in columns.items()},
+            common_sigma={one.name: one.amount_sigma for one in components},
+            inflation=inflation,
+            reduced_chi2=reduced.reshape(shape),
+            misfit=misfit.reshape(shape),
+            is_unknown=unknown.reshape(shape),
+            residual=residual,
+            energy_ev=image.energy_ev,
+            model=self.model.reshape(*shape, -1),
+            background=self.background.reshape(*shape, -1),
+        )

@@ -1,0 +1,31 @@
+"""Transmission electron microscopy of lithium: counts in, shapes, structure and growth out; no EPICS."""
+
+from intercalate.reduction.tem.growth import Claim, GrowthFinding, Observation, growth_finding
+from intercalate.reduction.tem.images import (
+    DepositShape,
+    Filling,
+    Habit,
+    Kink,
+    TemCamera,
+    TemError,
+    deposit_shape,
+)
+from intercalate.reduction.tem.patterns import Order, PatternFinding, camera_constant, pattern_finding
+
+__all__ = [
+    "Claim",
+    "DepositShape",
+    "Filling",
+    "GrowthFinding",
+    "Habit",
+    "Kink",
+    "Observation",
+    "Order",
+    "PatternFinding",
+    "TemCamera",
+    "TemError",
+    "camera_constant",
+    "deposit_shape",
+    "growth_finding",
+    "pattern_finding",
+]
