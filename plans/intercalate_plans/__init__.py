@@ -9,6 +9,12 @@ from intercalate_plans.diffraction import count_frames, scan_sample
 from intercalate_plans.ex_situ import bring_back, ex_situ
 from intercalate_plans.example import charge_scan_discharge
 from intercalate_plans.log import note
+from intercalate_plans.microscopy import (
+    calibrate_scale,
+    calibrate_x_ray_energy,
+    find_section,
+    measure_current,
+)
 from intercalate_plans.operando import operando
 from intercalate_plans.preflight import preflight
 from intercalate_plans.raman import calibrate_shift, focus_laser, map_raman
@@ -20,15 +26,19 @@ __all__ = [
     "bring_back",
     "calibrate_energy",
     "calibrate_geometry",
+    "calibrate_scale",
     "calibrate_shift",
+    "calibrate_x_ray_energy",
     "charge_discharge",
     "charge_scan_discharge",
     "continue_experiment",
     "count_frames",
     "ex_situ",
+    "find_section",
     "focus_laser",
     "in_situ",
     "map_raman",
+    "measure_current",
     "note",
     "operando",
     "operando_cells",

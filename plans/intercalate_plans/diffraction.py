@@ -15,7 +15,7 @@ from intercalate.orchestration.checking import (
     require_role,
 )
 
-DETECTORS = ("diffractometer", "raman_spectrometer", "xps_spectrometer")
+DETECTORS = ("diffractometer", "raman_spectrometer", "xps_spectrometer", "sem_detector", "eds_spectrometer")
 """By the names under which a session knows them."""
 
 

@@ -11,12 +11,14 @@ from intercalate.cycler_server.soft_ioc import server_environment
 from intercalate.problems import ProblemsError, problems_of
 from intercalate_sims.cell import REDUCED, REPLAY, cell_specs, is_replay, make_cell
 from intercalate_sims.cell.hosts import Host
+from intercalate_sims.probes.sem_sample import SectionLaw
+from intercalate_sims.sources import FIELD_OF_VIEW_UM, GUN_KV, GUN_NA
 from intercalate_sims.vessel import IN_VESSEL
 
 STANDARDS = ("LaB6", "Si", "empty", "fluorescence")
 """What a holder may hold besides a cell."""
 
-VACUUM_STANDARDS = ("Au", "Ag", "empty")
+VACUUM_STANDARDS = ("Au", "Ag", "Cu", "Co", "grid", "Faraday cup", "empty")
 """What a holder in the vacuum chamber may hold besides a cell."""
 
 LABORATORY = "laboratory_xrd"
@@ -27,6 +29,9 @@ RAMAN = "raman"
 
 XPS = "xps"
 """Name of the photoelectron spectrometer."""
+
+SEM, EDS = "sem", "eds"
+"""Names of the electron microscope, whose column both use, and of the X-ray detector on it."""
 
 
 class SettingsError(ProblemsError):
@@ -159,7 +164,7 @@ class RamanServer(_Section):
 class FaceHolder(HolderSettings):
     """A holder in the vacuum chamber, and which electrode a cell in it turns to the instruments."""
 
-    face: Literal["positive", "negative"] = "negative"
+    face: Literal["positive", "negative", "section"] = "negative"
 
 
 class XpsServer(_Section):
@@ -177,6 +182,36 @@ class XpsServer(_Section):
     points: Annotated[int, Field(ge=64)]
 
 
+class SemServer(_Section):
+    """The electron microscope, with its column as it is found.
+
+    Attributes
+    ----------
+    law
+        How the layers of sections change. Nobody is told.
+    """
+
+    prefix: Prefix
+    column_prefix: Prefix
+    clock_offset_s: float
+    clock_drift_ppm: float
+    voltage_kv: Annotated[float, Field(ge=GUN_KV[0], le=GUN_KV[1])]
+    current_na: Annotated[float, Field(gt=GUN_NA[0], le=GUN_NA[1])]
+    field_of_view_um: Annotated[float, Field(ge=FIELD_OF_VIEW_UM[0], le=FIELD_OF_VIEW_UM[1])]
+    electrons_per_count: Positive
+    shape: tuple[Annotated[int, Field(ge=64)], Annotated[int, Field(ge=64)]]
+    law: SectionLaw = SectionLaw.REAL
+
+
+class EdsServer(_Section):
+    """The X-ray detector on the column."""
+
+    prefix: Prefix
+    clock_offset_s: float
+    clock_drift_ppm: float
+    detector: Literal["standard", "windowless"]
+
+
 class VacuumServer(_Section):
     """The vacuum chamber with its stage, and the instruments in it."""
 
@@ -184,6 +219,14 @@ class VacuumServer(_Section):
     port: Port
     holders: Annotated[dict[str, FaceHolder], Field(min_length=1)]
     xps: XpsServer | None = None
+    sem: SemServer | None = None
+    eds: EdsServer | None = None
+
+    @model_validator(mode="after")
+    def _has_a_column(self) -> Self:
+        if self.eds is not None and self.sem is None:
+            raise ValueError("vacuum.eds is on the column of vacuum.sem; add that section")
+        return self
 
 
 class VesselServer(_Section):

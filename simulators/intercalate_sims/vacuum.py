@@ -1,6 +1,7 @@
 """The vacuum chamber with its stage, and the instruments in it, made from the settings."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,92 +9,193 @@ from typing import TYPE_CHECKING, Any
 from intercalate_sims.assembly import Layout
 from intercalate_sims.changer import Changer, Holder
 from intercalate_sims.hidden import Hidden
-from intercalate_sims.settings import XPS, SimulationSettings, VacuumServer, XpsServer
+from intercalate_sims.settings import (
+    EDS,
+    SEM,
+    XPS,
+    EdsServer,
+    SemServer,
+    SimulationSettings,
+    VacuumServer,
+    XpsServer,
+)
 
 if TYPE_CHECKING:
-    from intercalate_sims.iocs.chamber import ChamberPVs
     from intercalate_sims.iocs.frame_instrument import FrameInstrument
-    from intercalate_sims.iocs.sources import SoftXRayPVs
-    from intercalate_sims.iocs.stage import StagePVs
+    from intercalate_sims.iocs.sources import SteadySourcePVs
+    from intercalate_sims.probes.sem_station import Specimens
     from intercalate_sims.sources import SteadyBeam
+
+CURRENT_SIGMA = 0.05
+"""Relative, of the scale of the probe current."""
 
 
 def make_vacuum_sources(settings: SimulationSettings) -> "dict[str, SteadyBeam]":
     """Sources in the vacuum chamber, if there is one, by the names of their instruments."""
-    from intercalate_sims.sources import SoftXRays
+    from intercalate_sims.noise import keyed_generator
+    from intercalate_sims.sources import ElectronGun, SoftXRays
 
-    found = None if settings.vacuum is None else settings.vacuum.xps
-    if found is None:
-        return {}
-    return {XPS: SoftXRays(found.energy_kev, found.spot_um / 1000.0, found.power_w, found.photons_per_s_w)}
+    sources: dict[str, SteadyBeam] = {}
+    if settings.vacuum is None:
+        return sources
+    if (xps := settings.vacuum.xps) is not None:
+        sources[XPS] = SoftXRays(xps.energy_kev, xps.spot_um / 1000.0, xps.power_w, xps.photons_per_s_w)
+    if (sem := settings.vacuum.sem) is not None:
+        share = 1.0 + CURRENT_SIGMA * float(keyed_generator(settings.seed, "gun", 0).standard_normal())
+        sources[SEM] = ElectronGun(sem.voltage_kv, sem.current_na, sem.field_of_view_um, share)
+    return sources
 
 
 def make_vacuum(settings: SimulationSettings, folder: Path) -> list[Any]:
     """The vacuum chamber with its stage, and the instruments in it: groups of PVs with their tasks."""
-    from intercalate_sims.iocs.chamber import ChamberPVs
-    from intercalate_sims.iocs.stage import StagePVs
-    from intercalate_sims.link import InstrumentLink
-
     found = settings.vacuum
     assert found is not None
-    hidden = Hidden.draw(settings.seed, [f"vacuum {name}" for name in found.holders], ())
-    holders = [
-        Holder(name, one.content, one.x_mm + dx_mm, one.y_mm + dy_mm)
-        for name, one in found.holders.items()
-        for dx_mm, dy_mm in [hidden.holder_mm(f"vacuum {name}")]
-    ]
-    stage = StagePVs(prefix=found.prefix)
-    link = InstrumentLink(Layout(folder).address)
-    sources: list[InstrumentLink] = []
-    parts: list[Any] = []
-    chamber = ChamberPVs(prefix=found.prefix, link=link, sources=sources)
+    maker = _Maker(settings, found, folder)
     if found.xps is not None:
-        parts += _xps(settings, found, found.xps, Changer(holders), stage, chamber, folder)
-        sources.append(parts[-1].link)
-    return [chamber, stage, *parts]
+        maker.xps(found.xps)
+    if found.sem is not None:
+        maker.sem(found.sem, found.eds)
+    return maker.parts
 
 
-def _xps(
-    settings: SimulationSettings,
-    vacuum: VacuumServer,
-    found: XpsServer,
-    changer: Changer,
-    stage: "StagePVs",
-    chamber: "ChamberPVs",
-    folder: Path,
-) -> "tuple[FrameInstrument, SoftXRayPVs]":
-    """The photoelectron spectrometer and its source; what is hidden is kept beside the truth."""
-    from intercalate_sims.iocs.analyser import AnalyserPVs
-    from intercalate_sims.iocs.frame_instrument import FrameInstrument, InstrumentSettings
-    from intercalate_sims.iocs.monitors import SteadyMonitorPVs
-    from intercalate_sims.iocs.sources import SoftXRayPVs
-    from intercalate_sims.link import InstrumentLink
-    from intercalate_sims.probes.faces import HiddenFace
-    from intercalate_sims.probes.xps import Analyser, HiddenXps
-    from intercalate_sims.probes.xps_station import XpsOnPaper, XpsStation
+class _Maker:
+    """Makes what is in one chamber.
 
-    hidden, face = HiddenXps.draw(settings.seed), HiddenFace.draw(settings.seed)
-    told = {"analyser": asdict(hidden), "face": face.as_json()}
-    (folder / f"hidden_{XPS}.json").write_text(json.dumps(told, indent=1))
-    paper = XpsOnPaper(
-        found.points, found.power_w * found.photons_per_s_w, found.photons_per_count, Analyser()
-    )
-    faces = {one.content: one.face for one in vacuum.holders.values() if one.content in settings.cells}
-    link = InstrumentLink(Layout(folder).address, XPS)
-    instrument = FrameInstrument(
-        found.prefix,
-        link,
-        XpsStation(paper, hidden, face, faces, settings.seed),
-        changer,
-        InstrumentSettings(
-            description={"simulated": True, "seed": settings.seed},
-            truth_path=folder / f"truth_{XPS}.jsonl",
-            clock_offset_s=found.clock_offset_s,
-            clock_drift_ppm=found.clock_drift_ppm,
-        ),
-        stage=stage,
-        monitors=SteadyMonitorPVs,
-        settings_of_exposures=AnalyserPVs(prefix=found.prefix),
-        surroundings=lambda: {"temperature_c": chamber.chamber.stage_c},
-    )
-    return instrument, SoftXRayPVs(prefix=found.source_prefix, link=link)
+    Attributes
+    ----------
+    parts
+        Made so far.
+    """
+
+    def __init__(self, settings: SimulationSettings, vacuum: VacuumServer, folder: Path):
+        from intercalate_sims.iocs.chamber import ChamberPVs
+        from intercalate_sims.iocs.stage import StagePVs
+        from intercalate_sims.link import InstrumentLink
+
+        self._settings, self._vacuum, self._folder = settings, vacuum, folder
+        hidden = Hidden.draw(settings.seed, [f"vacuum {name}" for name in vacuum.holders], ())
+        self._changer = Changer(
+            Holder(name, one.content, one.x_mm + dx_mm, one.y_mm + dy_mm)
+            for name, one in vacuum.holders.items()
+            for dx_mm, dy_mm in [hidden.holder_mm(f"vacuum {name}")]
+        )
+        self._stage = StagePVs(prefix=vacuum.prefix)
+        self._sources: list[InstrumentLink] = []
+        self._chamber = ChamberPVs(prefix=vacuum.prefix, link=self._link(None), sources=self._sources)
+        self.parts: list[Any] = [self._chamber, self._stage]
+
+    def _link(self, at: str | None) -> Any:
+        from intercalate_sims.link import InstrumentLink
+
+        return InstrumentLink(Layout(self._folder).address, at)
+
+    def _keep_hidden(self, name: str, hidden: Mapping[str, Any]) -> None:
+        (self._folder / f"hidden_{name}.json").write_text(json.dumps(hidden, indent=1))
+
+    def _seen(self, face: str) -> dict[str, str]:
+        """Cells in the chamber, by which of their faces is seen, that are seen so."""
+        return {
+            one.content: one.face
+            for one in self._vacuum.holders.values()
+            if one.content in self._settings.cells and (one.face == "section") == (face == "section")
+        }
+
+    def _add(
+        self, name: str, at: str, found: Any, station: Any, monitors: Any, asked: Any = None
+    ) -> "FrameInstrument":
+        """An instrument on the stage; its source is that of `at`."""
+        from intercalate_sims.iocs.frame_instrument import FrameInstrument, InstrumentSettings
+
+        instrument = FrameInstrument(
+            found.prefix,
+            self._link(at),
+            station,
+            self._changer,
+            InstrumentSettings(
+                description={"simulated": True, "seed": self._settings.seed},
+                truth_path=self._folder / f"truth_{name}.jsonl",
+                clock_offset_s=found.clock_offset_s,
+                clock_drift_ppm=found.clock_drift_ppm,
+            ),
+            stage=self._stage,
+            monitors=monitors,
+            settings_of_exposures=asked,
+            surroundings=lambda: {
+                "temperature_c": self._chamber.chamber.stage_c,
+                "pressure_mbar": self._chamber.chamber.pressure_mbar,
+            },
+        )
+        self.parts.append(instrument)
+        return instrument
+
+    def _add_source(self, source: "SteadySourcePVs") -> None:
+        """A source, which the chamber's interlock switches."""
+        self._sources.append(source.link)
+        self.parts.append(source)
+
+    def xps(self, found: XpsServer) -> None:
+        """The photoelectron spectrometer and its source; what is hidden is kept beside the truth."""
+        from intercalate_sims.iocs.analyser import AnalyserPVs
+        from intercalate_sims.iocs.monitors import SteadyMonitorPVs
+        from intercalate_sims.iocs.sources import SoftXRayPVs
+        from intercalate_sims.probes.faces import HiddenFace
+        from intercalate_sims.probes.xps import Analyser, HiddenXps
+        from intercalate_sims.probes.xps_station import XpsOnPaper, XpsStation
+
+        seed = self._settings.seed
+        hidden, face = HiddenXps.draw(seed), HiddenFace.draw(seed)
+        self._keep_hidden(XPS, {"analyser": asdict(hidden), "face": face.as_json()})
+        photons_s = found.power_w * found.photons_per_s_w
+        paper = XpsOnPaper(found.points, photons_s, found.photons_per_count, Analyser())
+        station = XpsStation(paper, hidden, face, self._seen("face"), seed)
+        asked = AnalyserPVs(prefix=found.prefix)
+        instrument = self._add(XPS, XPS, found, station, SteadyMonitorPVs, asked)
+        self._add_source(SoftXRayPVs(prefix=found.source_prefix, link=instrument.link))
+
+    def sem(self, found: SemServer, eds: EdsServer | None) -> None:
+        """The electron microscope, its column, and the X-ray detector on it, if there is one."""
+        from intercalate_sims.iocs.monitors import SpecimenMonitorPVs
+        from intercalate_sims.iocs.scan import ScanPVs
+        from intercalate_sims.iocs.sources import ElectronGunPVs
+        from intercalate_sims.probes.sem_station import ImagingStation
+
+        seed = self._settings.seed
+        specimens = self._specimens(found)
+        station = ImagingStation(specimens, found.shape, found.electrons_per_count, seed)
+        asked = ScanPVs(prefix=found.prefix)
+        instrument = self._add(SEM, SEM, found, station, SpecimenMonitorPVs, asked)
+        self._add_source(ElectronGunPVs(prefix=found.column_prefix, link=instrument.link))
+        if eds is not None:
+            self._eds(eds, found, specimens)
+
+    def _specimens(self, found: SemServer) -> "Specimens":
+        from intercalate_sims.cell import make_cell
+        from intercalate_sims.cell.parameters import CELLS
+        from intercalate_sims.probes.sem_image import HiddenMicroscope
+        from intercalate_sims.probes.sem_sample import HiddenSection
+        from intercalate_sims.probes.sem_station import SectionedCell, Specimens
+
+        seed = self._settings.seed
+        sections = {}
+        for cell in self._seen("section"):
+            model = self._settings.cells[cell]
+            between_um = CELLS[model].separator_thickness_m * 1e6
+            sections[cell] = SectionedCell(make_cell(model).probe_state(), between_um)
+        hidden, microscope = HiddenSection.draw(seed), HiddenMicroscope.draw(seed)
+        self._keep_hidden(
+            SEM, {"section": hidden.as_json(), "microscope": asdict(microscope), "law": str(found.law)}
+        )
+        return Specimens(sections, hidden, found.law, microscope, seed)
+
+    def _eds(self, found: EdsServer, column: SemServer, specimens: "Specimens") -> None:
+        from intercalate.materials.eds import STANDARD_DETECTOR, WINDOWLESS_DETECTOR
+        from intercalate_sims.iocs.monitors import SpecimenMonitorPVs
+        from intercalate_sims.probes.eds import HiddenDetector
+        from intercalate_sims.probes.sem_station import XraySpectrumStation
+
+        seed = self._settings.seed
+        hidden = HiddenDetector.draw(seed)
+        self._keep_hidden(EDS, asdict(hidden))
+        detector = STANDARD_DETECTOR if found.detector == "standard" else WINDOWLESS_DETECTOR
+        station = XraySpectrumStation(specimens, detector, hidden, column.electrons_per_count, seed)
+        self._add(EDS, SEM, found, station, SpecimenMonitorPVs)

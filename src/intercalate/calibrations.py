@@ -38,6 +38,8 @@ class Kind(StrEnum):
     SHIFT = "shift"
     FOCUS = "focus"
     ENERGY = "energy"
+    SCALE = "scale"
+    CURRENT = "current"
 
 
 class CalibrationError(ValueError):
@@ -54,6 +56,8 @@ PLANS = {
     Kind.SHIFT: "calibrate_shift",
     Kind.FOCUS: "focus_laser",
     Kind.ENERGY: "calibrate_energy",
+    Kind.SCALE: "calibrate_scale",
+    Kind.CURRENT: "measure_current",
 }
 """The plan that makes each."""
 

@@ -15,12 +15,14 @@ from intercalate.instrument_sections import (
     CalibrationSection,
     ChangerSection,
     DiffractometerSection,
+    EdsSection,
     LaboratorySection,
     MonitorsSection,
     Prefix,
     PrefixSection,
     RamanSection,
     Section,
+    SemSection,
     VacuumSection,
     XpsSection,
 )
@@ -30,7 +32,9 @@ from intercalate.protocol import SiteLimits
 EXAMPLES = Path(__file__).parent / "examples"
 DEFAULT_CONFIG = EXAMPLES / "config" / "simulated.toml"
 CONFIG_VARIABLE = "INTERCALATE_CONFIG"
-InstrumentSection = LaboratorySection | RamanSection | XpsSection
+IN_VACUUM = ("xps", "sem", "eds")
+"""Instruments that share the chamber and its stage."""
+InstrumentSection = LaboratorySection | RamanSection | XpsSection | SemSection | EdsSection
 """Of an instrument that has sections of its own."""
 LONGEST_SEARCH_S = 60
 """Wall seconds after which Channel Access asks again for a channel whose server was away, at the latest: the
@@ -89,7 +93,8 @@ class Config(Section):
     """One configuration file; every key is required, and no other is known.
 
     Where no cell is ever carried away, `transfer_vessel` and `laboratory_xrd` are left out; where there is no
-    spectrometer, `raman`; without microscopes, `vacuum` and what is in it: `xps`.
+    spectrometer, `raman`; without microscopes, `vacuum` and what is in it: `xps`,
+    `sem`, `eds`.
     """
 
     storage: Storage
@@ -109,6 +114,8 @@ class Config(Section):
     raman: RamanSection | None = None
     vacuum: VacuumSection | None = None
     xps: XpsSection | None = None
+    sem: SemSection | None = None
+    eds: EdsSection | None = None
 
     scale: ClassVar[DoseScale] = ABSORBED
 
@@ -126,9 +133,23 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _has_a_vacuum(self) -> Self:
-        if self.xps is not None and self.vacuum is None:
-            raise ValueError("[xps] is in a vacuum chamber; add [vacuum.chamber] and [vacuum.changer]")
+        for name in IN_VACUUM:
+            if getattr(self, name) is not None and self.vacuum is None:
+                raise ValueError(
+                    f"[{name}] is in a vacuum chamber; add [vacuum.chamber] and [vacuum.changer]"
+                )
+        if self.eds is not None and self.sem is None:
+            raise ValueError("[eds] is on the column of an electron microscope; add [sem]")
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _share_the_column(cls, content: Any) -> Any:
+        """The column is described once, with the electron microscope."""
+        sem, eds = (content.get(name) if isinstance(content, dict) else None for name in ("sem", "eds"))
+        if isinstance(sem, dict) and isinstance(eds, dict) and "column" in sem:
+            return {**content, "eds": {"column": sem["column"], **eds}}
+        return content
 
     @classmethod
     def from_file(cls, path: str | Path, *, folder: Path | None = None) -> Self:
@@ -168,7 +189,7 @@ class Config(Section):
         return tuple(self._sections())
 
     def _sections(self) -> "dict[str, Config | InstrumentSection]":
-        optional = {"laboratory_xrd": self.laboratory_xrd, "raman": self.raman, "xps": self.xps}
+        optional = {name: getattr(self, name) for name in STATION_NAMES[1:]}
         found = {name: section for name, section in optional.items() if section is not None}
         return {STATION_NAMES[0]: self, **found}
 
@@ -191,7 +212,7 @@ class Config(Section):
     def changer_of(self, name: str) -> ChangerSection:
         """The sample changer at which an instrument looks; raises as `instrument`."""
         section = self.instrument(name)
-        if isinstance(section, XpsSection):
+        if name in IN_VACUUM:
             assert self.vacuum is not None
             return self.vacuum.changer
         return section.changer if isinstance(section, LaboratorySection) else self.changer

@@ -108,6 +108,13 @@ def _instruments(config: Config) -> Iterator[Finding]:
             "X-ray monitors": f"{config.xps.monitors.prefix}I0",
             "X-ray shutter": f"{config.xps.shutter.prefix}Shutter",
         }
+    if config.sem is not None:
+        probes |= {
+            "electron images": f"{config.sem.imaging.prefix}cam1:Acquire",
+            "electron column": f"{config.sem.column.prefix}Interlock",
+        }
+    if config.eds is not None:
+        probes["X-ray detector"] = f"{config.eds.detector.prefix}cam1:Acquire"
     pvs = {name: epics.PV(pv, connection_timeout=timeout_s) for name, pv in probes.items()}
     for name, pv in pvs.items():
         value = pv.get(timeout=timeout_s, as_string=True) if pv.wait_for_connection(timeout_s) else None

@@ -60,12 +60,8 @@ def electrons_a2(fluence_j_cm2: float, energy_kev: float) -> float:
     return fluence_j_cm2 / (energy_kev * KEV_J) * A2_CM2
 
 
-@lru_cache(maxsize=256)
-def energy_absorption_cm2_g(formula: str, energy_kev: float) -> float:
-    """Mass energy-absorption coefficient of a compound.
-
-    Photoelectric absorption (tables of Elam, Ravel and Sieber, Radiat. Phys. Chem. 63 (2002) 121, through
-    xraydb), and of incoherent scattering the share that stays as recoil.
+def formula_elements(formula: str) -> dict[str, float]:
+    """Atoms of a formula unit by element.
 
     Raises
     ------
@@ -81,6 +77,25 @@ def energy_absorption_cm2_g(formula: str, energy_kev: float) -> float:
         elements = {}
     if not elements:
         raise ValueError(f"{formula!r} is no chemical formula; write it as LiNi0.8Mn0.1Co0.1O2")
+    return elements
+
+
+@lru_cache(maxsize=256)
+def energy_absorption_cm2_g(formula: str, energy_kev: float) -> float:
+    """Mass energy-absorption coefficient of a compound.
+
+    Photoelectric absorption (tables of Elam, Ravel and Sieber, Radiat. Phys. Chem. 63 (2002) 121, through
+    xraydb), and of incoherent scattering the share that stays as recoil.
+
+    Raises
+    ------
+    ValueError
+        If the formula cannot be read.
+    """
+    # Takes seconds, and few commands need it.
+    import xraydb
+
+    elements = formula_elements(formula)
     masses = {symbol: count * xraydb.atomic_mass(symbol) for symbol, count in elements.items()}
     energy_ev = 1000.0 * energy_kev
     recoil = recoil_share(energy_kev)

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from intercalate.dose import ABSORBED, LIGHT, DoseScale, energy_fluence_j_cm2, fluence_j_cm2
+from intercalate.dose import ABSORBED, ELECTRONS, LIGHT, DoseScale, energy_fluence_j_cm2, fluence_j_cm2
 
 
 class Section(BaseModel):
@@ -16,6 +16,7 @@ class Section(BaseModel):
 
 
 HC_KEV_NM = 1.239841984
+ELECTRON_C = 1.602176634e-19
 
 Prefix = Annotated[str, Field(pattern=":$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -374,3 +375,109 @@ class XpsSection(Section):
         source = self.source
         photons = source.power_w * source.photons_per_s_w * exposure_s
         return energy_fluence_j_cm2(photons, source.energy_kev, (source.spot_um / 1000.0) ** 2)
+
+
+class ColumnSection(Section):
+    """An electron column, as it is found: what `intercalate check` reckons with."""
+
+    prefix: Prefix
+    voltage_kv: Positive
+    current_na: Positive
+    field_of_view_um: Positive
+
+    def fluence_j_cm2(self, exposure_s: float) -> float:
+        """Energy per area of the field of view in an exposure."""
+        electrons = self.current_na * 1e-9 / ELECTRON_C * exposure_s
+        return energy_fluence_j_cm2(electrons, self.voltage_kv, (self.field_of_view_um / 1000.0) ** 2)
+
+
+class ImagingSection(Section):
+    """The detectors of an electron microscope.
+
+    Attributes
+    ----------
+    shape
+        Of an image, rows and columns.
+    pixel_sigma
+        Relative standard uncertainty of the stated size of a pixel, before a calibration.
+    """
+
+    prefix: Prefix
+    frames_folder: str
+    readout_s: Annotated[float, Field(ge=0)]
+    saturation_counts: Positive
+    shape: tuple[Annotated[int, Field(ge=64)], Annotated[int, Field(ge=64)]]
+    pixel_sigma: Annotated[float, Field(ge=0, lt=1)]
+    grid_pitch_um: Positive
+    grid_pitch_sigma_um: Annotated[float, Field(ge=0)]
+
+
+class SemSection(Section):
+    """A scanning electron microscope in the vacuum chamber."""
+
+    scale: ClassVar[DoseScale] = ELECTRONS
+
+    imaging: ImagingSection
+    column: ColumnSection
+    monitors: ParticleMonitorsSection
+    shutter: PrefixSection
+    calibration: CalibrationSection
+
+    @property
+    def detector(self) -> ImagingSection:
+        """What takes the frames."""
+        return self.imaging
+
+    @property
+    def particle_kev(self) -> float:
+        """Energy of an electron."""
+        return self.column.voltage_kv
+
+    def fluence_j_cm2(self, exposure_s: float) -> float:
+        """Energy per area of an exposure, on paper."""
+        return self.column.fluence_j_cm2(exposure_s)
+
+
+class XrayDetectorSection(Section):
+    """A silicon drift detector on the column.
+
+    Attributes
+    ----------
+    kind
+        Of the tables; a windowless one alone sees lithium.
+    channels
+        Of a spectrum.
+    """
+
+    prefix: Prefix
+    frames_folder: str
+    readout_s: Annotated[float, Field(ge=0)]
+    saturation_counts: Positive
+    kind: Literal["standard", "windowless"]
+    channels: Annotated[int, Field(ge=64)]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of a frame, rows and columns."""
+        return 1, self.channels
+
+
+class EdsSection(Section):
+    """X-ray spectra of what the column of the electron microscope scans."""
+
+    scale: ClassVar[DoseScale] = ELECTRONS
+
+    detector: XrayDetectorSection
+    monitors: ParticleMonitorsSection
+    shutter: PrefixSection
+    calibration: CalibrationSection
+    column: ColumnSection
+
+    @property
+    def particle_kev(self) -> float:
+        """Energy of an electron."""
+        return self.column.voltage_kv
+
+    def fluence_j_cm2(self, exposure_s: float) -> float:
+        """Energy per area of an exposure, on paper."""
+        return self.column.fluence_j_cm2(exposure_s)

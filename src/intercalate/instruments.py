@@ -14,11 +14,20 @@ from intercalate.devices.chamber import Chamber
 from intercalate.devices.changer import Place, SampleChanger
 from intercalate.devices.clocks import ClockComparison
 from intercalate.devices.cycler import Cycler
-from intercalate.devices.dose import LaserDoseMeter, SoftXRayDoseMeter, XRayDoseMeter
+from intercalate.devices.dose import ElectronDoseMeter, LaserDoseMeter, SoftXRayDoseMeter, XRayDoseMeter
 from intercalate.devices.frame_detector import FrameDetector
 from intercalate.devices.objective import Objective
+from intercalate.devices.scan import Scan
 from intercalate.devices.shutter import Shutter
-from intercalate.devices.sources import Laser, LaserMonitors, SoftXRays, SteadyMonitors, SteadySource
+from intercalate.devices.sources import (
+    ElectronGun,
+    ElectronMonitors,
+    Laser,
+    LaserMonitors,
+    SoftXRays,
+    SteadyMonitors,
+    SteadySource,
+)
 from intercalate.devices.station import Station
 from intercalate.dose_ledger import DoseLedger
 from intercalate.instrument_sections import (
@@ -27,18 +36,29 @@ from intercalate.instrument_sections import (
     ChangerSection,
     CountersSection,
     DiffractometerSection,
+    EdsSection,
+    ImagingSection,
     LaboratorySection,
     RamanSection,
+    SemSection,
     SpectrometerSection,
     VacuumSection,
     XpsSection,
+    XrayDetectorSection,
 )
 from intercalate.raman_chain import RamanOnPaper
 
 DOSE_LEDGER = "dose.sqlite"
 """In the storage folder."""
 
-PREFIXES = {"xrd": "", "laboratory_xrd": "laboratory_", "raman": "raman_", "xps": "xps_"}
+PREFIXES = {
+    "xrd": "",
+    "laboratory_xrd": "laboratory_",
+    "raman": "raman_",
+    "xps": "xps_",
+    "sem": "sem_",
+    "eds": "eds_",
+}
 """Of the names of an instrument's devices."""
 
 
@@ -46,14 +66,18 @@ def make_stations(config: Config, cycler: Cycler) -> dict[str, Station]:
     """All instruments by name; `cycler` tells rate and time."""
     maker = _Maker(config, cycler)
     found: dict[str, Station] = {}
-    surroundings = None if config.vacuum is None else maker.vacuum(config.vacuum)
+    if config.vacuum is not None:
+        maker.make_vacuum(config.vacuum)
     for name in config.instruments:
         match config.instrument(name):
             case RamanSection() as section:
                 found[name] = maker.raman(name, section, found[STATION_NAMES[0]].changer)
             case XpsSection() as section:
-                assert surroundings is not None, "a configuration is checked for it"
-                found[name] = maker.xps(name, section, *surroundings)
+                found[name] = maker.xps(name, section)
+            case SemSection() as section:
+                found[name] = maker.sem(name, section)
+            case EdsSection() as section:
+                found[name] = maker.eds(name, section)
             case section:
                 found[name] = maker.diffraction(name, section)
     return found
@@ -138,45 +162,99 @@ class _Maker:
             **self._around(prefix, section.shutter.prefix, detector),
         )
 
-    def vacuum(self, section: VacuumSection) -> tuple[Chamber, SampleChanger]:
-        """The chamber of the microscopes, and the stage in it."""
-        chamber = Chamber(
+    def make_vacuum(self, section: VacuumSection) -> None:
+        """The chamber of the microscopes, and the stage in it, whose places the electron microscope finds."""
+        self._chamber = Chamber(
             section.chamber.prefix,
             name="chamber",
             highest_mbar=section.chamber.highest_mbar,
             vapour_limit_mbar=section.chamber.vapour_limit_mbar,
             rate=self._rate,
         )
-        return chamber, _changer(section.changer, "chamber_changer")
+        sem = self._config.sem
+        self._found = (
+            None if sem is None else self._calibrations(PREFIXES["sem"], sem.calibration, sem.imaging)
+        )
+        self._stage = _changer(section.changer, "chamber_changer", self._found)
 
-    def xps(self, name: str, section: XpsSection, chamber: Chamber, changer: SampleChanger) -> Station:
+    def xps(self, name: str, section: XpsSection) -> Station:
         """A photoelectron spectrometer in the vacuum chamber."""
-        prefix, counting = PREFIXES[name], section.monitors
+        prefix = PREFIXES[name]
         source = SoftXRays(
             section.source.prefix,
             name=f"{prefix}source",
             spot_um=section.source.spot_um,
             photons_per_s_w=section.source.photons_per_s_w,
-            per_count=counting.particles_per_count,
+            per_count=section.monitors.particles_per_count,
         )
-        monitors = self._steady_monitors(prefix, counting, source)
-        detector = self._detector(f"{prefix}spectrometer", section.analyser)
+        monitors = self._steady_monitors(prefix, section.monitors, source)
+        analyser = Analyser(
+            section.analyser.prefix, name=f"{prefix}analyser", regions=section.analyser.regions
+        )
         return Station(
             name=name,
             technique="xps",
             beam=source,
-            changer=changer,
-            chamber=chamber,
-            analyser=Analyser(
-                section.analyser.prefix, name=f"{prefix}analyser", regions=section.analyser.regions
-            ),
+            analyser=analyser,
             monitors=monitors,
             calibrations=self._calibrations(prefix, section.calibration, section.analyser),
             dose=SoftXRayDoseMeter(
-                name=f"{prefix}dose", technique="xps", source=source, **self._accounts(monitors, changer)
+                name=f"{prefix}dose", technique="xps", source=source, **self._accounts(monitors, self._stage)
             ),
-            **self._around(prefix, section.shutter.prefix, detector),
+            **self._in_vacuum,
+            **self._around(
+                prefix, section.shutter.prefix, self._detector(f"{prefix}spectrometer", section.analyser)
+            ),
         )
+
+    def sem(self, name: str, section: SemSection) -> Station:
+        """An electron microscope in the vacuum chamber."""
+        self._column = ElectronGun(
+            section.column.prefix, name="column", per_count=section.monitors.particles_per_count
+        )
+        scan = Scan(section.imaging.prefix, name=f"{PREFIXES[name]}scan")
+        assert self._found is not None, "made with the chamber"
+        return self._on_column(name, section, self._found, "detector", scan)
+
+    def eds(self, name: str, section: EdsSection) -> Station:
+        """A detector of X-rays on the column of the electron microscope."""
+        calibrations = self._calibrations(PREFIXES[name], section.calibration, section.detector)
+        return self._on_column(name, section, calibrations, "spectrometer")
+
+    def _on_column(
+        self,
+        name: str,
+        section: SemSection | EdsSection,
+        calibrations: Calibrations,
+        detector: str,
+        scan: Scan | None = None,
+    ) -> Station:
+        prefix = PREFIXES[name]
+        monitors = self._steady_monitors(prefix, section.monitors, self._column, ElectronMonitors)
+        return Station(
+            name=name,
+            technique=name,
+            beam=self._column,
+            monitors=monitors,
+            calibrations=calibrations,
+            scan=scan,
+            read_with_frames=[self._column],
+            # What the column does to a place counts, whatever is detected.
+            dose=ElectronDoseMeter(
+                name=f"{prefix}dose",
+                technique="sem",
+                source=self._column,
+                **self._accounts(monitors, self._stage),
+            ),
+            **self._in_vacuum,
+            **self._around(
+                prefix, section.shutter.prefix, self._detector(f"{prefix}{detector}", section.detector)
+            ),
+        )
+
+    @property
+    def _in_vacuum(self) -> Mapping[str, Any]:
+        return {"chamber": self._chamber, "changer": self._stage}
 
     def _steady_monitors(
         self,
@@ -195,7 +273,13 @@ class _Maker:
         )
 
     def _detector(
-        self, name: str, section: DiffractometerSection | SpectrometerSection | AnalyserSection
+        self,
+        name: str,
+        section: DiffractometerSection
+        | SpectrometerSection
+        | AnalyserSection
+        | ImagingSection
+        | XrayDetectorSection,
     ) -> FrameDetector:
         return FrameDetector(
             section.prefix,

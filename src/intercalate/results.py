@@ -24,15 +24,28 @@ from intercalate.cell import Cell
 from intercalate.config import Config
 from intercalate.contract import STATION_NAMES
 from intercalate.correction_chain import chain_of, transmitted
-from intercalate.instrument_sections import RamanSection, XpsSection
+from intercalate.instrument_sections import (
+    EdsSection,
+    LaboratorySection,
+    RamanSection,
+    SemSection,
+    XpsSection,
+)
 from intercalate.orchestration.metadata import calibrations_key
 from intercalate.raman_results import reduce_spectra
 from intercalate.reduction import FitOptions, Systematics
 from intercalate.reduction.chain import ReductionChain
 from intercalate.reduction.raman import MapError
 from intercalate.reduction.shifts import line_shifts
+from intercalate.sem_results import reduce_micrographs, reduce_x_rays
 from intercalate.shift_log import ShiftLog, as_json
 from intercalate.views.beam_effect import save_beam_effect_figure
+from intercalate.views.layers import (
+    save_elements_figure,
+    save_images_figure,
+    save_layers_figure,
+    save_x_rays_figure,
+)
 from intercalate.views.operando import save_operando_figure
 from intercalate.views.raman import save_map_figure, save_raman_figure
 from intercalate.views.surface import save_spectra_figure, save_surface_figure
@@ -96,7 +109,17 @@ def reduce_run(
             fitted, used = reduce_photoelectrons(images, aligned, known, section, cell, progress)
             if not used:
                 _warn("the scale of energies was not measured; run calibrate_energy")
-        case _:
+        case SemSection():
+            technique, steps = "sem", ["scale", "faces of layers, or segments of deposits"]
+            fitted, used = reduce_micrographs(images, aligned, known, section, cell, progress)
+            if not used:
+                _warn("the size of a pixel was not measured; run calibrate_scale")
+        case EdsSection():
+            technique, steps = "eds", ["energies", "lines over a filtered background", "mass fractions"]
+            fitted, used = reduce_x_rays(images, aligned, known, section, cell, progress)
+            if not used:
+                _warn("the energies of the detector were not measured; run calibrate_x_ray_energy")
+        case Config() | LaboratorySection():
             detector = section.diffractometer
             chain, used = chain_of(
                 known, exposure_s, detector.saturation_counts, polarisation=detector.polarisation
@@ -225,6 +248,8 @@ _FILES = {
     "xrd": _Files("", ("two_theta",), save_operando_figure),
     "raman": _Files("_raman", ("shift",), save_raman_figure, {"maps": save_map_figure}),
     "xps": _Files("_xps", ("frame", "point"), save_surface_figure, {"spectra": save_spectra_figure}),
+    "sem": _Files("_sem", ("row", "column"), save_layers_figure, {"images": save_images_figure}),
+    "eds": _Files("_eds", ("channel",), save_elements_figure, {"x_rays": save_x_rays_figure}),
 }
 
 

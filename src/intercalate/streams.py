@@ -16,6 +16,12 @@ RAMAN = "raman"
 XPS = "xps"
 """Photoelectron spectra of a cell that is cycled, as frames of one row; a region of energies each."""
 
+SEM = "sem"
+"""Micrographs of a cell that is cycled."""
+
+EDS = "eds"
+"""X-ray spectra of what an electron column scans, as frames of one row."""
+
 PRIMARY = "primary"
 """Frames of a run that does nothing else."""
 

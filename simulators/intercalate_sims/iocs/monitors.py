@@ -11,7 +11,7 @@ from typing import Any
 from caproto import ChannelType
 from caproto.server import PVGroup, pvproperty
 
-from intercalate_sims.probes.monitors import MonitorCounts, SteadyCounts
+from intercalate_sims.probes.monitors import MonitorCounts, SpecimenCounts, SteadyCounts
 
 log = logging.getLogger(__name__)
 
@@ -93,3 +93,14 @@ class SteadyMonitorPVs(CounterPVs):
     async def publish(self, counts: SteadyCounts) -> None:
         """Show the counts."""
         await self.i0.write(counts.i0, verify_value=False)
+
+
+class SpecimenMonitorPVs(CounterPVs):
+    """I0 of an electron beam, and the current that the sample takes up."""
+
+    specimen = pvproperty(name="Specimen", value=0, dtype=ChannelType.DOUBLE, units="counts", read_only=True)
+
+    async def publish(self, counts: SpecimenCounts) -> None:
+        """Show the counts."""
+        await self.i0.write(counts.i0, verify_value=False)
+        await self.specimen.write(counts.specimen, verify_value=False)

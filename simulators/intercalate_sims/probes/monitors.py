@@ -72,3 +72,21 @@ def count_steady(
 ) -> SteadyCounts:
     """Draw the counts of an exposure with so many particles at the sample."""
     return SteadyCounts(float(generator.poisson(particles / per_count + STEADY_DARK_PER_S * exposure_s)))
+
+
+@dataclass(frozen=True)
+class SpecimenCounts(SteadyCounts):
+    """What an aperture and the sample's picoammeter counted of an electron beam."""
+
+    specimen: float = 0.0
+
+
+def count_specimen(
+    electrons: float, kept: float, per_count: float, exposure_s: float, generator: np.random.Generator
+) -> SpecimenCounts:
+    """Draw the counts of an exposure, of whose electrons the sample keeps a share."""
+    dark = STEADY_DARK_PER_S * exposure_s
+    return SpecimenCounts(
+        float(generator.poisson(electrons / per_count + dark)),
+        float(generator.poisson(kept * electrons / per_count + dark)),
+    )

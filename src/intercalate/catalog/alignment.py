@@ -49,10 +49,14 @@ SETTINGS = {
     "analyser_step_ev": "eV",
     "analyser_pass_energy_ev": "eV",
     "analyser_flood_gun": "",
+    "scan_image_detector": "",
 }
 """How and where a frame was taken, by device and signal, with units."""
 
-DETECTORS = ("diffractometer", "spectrometer")
+COLUMN = {"column_voltage_kv": "kV", "column_current_na": "nA", "column_field_of_view_um": "um"}
+"""Of an electron column, which several instruments have in common."""
+
+DETECTORS = ("diffractometer", "spectrometer", "detector")
 """Ends of the names of detectors, behind the prefix that the devices of an instrument have in common."""
 
 DISCRETE = ("step_id", "step_count", "cycle_count")
@@ -421,6 +425,9 @@ def _monitors(table: Any, detector: str) -> dict[str, Any]:
         column = _beside(detector, name)
         if column in table:
             found[name] = ("frame", table[column].to_numpy(float if units else str), {"units": units})
+    for name, units in COLUMN.items():
+        if name in table:
+            found[name] = ("frame", table[name].to_numpy(float), {"units": units})
     if unique in table:
         found["frame_id"] = ("frame", table[unique].to_numpy(int))
     if not columns:

@@ -293,6 +293,8 @@ class MeasuresCells(Protocol):
         The vacuum in which it is; None where there is none.
     analyser
         Set to a region before a spectrum; None where there are no regions.
+    scan
+        How images are made; None where there are none.
     of_exposure
         Devices that a frame must be read with, besides the monitors.
     beside_mm
@@ -304,6 +306,7 @@ class MeasuresCells(Protocol):
     objective: Any
     chamber: Any
     analyser: Any
+    scan: Any
     of_exposure: list[Any]
     beside_mm: Any
     detector: TakesFrames

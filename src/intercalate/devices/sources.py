@@ -217,3 +217,9 @@ class LaserMonitors(SteadyMonitors):
     """Counts of a laser, and of its light that comes back through the pinhole."""
 
     reflected_counts = Cpt(EpicsSignalRO, "Reflected", kind=Kind.hinted)
+
+
+class ElectronMonitors(SteadyMonitors):
+    """Counts of an electron beam, and of what a sample takes up of it: all of it, in a Faraday cup."""
+
+    specimen_counts = Cpt(EpicsSignalRO, "Specimen", kind=Kind.hinted)

@@ -1,5 +1,6 @@
 """All that a measurement with one instrument takes, under one name."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from intercalate.devices.analyser import Analyser
@@ -11,6 +12,7 @@ from intercalate.devices.clocks import ClockComparison
 from intercalate.devices.dose import DoseMeter
 from intercalate.devices.frame_detector import FrameDetector
 from intercalate.devices.objective import Objective
+from intercalate.devices.scan import Scan
 from intercalate.devices.shutter import Shutter
 from intercalate.devices.sources import SteadySource
 
@@ -30,6 +32,10 @@ class Station:
         In which it is, where it is in a vacuum.
     analyser
         Set to a region before a spectrum, where there are regions.
+    scan
+        How images are made, where they are.
+    read_with_frames
+        Devices that say how a frame was taken, besides these.
     """
 
     parent = None
@@ -50,6 +56,8 @@ class Station:
         objective: Objective | None = None,
         chamber: Chamber | None = None,
         analyser: Analyser | None = None,
+        scan: Scan | None = None,
+        read_with_frames: Sequence[Any] = (),
     ):
         self.name = name
         self.technique = technique
@@ -64,6 +72,8 @@ class Station:
         self.objective = objective
         self.chamber = chamber
         self.analyser = analyser
+        self.scan = scan
+        self._read_with_frames = list(read_with_frames)
 
     def __repr__(self) -> str:
         return f"Station({self.name!r}: {self.technique}, {self.detector.prefix})"
@@ -80,7 +90,8 @@ class Station:
     @property
     def of_exposure(self) -> list[Any]:
         """What a frame must be read with, besides the monitors: where it was taken, and how."""
-        return [one for one in (self.objective, self.analyser) if one is not None]
+        found = [one for one in (self.objective, self.analyser, self.scan) if one is not None]
+        return [*found, *self._read_with_frames]
 
     def unavailable(self) -> str:
         """Why nothing can be measured now, whatever the detector says; empty if something can."""
@@ -90,7 +101,8 @@ class Station:
     def devices(self) -> list[Any]:
         """All of it, each device by itself."""
         own = (self.detector, self.shutter, self.monitors, self.clocks, self.calibrations, self.dose)
-        return [*own, *self._around_sample, *([] if self.analyser is None else [self.analyser])]
+        around = self._around_sample
+        return [*own, *around, *(one for one in self.of_exposure if all(one is not two for two in around))]
 
     def _merged(self, what: str) -> dict[str, Any]:
         found: dict[str, Any] = {}

@@ -145,7 +145,9 @@ def deposit_shape(counts: np.ndarray, camera: TemCamera, exposure_s: float = 1.0
     # Half a pixel all along the outline.
     rim = float(np.sum(mask & (distance < 1.5)))
     area_estimate = Estimate(
-        area * pixel**2, 0.5 * np.sqrt(rim) * pixel**2, area * pixel**2 * np.hypot(2 * camera.pixel_sigma, 0.02)
+        area * pixel**2,
+        0.5 * np.sqrt(rim) * pixel**2,
+        area * pixel**2 * np.hypot(2 * camera.pixel_sigma, 0.02),
     )
     common = {
         "aspect": aspect,
@@ -213,7 +215,9 @@ def _contrast(electrons: np.ndarray, camera: TemCamera) -> tuple[np.ndarray, flo
     rows, columns = electrons.shape
     logarithm = -np.log(np.maximum(ndimage.gaussian_filter(electrons, _SMOOTH_PX), 1.0))
     row, column = np.mgrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]
-    terms = np.stack([row**i * column**j for i in range(5) for j in range(5 - i)], axis=-1).reshape(rows * columns, -1)
+    terms = np.stack([row**i * column**j for i in range(5) for j in range(5 - i)], axis=-1).reshape(
+        rows * columns, -1
+    )
     flat = logarithm.ravel()
     used = np.ones(flat.size, bool)
     surface = np.zeros(flat.size)
@@ -241,7 +245,9 @@ def _segment(contrast: np.ndarray, noise: float) -> np.ndarray:
     filled = ndimage.binary_opening(filled, iterations=2)
     labels, count = ndimage.label(filled)
     if count == 0:
-        raise TemError("nothing stands out of the image by 4 sigma; raise the dose within the limit, or focus")
+        raise TemError(
+            "nothing stands out of the image by 4 sigma; raise the dose within the limit, or focus"
+        )
     sizes = np.bincount(labels.ravel())[1:]
     mask = labels == int(np.argmax(sizes)) + 1
     if mask.sum() < _LEAST_PX:
@@ -250,7 +256,9 @@ def _segment(contrast: np.ndarray, noise: float) -> np.ndarray:
         )
     cut = mask[0].sum() + mask[-1].sum() + mask[:, 0].sum() + mask[:, -1].sum()
     if cut > 3:
-        raise TemError(f"the edge of the image cuts the deposit ({int(cut)} pixels lie on it); move the stage")
+        raise TemError(
+            f"the edge of the image cuts the deposit ({int(cut)} pixels lie on it); move the stage"
+        )
     return mask
 
 

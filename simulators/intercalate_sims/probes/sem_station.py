@@ -1,0 +1,226 @@
+"""The electron microscope: what one scan leaves as an image, or as a spectrum of X-rays."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import xraydb
+
+from intercalate.materials.eds import XrayDetector
+from intercalate.materials.electron_range import IMAGED_MATERIALS
+from intercalate_sims.cell.interface import ProbeState
+from intercalate_sims.noise import keyed_generator
+from intercalate_sims.probes.eds import EdsConditions, EdsProbe, HiddenDetector, XraySource
+from intercalate_sims.probes.monitors import SpecimenCounts, count_specimen
+from intercalate_sims.probes.sem_image import (
+    Exposed,
+    HiddenMicroscope,
+    ImageConditions,
+    ImageDetector,
+    SemProbe,
+)
+from intercalate_sims.probes.sem_sample import HiddenSection, SectionLaw, section_of
+from intercalate_sims.probes.sem_section import CrossSection, calibration_grid, section_relief
+from intercalate_sims.probes.sem_surface import Grid, Relief
+from intercalate_sims.probes.shot import Shot
+
+ELECTRON_C = 1.602176634e-19
+GRID_PITCH_UM = 10.0
+MBAR_PA = 100.0
+CUP = "Faraday cup"
+PURE = {"Cu": 29, "Co": 27}
+"""Metals on the stage, by what a holder holds."""
+BONDS = {"lithium": "metal", "lithium carbide": "carbide", "LFP": "oxide", "passivated lithium": "carbonate"}
+
+
+@dataclass(frozen=True)
+class SectionedCell:
+    """A cell of which a section is seen.
+
+    Attributes
+    ----------
+    fresh
+        As it was made.
+    polymer_um
+        Between its electrodes.
+    """
+
+    fresh: ProbeState
+    polymer_um: float
+
+
+class Specimens:
+    """What is on the stage, for all instruments of one column.
+
+    Parameters
+    ----------
+    sections
+        Cells by name.
+    """
+
+    def __init__(
+        self,
+        sections: Mapping[str, SectionedCell],
+        hidden: HiddenSection,
+        law: SectionLaw,
+        microscope: HiddenMicroscope,
+        seed: int,
+    ):
+        self.cells = frozenset(sections)
+        self._sections = dict(sections)
+        self._hidden = hidden
+        self._law = law
+        self._seed = seed
+        self.probe = SemProbe(microscope, seed)
+
+    def section(self, shot: Shot) -> CrossSection | None:
+        """Of the cell in the beam, in the middle of the exposure; None where there is none."""
+        known = self._sections.get(shot.in_beam.content or "")
+        if known is None or not shot.states:
+            return None
+        _, state = shot.states[len(shot.states) // 2]
+        return section_of(state, known.fresh, known.polymer_um, self._hidden, self._law)
+
+    def relief(self, shot: Shot, grid: Grid) -> Relief:
+        """Under the pixels of a scan."""
+        section = self.section(shot)
+        if section is not None:
+            return section_relief(section, grid, self._seed)
+        if shot.in_beam.content == "grid":
+            return calibration_grid(grid, GRID_PITCH_UM, self._seed)
+        material = "copper" if shot.in_beam.content in PURE else "vacuum"
+        made = Relief(np.zeros(grid.shape), np.zeros(grid.shape, dtype=np.int8), [material])
+        return made
+
+
+def conditions_of(shot: Shot, rows: int, columns: int) -> ImageConditions:
+    """Of a scan over the field of view; the exposure is the time of the whole of it."""
+    asked = shot.settings
+    x_um, y_um = (1000.0 * at_mm for at_mm in shot.in_beam.place_mm)
+    field_um = 1000.0 * shot.size_mm[0]
+    return ImageConditions(
+        kv=shot.energy_kev,
+        current_na=shot.photons_s * ELECTRON_C * 1e9,
+        dwell_us=shot.exposure_s / (1.1e-6 * rows * columns),
+        pixel_um=field_um / columns,
+        columns=columns,
+        rows=rows,
+        detector=ImageDetector(asked.get("detector", ImageDetector.BACKSCATTERED)),
+        x_um=x_um,
+        y_um=y_um,
+        temperature_c=float(asked.get("temperature_c", 25.0)),
+        pressure_pa=MBAR_PA * float(asked.get("pressure_mbar", 1e-8)),
+    )
+
+
+class ImagingStation:
+    """Detectors of electrons, and the monitors of the column.
+
+    Parameters
+    ----------
+    shape
+        Rows and columns of an image.
+    electrons_per_count
+        Of I0.
+    """
+
+    def __init__(self, specimens: Specimens, shape: tuple[int, int], electrons_per_count: float, seed: int):
+        self._specimens = specimens
+        self._electrons_per_count = electrons_per_count
+        self._seed = seed
+        self._exposed: dict[tuple[str | None, float, float], Exposed] = {}
+        self.shape = shape
+        self.cells = specimens.cells
+
+    def take(self, shot: Shot, stamp: int) -> tuple[np.ndarray, SpecimenCounts, dict[str, Any]]:
+        """Image (uint32), counts of the monitors, and what was under it."""
+        conditions = conditions_of(shot, *self.shape)
+        probe = self._specimens.probe
+        grid = probe.grid(conditions, shot.start_s)
+        relief = self._specimens.relief(shot, grid)
+        before = self._before(shot, conditions)
+        image = probe.scan(relief, grid, conditions, shot.start_s, before)
+        section = self._specimens.section(shot)
+        truth = {
+            "content": shot.in_beam.content,
+            "pixel_um": grid.pixel_um,
+            "layers_um": [] if section is None else [one.thickness_um for one in section.layers],
+            "isles_per_mm": 0.0 if section is None or section.isles is None else section.isles.per_mm,
+        }
+        return image.astype(np.uint32), self.count(shot), truth
+
+    def count(self, shot: Shot) -> SpecimenCounts:
+        """Counts of the aperture before the sample, and of the current that the sample takes up."""
+        generator = keyed_generator(self._seed, "picoammeter", round(shot.start_s * 1000))
+        kept = 1.0 if shot.in_beam.content == CUP else 0.7
+        return count_specimen(shot.photons, kept, self._electrons_per_count, shot.exposure_s, generator)
+
+    def _before(self, shot: Shot, conditions: ImageConditions) -> Exposed:
+        """What this place had been through, which from now on has this scan too."""
+        x_mm, y_mm = shot.in_beam.place_mm
+        key = (shot.in_beam.content, round(x_mm, 2), round(y_mm, 2))
+        before = self._exposed.get(key, Exposed())
+        self._exposed[key] = replace(
+            before,
+            dose_c_cm2=before.dose_c_cm2 + conditions.dose_c_cm2,
+            seconds=before.seconds + conditions.scan_s,
+        )
+        return before
+
+
+class XraySpectrumStation:
+    """A detector of X-rays on the column; a frame is the spectrum of all that the scan meets."""
+
+    def __init__(
+        self,
+        specimens: Specimens,
+        detector: XrayDetector,
+        hidden: HiddenDetector,
+        electrons_per_count: float,
+        seed: int,
+    ):
+        self._specimens = specimens
+        self._probe = EdsProbe(detector, hidden, seed)
+        self._imaging = ImagingStation(specimens, (16, 16), electrons_per_count, seed)
+        self._seed = seed
+        self.shape = (1, detector.channels)
+        self.cells = specimens.cells
+
+    def take(self, shot: Shot, stamp: int) -> tuple[np.ndarray, SpecimenCounts, dict[str, Any]]:
+        """Spectrum as a frame of one row (uint32), counts of the monitors, and what was under it."""
+        shares = self._shares(shot)
+        conditions = EdsConditions(shot.energy_kev, shot.photons_s * ELECTRON_C * 1e9, shot.exposure_s)
+        rate = np.zeros(self.shape[1])
+        for material, share in shares.items():
+            per_s, live = self._probe.rate(source_of(material), conditions)
+            rate = rate + share * live * per_s
+        generator = keyed_generator(self._seed, "x-ray noise", round(shot.start_s * 1000))
+        frame = generator.poisson(rate * shot.exposure_s).astype(np.uint32)[None, :]
+        return frame, self.count(shot), {"content": shot.in_beam.content, "shares": shares}
+
+    def count(self, shot: Shot) -> SpecimenCounts:
+        """Counts of the monitors."""
+        return self._imaging.count(shot)
+
+    def _shares(self, shot: Shot) -> dict[str, float]:
+        """Materials of what the scan meets, by their shares of its area."""
+        if shot.in_beam.content in PURE:
+            return {str(shot.in_beam.content): 1.0}
+        conditions = conditions_of(shot, 64, 64)
+        relief = self._specimens.relief(shot, self._specimens.probe.grid(conditions, shot.start_s))
+        counts = np.bincount(relief.material.ravel(), minlength=len(relief.materials))
+        return {
+            name: float(count) / relief.material.size
+            for name, count in zip(relief.materials, counts)
+            if count and name != "vacuum"
+        }
+
+
+def source_of(material: str) -> XraySource:
+    """A material under the beam; hydrogen gives no X-rays and is left out."""
+    if material in PURE:
+        return XraySource({material: 1.0}, float(xraydb.atomic_density(material)))
+    known = IMAGED_MATERIALS[material]
+    fractions = {xraydb.atomic_symbol(number): share for number, share in known.mass_fractions if number != 1}
+    return XraySource(fractions, known.density_g_cm3, BONDS.get(material, "carbonate"))

@@ -1,0 +1,10 @@
+"""The scan of an electron microscope."""
+
+from ophyd import Component as Cpt
+from ophyd import Device, EpicsSignal, Kind
+
+
+class Scan(Device):
+    """With which detector the next images are made: `backscattered electrons` or `secondary electrons`."""
+
+    image_detector = Cpt(EpicsSignal, "ImageDetector", string=True, kind=Kind.normal)

@@ -1,0 +1,229 @@
+"""Micrographs and X-ray spectra of a run: layers of a section, deposits on a face, elements."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from intercalate.beam_quality import BeamQuality
+from intercalate.calibrations import Calibration, Kind
+from intercalate.cell import Cell
+from intercalate.dose import formula_elements
+from intercalate.instrument_sections import EdsSection, SemSection
+from intercalate.materials.eds import STANDARD_DETECTOR, WINDOWLESS_DETECTOR
+from intercalate.reduction.eds import (
+    EnergyAxis,
+    SpectrumError,
+    axis_on_paper,
+    composition,
+    fit_lines,
+    lithium,
+)
+from intercalate.reduction.micrographs import MicrographError, deposits, micrograph, section
+from intercalate.reduction.results import UNDETERMINED, Estimate
+
+THUMBNAIL_PX = 128
+"""Side of the images that are kept with the results; those of the run stay where they are."""
+
+POLYMER = "polymer"
+POLYMER_ELEMENTS = ("C", "N", "O", "F", "S")
+LIGHTEST_EDS = "C"
+
+Progress = Callable[[int], None]
+
+
+def reduce_micrographs(
+    images: Any,
+    aligned: xr.Dataset,
+    known: Mapping[str, Calibration],
+    section_: SemSection,
+    cell: Cell,
+    progress: Progress,
+) -> tuple[xr.Dataset, dict[str, Calibration]]:
+    """Measure the images of a run.
+
+    Parameters
+    ----------
+    images
+        Grey values, shape (n, rows, columns).
+    aligned
+        Along `frame`, with `column_field_of_view_um` and the quality of the beam where it is known.
+    known
+        Calibrations by name.
+
+    Returns
+    -------
+    data
+        Along `frame`, of a section `thickness_um.LAYER` and `roughness_um.LAYER`, of a face `coverage.CLASS`
+        and `habit`, each with `_sigma_stat` and `_sigma_sys`; `note`; `pixel_um`; and `thumbnail` (frame,
+        row, column).
+    used
+        The calibration of the scale, if there is one.
+
+    Raises
+    ------
+    ValueError
+        If nobody said what of the cell is seen, or the events do not tell the field of view.
+    """
+    if "column_field_of_view_um" not in aligned:
+        raise ValueError("the events do not say how large the field of view was")
+    names = layers_of(cell) if cell.exposed_face == "section" else ()
+    if not names and cell.exposed_face is None:
+        raise ValueError(f"say in the cell's file what of {cell.name} is seen: exposed_face")
+    scale = known.get(str(Kind.SCALE))
+    ratio, sigma = (
+        (1.0, section_.imaging.pixel_sigma)
+        if scale is None
+        else (scale.values["pixel_ratio"], scale.values["pixel_ratio_sigma"])
+    )
+    columns = section_.imaging.shape[1]
+    pixel_um = np.asarray(aligned["column_field_of_view_um"], float) / columns * ratio
+    rows: list[dict[str, Estimate]] = []
+    habits, notes, thumbnails = [], [], []
+    for number in range(len(images)):
+        grey = np.asarray(images[number])
+        thumbnails.append(_thumbnail(grey))
+        found, habit, note = _measured(grey, float(pixel_um[number]), sigma, names, _why(aligned, number))
+        rows.append(found)
+        habits.append(habit)
+        notes.append(note)
+        progress(number + 1)
+    variables = columns_of(rows, "um" if names else "")
+    variables["note"] = ("frame", np.array(notes))
+    variables["pixel_um"] = ("frame", pixel_um, {"units": "um"})
+    variables["thumbnail"] = (("frame", "row", "column"), np.array(thumbnails))
+    if not names:
+        variables["habit"] = ("frame", np.array(habits))
+    return xr.Dataset(variables), {} if scale is None else {scale.name: scale}
+
+
+def layers_of(cell: Cell) -> tuple[str, ...]:
+    """Layers of a section from the negative electrode to the positive one."""
+    return (cell.negative.material, POLYMER, cell.positive.material)
+
+
+def _measured(
+    grey: np.ndarray, pixel_um: float, pixel_sigma: float, names: Sequence[str], why: str
+) -> tuple[dict[str, Estimate], str, str]:
+    """Quantities of an image, the habit of what has grown, and why something is missing."""
+    if why:
+        return {}, "", why
+    found: dict[str, Estimate] = {}
+    try:
+        image = micrograph(grey.astype(np.uint8), pixel_um, pixel_um * pixel_sigma)
+        if names:
+            cut = section(image, names)
+            for layer in cut.layers:
+                found[f"thickness_um.{layer.name}"] = layer.thickness_um
+                found[f"roughness_um.{layer.name}"] = layer.roughness_um
+            return found, "", ""
+        grown = deposits(image)
+    except MicrographError as error:
+        return {}, "", str(error)
+    for kind, covered in grown.coverage_of.items():
+        found[f"coverage.{kind}"] = covered
+    return found, str(grown.kind), ""
+
+
+def _thumbnail(grey: np.ndarray) -> np.ndarray:
+    """A smaller image, each pixel the mean of a block."""
+    step = max(1, int(np.ceil(max(grey.shape) / THUMBNAIL_PX)))
+    rows, columns = (size // step for size in grey.shape)
+    blocks = grey[: rows * step, : columns * step].reshape(rows, step, columns, step)
+    return blocks.mean(axis=(1, 3)).astype(np.uint8)
+
+
+def reduce_x_rays(
+    images: Any,
+    aligned: xr.Dataset,
+    known: Mapping[str, Calibration],
+    section_: EdsSection,
+    cell: Cell,
+    progress: Progress,
+) -> tuple[xr.Dataset, dict[str, Calibration]]:
+    """Find the elements in the X-ray spectra of a run.
+
+    Returns
+    -------
+    data
+        Along `frame`: `mass_fraction.ELEMENT` of what is seen, lithium and hydrogen not among it, with both
+        errors; `lithium`, whether it is detected, not detectable or absent; `note`; and `counts` (frame,
+        channel), with `energy_ev` along `channel`.
+    used
+        The calibration of energies, if there is one.
+    """
+    if "column_voltage_kv" not in aligned:
+        raise ValueError("the events do not say with which voltage the column ran")
+    detector = WINDOWLESS_DETECTOR if section_.detector.kind == "windowless" else STANDARD_DETECTOR
+    energy = known.get(str(Kind.ENERGY))
+    axis = (
+        axis_on_paper(detector)
+        if energy is None
+        else EnergyAxis(energy.array("energy_ev"), energy.values["sigma_ev"])
+    )
+    elements = elements_of(cell)
+    rows: list[dict[str, Estimate]] = []
+    verdicts, notes, counts = [], [], []
+    for number in range(len(images)):
+        spectrum = np.asarray(images[number])[0]
+        counts.append(spectrum)
+        kv = float(np.asarray(aligned["column_voltage_kv"])[number])
+        found, verdict, note = {}, "", _why(aligned, number)
+        if not note:
+            try:
+                fit = fit_lines(spectrum, _excited(elements, kv), axis, detector, kv)
+                made = composition(fit, detector, kv)
+                found = {f"mass_fraction.{element}": one for element, one in made.mass_fraction.items()}
+                verdict = str(lithium(spectrum, axis, detector, kv).verdict)
+            except SpectrumError as error:
+                note = str(error)
+        rows.append(found)
+        verdicts.append(verdict)
+        notes.append(note)
+        progress(number + 1)
+    variables = columns_of(rows, "")
+    variables["lithium"] = ("frame", np.array(verdicts))
+    variables["note"] = ("frame", np.array(notes))
+    variables["counts"] = (("frame", "channel"), np.array(counts, np.uint32), {"units": "counts"})
+    data = xr.Dataset(variables, {"energy_ev": ("channel", axis.energy_ev, {"units": "eV"})})
+    return data, {} if energy is None else {energy.name: energy}
+
+
+def elements_of(cell: Cell) -> list[str]:
+    """What may be in a section of a cell and gives X-rays that are counted."""
+    found: dict[str, None] = dict.fromkeys(POLYMER_ELEMENTS)
+    for electrode in (cell.negative, cell.positive):
+        found |= dict.fromkeys(formula_elements(electrode.formula or electrode.material))
+    return [element for element in found if element not in ("H", "Li")]
+
+
+def _excited(elements: Sequence[str], kv: float) -> list[str]:
+    """Those of which the beam excites a line that is counted."""
+    from intercalate.materials.eds import emission_lines
+
+    return [
+        element
+        for element in elements
+        if any(line.energy_ev > 150.0 and 1.15 * line.edge_ev < 1e3 * kv for line in emission_lines(element))
+    ]
+
+
+def _why(aligned: xr.Dataset, number: int) -> str:
+    """Why a frame cannot be used."""
+    if "beam_quality" not in aligned:
+        return ""
+    is_dark = str(aligned["beam_quality"].values[number]) == BeamQuality.NONE
+    return "no electrons: I0 is below its limit" if is_dark else ""
+
+
+def columns_of(rows: Sequence[Mapping[str, Estimate]], units: str) -> dict[str, Any]:
+    """Values and both errors along `frame`; undetermined where a row lacks one."""
+    found: dict[str, Any] = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        column = [row.get(name, UNDETERMINED) for row in rows]
+        attributes = {"units": units}
+        found[name] = ("frame", np.array([one.value for one in column]), attributes)
+        found[f"{name}_sigma_stat"] = ("frame", np.array([one.sigma_stat for one in column]), attributes)
+        found[f"{name}_sigma_sys"] = ("frame", np.array([one.sigma_sys for one in column]), attributes)
+    return found
