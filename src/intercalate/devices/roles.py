@@ -295,6 +295,8 @@ class MeasuresCells(Protocol):
         Set to a region before a spectrum; None where there are no regions.
     scan
         How images are made; None where there are none.
+    settings
+        Signals that a measurement may ask to be set before its frames, by name.
     of_exposure
         Devices that a frame must be read with, besides the monitors.
     beside_mm
@@ -307,6 +309,7 @@ class MeasuresCells(Protocol):
     chamber: Any
     analyser: Any
     scan: Any
+    settings: Any
     of_exposure: list[Any]
     beside_mm: Any
     detector: TakesFrames

@@ -27,12 +27,15 @@ class SteadySource(Device):
     ----------
     interlock
         `closed` lets it shine.
+    settable
+        What a measurement may ask to be set.
     """
 
     emission = Cpt(EpicsSignalWithRBV, "Emission", string=True, auto_monitor=True, kind=Kind.normal)
     interlock = Cpt(EpicsSignalRO, "Interlock", string=True, auto_monitor=True, kind=Kind.normal)
 
     noun = "source"
+    settable: tuple[str, ...] = ()
 
     def __init__(self, prefix: str, *, name: str, per_count: float = 1.0, **kwargs: Any):
         super().__init__(prefix, name=name, **kwargs)
@@ -85,6 +88,7 @@ class Laser(SteadySource):
     wavelength_nm = Cpt(EpicsSignalRO, "Wavelength", kind=Kind.normal)
 
     noun = "laser"
+    settable = ("power_mw",)
 
     def __init__(self, prefix: str, *, name: str, spot_um: float = 1.0, **kwargs: Any):
         super().__init__(prefix, name=name, **kwargs)
@@ -130,6 +134,7 @@ class SoftXRays(SteadySource):
     energy_kev = Cpt(EpicsSignalRO, "Energy_RBV", kind=Kind.normal)
 
     noun = "X-rays"
+    settable = ("power_w",)
 
     def __init__(
         self, prefix: str, *, name: str, spot_um: float = 1.0, photons_per_s_w: float = 1.0, **kwargs: Any
@@ -167,6 +172,7 @@ class ElectronGun(SteadySource):
     field_of_view_um = Cpt(EpicsSignalWithRBV, "FieldOfView", auto_monitor=True, kind=Kind.normal)
 
     noun = "electrons"
+    settable = ("voltage_kv", "current_na", "field_of_view_um")
 
     def particle_kev(self) -> float:
         """Energy of an electron."""

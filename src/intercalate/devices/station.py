@@ -88,6 +88,17 @@ class Station:
         return [self.beam, self.changer, *(one for one in (self.objective, self.chamber) if one is not None)]
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """What a measurement may ask to be set before its frames, by name."""
+        devices = (self.scan, self.beam if isinstance(self.beam, SteadySource) else None)
+        return {
+            name: getattr(device, name)
+            for device in devices
+            if device is not None
+            for name in device.settable
+        }
+
+    @property
     def of_exposure(self) -> list[Any]:
         """What a frame must be read with, besides the monitors: where it was taken, and how."""
         found = [one for one in (self.objective, self.analyser, self.scan) if one is not None]

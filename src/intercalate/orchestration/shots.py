@@ -14,7 +14,8 @@ def shots_of(one: FramesTask, station: MeasuresCells) -> list[Shot]:
     if objective is not None:
         places = [((objective.x_um, x), (objective.y_um, y)) for x, y in points_um or [(0.0, 0.0)]]
     regions: list[Shot] = [((station.analyser, region),) for region in one.regions] or [()]
-    return [(*place, *region) for place in places for region in regions]
+    settings = [(station.settings[name], value) for name, value in one.settings.items()]
+    return [(*settings, *place, *region) for place in places for region in regions]
 
 
 def problems_of_shots(one: FramesTask, station: MeasuresCells) -> list[Problem]:
@@ -34,6 +35,7 @@ def problems_of_shots(one: FramesTask, station: MeasuresCells) -> list[Problem]:
         for axis in (station.objective.x_um, station.objective.y_um):
             for end_um in (-grid.extent_um / 2, grid.extent_um / 2):
                 axis.check_value(end_um)
+    found += _problems_of_settings(one, station)
     if station.analyser is None:
         if one.regions:
             limit = f"{station.name} has no analyser"
@@ -47,4 +49,27 @@ def problems_of_shots(one: FramesTask, station: MeasuresCells) -> list[Problem]:
     for region in one.regions:
         if region not in known:
             found.append(Problem("regions", region, "there is no such region", did_you_mean(region, known)))
+    return found
+
+
+def _problems_of_settings(one: FramesTask, station: MeasuresCells) -> list[Problem]:
+    """What cannot be set, or not so."""
+    found = []
+    for name, value in one.settings.items():
+        where = f"settings.{name}"
+        signal = station.settings.get(name)
+        if signal is None:
+            limit = f"{station.name} has no such setting"
+            advice = did_you_mean(name, station.settings) if station.settings else "drop it"
+            found.append(Problem(where, value, limit, advice))
+            continue
+        words = signal.enum_strs
+        if words:
+            if value not in words:
+                found.append(Problem(where, value, "there is no such choice", did_you_mean(value, words)))
+            continue
+        low, high = signal.limits
+        if isinstance(value, str) or (low < high and not low <= value <= high):
+            limit = f"it must be a number from {low:g} to {high:g}" if low < high else "it must be a number"
+            found.append(Problem(where, value, limit, "correct the value"))
     return found

@@ -65,6 +65,9 @@ class FramesTask(_Model):
         On the sample from the centre of its window, visited one after the other.
     regions
         Of an electron energy analyser, by name, taken one after the other at each visit.
+    settings
+        What is set of the instrument before each frame, by name: `field_of_view_um` and `image_detector` of an
+        electron microscope, `power_mw` of a laser.
     budget_MGy, budget_J_cm2, budget_e_A2
         Most that a spot may get in the cell's life, or `unlimited`. No value is known to be safe: it is the
         experimenter's to say. Of X-rays in the material that the cell declares as working electrode, of a
@@ -77,6 +80,7 @@ class FramesTask(_Model):
     exposure_s: Annotated[float, Field(gt=0, le=MAX_EXPOSURE_S)]
     spots_mm: Annotated[tuple[SpotMm, ...], Field(min_length=1)] = ((0.0, 0.0),)
     regions: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    settings: dict[str, float | str] = {}
     budget_MGy: Budget | None = None
     budget_J_cm2: Budget | None = None
     budget_e_A2: Budget | None = None

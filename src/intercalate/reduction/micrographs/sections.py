@@ -12,8 +12,12 @@ from intercalate.reduction.results import UNDETERMINED, Estimate
 
 _STRIPS = 64
 _LEAST_STEP = 8.0
-"""Of the grey at a face, in standard errors of the mean of a row: of pure noise, the best steps that can be found
-have about 3."""
+"""Of the grey at a face, in standard errors of the mean of a row: of pure noise, the best steps that can be
+found have about 3."""
+_LEAST_OF_TEXTURE = 5.0
+"""Of the same step, in standard deviations of the rows of one layer: less may be texture or charging."""
+_LEAST_OF_WANDER = 4.0
+"""Thickness of a layer in standard deviations of the course of its faces."""
 _FACE_PX = 0.5
 """Standard uncertainty of the place of a face between two materials, from the spot and the edge effect."""
 _LEAST_LAYER_PX = 6
@@ -92,7 +96,14 @@ def section(image: Micrograph, names: Sequence[str], tilt_sigma_deg: float = 2.0
     mean = strips.mean(axis=1)
     places = _steps(mean, len(names) + 1)
     level = [float(np.median(mean[a:b])) for a, b in zip([0, *places], [*places, mean.size])]
+    texture = _texture(mean, places, level)
     for number, (upper, lower) in enumerate(pairwise(level)):
+        if abs(lower - upper) < _LEAST_OF_TEXTURE * texture:
+            above = names[number - 1] if number else "the top"
+            raise MicrographError(
+                f"the face below {above} shows a step of {abs(lower - upper):.2g} in grey, rows of one layer "
+                f"differ by {texture:.2g}; choose backscattered electrons"
+            )
         if abs(lower - upper) < _LEAST_STEP * max(noise / np.sqrt(strips.shape[1]), 1e-6):
             above = names[number - 1] if number else "the top"
             raise MicrographError(
@@ -101,6 +112,7 @@ def section(image: Micrograph, names: Sequence[str], tilt_sigma_deg: float = 2.0
                 "choose backscattered electrons or a longer dwell"
             )
     faces = np.array([_follow(strips, place, places) for place in places])
+    _check_apart(names, faces)
     columns = (np.arange(strips.shape[1]) + 0.5) * (image.grey.shape[1] / strips.shape[1])
     layers = tuple(
         _layer(name, faces[number + 1] - faces[number], image, tilt_sigma_deg, level[number + 1])
@@ -140,6 +152,35 @@ def _steps(mean: np.ndarray, count: int) -> list[int]:
         at = int(step[at])
         places.append(at * coarse)
     return places[::-1]
+
+
+def _check_apart(names: Sequence[str], faces: np.ndarray) -> None:
+    """Refuse a layer that is thinner than its faces wander: it may be the way from one level to the next.
+
+    Raises
+    ------
+    MicrographError
+        Naming the layer.
+    """
+    for name, (upper, lower) in zip(names, pairwise(faces)):
+        wander = max(float(np.nanstd(one)) for one in (upper, lower))
+        thick = float(np.nanmedian(lower - upper))
+        if thick < _LEAST_OF_WANDER * wander:
+            raise MicrographError(
+                f"what was taken for {name} is {thick:.0f} pixels thick, its faces wander by {wander:.0f}: it "
+                "may be a face between two others; choose backscattered electrons, or magnify more"
+            )
+
+
+def _texture(mean: np.ndarray, places: list[int], level: list[float]) -> float:
+    """Standard deviation of rows from the level of their layer, away from its faces."""
+    left = [
+        part[_LEAST_LAYER_PX // 2 : -_LEAST_LAYER_PX // 2] - own
+        for part, own in zip(np.split(mean, places), level)
+        if part.size > 2 * _LEAST_LAYER_PX
+    ]
+    inner = left[1:-1] or left
+    return float(np.concatenate(inner).std()) if inner else 0.0
 
 
 def _follow(strips: np.ndarray, place: int, places: list[int]) -> np.ndarray:
