@@ -19,6 +19,7 @@ from benchmarks.honesty.xps import (
 from intercalate.materials.xps import COMPOUNDS, compound_named
 from intercalate.reduction.xps import (
     AnalyserOnPaper,
+    XpsError,
     XpsOptions,
     carbon_reference,
     components_of,
@@ -26,6 +27,7 @@ from intercalate.reduction.xps import (
     counted,
     fit_regions,
     overlayer_thickness,
+    read_survey,
 )
 from intercalate_sims.probes.xps import Analyser, HiddenXps, Region, RegionError, expected_rate, spectrum
 from intercalate_sims.probes.xps_map import Grid, chemical_map, lithium_aluminium
@@ -334,3 +336,40 @@ def test_amounts_of_a_layer_follow_its_growth():
     assert list(GROUPS) == list(SEI_GROUPS)
     for group in SEI_GROUPS:
         assert after[group].value > before[group].value + 3 * after[group].sigma_stat
+
+
+SURVEY = Region("survey", 0.0, 1350.0, 0.5, 80.0, 0.1, 4)
+LOOKED_FOR = [
+    *("Li 1s", "C 1s", "N 1s", "O 1s", "F 1s", "P 2p", "S 2p"),
+    *("Ti 2p", "Mn 2p", "Fe 2p", "Co 2p", "Ni 2p"),
+]
+
+
+@pytest.mark.parametrize("compound", ["Li2CO3", "LiTFSI", "LTO", "LiF", "LFP", "NMC111"])
+def test_a_survey_shows_the_elements_that_are_there_and_no_others(compound):
+    """Carbon of the skin aside, as in the formula; lithium under iron or manganese is not given."""
+    true = {element: atoms for element, atoms in compound_named(compound).elements.items() if element != "H"}
+    for seed in range(2):
+        (survey,) = measured([SKIN, Layer(compound)], (SURVEY,), seed)
+        found = read_survey(survey, LOOKED_FOR)
+        assert set(found.atomic_percent) == {*true, "C"}, seed
+        known = {element: one for element, one in found.atomic_percent.items() if np.isfinite(one.value)}
+        assert ("Li" in known) == (not found.overlapped) == (compound not in ("LFP", "NMC111"))
+        others = [element for element in known if element != "C"]
+        whole = sum(true[element] for element in others)
+        seen = sum(known[element].value for element in others)
+        for element in others:
+            off = known[element].value / seen - true[element] / whole
+            assert abs(off) < 3.5 * known[element].sigma / seen, (element, seed)
+
+
+def test_a_survey_that_shows_nothing_is_refused():
+    (survey,) = measured([Layer("Au")], (SURVEY,), 1)
+    with pytest.raises(XpsError, match="none of F 1s stands out in the survey survey"):
+        read_survey(survey, ["F 1s"])
+    with pytest.raises(XpsError, match="each named once; got O 1s, O 1s"):
+        read_survey(survey, ["O 1s", "O 1s"])
+    with pytest.raises(XpsError, match="no compound of the table has a line 'Mg 2p'"):
+        read_survey(survey, ["Mg 2p"])
+    with pytest.raises(XpsError, match="0 points that can be used from 1400 to 1450 eV"):
+        survey.between(1400.0, 1450.0, "beyond")
