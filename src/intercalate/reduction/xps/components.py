@@ -206,4 +206,4 @@ class XpsOptions:
     unknown_sigma: float = 6.0
     unknown_fraction: float = 0.04
     tolerance: float = 0.02
-    max_iterations: int = 30
+    max_iterations: int = 40

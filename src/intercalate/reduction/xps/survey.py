@@ -26,8 +26,19 @@ _WIDTH_EV, _WIDTH_SIGMA = 2.0, 0.4
 _BROADEST_EV = 5.0
 """Of a line, with the instrument."""
 
+_DETECTION = 8.0
+"""Sigma of counting and misfit from which a line counts as one: losses and Auger lines make humps as well."""
+
 _MOST_LINES = 3
 """Of one level, each of which may be several species."""
+
+_SATELLITE_MISSED = 1.0 / float(np.sqrt(3.0))
+"""Of the largest share of satellites, which a survey shows in whole, in part or not: rms of an even
+distribution."""
+
+_LOSS_EV = (12.0, 32.0)
+_LOSS_RATIO = 3.0
+"""A line that lies so far above one that is so much stronger may be its plasmon."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,8 @@ class Survey:
     overlapped
         Levels that stand out and lie under a line of another element that does, with that line. Nothing
         is known of their amounts; percent are those of the other elements alone.
+    doubtful
+        Levels that were seen where plasmons of a far stronger line are, with that line; they are not counted.
     fit
         Of all windows; what is unknown in it may be of a level that was not looked for.
     """
@@ -50,6 +63,7 @@ class Survey:
     atomic_percent: Mapping[str, Estimate]
     absent: tuple[str, ...]
     overlapped: Mapping[str, str]
+    doubtful: Mapping[str, str]
     fit: XpsFit
 
 
@@ -81,7 +95,8 @@ def read_survey(
         raise XpsError(f"the levels of a survey are each named once; got {', '.join(levels) or 'none'}")
     centres = {level: _middle(level) for level in levels}
     fit = _joined([_fitted(survey, level, centres[level], search_ev) for level in levels])
-    lines = [one for one in fit.components if fit.present[one.name]]
+    doubtful = _doubtful(fit)
+    lines = [one for one in fit.components if fit.present[one.name] and one.level not in doubtful]
     found = {one.level for one in lines}
     if not found:
         raise XpsError(f"none of {', '.join(levels)} stands out in the survey {survey.name}")
@@ -93,10 +108,28 @@ def read_survey(
         shares |= composition(_of(fit, certain), matrix=matrix, sensitivity=sensitivity).atomic_percent
     return Survey(
         atomic_percent=shares,
-        absent=tuple(level for level in levels if level not in found),
+        absent=tuple(level for level in levels if level not in found and level not in doubtful),
         overlapped={"Li 1s": ", ".join(under)} if under else {},
+        doubtful=doubtful,
         fit=fit,
     )
+
+
+def _doubtful(fit: XpsFit) -> dict[str, str]:
+    """Levels whose strongest line may be a loss of another level's line, by that line's name."""
+    seen = [one for one in fit.components if fit.present[one.name]]
+    strongest: dict[str, Component] = {}
+    for one in seen:
+        if one.level not in strongest or fit.area[one.name].value > fit.area[strongest[one.level].name].value:
+            strongest[one.level] = one
+    found = {}
+    for level, one in strongest.items():
+        for other in seen:
+            apart = fit.centre[one.name].value - fit.centre[other.name].value
+            ratio = fit.area[other.name].value / fit.area[one.name].value
+            if other.level != level and _LOSS_EV[0] < apart < _LOSS_EV[1] and ratio > _LOSS_RATIO:
+                found[level] = other.name
+    return found
 
 
 def _fitted(survey: RegionSpectrum, level: str, centre_ev: float, search_ev: float) -> XpsFit:
@@ -116,28 +149,47 @@ def _fitted(survey: RegionSpectrum, level: str, centre_ev: float, search_ev: flo
         binding_sigma_ev=_CHEMICAL_EV,
         width_sigma=_WIDTH_SIGMA,
     )
-    lines = [first]
-    fit = fit_regions([window], lines, XpsOptions(search_ev=search_ev))
+    lines = [first, *_satellite(first)]
+    fit = fit_regions([window], lines, XpsOptions(search_ev=search_ev, detection_sigma=_DETECTION))
     while fit.unknown and len(lines) < _MOST_LINES:
         name = f"{level} ({len(lines) + 1})"
         lines = [replace(one, binding_ev=fit.centre[one.name].value) for one in lines]
         lines.append(replace(first, name=name, layer=name, binding_ev=fit.unknown[0].binding_ev.value))
-        fit = fit_regions([window], lines, XpsOptions(search_ev=0.0))
+        fit = fit_regions([window], lines, XpsOptions(search_ev=0.0, detection_sigma=_DETECTION))
     present = {name: fit.present[name] and fit.width[name].value < _BROADEST_EV for name in fit.present}
+    satellite = f"{level} satellite"
+    if satellite in present and not any(is_there for name, is_there in present.items() if name != satellite):
+        present[satellite] = False
     areas = np.array([fit.area[one.name].value for one in lines])
-    missed = np.diag((_missed(level) * areas) ** 2)
+    missed = np.diag((_SATELLITE_MISSED * _satellite_share(level)[0] * areas) ** 2)
     return replace(fit, present=present, covariance_sys=fit.covariance_sys + missed)
 
 
-def _missed(level: str) -> float:
-    """Relative error by satellites, of which a survey shows all, a part or nothing: evenly distributed."""
-    shares = [
-        sum(line.atoms for line in one.lines(level) if line.label == "satellite")
-        / sum(line.atoms for line in one.lines(level))
-        for one in COMPOUNDS.values()
-        if one.lines(level)
+def _satellite_share(level: str) -> tuple[float, float]:
+    """Largest part of a level in satellites over the compounds of the table, and how far they lie above."""
+    found = [(0.0, 0.0)]
+    for one in COMPOUNDS.values():
+        main, *others = one.lines(level) or (None,)
+        for line in others:
+            if main is not None and line.label == "satellite":
+                found.append((line.atoms / (main.atoms + line.atoms), line.binding_ev - main.binding_ev))
+    return max(found)
+
+
+def _satellite(first: Component) -> list[Component]:
+    """A broad second line of levels that have satellites, somewhere above the first."""
+    share, apart_ev = _satellite_share(first.level)
+    if share == 0:
+        return []
+    return [
+        replace(
+            first,
+            name=f"{first.level} satellite",
+            binding_ev=first.binding_ev + apart_ev,
+            binding_sigma_ev=2.0,
+            width_ev=1.8 * _WIDTH_EV,
+        )
     ]
-    return max(shares) / float(np.sqrt(3.0))
 
 
 def _of(fit: XpsFit, names: Sequence[str]) -> XpsFit:
