@@ -51,7 +51,7 @@ class FittedRegion:
 
 @dataclass(frozen=True)
 class XpsFit:
-    """What a fit found; NaN where it did not converge.
+    """What a fit found; NaN where it did not converge, and for positions and widths that ended at a bound.
 
     Attributes
     ----------
@@ -241,49 +241,25 @@ def _errors(fit: ActiveFit, point: Point, free: np.ndarray) -> _Errors:
 
 def _result(fit: ActiveFit, point: Point, free: np.ndarray, message: str) -> XpsFit:
     model, options = fit.model, fit.model.options
-    components = tuple(model.components)
-    layers, lines = len(model.layers), len(components)
-    errors = _errors(fit, point, free)
-    residual2 = float(point.residual @ point.residual)
-    used = int(free.sum()) + int(point.passive.sum())
-    reduced = residual2 / max(point.residual.size - used, 1)
     converged = message == CONVERGED
-    areas, slopes = model.areas(point), model.area_slopes(point)
+    errors = _errors(fit, point, free)
+    used = int(free.sum()) + int(point.passive.sum())
+    reduced = float(point.residual @ point.residual) / max(point.residual.size - used, 1)
     misfit = max(reduced - 1.0, 0.0)
+    areas, slopes = model.areas(point), model.area_slopes(point)
     declared = np.hypot(options.background_fraction, options.profile_fraction) * areas
     stat = slopes @ errors.stat @ slopes.T
     sys = slopes @ errors.sys @ slopes.T + misfit * stat + np.diag(declared**2)
-
-    def estimate(value: float, direction: np.ndarray, extra: float = 0.0) -> Estimate:
-        if not converged:
-            return UNDETERMINED
-        one, other = (float(direction @ matrix @ direction) for matrix in (errors.stat, errors.sys))
-        return Estimate(float(value), float(np.sqrt(one)), float(np.sqrt(other + misfit * one + extra**2)))
-
-    def unit(*indices: int) -> np.ndarray:
-        found = np.zeros(errors.stat.shape[0])
-        found[list(indices)] = 1.0
-        return found
-
-    area, centre, width, separation, present = {}, {}, {}, {}, {}
-    for number, one in enumerate(components):
-        layer = model.layers.index(one.layer)
-        fwhm = float(np.hypot(point.geometry.gaussian[number], point.geometry.lorentzian[number]))
-        shape = options.profile_fraction * fwhm
-        sigma = np.sqrt(stat[number, number]), np.sqrt(sys[number, number])
-        area[one.name] = Estimate(float(areas[number]), *map(float, sigma)) if converged else UNDETERMINED
-        own = layers + number
-        centre[one.name] = estimate(point.geometry.centre[number], unit(layer, own), shape)
-        width[one.name] = estimate(point.geometry.gaussian[number], unit(layers + lines + number), 2 * shape)
-        separation[one.name] = estimate(point.parameters[own], unit(own), shape)
-        present[one.name] = bool(converged and areas[number] > options.detection_sigma * np.hypot(*sigma))
-    shift = {
-        name: estimate(point.parameters[number], unit(number)) for number, name in enumerate(model.layers)
-    }
-    regions = _regions(fit, point)
+    area: dict[str, Estimate] = {}
+    present: dict[str, bool] = {}
+    for number, one in enumerate(model.components):
+        own = Estimate(*map(float, (areas[number], stat[number, number] ** 0.5, sys[number, number] ** 0.5)))
+        area[one.name] = own if converged else UNDETERMINED
+        present[one.name] = converged and own.value > options.detection_sigma * own.sigma
+    centre, width, separation, shift = _positions(fit, point, free & converged, errors, misfit)
     unknown = unknown_lines(model, fit.weight, point, errors.tangent, errors.inverse) if converged else ()
     return XpsFit(
-        components=components,
+        components=tuple(model.components),
         area=area,
         centre=centre,
         width=width,
@@ -296,9 +272,41 @@ def _result(fit: ActiveFit, point: Point, free: np.ndarray, message: str) -> Xps
         reduced_chi2=reduced,
         converged=converged,
         message=message,
-        regions=regions,
+        regions=_regions(fit, point),
         spectra=tuple(model.regions),
     )
+
+
+def _positions(
+    fit: ActiveFit, point: Point, known: np.ndarray, errors: _Errors, misfit: float
+) -> tuple[dict[str, Estimate], ...]:
+    """Centres, widths and separations by component, and shifts by layer; none of what ended at a bound.
+
+    Parameters
+    ----------
+    known
+        Nonlinear parameters that were free to move to where they are, shape (P,).
+    """
+    model = fit.model
+    layers, lines = len(model.layers), len(model.components)
+
+    def estimate(value: float, *indices: int, extra: float = 0.0) -> Estimate:
+        if not known[list(indices)].all():
+            return UNDETERMINED
+        block = np.ix_(indices, indices)
+        stat, sys = float(errors.stat[block].sum()), float(errors.sys[block].sum())
+        return Estimate(float(value), float(np.sqrt(stat)), float(np.sqrt(sys + misfit * stat + extra**2)))
+
+    centre, width, separation = {}, {}, {}
+    for number, one in enumerate(model.components):
+        layer, own = model.layers.index(one.layer), layers + number
+        gaussian, lorentzian = point.geometry.gaussian[number], point.geometry.lorentzian[number]
+        shape = model.options.profile_fraction * float(np.hypot(gaussian, lorentzian))
+        centre[one.name] = estimate(point.geometry.centre[number], layer, own, extra=shape)
+        width[one.name] = estimate(gaussian, own + lines, extra=2 * shape)
+        separation[one.name] = estimate(point.parameters[own], own, extra=shape)
+    shift = {name: estimate(point.parameters[number], number) for number, name in enumerate(model.layers)}
+    return centre, width, separation, shift
 
 
 def _regions(fit: ActiveFit, point: Point) -> tuple[FittedRegion, ...]:
