@@ -262,6 +262,39 @@ def test_a_species_that_nobody_asked_for_is_reported(hidden, share, level, bindi
         assert abs(fit.unknown[0].binding_ev.value - binding - shift) < 1.5
 
 
+def test_fluoride_that_argon_made_is_seen_as_fluoride():
+    """A warning to those who sputter: the salt was all there was. The charge is known here, by flood gun."""
+    fresh = [Layer("LiPF6", 6.0), Layer("Li")]
+    known = HiddenXps.draw(2).flood_ev - HiddenXps.draw(2).work_function_ev
+    shares = []
+    for stack in (fresh, sputtered(fresh, 1.0)):
+        spectra = measured(stack, (F1S,), 2)
+        lines = components_of(["LiPF6", "LiF"], spectra)
+        lines = [replace(one, binding_ev=one.binding_ev + known) for one in lines]
+        fit = fit_regions(spectra, lines, XpsOptions(search_ev=0.0, shift_sigma_ev=0.2))
+        assert fit.converged, fit.message
+        shares.append(composition(fit).by_component["LiF F 1s"])
+    assert abs(shares[0].value) < 3 * shares[0].sigma + 1.0
+    assert shares[1].value > 20.0
+
+
+def test_one_region_of_unknown_charge_does_not_decide_between_species():
+    """A single line of fluorine is the salt, or fluoride that is charged by two volts more."""
+    for seed in range(6):
+        spectra = measured([Layer("LiPF6", 6.0), Layer("Li")], (F1S,), seed)
+        fit = fit_regions(spectra, components_of(["LiPF6", "LiF"], spectra))
+        assert set(fit.other_shifts) == {"surface"}, seed
+        found = composition(fit)
+        assert np.isnan(found.by_component["LiF F 1s"].value)
+        assert found.atomic_percent["F"].value == pytest.approx(100.0)
+        phosphorus = Region("P 2p", 126.0, 144.0, sweeps=10)
+        both = measured([Layer("LiPF6", 6.0), Layer("Li")], (F1S, phosphorus), seed)
+        decided = fit_regions(both, components_of(["LiPF6", "LiF"], both))
+        assert not decided.other_shifts
+        assert decided.present["LiPF6 F 1s"]
+        assert not decided.present["LiF F 1s"]
+
+
 def test_carbon_sets_the_charge_within_its_error():
     for seed in range(5):
         spectra = measured([SKIN, Layer("Li2CO3", 5.0), Layer("Li")], (C1S, O1S), seed)

@@ -183,7 +183,8 @@ class XpsOptions:
         A component that is weaker than this many combined sigma counts as absent.
     background_fraction, profile_fraction
         Declared: relative errors of an area by a background and a profile that are not the true ones; the
-        second is that of a centre in full widths, too.
+        second is that of a centre in full widths, too, and the part of a line that may be taken for another
+        one that lies under it.
     unknown_sigma, unknown_fraction
         A residual line is reported when it is as many sigma strong and has this part of the largest
         area in its region.

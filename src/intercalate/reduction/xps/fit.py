@@ -1,10 +1,11 @@
 """Fit of one or several regions together, and what it says with its errors."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from intercalate.materials.xps import level_named
 from intercalate.reduction.linear import regularised
 from intercalate.reduction.results import CONVERGED, UNDETERMINED, Estimate
 from intercalate.reduction.separable import Point
@@ -14,6 +15,10 @@ from intercalate.reduction.xps.model import ActiveFit, ActiveModel, ActiveProfil
 from intercalate.reduction.xps.unknown import UnknownLine, unknown_lines
 
 _SEARCH_STEP_EV = 0.4
+_OTHER_EV, _OTHER_CHI2 = 0.8, 0.5
+"""A shift is another one when it lies so far away, and fits nearly as well: within this part of chi squared,
+because a profile that is not the true one makes such differences."""
+
 _PASSES = 3
 """Of a fit: weights from the counts, then twice from the fit before, which is what counts scatter about."""
 
@@ -72,6 +77,9 @@ class XpsFit:
         Of the areas in the order of the components.
     unknown
         Lines in the residual that no component explains.
+    other_shifts
+        By layer: another shift that describes the spectra nearly as well, with lines taken for those of other
+        species. It is not decided which species they are; another region, or a known charge, decides.
     """
 
     components: tuple[Component, ...]
@@ -89,6 +97,7 @@ class XpsFit:
     message: str
     regions: tuple[FittedRegion, ...]
     spectra: tuple[RegionSpectrum, ...]
+    other_shifts: Mapping[str, float] = field(default_factory=dict)
 
     def region(self, name: str) -> FittedRegion:
         """The region of this name.
@@ -123,8 +132,9 @@ def fit_regions(
     sigma = np.concatenate([one.sigma[one.used] for one in spectra])
     parameters = model.expected.copy()
     fit = ActiveFit(model, observed, sigma)
+    others: list[tuple[int, float]] = []
     if options.search_ev > 0:
-        parameters = _searched(fit, parameters, options.search_ev)
+        parameters, others = _searched(fit, parameters, options.search_ev)
     point = fit.evaluate(parameters)
     message, free = "", np.zeros(0, dtype=bool)
     for number in range(_PASSES):
@@ -139,7 +149,29 @@ def fit_regions(
         fit = ActiveFit(model, observed, sigma)
         fit.allowed = left
         point = fit.evaluate(point.parameters, point.passive)
-    return _result(fit, point, free, message)
+    found = _result(fit, point, free, message)
+    return replace(found, other_shifts=_other_shifts(fit, point, found, others))
+
+
+def _other_shifts(
+    fit: ActiveFit, point: Point, found: XpsFit, others: Sequence[tuple[int, float]]
+) -> dict[str, float]:
+    """Shifts at which the lines of a layer, each taken for another one, fit nearly as well."""
+    if not found.converged:
+        return {}
+    ambiguous: dict[str, float] = {}
+    for layer, shift_ev in others:
+        name = fit.model.layers[layer]
+        if not any(found.present[one.name] for one in found.components if one.layer == name):
+            continue
+        start = point.parameters.copy()
+        start[layer] = shift_ev
+        again = ActiveFit(fit.model, fit.observed / fit.weight, 1.0 / fit.weight)
+        other, _, _ = _minimised(again, again.evaluate(start))
+        apart = abs(other.parameters[layer] - point.parameters[layer])
+        if apart > _OTHER_EV and other.chi2 < (1.0 + _OTHER_CHI2) * point.chi2:
+            ambiguous[name] = float(other.parameters[layer])
+    return ambiguous
 
 
 def _minimised(fit: ActiveFit, point: Point) -> tuple[Point, np.ndarray, str]:
@@ -194,18 +226,30 @@ def _check(spectra: Sequence[RegionSpectrum], components: Sequence[Component]) -
             )
 
 
-def _searched(fit: ActiveFit, parameters: np.ndarray, reach_ev: float) -> np.ndarray:
-    """Shifts of the layers from which to start: the best of a grid, one layer after the other, twice."""
+def _searched(
+    fit: ActiveFit, parameters: np.ndarray, reach_ev: float
+) -> tuple[np.ndarray, list[tuple[int, float]]]:
+    """Shifts of the layers from which to start: the best of a grid, one layer after the other, twice.
+
+    With them, of each layer, the best of the other minima of the grid.
+    """
     found = parameters.copy()
     grid = np.arange(-reach_ev, reach_ev + 1e-9, _SEARCH_STEP_EV)
+    others: dict[int, float] = {}
     for _ in range(2 if len(fit.model.layers) > 1 else 1):
         for layer in range(len(fit.model.layers)):
-            tried = []
-            for shift in grid:
+            tried = np.empty(grid.size)
+            for number, shift in enumerate(grid):
                 found[layer] = shift
-                tried.append(fit.evaluate(found.copy()).chi2)
-            found[layer] = grid[int(np.argmin(tried))]
-    return found
+                tried[number] = fit.evaluate(found.copy()).chi2
+            best = int(np.argmin(tried))
+            found[layer] = grid[best]
+            around = np.concatenate([[np.inf], tried, [np.inf]])
+            minima = np.flatnonzero((tried < around[:-2]) & (tried < around[2:]))
+            minima = minima[minima != best]
+            if minima.size:
+                others[layer] = float(grid[minima[np.argmin(tried[minima])]])
+    return found, list(others.items())
 
 
 @dataclass(frozen=True)
@@ -247,7 +291,7 @@ def _result(fit: ActiveFit, point: Point, free: np.ndarray, message: str) -> Xps
     reduced = float(point.residual @ point.residual) / max(point.residual.size - used, 1)
     misfit = max(reduced - 1.0, 0.0)
     areas, slopes = model.areas(point), model.area_slopes(point)
-    declared = np.hypot(options.background_fraction, options.profile_fraction) * areas
+    declared = _declared(fit, point, areas)
     stat = slopes @ errors.stat @ slopes.T
     sys = slopes @ errors.sys @ slopes.T + misfit * stat + np.diag(declared**2)
     area: dict[str, Estimate] = {}
@@ -275,6 +319,25 @@ def _result(fit: ActiveFit, point: Point, free: np.ndarray, message: str) -> Xps
         regions=_regions(fit, point),
         spectra=tuple(model.regions),
     )
+
+
+def _declared(fit: ActiveFit, point: Point, areas: np.ndarray) -> np.ndarray:
+    """Systematic errors of areas that are stated beforehand, shape (components,).
+
+    A background and a profile that are not the true ones, and what such a profile leaves of a strong line to
+    its neighbours, which dies away over a full width.
+    """
+    options, components, geometry = fit.model.options, fit.model.components, point.geometry
+    own = np.hypot(options.background_fraction, options.profile_fraction) * areas
+    region = np.array([one.region for one in components])
+    above = np.array([level_named(one.level).splitting_ev for one in components])
+    apart = geometry.centre[:, None] - geometry.centre
+    apart = np.minimum(np.abs(apart), np.abs(apart - above))
+    left = (
+        options.profile_fraction * areas * np.exp(-apart / np.hypot(geometry.gaussian, geometry.lorentzian))
+    )
+    left[(region[:, None] != region) | np.eye(region.size, dtype=bool)] = 0.0
+    return np.sqrt(own**2 + (left**2).sum(axis=1))
 
 
 def _positions(
