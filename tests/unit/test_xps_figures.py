@@ -90,6 +90,6 @@ def test_growth_says_when_it_begins_and_where_there_is_none():
     }
     series = AmountSeries(time_h, amount, dict.fromkeys(amount, np.full(26, 0.05)))
     shown = words(growth_figure(series, sei_steps(series, list(amount)), "simulated", {"third": "fouling"}))
-    assert any(one.startswith("first, from 2") or one.startswith("first, from 1.") for one in shown)
+    assert any(one.startswith(("first, from 2", "first, from 1.")) for one in shown)
     assert "fouling, does not grow" in shown
     assert "third did not grow" in shown

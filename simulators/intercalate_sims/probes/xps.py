@@ -150,7 +150,6 @@ class HiddenXps:
         Of slow electrons per atom and cross section, per eV.
     """
 
-    seed: int = 0
     work_function_ev: float = 0.0
     energy_scale: float = 0.0
     flood_ev: float = 0.0
@@ -165,14 +164,13 @@ class HiddenXps:
     loss_strength: float = 0.9
     intrinsic: float = 0.03
     secondary: float = 2e-3
-    deviations: Deviations = field(default_factory=lambda: Deviations(0, 0, 0, 0, 0, 0, 0, 0))
+    deviations: Deviations = field(default_factory=Deviations.none)
 
     @classmethod
     def draw(cls, seed: int) -> "HiddenXps":
         """An instrument and a sample of this seed."""
         n = keyed_generator(seed, "photoelectron analyser", 0).standard_normal(14)
         return cls(
-            seed=seed,
             work_function_ev=0.15 * n[0],
             energy_scale=4e-5 * n[1],
             flood_ev=-0.8 + 0.5 * n[2],

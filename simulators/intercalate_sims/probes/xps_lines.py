@@ -5,7 +5,7 @@ magic one, where the asymmetry of emission does not matter.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy.special import gammainc, voigt_profile
@@ -68,6 +68,11 @@ class Deviations:
     mean_free_path: float = 0.10
     asymmetry: float = 0.15
     reference_ev: float = 0.02
+
+    @classmethod
+    def none(cls) -> "Deviations":
+        """Of a sample that is as the tables say."""
+        return cls(0, *(0.0,) * (len(fields(cls)) - 1))
 
     def normal(self, name: str) -> float:
         """Standard normal deviate of a figure."""

@@ -19,6 +19,7 @@ from benchmarks.honesty.xps import (
 from intercalate.materials.xps import COMPOUNDS, compound_named
 from intercalate.reduction.xps import (
     AnalyserOnPaper,
+    XpsError,
     XpsOptions,
     carbon_reference,
     components_of,
@@ -26,6 +27,7 @@ from intercalate.reduction.xps import (
     counted,
     fit_regions,
     overlayer_thickness,
+    read_survey,
 )
 from intercalate_sims.probes.xps import Analyser, HiddenXps, Region, RegionError, expected_rate, spectrum
 from intercalate_sims.probes.xps_map import Grid, chemical_map, lithium_aluminium
@@ -260,6 +262,39 @@ def test_a_species_that_nobody_asked_for_is_reported(hidden, share, level, bindi
         assert abs(fit.unknown[0].binding_ev.value - binding - shift) < 1.5
 
 
+def test_fluoride_that_argon_made_is_seen_as_fluoride():
+    """A warning to those who sputter: the salt was all there was. The charge is known here, by flood gun."""
+    fresh = [Layer("LiPF6", 6.0), Layer("Li")]
+    known = HiddenXps.draw(2).flood_ev - HiddenXps.draw(2).work_function_ev
+    shares = []
+    for stack in (fresh, sputtered(fresh, 1.0)):
+        spectra = measured(stack, (F1S,), 2)
+        lines = components_of(["LiPF6", "LiF"], spectra)
+        lines = [replace(one, binding_ev=one.binding_ev + known) for one in lines]
+        fit = fit_regions(spectra, lines, XpsOptions(search_ev=0.0, shift_sigma_ev=0.2))
+        assert fit.converged, fit.message
+        shares.append(composition(fit).by_component["LiF F 1s"])
+    assert abs(shares[0].value) < 3 * shares[0].sigma + 1.0
+    assert shares[1].value > 20.0
+
+
+def test_one_region_of_unknown_charge_does_not_decide_between_species():
+    """A single line of fluorine is the salt, or fluoride that is charged by two volts more."""
+    for seed in range(6):
+        spectra = measured([Layer("LiPF6", 6.0), Layer("Li")], (F1S,), seed)
+        fit = fit_regions(spectra, components_of(["LiPF6", "LiF"], spectra))
+        assert set(fit.other_shifts) == {"surface"}, seed
+        found = composition(fit)
+        assert np.isnan(found.by_component["LiF F 1s"].value)
+        assert found.atomic_percent["F"].value == pytest.approx(100.0)
+        phosphorus = Region("P 2p", 126.0, 144.0, sweeps=10)
+        both = measured([Layer("LiPF6", 6.0), Layer("Li")], (F1S, phosphorus), seed)
+        decided = fit_regions(both, components_of(["LiPF6", "LiF"], both))
+        assert not decided.other_shifts
+        assert decided.present["LiPF6 F 1s"]
+        assert not decided.present["LiF F 1s"]
+
+
 def test_carbon_sets_the_charge_within_its_error():
     for seed in range(5):
         spectra = measured([SKIN, Layer("Li2CO3", 5.0), Layer("Li")], (C1S, O1S), seed)
@@ -334,3 +369,44 @@ def test_amounts_of_a_layer_follow_its_growth():
     assert list(GROUPS) == list(SEI_GROUPS)
     for group in SEI_GROUPS:
         assert after[group].value > before[group].value + 3 * after[group].sigma_stat
+
+
+SURVEY = Region("survey", 0.0, 1350.0, 0.5, 80.0, 0.1, 4)
+LOOKED_FOR = [
+    *("Li 1s", "C 1s", "N 1s", "O 1s", "F 1s", "P 2p", "S 2p"),
+    *("Ti 2p", "Mn 2p", "Fe 2p", "Co 2p", "Ni 2p"),
+]
+
+
+@pytest.mark.parametrize("compound", ["Li2CO3", "LiTFSI", "LTO", "LiF", "LFP", "NMC111"])
+def test_a_survey_shows_the_elements_that_are_there_and_no_others(compound):
+    """Carbon of the skin aside, as in the formula; lithium under iron or manganese is not given, and one atom
+    in sixteen may not be seen.
+    """
+    true = {element: atoms for element, atoms in compound_named(compound).elements.items() if element != "H"}
+    for seed in range(2):
+        (survey,) = measured([SKIN, Layer(compound)], (SURVEY,), seed)
+        found = read_survey(survey, LOOKED_FOR)
+        unseen = {"Li"} if compound == "LiTFSI" else set()
+        assert set(found.atomic_percent) | unseen == {*true, "C"}, seed
+        known = {element: one for element, one in found.atomic_percent.items() if np.isfinite(one.value)}
+        assert bool(found.overlapped) == (compound in ("LFP", "NMC111"))
+        assert not (found.overlapped and "Li" in known)
+        others = [element for element in known if element != "C"]
+        whole = sum(true[element] for element in others)
+        seen = sum(known[element].value for element in others)
+        for element in others:
+            off = known[element].value / seen - true[element] / whole
+            assert abs(off) < 3.5 * known[element].sigma / seen, (element, seed)
+
+
+def test_a_survey_that_shows_nothing_is_refused():
+    (survey,) = measured([Layer("Au")], (SURVEY,), 1)
+    with pytest.raises(XpsError, match="none of F 1s stands out in the survey survey"):
+        read_survey(survey, ["F 1s"])
+    with pytest.raises(XpsError, match="each named once; got O 1s, O 1s"):
+        read_survey(survey, ["O 1s", "O 1s"])
+    with pytest.raises(XpsError, match="no compound of the table has a line 'Mg 2p'"):
+        read_survey(survey, ["Mg 2p"])
+    with pytest.raises(XpsError, match="0 points that can be used from 1400 to 1450 eV"):
+        survey.between(1400.0, 1450.0, "beyond")

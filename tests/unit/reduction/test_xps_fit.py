@@ -11,6 +11,7 @@ from intercalate.reduction.xps import (
     components_of,
     counted,
     fit_regions,
+    metal_reference,
 )
 
 PAPER = AnalyserOnPaper(dead_time_s=0.0)
@@ -117,6 +118,16 @@ def test_a_fit_that_did_not_end_has_no_numbers():
     estimates = [*found.area.values(), *found.centre.values(), *found.width.values(), *found.shift.values()]
     assert np.isnan([one.value for one in estimates]).all()
     assert not any(found.present.values())
+
+
+def test_a_line_that_is_not_where_it_was_looked_for_has_no_position():
+    spectra = [spectrum(doublet(163.0, 0.9, 5000.0))]
+    line = Component("off", "S 2p", "S 2p", "surface", 162.0, 0.9, binding_sigma_ev=0.01)
+    found = fit_regions(spectra, [line], XpsOptions(search_ev=0.0, shift_sigma_ev=0.02))
+    assert np.isnan(found.centre["off"].value)
+    assert np.isnan(found.shift["surface"].value)
+    with pytest.raises(XpsError, match=r"cannot be referred to off"):
+        metal_reference(found, "off", 162.0)
 
 
 def test_a_fitted_region_adds_up():

@@ -32,6 +32,7 @@ from intercalate.reduction.xps.sei_growth import (
     sei_steps,
 )
 from intercalate.reduction.xps.species import Identification, free_lines, identify, identify_layer
+from intercalate.reduction.xps.survey import Survey, read_survey
 from intercalate.reduction.xps.unknown import UnknownLine
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "SeiSteps",
     "Sensitivity",
     "ShareMap",
+    "Survey",
     "Thickness",
     "UnknownLine",
     "XpsError",
@@ -73,6 +75,7 @@ __all__ = [
     "layer_amounts_nm",
     "metal_reference",
     "overlayer_thickness",
+    "read_survey",
     "sei_steps",
     "share_map",
 ]

@@ -140,4 +140,8 @@ def _centre(fit: XpsFit, component: str) -> Estimate:
     if not fit.present[component]:
         reason = "is too weak in it" if fit.converged else f"the fit has failed: {fit.message}"
         raise XpsError(f"the energy cannot be referred to {component}: {reason}")
+    if not np.isfinite(fit.centre[component].value):
+        raise XpsError(
+            f"the energy cannot be referred to {component}: its line lies where it was not looked for"
+        )
     return fit.centre[component]

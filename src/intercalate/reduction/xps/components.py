@@ -183,7 +183,8 @@ class XpsOptions:
         A component that is weaker than this many combined sigma counts as absent.
     background_fraction, profile_fraction
         Declared: relative errors of an area by a background and a profile that are not the true ones; the
-        second is that of a centre in full widths, too.
+        second is that of a centre in full widths, too, and the part of a line that may be taken for another
+        one that lies under it.
     unknown_sigma, unknown_fraction
         A residual line is reported when it is as many sigma strong and has this part of the largest
         area in its region.
@@ -206,4 +207,4 @@ class XpsOptions:
     unknown_sigma: float = 6.0
     unknown_fraction: float = 0.04
     tolerance: float = 0.02
-    max_iterations: int = 30
+    max_iterations: int = 40

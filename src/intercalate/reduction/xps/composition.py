@@ -55,7 +55,8 @@ class Composition:
     atomic_percent
         By element.
     by_component
-        Of those from which it was taken, in percent of all atoms but hydrogen.
+        Of those from which it was taken, in percent of all atoms but hydrogen; undetermined in layers whose
+        lines may be those of other species (`XpsFit.other_shifts`).
     """
 
     atomic_percent: Mapping[str, Estimate] = field(default_factory=dict)
@@ -141,7 +142,10 @@ def composition(
     each = np.eye(len(components), dtype=bool)
     return Composition(
         {element: percent(belongs == element) for element in elements},
-        {one.name: percent(row) for one, row in zip(components, each)},
+        {
+            one.name: UNDETERMINED if one.layer in fit.other_shifts else percent(row)
+            for one, row in zip(components, each)
+        },
     )
 
 

@@ -1,6 +1,6 @@
 """Counts of an electron analyser, with what its paper says, ready to be fitted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -77,6 +77,25 @@ class RegionSpectrum:
     seconds: float
     pass_energy_ev: float
     analyser: AnalyserOnPaper
+
+    def between(self, low_ev: float, high_ev: float, name: str) -> "RegionSpectrum":
+        """A part of a survey as a region of its own.
+
+        Raises
+        ------
+        XpsError
+            If too few points lie there.
+        """
+        inside = (self.binding_ev >= low_ev) & (self.binding_ev <= high_ev)
+        points = int((inside & self.used).sum())
+        if points < _LEAST_POINTS:
+            raise XpsError(
+                f"region {self.name} has {points} points that can be used from {low_ev:g} to {high_ev:g} eV; "
+                f"{_LEAST_POINTS} are needed at least"
+            )
+        parts = (one[inside] for one in (self.binding_ev, self.counts, self.sigma, self.used))
+        energy, counts, sigma, used = parts
+        return replace(self, name=name, binding_ev=energy, counts=counts, sigma=sigma, used=used)
 
     def expected_sigma(self, model: np.ndarray) -> np.ndarray:
         """Standard error of counts that a model expects, shape of `model`."""

@@ -1,10 +1,11 @@
 """Fit of one or several regions together, and what it says with its errors."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from intercalate.materials.xps import level_named
 from intercalate.reduction.linear import regularised
 from intercalate.reduction.results import CONVERGED, UNDETERMINED, Estimate
 from intercalate.reduction.separable import Point
@@ -14,6 +15,10 @@ from intercalate.reduction.xps.model import ActiveFit, ActiveModel, ActiveProfil
 from intercalate.reduction.xps.unknown import UnknownLine, unknown_lines
 
 _SEARCH_STEP_EV = 0.4
+_OTHER_EV, _OTHER_CHI2 = 0.8, 0.5
+"""A shift is another one when it lies so far away, and fits nearly as well: within this part of chi squared,
+because a profile that is not the true one makes such differences."""
+
 _PASSES = 3
 """Of a fit: weights from the counts, then twice from the fit before, which is what counts scatter about."""
 
@@ -51,7 +56,7 @@ class FittedRegion:
 
 @dataclass(frozen=True)
 class XpsFit:
-    """What a fit found; NaN where it did not converge.
+    """What a fit found; NaN where it did not converge, and for positions and widths that ended at a bound.
 
     Attributes
     ----------
@@ -72,6 +77,9 @@ class XpsFit:
         Of the areas in the order of the components.
     unknown
         Lines in the residual that no component explains.
+    other_shifts
+        By layer: another shift that describes the spectra nearly as well, with lines taken for those of other
+        species. It is not decided which species they are; another region, or a known charge, decides.
     """
 
     components: tuple[Component, ...]
@@ -89,6 +97,7 @@ class XpsFit:
     message: str
     regions: tuple[FittedRegion, ...]
     spectra: tuple[RegionSpectrum, ...]
+    other_shifts: Mapping[str, float] = field(default_factory=dict)
 
     def region(self, name: str) -> FittedRegion:
         """The region of this name.
@@ -123,8 +132,9 @@ def fit_regions(
     sigma = np.concatenate([one.sigma[one.used] for one in spectra])
     parameters = model.expected.copy()
     fit = ActiveFit(model, observed, sigma)
+    others: list[tuple[int, float]] = []
     if options.search_ev > 0:
-        parameters = _searched(fit, parameters, options.search_ev)
+        parameters, others = _searched(fit, parameters, options.search_ev)
     point = fit.evaluate(parameters)
     message, free = "", np.zeros(0, dtype=bool)
     for number in range(_PASSES):
@@ -139,7 +149,29 @@ def fit_regions(
         fit = ActiveFit(model, observed, sigma)
         fit.allowed = left
         point = fit.evaluate(point.parameters, point.passive)
-    return _result(fit, point, free, message)
+    found = _result(fit, point, free, message)
+    return replace(found, other_shifts=_other_shifts(fit, point, found, others))
+
+
+def _other_shifts(
+    fit: ActiveFit, point: Point, found: XpsFit, others: Sequence[tuple[int, float]]
+) -> dict[str, float]:
+    """Shifts at which the lines of a layer, each taken for another one, fit nearly as well."""
+    if not found.converged:
+        return {}
+    ambiguous: dict[str, float] = {}
+    for layer, shift_ev in others:
+        name = fit.model.layers[layer]
+        if not any(found.present[one.name] for one in found.components if one.layer == name):
+            continue
+        start = point.parameters.copy()
+        start[layer] = shift_ev
+        again = ActiveFit(fit.model, fit.observed / fit.weight, 1.0 / fit.weight)
+        other, _, _ = _minimised(again, again.evaluate(start))
+        apart = abs(other.parameters[layer] - point.parameters[layer])
+        if apart > _OTHER_EV and other.chi2 < (1.0 + _OTHER_CHI2) * point.chi2:
+            ambiguous[name] = float(other.parameters[layer])
+    return ambiguous
 
 
 def _minimised(fit: ActiveFit, point: Point) -> tuple[Point, np.ndarray, str]:
@@ -194,18 +226,30 @@ def _check(spectra: Sequence[RegionSpectrum], components: Sequence[Component]) -
             )
 
 
-def _searched(fit: ActiveFit, parameters: np.ndarray, reach_ev: float) -> np.ndarray:
-    """Shifts of the layers from which to start: the best of a grid, one layer after the other, twice."""
+def _searched(
+    fit: ActiveFit, parameters: np.ndarray, reach_ev: float
+) -> tuple[np.ndarray, list[tuple[int, float]]]:
+    """Shifts of the layers from which to start: the best of a grid, one layer after the other, twice.
+
+    With them, of each layer, the best of the other minima of the grid.
+    """
     found = parameters.copy()
     grid = np.arange(-reach_ev, reach_ev + 1e-9, _SEARCH_STEP_EV)
+    others: dict[int, float] = {}
     for _ in range(2 if len(fit.model.layers) > 1 else 1):
         for layer in range(len(fit.model.layers)):
-            tried = []
-            for shift in grid:
+            tried = np.empty(grid.size)
+            for number, shift in enumerate(grid):
                 found[layer] = shift
-                tried.append(fit.evaluate(found.copy()).chi2)
-            found[layer] = grid[int(np.argmin(tried))]
-    return found
+                tried[number] = fit.evaluate(found.copy()).chi2
+            best = int(np.argmin(tried))
+            found[layer] = grid[best]
+            around = np.concatenate([[np.inf], tried, [np.inf]])
+            minima = np.flatnonzero((tried < around[:-2]) & (tried < around[2:]))
+            minima = minima[minima != best]
+            if minima.size:
+                others[layer] = float(grid[minima[np.argmin(tried[minima])]])
+    return found, list(others.items())
 
 
 @dataclass(frozen=True)
@@ -241,49 +285,25 @@ def _errors(fit: ActiveFit, point: Point, free: np.ndarray) -> _Errors:
 
 def _result(fit: ActiveFit, point: Point, free: np.ndarray, message: str) -> XpsFit:
     model, options = fit.model, fit.model.options
-    components = tuple(model.components)
-    layers, lines = len(model.layers), len(components)
-    errors = _errors(fit, point, free)
-    residual2 = float(point.residual @ point.residual)
-    used = int(free.sum()) + int(point.passive.sum())
-    reduced = residual2 / max(point.residual.size - used, 1)
     converged = message == CONVERGED
-    areas, slopes = model.areas(point), model.area_slopes(point)
+    errors = _errors(fit, point, free)
+    used = int(free.sum()) + int(point.passive.sum())
+    reduced = float(point.residual @ point.residual) / max(point.residual.size - used, 1)
     misfit = max(reduced - 1.0, 0.0)
-    declared = np.hypot(options.background_fraction, options.profile_fraction) * areas
+    areas, slopes = model.areas(point), model.area_slopes(point)
+    declared = _declared(fit, point, areas)
     stat = slopes @ errors.stat @ slopes.T
     sys = slopes @ errors.sys @ slopes.T + misfit * stat + np.diag(declared**2)
-
-    def estimate(value: float, direction: np.ndarray, extra: float = 0.0) -> Estimate:
-        if not converged:
-            return UNDETERMINED
-        one, other = (float(direction @ matrix @ direction) for matrix in (errors.stat, errors.sys))
-        return Estimate(float(value), float(np.sqrt(one)), float(np.sqrt(other + misfit * one + extra**2)))
-
-    def unit(*indices: int) -> np.ndarray:
-        found = np.zeros(errors.stat.shape[0])
-        found[list(indices)] = 1.0
-        return found
-
-    area, centre, width, separation, present = {}, {}, {}, {}, {}
-    for number, one in enumerate(components):
-        layer = model.layers.index(one.layer)
-        fwhm = float(np.hypot(point.geometry.gaussian[number], point.geometry.lorentzian[number]))
-        shape = options.profile_fraction * fwhm
-        sigma = np.sqrt(stat[number, number]), np.sqrt(sys[number, number])
-        area[one.name] = Estimate(float(areas[number]), *map(float, sigma)) if converged else UNDETERMINED
-        own = layers + number
-        centre[one.name] = estimate(point.geometry.centre[number], unit(layer, own), shape)
-        width[one.name] = estimate(point.geometry.gaussian[number], unit(layers + lines + number), 2 * shape)
-        separation[one.name] = estimate(point.parameters[own], unit(own), shape)
-        present[one.name] = bool(converged and areas[number] > options.detection_sigma * np.hypot(*sigma))
-    shift = {
-        name: estimate(point.parameters[number], unit(number)) for number, name in enumerate(model.layers)
-    }
-    regions = _regions(fit, point)
+    area: dict[str, Estimate] = {}
+    present: dict[str, bool] = {}
+    for number, one in enumerate(model.components):
+        own = Estimate(*map(float, (areas[number], stat[number, number] ** 0.5, sys[number, number] ** 0.5)))
+        area[one.name] = own if converged else UNDETERMINED
+        present[one.name] = converged and own.value > options.detection_sigma * own.sigma
+    centre, width, separation, shift = _positions(fit, point, free & converged, errors, misfit)
     unknown = unknown_lines(model, fit.weight, point, errors.tangent, errors.inverse) if converged else ()
     return XpsFit(
-        components=components,
+        components=tuple(model.components),
         area=area,
         centre=centre,
         width=width,
@@ -296,9 +316,60 @@ def _result(fit: ActiveFit, point: Point, free: np.ndarray, message: str) -> Xps
         reduced_chi2=reduced,
         converged=converged,
         message=message,
-        regions=regions,
+        regions=_regions(fit, point),
         spectra=tuple(model.regions),
     )
+
+
+def _declared(fit: ActiveFit, point: Point, areas: np.ndarray) -> np.ndarray:
+    """Systematic errors of areas that are stated beforehand, shape (components,).
+
+    A background and a profile that are not the true ones, and what such a profile leaves of a strong line to
+    its neighbours, which dies away over a full width.
+    """
+    options, components, geometry = fit.model.options, fit.model.components, point.geometry
+    own = np.hypot(options.background_fraction, options.profile_fraction) * areas
+    region = np.array([one.region for one in components])
+    above = np.array([level_named(one.level).splitting_ev for one in components])
+    apart = geometry.centre[:, None] - geometry.centre
+    apart = np.minimum(np.abs(apart), np.abs(apart - above))
+    left = (
+        options.profile_fraction * areas * np.exp(-apart / np.hypot(geometry.gaussian, geometry.lorentzian))
+    )
+    left[(region[:, None] != region) | np.eye(region.size, dtype=bool)] = 0.0
+    return np.sqrt(own**2 + (left**2).sum(axis=1))
+
+
+def _positions(
+    fit: ActiveFit, point: Point, known: np.ndarray, errors: _Errors, misfit: float
+) -> tuple[dict[str, Estimate], ...]:
+    """Centres, widths and separations by component, and shifts by layer; none of what ended at a bound.
+
+    Parameters
+    ----------
+    known
+        Nonlinear parameters that were free to move to where they are, shape (P,).
+    """
+    model = fit.model
+    layers, lines = len(model.layers), len(model.components)
+
+    def estimate(value: float, *indices: int, extra: float = 0.0) -> Estimate:
+        if not known[list(indices)].all():
+            return UNDETERMINED
+        block = np.ix_(indices, indices)
+        stat, sys = float(errors.stat[block].sum()), float(errors.sys[block].sum())
+        return Estimate(float(value), float(np.sqrt(stat)), float(np.sqrt(sys + misfit * stat + extra**2)))
+
+    centre, width, separation = {}, {}, {}
+    for number, one in enumerate(model.components):
+        layer, own = model.layers.index(one.layer), layers + number
+        gaussian, lorentzian = point.geometry.gaussian[number], point.geometry.lorentzian[number]
+        shape = model.options.profile_fraction * float(np.hypot(gaussian, lorentzian))
+        centre[one.name] = estimate(point.geometry.centre[number], layer, own, extra=shape)
+        width[one.name] = estimate(gaussian, own + lines, extra=2 * shape)
+        separation[one.name] = estimate(point.parameters[own], own, extra=shape)
+    shift = {name: estimate(point.parameters[number], number) for number, name in enumerate(model.layers)}
+    return centre, width, separation, shift
 
 
 def _regions(fit: ActiveFit, point: Point) -> tuple[FittedRegion, ...]:

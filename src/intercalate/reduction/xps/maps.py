@@ -14,6 +14,8 @@ from intercalate.reduction.xps.counts import AnalyserOnPaper, XpsError, counted
 from intercalate.reduction.xps.fit import XpsFit, fit_regions
 
 _LEAST_PIXELS = 25
+_OF_SUMS = XpsOptions(tolerance=0.2, max_iterations=100)
+"""A sum of a thousand spectra is counted far better than a profile fits; its shapes alone are taken."""
 _EIGHT = np.ones((3, 3), dtype=int)
 _SMALL_CORE = 4
 
@@ -82,7 +84,7 @@ def chemical_map(
                 analyser=one.analyser,
             )
         )
-    fit = fit_regions(sums, components, options)
+    fit = fit_regions(sums, components, options or _OF_SUMS)
     if not fit.converged:
         raise XpsError(f"the sum of all spectra of the map was not fitted: {fit.message}")
     area: dict[str, np.ndarray] = {}
