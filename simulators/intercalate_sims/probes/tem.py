@@ -248,7 +248,9 @@ class TemProbe:
     def _holes(self, generator: np.random.Generator, lost: float) -> np.ndarray:
         """Part of lithium that the beam has left: holes."""
         noise = _smooth(generator.standard_normal((self.nominal.pixels,) * 2), 3.0)
-        return np.where(noise > np.quantile(noise, 1 - lost), 0.0, 1.0) if lost > 0.005 else np.ones(noise.shape)
+        return (
+            np.where(noise > np.quantile(noise, 1 - lost), 0.0, 1.0) if lost > 0.005 else np.ones(noise.shape)
+        )
 
     def _read(self, electrons: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         nominal = self.nominal
@@ -283,7 +285,10 @@ def _broken_line(deposit: Deposit, turned_deg: float) -> np.ndarray:
     """Corners in nm, y upwards, shape (corners, 2)."""
     direction, last = deposit.direction_deg + turned_deg, 0.0
     corners = [np.zeros(2)]
-    ends = [*[(kink.at, kink.angle_deg) for kink in sorted(deposit.kinks, key=lambda one: one.at)], (1.0, 0.0)]
+    ends = [
+        *[(kink.at, kink.angle_deg) for kink in sorted(deposit.kinks, key=lambda one: one.at)],
+        (1.0, 0.0),
+    ]
     for at, turn in ends:
         step = (at - last) * deposit.size_nm
         phi = np.deg2rad(direction)

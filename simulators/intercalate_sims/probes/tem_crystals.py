@@ -40,7 +40,9 @@ def lithium_spots(growth_axis: str, generator: np.random.Generator) -> list[tupl
             continue
         # Off the sphere by the tilt: spots of one side fade.
         excess = vector @ along * tilt[0] + vector @ across * tilt[1] + 0.0125 * (vector @ vector)
-        strength = np.exp(-((excess / 0.012) ** 2)) * np.exp(-2.0 * (vector @ vector)) * generator.gamma(4.0, 0.25)
+        strength = (
+            np.exp(-((excess / 0.012) ** 2)) * np.exp(-2.0 * (vector @ vector)) * generator.gamma(4.0, 0.25)
+        )
         spots.append((float(vector @ along), float(vector @ across), float(strength)))
     return spots
 

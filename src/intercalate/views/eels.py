@@ -33,7 +33,9 @@ def spectrum_figure(prepared: Prepared, maps: ComponentMaps, where: np.ndarray, 
     measured = prepared.core.electrons[..., shown][where].sum(axis=0)
     core.plot(maps.energy_ev, measured, color=GREY, lw=0.7, label="measured")
     core.plot(maps.energy_ev, maps.model[where].sum(axis=0), color=BLUE, lw=1.2, label="fit")
-    core.plot(maps.energy_ev, maps.background[where].sum(axis=0), color=ORANGE, lw=1.0, ls="--", label="background")
+    core.plot(
+        maps.energy_ev, maps.background[where].sum(axis=0), color=ORANGE, lw=1.0, ls="--", label="background"
+    )
     core.set(ylabel="Electrons")
     core.legend(frameon=False)
     scale = np.sqrt(np.maximum(maps.model[where].sum(axis=0), 1.0))

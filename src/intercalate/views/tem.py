@@ -67,7 +67,9 @@ def _words(shape: DepositShape) -> str:
             f"direction {direction.value:.1f} +- {direction.sigma:.1f} deg",
             f"width {shape.width_nm.value:.0f} +- {shape.width_nm.sigma:.0f} nm",
         ]
-        said += [f"kink {kink.angle_deg.value:+.0f} +- {kink.angle_deg.sigma:.0f} deg" for kink in shape.kinks]
+        said += [
+            f"kink {kink.angle_deg.value:+.0f} +- {kink.angle_deg.sigma:.0f} deg" for kink in shape.kinks
+        ]
     said.append(f"{shape.dose_e_per_a2:.2g} e/A2")
     lines = [", ".join(said[first : first + 4]) for first in range(0, len(said), 4)]
     return "\n".join(lines)

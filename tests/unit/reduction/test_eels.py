@@ -100,9 +100,7 @@ class TestComponents:
         np.testing.assert_allclose(held.amount["first"][same], free.amount["first"][same], rtol=1e-6)
 
     def test_bins_have_templates_of_their_own(self):
-        scaled = [
-            Component(one.name, np.array([one.template, 2 * one.template])) for one in components()
-        ]
+        scaled = [Component(one.name, np.array([one.template, 2 * one.template])) for one in components()]
         data = image(noisy((100.0, 40.0)))
         bins = np.arange(64).reshape(1, 64) % 2
         found = fit_components(data, scaled, np.ones((1, 64)), thickness_bin=bins)
@@ -114,7 +112,10 @@ class TestComponents:
         ("change", "message"),
         [
             (lambda data: (data, [], np.ones((1, 64))), "no components"),
-            (lambda data: (data, [Component("short", FIRST[:-1])], np.ones((1, 64))), "'short' has the shape"),
+            (
+                lambda data: (data, [Component("short", FIRST[:-1])], np.ones((1, 64))),
+                "'short' has the shape",
+            ),
             (lambda data: (data, components(), np.zeros((1, 64))), "above 0"),
             (lambda data: (image(0 * data.electrons), components(), np.ones((1, 64))), "dark"),
             (lambda data: (image(np.nan * data.electrons), components(), np.ones((1, 64))), "no number"),
@@ -135,7 +136,7 @@ class TestBackground:
             spread = found.background[0, :, place].std()
             assert spread == pytest.approx(found.sigma_stat[0, :, place].mean(), rel=0.25)
         assert np.all(found.sigma_sys[0, :, far] > found.sigma_sys[0, :, near])
-        assert np.all(found.sigma_sys[0, :, : int(60)] < 1e-9)
+        assert np.all(found.sigma_sys[0, :, :60] < 1e-9)
 
     def test_a_background_that_is_none_is_within_what_is_declared(self):
         bent = 400.0 * (ENERGY / 500.0) ** -(2.7 + 0.1 * np.log(ENERGY / 500.0))
@@ -216,9 +217,10 @@ class TestAxis:
         inside = (found.energy_ev > -10) & (found.energy_ev < 100)
         sums = found.electrons[0][:, inside].sum(axis=1)
         np.testing.assert_allclose(sums, sums[0], rtol=2e-3)
-        centres = found.electrons[0][:, np.abs(found.energy_ev) < 2.5] @ found.energy_ev[
-            np.abs(found.energy_ev) < 2.5
-        ]
+        centres = (
+            found.electrons[0][:, np.abs(found.energy_ev) < 2.5]
+            @ found.energy_ev[np.abs(found.energy_ev) < 2.5]
+        )
         np.testing.assert_allclose(centres / sums, 0.0, atol=0.05)
 
     def test_no_beam_and_a_drift_beyond_the_window_are_refused(self):

@@ -42,4 +42,6 @@ def lithium_map(prepared: Prepared, references: Mapping[str, Reference]) -> Comp
             raise EelsError(f"the reference {reference.compound!r} holds no {element}")
         window = PRE_EDGE_EV.get(element, PRE_EDGE_EV["Li"])
         components.append(low_component(reference, image, element, held, window))
-    return fit_components(image, components, scale, FitSettings(shape_sigma=SHAPE_SIGMA, largest_confusion=0.5))
+    return fit_components(
+        image, components, scale, FitSettings(shape_sigma=SHAPE_SIGMA, largest_confusion=0.5)
+    )

@@ -52,7 +52,9 @@ class LayerFound:
     converged: bool
 
 
-def fit_interface(x_nm: np.ndarray, value: np.ndarray, sigma: np.ndarray, pixel_sys: float = 0.0) -> Interface:
+def fit_interface(
+    x_nm: np.ndarray, value: np.ndarray, sigma: np.ndarray, pixel_sys: float = 0.0
+) -> Interface:
     """Fit a step.
 
     Parameters
@@ -88,7 +90,9 @@ def fit_interface(x_nm: np.ndarray, value: np.ndarray, sigma: np.ndarray, pixel_
     # What the pixels do not resolve is no width.
     unresolved = width < 0.6 * pixel
     return Interface(
-        Estimate(float(found.x[2]), errors[2], float(np.hypot(misfit * errors[2], pixel_sys * abs(found.x[2])))),
+        Estimate(
+            float(found.x[2]), errors[2], float(np.hypot(misfit * errors[2], pixel_sys * abs(found.x[2])))
+        ),
         UNDETERMINED
         if unresolved
         else Estimate(
@@ -145,10 +149,14 @@ def fit_layer(
     )
 
 
-def _known(x_nm: np.ndarray, value: np.ndarray, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _known(
+    x_nm: np.ndarray, value: np.ndarray, sigma: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if not x_nm.shape == value.shape == sigma.shape or x_nm.ndim != 1:
-        raise EelsError(f"a profile has places, values and errors of shapes {x_nm.shape}, {value.shape}, "
-                        f"{sigma.shape}; all must be alike")
+        raise EelsError(
+            f"a profile has places, values and errors of shapes {x_nm.shape}, {value.shape}, "
+            f"{sigma.shape}; all must be alike"
+        )
     known = np.isfinite(value) & np.isfinite(sigma) & (sigma > 0)
     if known.sum() < _LEAST_POINTS:
         raise EelsError(f"{int(known.sum())} points of the profile are known, {_LEAST_POINTS} are needed")

@@ -118,6 +118,9 @@ _CORNER_PART = 0.05
 _DETECTION_SIGMA = 4.0
 _SMOOTH_PX = 1.5
 _LEAST_PX = 120
+_ORDERS = (0, 2, 2, 3, 3, 4, 5, 5)
+"""Of the surface that stands for what lies around, step by step; 0 is a constant."""
+_STRIDE = 3
 _SLICE_PX = 3.0
 
 
@@ -145,7 +148,9 @@ def deposit_shape(counts: np.ndarray, camera: TemCamera, exposure_s: float = 1.0
     # Half a pixel all along the outline.
     rim = float(np.sum(mask & (distance < 1.5)))
     area_estimate = Estimate(
-        area * pixel**2, 0.5 * np.sqrt(rim) * pixel**2, area * pixel**2 * np.hypot(2 * camera.pixel_sigma, 0.02)
+        area * pixel**2,
+        0.5 * np.sqrt(rim) * pixel**2,
+        area * pixel**2 * np.hypot(2 * camera.pixel_sigma, 0.02),
     )
     common = {
         "aspect": aspect,
@@ -213,24 +218,29 @@ def _contrast(electrons: np.ndarray, camera: TemCamera) -> tuple[np.ndarray, flo
     rows, columns = electrons.shape
     logarithm = -np.log(np.maximum(ndimage.gaussian_filter(electrons, _SMOOTH_PX), 1.0))
     row, column = np.mgrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]
-    terms = np.stack([row**i * column**j for i in range(5) for j in range(5 - i)], axis=-1).reshape(rows * columns, -1)
-    flat = logarithm.ravel()
-    used = np.ones(flat.size, bool)
-    surface = np.zeros(flat.size)
-    for _ in range(8):
-        surface = terms @ np.linalg.lstsq(terms[used], flat[used], rcond=None)[0]
-        left = flat - surface
+    orders = [(i, j) for i in range(max(_ORDERS)) for j in range(max(_ORDERS) - i)]
+    terms = np.stack([row**i * column**j for i, j in orders], axis=-1)
+    total = np.array([i + j for i, j in orders])
+    used = np.ones(logarithm.shape, bool)
+    surface = np.full(logarithm.shape, float(np.median(logarithm)))
+    spread = 0.0
+    # A large deposit would be taken for an uneven illumination by many terms: they are let in one after another.
+    for order in _ORDERS:
+        if order:
+            thin = np.s_[::_STRIDE, ::_STRIDE]
+            chosen = used[thin]
+            at = terms[..., total < order]
+            surface = at @ np.linalg.lstsq(at[thin][chosen], logarithm[thin][chosen], rcond=None)[0]
+        left = logarithm - surface
         middle = np.median(left[used])
-        spread = 1.4826 * np.median(np.abs(left[used] - middle))
-        used = np.abs(left - middle) < 2.5 * spread
+        spread = 1.4826 * float(np.median(np.abs(left[used] - middle)))
         # What is beside a deposit belongs to it.
-        struck = ndimage.binary_opening(~used.reshape(rows, columns), iterations=2)
-        used = ~ndimage.binary_dilation(struck, iterations=4).ravel()
-        if used.sum() < 0.2 * used.size:
+        struck = ndimage.binary_opening(np.abs(left - middle) > 3.0 * spread, iterations=2)
+        used = ~ndimage.binary_dilation(struck, iterations=4)
+        if used.mean() < 0.2:
             used = left < np.quantile(left, 0.5)
-    left = flat - surface
-    spread = 1.4826 * float(np.median(np.abs(left[used] - np.median(left[used]))))
-    return (left - np.median(left[used])).reshape(rows, columns), max(spread, 1e-6)
+    left = logarithm - surface
+    return left - float(np.median(left[used])), max(spread, 1e-6)
 
 
 def _segment(contrast: np.ndarray, noise: float) -> np.ndarray:
@@ -241,16 +251,20 @@ def _segment(contrast: np.ndarray, noise: float) -> np.ndarray:
     filled = ndimage.binary_opening(filled, iterations=2)
     labels, count = ndimage.label(filled)
     if count == 0:
-        raise TemError("nothing stands out of the image by 4 sigma; raise the dose within the limit, or focus")
+        raise TemError(
+            "nothing stands out of the image by 4 sigma; raise the dose within the limit, or focus"
+        )
     sizes = np.bincount(labels.ravel())[1:]
     mask = labels == int(np.argmax(sizes)) + 1
     if mask.sum() < _LEAST_PX:
         raise TemError(
             f"what stands out covers {int(mask.sum())} pixels, {_LEAST_PX} are needed; magnify, or raise the dose"
         )
-    cut = mask[0].sum() + mask[-1].sum() + mask[:, 0].sum() + mask[:, -1].sum()
+    # Opening takes the last pixels off.
+    sides = (mask[:3], mask[-3:], mask[:, :3].T, mask[:, -3:].T)
+    cut = sum(int(side.any(axis=0).sum()) for side in sides)
     if cut > 3:
-        raise TemError(f"the edge of the image cuts the deposit ({int(cut)} pixels lie on it); move the stage")
+        raise TemError(f"the edge of the image cuts the deposit ({cut} pixels lie on it); move the stage")
     return mask
 
 

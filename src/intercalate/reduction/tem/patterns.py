@@ -31,6 +31,8 @@ _ROTATION_SIGMA_DEG = 1.0
 """Declared: rotation between image and pattern."""
 _SPOT_SIGMA_DEG = 1.0
 """Declared: a spot's azimuth, by tilt of the crystal and shape of the spot."""
+_RINGS_AGREE = 0.01
+"""Relative scatter of the constants of single rings at most."""
 _DECIDED = 9.0
 """By how much chi squared must be better than that of the next axis."""
 _MATCHED_CHI2 = 4.0
@@ -113,6 +115,11 @@ def camera_constant(counts: np.ndarray, on_paper_px_angstrom: float) -> Estimate
             f"{len(found)} rings of gold are found near {on_paper_px_angstrom:g} px A, 3 are needed; is it gold, "
             "and the camera length right?"
         )
+    if np.std(found) > _RINGS_AGREE * np.mean(found):
+        named = ", ".join(f"{one:.1f}" for one in found)
+        raise TemError(
+            f"rings give camera constants of {named} px A, which do not agree: they are not of gold"
+        )
     weights = 1 / np.array(sigmas) ** 2
     mean = float(weights @ found / weights.sum())
     stat = float(1 / np.sqrt(weights.sum()))
@@ -120,7 +127,9 @@ def camera_constant(counts: np.ndarray, on_paper_px_angstrom: float) -> Estimate
     return Estimate(mean, stat, float(np.hypot(scatter, 5e-4 * mean)))
 
 
-def pattern_finding(counts: np.ndarray, camera: Estimate, growth_deg: Estimate = UNDETERMINED) -> PatternFinding:
+def pattern_finding(
+    counts: np.ndarray, camera: Estimate, growth_deg: Estimate = UNDETERMINED
+) -> PatternFinding:
     """Say whether lithium is crystalline, and along which axis it grew.
 
     The angle between a spot and the direction in which the whisker grows in the image is that between its
@@ -175,7 +184,10 @@ def beam_centre(pattern: np.ndarray) -> tuple[float, float]:
     """
     rows, columns = pattern.shape
     middle = np.zeros(pattern.shape, bool)
-    middle[rows // 2 - rows // 8 : rows // 2 + rows // 8, columns // 2 - columns // 8 : columns // 2 + columns // 8] = 1
+    middle[
+        rows // 2 - rows // 8 : rows // 2 + rows // 8,
+        columns // 2 - columns // 8 : columns // 2 + columns // 8,
+    ] = 1
     level, low = float(pattern[middle].max()), float(np.median(pattern[middle]))
     if level < 3 * low + 100.0:
         raise TemError(f"no direct beam in the middle: at most {level:.0f} counts over {low:.0f}")
@@ -253,7 +265,9 @@ def _halo(profile: np.ndarray, variance: np.ndarray, camera: Estimate) -> Estima
         return UNDETERMINED
     weight = np.maximum(above, 0.0)
     centre = float(weight @ radius[inside] / weight.sum())
-    return Estimate(centre / camera.value, noise / above.sum() * 5.0 / camera.value, 0.02 * centre / camera.value)
+    return Estimate(
+        centre / camera.value, noise / above.sum() * 5.0 / camera.value, 0.02 * centre / camera.value
+    )
 
 
 def _allowed(family: int, axis: tuple[int, int, int]) -> np.ndarray:
@@ -269,7 +283,9 @@ def _allowed(family: int, axis: tuple[int, int, int]) -> np.ndarray:
     return np.unique(np.round(np.rad2deg(np.arccos(np.clip(cosines, 0.0, 1.0))), 6))
 
 
-def _axes(spots: np.ndarray, camera: Estimate, growth_deg: Estimate) -> tuple[dict[str, float], dict[str, float]]:
+def _axes(
+    spots: np.ndarray, camera: Estimate, growth_deg: Estimate
+) -> tuple[dict[str, float], dict[str, float]]:
     """Mean and total squared deviation of the angles for each axis."""
     families = np.sqrt(_SQUARES) / LITHIUM_ANGSTROM
     sigma = float(np.hypot(np.hypot(growth_deg.sigma, _ROTATION_SIGMA_DEG), _SPOT_SIGMA_DEG))

@@ -1,0 +1,72 @@
+"""Images and patterns of drawn deposits, given their classes by a reduction that does not know of the drawing."""
+
+from contextlib import suppress
+
+import numpy as np
+import pytest
+
+from benchmarks.honesty.ensembles import confusion
+from benchmarks.honesty.tem import CAMERA, MICROSCOPE, Habits, KinkCounts, Patterns, deposit_of
+from intercalate.reduction.tem import Observation, TemError, camera_constant, deposit_shape, growth_finding
+from intercalate_sims.probes.tem import Deposit, Exposure, HiddenTem, TemProbe, lithium_left
+
+
+@pytest.mark.parametrize(("sorting", "images"), [(Habits(), 30), (KinkCounts(), 15), (Patterns(), 16)])
+def test_most_are_given_their_class(sorting, images):
+    counts, _ = confusion(sorting, images)
+    assert np.trace(counts) >= 0.8 * images
+
+
+def test_camera_length_within_its_error():
+    pulls = []
+    for seed in range(12):
+        gold = TemProbe(MICROSCOPE, HiddenTem.draw(seed), seed).gold(1)
+        found = camera_constant(gold.counts, MICROSCOPE.camera_px_angstrom)
+        pulls.append((found.value - gold.truth["camera_px_angstrom"]) / found.sigma)
+    assert np.abs(pulls).max() < 3.5
+
+
+def series(whiskers_small, whiskers_large, tubes, seed=0):
+    """Images at small and large overpotential and after dissolution."""
+    probe, found = TemProbe(MICROSCOPE, HiddenTem.draw(seed), seed), []
+    for part, (share, volts, is_dissolved) in enumerate(
+        ((whiskers_small, 0.02, False), (whiskers_large, 0.3, False), (1.0, 0.3, True))
+    ):
+        for number in range(14):
+            habit = "whisker" if number < 14 * share else "cluster"
+            hollow = is_dissolved and number < 14 * tubes
+            deposit = deposit_of(100 * part + number, habit, hollow)
+            counts = probe.image(deposit, Exposure(1.0), 1000 * part + number).counts
+            # Some drown in what lies around them, and are refused.
+            with suppress(TemError):
+                found.append(Observation(deposit_shape(counts, CAMERA), volts, is_dissolved))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("shares", "recovered"),
+    [((0.0, 1.0, 1.0), True), ((0.5, 0.5, 1.0), False), ((1.0, 0.0, 1.0), False), ((0.0, 1.0, 0.0), False)],
+    ids=["effect", "null", "permuted", "nothing dissolves"],
+)
+def test_growth_by_overpotential_and_tubes_are_found_only_where_they_are(shares, recovered):
+    assert growth_finding(series(*shares), 0.1).recovered is recovered
+
+
+def test_the_beam_takes_lithium_and_cold_slows_it():
+    warm, cold = (lithium_left(Exposure(20.0, is_cold=is_cold), 100.0) for is_cold in (False, True))
+    assert warm < cold < 1.0
+    assert lithium_left(Exposure(0.0), 0.0) == 1.0
+
+
+def test_the_same_keys_give_the_same_counts():
+    probe = TemProbe(MICROSCOPE, HiddenTem.draw(1), 1)
+    one, same, other = (probe.image(Deposit("cluster"), Exposure(), key).counts for key in (3, 3, 4))
+    np.testing.assert_array_equal(one, same)
+    assert np.any(one != other)
+
+
+def test_deposits_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="take one of whisker, cluster"):
+        Deposit("moss")
+    with pytest.raises(ValueError, match="do not fit"):
+        Deposit("whisker", width_nm=20.0, shell_nm=15.0)
