@@ -1,4 +1,4 @@
-"""Electron energy losses of a thin battery: thickness, compounds, lithium, valence of cobalt and interfaces."""
+"""Electron energy losses of a thin battery: thickness, compounds, lithium, valence, interfaces."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,6 +14,7 @@ from intercalate.reduction.eels import (
     Reference,
     cobalt_valence,
     components_of,
+    difference,
     fit_components,
     fit_interface,
     lithium_map,
@@ -113,9 +114,10 @@ class EelsBattery:
         prepared, truth = session.take(sample, scan, 100_000 * (world + 1) + noise)
         image = prepared.core.between(510.0, 806.0)
         references = [session.references[name] for name in COMPONENTS]
-        # Charged cobalt oxide has another edge than LiCoO2: its valence makes the reference nearest to it.
+        # Cobalt oxide of another valence has another edge: what changes is fitted beside it.
         components, bins = components_of([*references, session.references["Li0.5CoO2"]], prepared, image)
-        maps = fit_components(image, components[:4], prepared.core_incident, thickness_bin=bins)
+        components[4] = difference("oxidised", components[4], components[0])
+        maps = fit_components(image, components, prepared.core_incident, thickness_bin=bins)
         found: dict[str, Outcome] = {}
         regions = {"LiCoO2": (2, 12), "Li2O": (18, 23), "Li2O2": (18, 23), "LiPON": (29, 39)}
         for name, (first, last) in regions.items():

@@ -1,5 +1,6 @@
 """What a transmission electron microscope sees of lithium at low dose: images and diffraction patterns."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -214,7 +215,7 @@ class TemProbe:
         x, y = (column - (size - 1) / 2) * pixel, ((size - 1) / 2 - row) * pixel
         wobble = 1 + 0.04 * np.cos(np.hypot(x, y) / generator.uniform(40, 120) + generator.uniform(0, 6.28))
         distance = np.full(x.shape, np.inf)
-        for start, end in zip(points[:-1], points[1:]):
+        for start, end in itertools.pairwise(points):
             along = end - start
             part = ((x - start[0]) * along[0] + (y - start[1]) * along[1]) / (along @ along)
             part = np.clip(part, 0.0, 1.0)

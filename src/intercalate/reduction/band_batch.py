@@ -127,7 +127,7 @@ class _Points:
     def put(self, which: np.ndarray, other: "_Points", rows: np.ndarray) -> None:
         """Take rows of another set in the place of `which`."""
         for one in fields(self):
-            getattr(self, one.name)[which] = getattr(other, one.name)[rows]
+            np.asarray(getattr(self, one.name))[which] = np.take(getattr(other, one.name), rows, axis=0)
 
 
 class _Batch:

@@ -1,4 +1,4 @@
-"""Images and patterns of drawn deposits, given their classes by a reduction that does not know of the drawing."""
+"""Images and patterns of drawn deposits, given their classes by a reduction that shares nothing."""
 
 from contextlib import suppress
 

@@ -1,4 +1,4 @@
-"""The background below an edge: a power law through the channels before it, with the error of going beyond."""
+"""The background below an edge: a power law through the channels before it, and the error beyond."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ import numpy as np
 from intercalate.reduction.eels.spectra import EelsError, SpectrumImage
 
 EXPONENT_DRIFT = 0.15
-"""Declared: by how much the exponent changes over a factor e of the loss, one standard error: no background is
-exactly a power law."""
+"""Declared: by how much the exponent changes over a factor e of the loss, one standard error: no
+background is exactly a power law."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ def power_law(image: SpectrumImage, window_ev: tuple[float, float]) -> PowerLaw:
     inside = (image.energy_ev >= window_ev[0]) & (image.energy_ev <= window_ev[1])
     if inside.sum() < 8:
         raise EelsError(
-            f"{int(inside.sum())} channels lie between {window_ev[0]:g} and {window_ev[1]:g} eV, 8 are needed; "
-            f"the spectra reach from {image.energy_ev[0]:.1f} to {image.energy_ev[-1]:.1f} eV"
+            f"{int(inside.sum())} channels lie between {window_ev[0]:g} and {window_ev[1]:g} eV, 8 are "
+            f"needed; the spectra reach from {image.energy_ev[0]:.1f} to {image.energy_ev[-1]:.1f} eV"
         )
     shape = image.electrons.shape
     data = image.electrons[..., inside].reshape(-1, int(inside.sum()))
@@ -50,8 +50,8 @@ def power_law(image: SpectrumImage, window_ev: tuple[float, float]) -> PowerLaw:
     extra = np.broadcast_to(np.asarray(image.background_variance), shape)[..., inside].reshape(data.shape)
     if not np.all(level > 0):
         raise EelsError(
-            f"{int(np.sum(level <= 0))} of {level.size} pixels have no electrons between {window_ev[0]:g} and "
-            f"{window_ev[1]:g} eV; sum pixels, or take the window elsewhere"
+            f"{int(np.sum(level <= 0))} of {level.size} pixels have no electrons between "
+            f"{window_ev[0]:g} and {window_ev[1]:g} eV; sum pixels, or take the window elsewhere"
         )
     centre = float(np.sqrt(window_ev[0] * window_ev[1]))
     log = np.log(image.energy_ev[inside] / centre)

@@ -9,6 +9,7 @@ lithium
     Part of the profile across a rod that a filled core explains, beside that of a shell: a tube has none.
 """
 
+import itertools
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -208,7 +209,8 @@ def _electrons(counts: np.ndarray, camera: TemCamera) -> np.ndarray:
     electrons = (values - camera.dark_counts) / camera.counts_per_electron
     if np.median(electrons) < 5.0:
         raise TemError(
-            f"the image is dark: {np.median(electrons):.1f} electrons per pixel, 5 are needed; is a beam stop in?"
+            f"the image is dark: {np.median(electrons):.1f} electrons per pixel, 5 are needed; "
+            "is a beam stop in?"
         )
     return electrons
 
@@ -224,7 +226,7 @@ def _contrast(electrons: np.ndarray, camera: TemCamera) -> tuple[np.ndarray, flo
     used = np.ones(logarithm.shape, bool)
     surface = np.full(logarithm.shape, float(np.median(logarithm)))
     spread = 0.0
-    # A large deposit would be taken for an uneven illumination by many terms: they are let in one after another.
+    # A large deposit would be taken for an uneven illumination by many terms: they come one after another.
     for order in _ORDERS:
         if order:
             thin = np.s_[::_STRIDE, ::_STRIDE]
@@ -236,7 +238,7 @@ def _contrast(electrons: np.ndarray, camera: TemCamera) -> tuple[np.ndarray, flo
         spread = 1.4826 * float(np.median(np.abs(left[used] - middle)))
         # What is beside a deposit belongs to it.
         struck = ndimage.binary_opening(np.abs(left - middle) > 3.0 * spread, iterations=2)
-        used = ~ndimage.binary_dilation(struck, iterations=4)
+        used = ~np.asarray(ndimage.binary_dilation(struck, iterations=4), bool)
         if used.mean() < 0.2:
             used = left < np.quantile(left, 0.5)
     left = logarithm - surface
@@ -249,7 +251,7 @@ def _segment(contrast: np.ndarray, noise: float) -> np.ndarray:
     seen = ndimage.binary_closing(contrast > level, iterations=2)
     filled = np.asarray(ndimage.binary_fill_holes(seen))
     filled = ndimage.binary_opening(filled, iterations=2)
-    labels, count = ndimage.label(filled)
+    labels, count = _labelled(filled)
     if count == 0:
         raise TemError(
             "nothing stands out of the image by 4 sigma; raise the dose within the limit, or focus"
@@ -258,7 +260,8 @@ def _segment(contrast: np.ndarray, noise: float) -> np.ndarray:
     mask = labels == int(np.argmax(sizes)) + 1
     if mask.sum() < _LEAST_PX:
         raise TemError(
-            f"what stands out covers {int(mask.sum())} pixels, {_LEAST_PX} are needed; magnify, or raise the dose"
+            f"what stands out covers {int(mask.sum())} pixels, {_LEAST_PX} are needed; magnify, "
+            "or raise the dose"
         )
     # Opening takes the last pixels off.
     sides = (mask[:3], mask[-3:], mask[:, :3].T, mask[:, -3:].T)
@@ -266,6 +269,13 @@ def _segment(contrast: np.ndarray, noise: float) -> np.ndarray:
     if cut > 3:
         raise TemError(f"the edge of the image cuts the deposit ({cut} pixels lie on it); move the stage")
     return mask
+
+
+def _labelled(seen: np.ndarray) -> tuple[np.ndarray, int]:
+    """Numbers of connected pixels, and how many there are."""
+    labels = np.empty(seen.shape, np.int32)
+    ndimage.label(seen, output=labels)
+    return labels, int(labels.max())
 
 
 def _hull_area(mask: np.ndarray) -> float:
@@ -311,7 +321,7 @@ def _axis(mask: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.ndarra
         ],
         axis=1,
     )
-    trim = max(int(round(1.2 * deepest / _SLICE_PX)), 1)
+    trim = max(round(1.2 * deepest / _SLICE_PX), 1)
     if points.shape[0] > 2 * trim + 4:
         points = points[trim:-trim]
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
@@ -330,7 +340,7 @@ class _Part:
 
 
 def _corners(points: np.ndarray, radius: float) -> list[int]:
-    """Indices at which a broken line through the points bends: the point farthest from a chord, again and again."""
+    """Indices at which a broken line bends: the point farthest from a chord, again and again."""
     reach = 0.32 * radius
     found: list[int] = []
     pending = [(0, points.shape[0] - 1)]
@@ -361,7 +371,7 @@ def _beyond(mask: np.ndarray, points: np.ndarray) -> float:
 
 
 def _true_corners(points: np.ndarray, along: np.ndarray, corners: list[int], radius: float) -> list[int]:
-    """Two bends closer than the whisker is wide are one, rounded; a bend at its end, or a slight one, is none."""
+    """Two bends closer than the whisker is wide are one; one at its end, or a slight one, is none."""
     left = list(corners)
     while left:
         ends = [0, *left, points.shape[0] - 1]
@@ -374,7 +384,7 @@ def _true_corners(points: np.ndarray, along: np.ndarray, corners: list[int], rad
             left.pop(0 if number == 0 else -1)
             continue
         parts = _parts(points, along, left, radius)
-        turns = [abs(_turn(one, other)) for one, other in zip(parts[:-1], parts[1:])]
+        turns = [abs(_turn(one, other)) for one, other in itertools.pairwise(parts)]
         slightest = int(np.argmin(turns))
         if turns[slightest] > KINK_LEAST_DEG:
             break
@@ -389,9 +399,9 @@ def _turn(one: "_Part", other: "_Part") -> float:
 def _parts(points: np.ndarray, along: np.ndarray, corners: list[int], radius: float) -> list[_Part]:
     """Straight lines by least squares, corners themselves left out."""
     ends = [0, *corners, points.shape[0] - 1]
-    spared = int(round(0.8 * radius / _SLICE_PX))
+    spared = round(0.8 * radius / _SLICE_PX)
     parts = []
-    for first, last in zip(ends[:-1], ends[1:]):
+    for first, last in itertools.pairwise(ends):
         low = first + (spared if first else 0)
         high = last - (spared if last < points.shape[0] - 1 else 0)
         if high - low < 3:

@@ -1,9 +1,9 @@
-"""Diffraction patterns: camera length by gold, crystalline or amorphous, and the axis along which lithium grew."""
+"""Diffraction patterns: camera length by gold, crystalline or amorphous, and the axis of growth."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 from scipy import ndimage
@@ -55,13 +55,15 @@ class PatternFinding:
     Attributes
     ----------
     spots
-        Of each: 1/d in 1/A, azimuth in degrees anticlockwise from the x axis, and sigmas over what lies around.
+        Of each: 1/d in 1/A, azimuth in degrees anticlockwise from the x axis, and sigmas above
+        what lies around.
     halo
         1/d of the maximum of the halo in 1/A; undetermined where there is none.
     growth_axis
         `111`, `110`, `211`, or None where spots do not decide.
     chi2_by_axis
-        Mean squared deviation of the spots' angles to the direction of growth from those that the axis allows.
+        Mean squared deviation of the spots' angles to the direction of growth from those that the axis
+        allows.
     """
 
     order: Order
@@ -112,8 +114,8 @@ def camera_constant(counts: np.ndarray, on_paper_px_angstrom: float) -> Estimate
         sigmas.append(max(float(spread), 0.01) * scale)
     if len(found) < 3:
         raise TemError(
-            f"{len(found)} rings of gold are found near {on_paper_px_angstrom:g} px A, 3 are needed; is it gold, "
-            "and the camera length right?"
+            f"{len(found)} rings of gold are found near {on_paper_px_angstrom:g} px A, 3 are needed; "
+            "is it gold, and the camera length right?"
         )
     if np.std(found) > _RINGS_AGREE * np.mean(found):
         named = ", ".join(f"{one:.1f}" for one in found)
@@ -193,8 +195,8 @@ def beam_centre(pattern: np.ndarray) -> tuple[float, float]:
         raise TemError(f"no direct beam in the middle: at most {level:.0f} counts over {low:.0f}")
     bright = middle & (pattern > low + 0.5 * (level - low))
     weight = np.where(bright, 1.0, 0.0)
-    row, column = ndimage.center_of_mass(weight)
-    return float(row), float(column)
+    rows_lit, columns_lit = np.nonzero(weight)
+    return float(rows_lit.mean()), float(columns_lit.mean())
 
 
 def _radial(pattern: np.ndarray, row: float, column: float) -> tuple[np.ndarray, np.ndarray]:
@@ -205,7 +207,7 @@ def _radial(pattern: np.ndarray, row: float, column: float) -> tuple[np.ndarray,
     order = np.argsort(ring, axis=None, kind="stable")
     borders = np.searchsorted(ring.ravel()[order], np.arange(last + 2))
     values = pattern.ravel()[order]
-    groups = [values[first:end] for first, end in zip(borders[:-1], borders[1:])]
+    groups = [values[first:end] for first, end in pairwise(borders)]
     # The innermost ring may hold no pixel, where the beam lies between four.
     groups = [one if one.size else groups[number + 1] for number, one in enumerate(groups)]
     profile = np.array([np.median(one) for one in groups])
@@ -222,7 +224,7 @@ def _spots(
     camera: Estimate,
 ) -> np.ndarray:
     """Local maxima over what lies around them, on the radii of lithium's families; shape (spots, 3)."""
-    at_row, at_column = np.indices(pattern.shape)
+    at_row, at_column = np.mgrid[: pattern.shape[0], : pattern.shape[1]]
     radius = np.hypot(at_row - row, at_column - column)
     around = np.interp(radius, np.arange(profile.size), profile)
     smooth = ndimage.gaussian_filter(pattern - around, _SMOOTH_PX)
@@ -232,8 +234,9 @@ def _spots(
     sigmas = smooth / np.maximum(noise, 1e-6)
     peak = (smooth == ndimage.maximum_filter(smooth, 9)) & (sigmas > _SPOT_SIGMA)
     found = []
-    for at in np.argwhere(peak):
-        distance = radius[tuple(at)]
+    for place in np.argwhere(peak):
+        at = (int(place[0]), int(place[1]))
+        distance = radius[at]
         if distance < 12 or min(*at, *(np.array(pattern.shape) - 1 - at)) < 4:
             continue
         box = np.s_[at[0] - 3 : at[0] + 4, at[1] - 3 : at[1] + 4]
@@ -245,12 +248,12 @@ def _spots(
         if np.min(np.abs(inverse / families - 1)) > 3 * _RADIUS_SIGMA:
             continue
         azimuth = float(np.rad2deg(np.arctan2(-centre_row, centre_column)))
-        found.append((inverse, azimuth, float(sigmas[tuple(at)])))
+        found.append((inverse, azimuth, float(sigmas[at])))
     return np.array(found).reshape(-1, 3)
 
 
 def _halo(profile: np.ndarray, variance: np.ndarray, camera: Estimate) -> Estimate:
-    """Maximum of a broad ring between 1/4 and 1/2 1/A over a smooth course, where lithium's first lines are."""
+    """Maximum of a broad ring between 1/4 and 1/2 1/A over a smooth course, by lithium's first line."""
     radius = np.arange(profile.size)
     inside = (radius > 0.36 * camera.value) & (radius < 0.46 * camera.value)
     wings = ((radius > 0.2 * camera.value) & (radius < 0.24 * camera.value)) | (
