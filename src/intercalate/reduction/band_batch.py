@@ -69,7 +69,7 @@ def _block(
     found: list[BandFit | SpectrumError | None] = [None] * len(spectra)
     points = used.sum(axis=1)
     for number in np.flatnonzero(points < 2 * unknowns):
-        found[number] = _too_few(spectra[number], int(points[number]), bands, range_, options)
+        found[int(number)] = _too_few(spectra[int(number)], int(points[number]), bands, range_, options)
     span = (part - range_[0]) / (range_[1] - range_[0]) * 2 - 1
     background = chebyshev.chebvander(span, options.background_terms - 1)
     pending = {tuple(range(len(bands))): np.flatnonzero(points >= 2 * unknowns)}

@@ -7,7 +7,15 @@ import pytest
 
 from benchmarks.honesty.ensembles import confusion
 from benchmarks.honesty.tem import CAMERA, MICROSCOPE, Habits, KinkCounts, Patterns, deposit_of
-from intercalate.reduction.tem import Observation, TemError, camera_constant, deposit_shape, growth_finding
+from intercalate.reduction.tem import (
+    Observation,
+    TemError,
+    camera_constant,
+    deposit_shape,
+    growth_finding,
+    pattern_finding,
+)
+from intercalate.views.tem import image_figure, pattern_figure
 from intercalate_sims.probes.tem import Deposit, Exposure, HiddenTem, TemProbe, lithium_left
 
 
@@ -70,3 +78,19 @@ def test_deposits_that_cannot_be_are_refused():
         Deposit("moss")
     with pytest.raises(ValueError, match="do not fit"):
         Deposit("whisker", width_nm=20.0, shell_nm=15.0)
+
+
+def test_figures_say_what_was_found():
+    probe = TemProbe(MICROSCOPE, HiddenTem.draw(4), 4)
+    deposit = deposit_of(4, "whisker", True, 2)
+    counts = probe.image(deposit, Exposure(0.5), 1).counts
+    shape = deposit_shape(counts, CAMERA)
+    drawn = image_figure(counts, shape, MICROSCOPE.pixel_nm, "simulated")
+    assert "whisker" in drawn.axes[0].get_title()
+    assert drawn.axes[0].get_title().count("kink") == len(shape.kinks)
+    camera = camera_constant(probe.gold(1).counts, MICROSCOPE.camera_px_angstrom)
+    pattern = probe.pattern(deposit, 2).counts
+    found = pattern_finding(pattern, camera, shape.direction_deg)
+    figure = pattern_figure(pattern, found, camera, "simulated")
+    assert f"{found.spots.shape[0]} spots" in figure.axes[0].get_title()
+    assert len(figure.axes[0].lines) == found.spots.shape[0]
