@@ -200,4 +200,6 @@ def test_figures_show_what_was_found_and_say_what_was_not(referenced):
     spectrum = spectrum_figure(prepared, fitted, where, "simulated")
     left = spectrum.axes[2].lines[0].get_ydata()
     assert np.std(left) < 2.0
-    assert claims_text(charging_finding(profile).claims)["Li2O on the cathode over elsewhere, nm"].endswith("holds")
+    assert claims_text(charging_finding(profile).claims)["Li2O on the cathode over elsewhere, nm"].endswith(
+        "holds"
+    )

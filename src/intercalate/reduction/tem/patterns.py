@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from intercalate.materials.tables import METALS
 from intercalate.reduction.results import UNDETERMINED, Estimate
-from intercalate.reduction.tem.images import TemError
+from intercalate.reduction.tem.outline import TemError
 
 LITHIUM_ANGSTROM = next(metal.a_angstrom for metal in METALS if metal.element == "Li")
 GOLD_ANGSTROM = 4.0782
@@ -31,6 +31,8 @@ _ROTATION_SIGMA_DEG = 1.0
 """Declared: rotation between image and pattern."""
 _SPOT_SIGMA_DEG = 1.0
 """Declared: a spot's azimuth, by tilt of the crystal and shape of the spot."""
+_FIRST_WITHIN, _OTHERS_WITHIN = 0.065, 0.03
+"""Of what is expected: the first ring, and the others by its radius."""
 _RINGS_AGREE = 0.01
 """Relative scatter of the constants of single rings at most."""
 _DECIDED = 9.0
@@ -81,7 +83,7 @@ def camera_constant(counts: np.ndarray, on_paper_px_angstrom: float) -> Estimate
     counts
         Pattern of gold, shape (rows, columns).
     on_paper_px_angstrom
-        Right within 10 %.
+        Right within 6 %.
 
     Raises
     ------
@@ -91,27 +93,18 @@ def camera_constant(counts: np.ndarray, on_paper_px_angstrom: float) -> Estimate
     pattern = _pattern(counts)
     row, column = beam_centre(pattern)
     profile, variance = _radial(pattern, row, column)
-    radius = np.arange(profile.size)
-    found, sigmas = [], []
+    found: list[float] = []
+    sigmas: list[float] = []
+    near, within = on_paper_px_angstrom, _FIRST_WITHIN
     for squares in GOLD_SQUARES:
-        expected = on_paper_px_angstrom * np.sqrt(squares) / GOLD_ANGSTROM
-        # Rings lie far enough apart that 6 % of the radius, and a common scale, find each.
-        inside = np.flatnonzero(np.abs(radius - expected) < 0.062 * expected + 1.0)
-        if inside.size < 6 or inside[-1] >= profile.size - 3:
+        spacing = GOLD_ANGSTROM / np.sqrt(squares)
+        place = _ring(profile, variance, near / spacing, within)
+        if place is None:
             continue
-        line = np.polyfit(inside[[0, 1, -2, -1]], profile[inside[[0, 1, -2, -1]]], 1)
-        above = profile[inside] - np.polyval(line, inside)
-        top = int(np.argmax(above))
-        near = slice(max(top - 3, 0), top + 4)
-        weight = np.maximum(above[near], 0.0)
-        noise = float(np.sqrt(variance[inside][near].sum()))
-        if weight.sum() < 5 * noise or weight.sum() <= 0:
-            continue
-        centre = float(weight @ inside[near] / weight.sum())
-        spread = np.sqrt(np.sum(variance[inside][near] * (inside[near] - centre) ** 2)) / weight.sum()
-        scale = GOLD_ANGSTROM / np.sqrt(squares)
-        found.append(centre * scale)
-        sigmas.append(max(float(spread), 0.01) * scale)
+        found.append(place[0] * spacing)
+        sigmas.append(place[1] * spacing)
+        # The first stands apart, and sets the scale by which the others are found, which lie closer.
+        near, within = found[0], _OTHERS_WITHIN
     if len(found) < 3:
         raise TemError(
             f"{len(found)} rings of gold are found near {on_paper_px_angstrom:g} px A, 3 are needed; "
@@ -127,6 +120,26 @@ def camera_constant(counts: np.ndarray, on_paper_px_angstrom: float) -> Estimate
     stat = float(1 / np.sqrt(weights.sum()))
     scatter = float(np.std(found, ddof=1) / np.sqrt(len(found)))
     return Estimate(mean, stat, float(np.hypot(scatter, 5e-4 * mean)))
+
+
+def _ring(
+    profile: np.ndarray, variance: np.ndarray, expected: float, within: float
+) -> tuple[float, float] | None:
+    """Radius of a ring and its error in px; None where there is none near."""
+    radius = np.arange(profile.size)
+    inside = np.flatnonzero(np.abs(radius - expected) < within * expected + 1.0)
+    if inside.size < 6 or inside[-1] >= profile.size - 3:
+        return None
+    ends = inside[[0, 1, -2, -1]]
+    above = profile[inside] - np.polyval(np.polyfit(ends, profile[ends], 1), inside)
+    top = int(np.argmax(above))
+    near = slice(max(top - 3, 0), top + 4)
+    weight = np.maximum(above[near], 0.0)
+    if weight.sum() <= 5 * float(np.sqrt(variance[inside][near].sum())):
+        return None
+    centre = float(weight @ inside[near] / weight.sum())
+    spread = np.sqrt(np.sum(variance[inside][near] * (inside[near] - centre) ** 2)) / weight.sum()
+    return centre, max(float(spread), 0.01)
 
 
 def pattern_finding(
