@@ -33,7 +33,7 @@ ASPECT_LIMIT = 2.8
 CORE_LIMIT = 0.1
 """Between a tube, 0, and lithium in vacuum, about 0.25 of what surrounds it weakens."""
 
-_OUTLINE_SIGMA = 0.04
+_OUTLINE_SIGMA = 0.02
 """Declared, relative: a width that differs along the whisker, and the blur of its outline."""
 
 
@@ -154,7 +154,7 @@ def deposit_shape(counts: np.ndarray, camera: TemCamera, exposure_s: float = 1.0
     return DepositShape(
         habit=Habit.WHISKER,
         length_nm=Estimate(length, pixel, length * float(np.hypot(camera.pixel_sigma, 0.01))),
-        width_nm=Estimate(width, 0.3 * pixel, width * float(np.hypot(camera.pixel_sigma, _OUTLINE_SIGMA))),
+        width_nm=Estimate(width, 0.5 * pixel, width * float(np.hypot(camera.pixel_sigma, _OUTLINE_SIGMA))),
         direction_deg=Estimate(longest.angle_deg % 180.0, longest.sigma_deg, bent),
         kinks=kinks_of(parts, along, corners, pixel, deepest),
         filling=_filling(core),

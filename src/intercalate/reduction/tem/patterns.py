@@ -33,6 +33,8 @@ _SPOT_SIGMA_DEG = 1.0
 """Declared: a spot's azimuth, by tilt of the crystal and shape of the spot."""
 _FIRST_WITHIN, _OTHERS_WITHIN = 0.065, 0.03
 """Of what is expected: the first ring, and the others by its radius."""
+_LENS_SIGMA = 8e-4
+"""Declared, relative, of the camera constant: distortion, and the place of the saturated direct beam."""
 _RINGS_AGREE = 0.01
 """Relative scatter of the constants of single rings at most."""
 _DECIDED = 9.0
@@ -119,7 +121,7 @@ def camera_constant(counts: np.ndarray, on_paper_px_angstrom: float) -> Estimate
     mean = float(weights @ found / weights.sum())
     stat = float(1 / np.sqrt(weights.sum()))
     scatter = float(np.std(found, ddof=1) / np.sqrt(len(found)))
-    return Estimate(mean, stat, float(np.hypot(scatter, 5e-4 * mean)))
+    return Estimate(mean, stat, float(np.hypot(scatter, _LENS_SIGMA * mean)))
 
 
 def _ring(

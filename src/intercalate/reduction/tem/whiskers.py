@@ -156,7 +156,7 @@ def parts_of(points: np.ndarray, along: np.ndarray, corners: list[int], radius: 
         direction = directions[0] * np.sign(directions[0] @ (inside[-1] - inside[0]) or 1.0)
         scatter = singular[1] / np.sqrt(max(inside.shape[0] - 2, 1))
         # Neighbouring slices share the outline's unevenness, over some twenty pixels.
-        sigma = np.rad2deg(np.sqrt(6.0) * max(scatter, 0.05) / max(float(singular[0]), 1e-9))
+        sigma = np.rad2deg(np.sqrt(5.0) * max(scatter, 0.05) / max(float(singular[0]), 1e-9))
         angle = float(np.rad2deg(np.arctan2(-direction[1], direction[0])))
         parts.append(Part(float(along[last] - along[first]), angle, float(sigma), first, last))
     return parts
