@@ -151,7 +151,8 @@ def _indicators(image: SpectrumImage) -> tuple[np.ndarray, np.ndarray]:
     variance = np.asarray(image.background_variance)
     extrapolated = cobalt.sigma_stat[0][:, inside].sum(axis=1)
     sigma = np.hypot(np.sqrt((electrons[:, inside] + variance).clip(0).sum(axis=1)), extrapolated)
-    return values, lines > _LEAST_SIGNAL * sigma
+    with np.errstate(invalid="ignore"):
+        return values, lines > _LEAST_SIGNAL * sigma
 
 
 def _measure(energy_ev: np.ndarray, cobalt: np.ndarray, oxygen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
