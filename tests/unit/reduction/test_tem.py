@@ -120,7 +120,7 @@ LITHIUM = {squares: float(np.sqrt(squares) / 3.5092) for squares in (2, 4, 6)}
 
 
 @settings(max_examples=10, deadline=None)
-@given(st.floats(138.0, 152.0))
+@given(st.floats(132.0, 158.0))
 def test_gold_sets_the_camera_length(scale):
     found = camera_constant(pattern(rings=GOLD, scale=scale), 145.0)
     assert abs(found.value - scale) < max(4 * found.sigma, 0.3)

@@ -31,8 +31,10 @@ _ROTATION_SIGMA_DEG = 1.0
 """Declared: rotation between image and pattern."""
 _SPOT_SIGMA_DEG = 1.0
 """Declared: a spot's azimuth, by tilt of the crystal and shape of the spot."""
-_FIRST_WITHIN, _OTHERS_WITHIN = 0.065, 0.03
-"""Of what is expected: the first ring, and the others by its radius."""
+_SCALES = np.linspace(0.9, 1.1, 81)
+"""Of the camera constant on paper, among which the one is sought on which all rings lie."""
+_WITHIN = 0.03
+"""Relative: of what is then expected, a ring."""
 _LENS_SIGMA = 8e-4
 """Declared, relative, of the camera constant: distortion, and the place of the saturated direct beam."""
 _RINGS_AGREE = 0.01
@@ -85,7 +87,7 @@ def camera_constant(counts: np.ndarray, on_paper_px_angstrom: float) -> Estimate
     counts
         Pattern of gold, shape (rows, columns).
     on_paper_px_angstrom
-        Right within 6 %.
+        Right within 10 %.
 
     Raises
     ------
@@ -97,16 +99,14 @@ def camera_constant(counts: np.ndarray, on_paper_px_angstrom: float) -> Estimate
     profile, variance = _radial(pattern, row, column)
     found: list[float] = []
     sigmas: list[float] = []
-    near, within = on_paper_px_angstrom, _FIRST_WITHIN
+    near = _nearest_scale(profile, variance, on_paper_px_angstrom)
     for squares in GOLD_SQUARES:
         spacing = GOLD_ANGSTROM / np.sqrt(squares)
-        place = _ring(profile, variance, near / spacing, within)
+        place = _ring(profile, variance, near / spacing, _WITHIN)
         if place is None:
             continue
         found.append(place[0] * spacing)
         sigmas.append(place[1] * spacing)
-        # The first stands apart, and sets the scale by which the others are found, which lie closer.
-        near, within = found[0], _OTHERS_WITHIN
     if len(found) < 3:
         raise TemError(
             f"{len(found)} rings of gold are found near {on_paper_px_angstrom:g} px A, 3 are needed; "
@@ -124,12 +124,24 @@ def camera_constant(counts: np.ndarray, on_paper_px_angstrom: float) -> Estimate
     return Estimate(mean, stat, float(np.hypot(scatter, _LENS_SIGMA * mean)))
 
 
+def _nearest_scale(profile: np.ndarray, variance: np.ndarray, on_paper_px_angstrom: float) -> float:
+    """Camera constant on which all rings together lie; one ring alone may be taken for its neighbour."""
+    radius = np.arange(profile.size)
+    above = (profile - ndimage.gaussian_filter1d(profile, 4.0)) / np.sqrt(variance)
+    # One strong ring must not outweigh that all are there.
+    above = np.arcsinh(ndimage.gaussian_filter1d(above, 1.0))
+    rings = np.sqrt(GOLD_SQUARES) / GOLD_ANGSTROM
+    at = on_paper_px_angstrom * np.outer(_SCALES, rings)
+    score = np.interp(at, radius, above, right=0.0).sum(axis=1)
+    return on_paper_px_angstrom * float(_SCALES[int(np.argmax(score))])
+
+
 def _ring(
     profile: np.ndarray, variance: np.ndarray, expected: float, within: float
 ) -> tuple[float, float] | None:
     """Radius of a ring and its error in px; None where there is none near."""
     radius = np.arange(profile.size)
-    inside = np.flatnonzero(np.abs(radius - expected) < within * expected + 1.0)
+    inside = np.flatnonzero(np.abs(radius - expected) < within * expected + 1.5)
     if inside.size < 6 or inside[-1] >= profile.size - 3:
         return None
     ends = inside[[0, 1, -2, -1]]
