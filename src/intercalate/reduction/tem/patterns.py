@@ -35,7 +35,7 @@ _SCALES = np.linspace(0.9, 1.1, 81)
 """Of the camera constant on paper, among which the one is sought on which all rings lie."""
 _WITHIN = 0.03
 """Relative: of what is then expected, a ring."""
-_LENS_SIGMA = 8e-4
+_LENS_SIGMA = 5e-4
 """Declared, relative, of the camera constant: distortion, and the place of the saturated direct beam."""
 _RINGS_AGREE = 0.01
 """Relative scatter of the constants of single rings at most."""
