@@ -190,7 +190,9 @@ def test_figures_show_what_was_found_and_say_what_was_not(referenced):
     drawn = maps_figure(maps, 1.0, "simulated", unit="1/nm2")
     assert any(text.get_text() == "not determined" for axis in drawn.axes for text in axis.texts)
     figure = profile_figure(profile, "simulated")
-    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    labels = [text.get_text() for text in legend.get_texts()]
     assert labels == ["LiCoO2", "Li2O", "Li2O2", "LiPON"]
     image = prepared.core.between(510.0, 806.0)
     components, bins = components_of([references[name] for name in COMPOUNDS], prepared, image)
@@ -198,7 +200,7 @@ def test_figures_show_what_was_found_and_say_what_was_not(referenced):
     where = np.zeros(fitted.misfit.shape, bool)
     where[:, 26:30] = True
     spectrum = spectrum_figure(prepared, fitted, where, "simulated")
-    left = spectrum.axes[2].lines[0].get_ydata()
+    left = np.asarray(spectrum.axes[2].lines[0].get_ydata(), float)
     assert np.std(left) < 2.0
     assert claims_text(charging_finding(profile).claims)["Li2O on the cathode over elsewhere, nm"].endswith(
         "holds"
