@@ -1,4 +1,4 @@
-"""Electron energy losses of a thin battery: thickness, compounds, lithium, valence of cobalt and interfaces."""
+"""Electron energy losses of a thin battery: thickness, compounds, lithium, valence, interfaces."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,12 +12,16 @@ from intercalate.reduction.eels import (
     EelsCamera,
     Prepared,
     Reference,
+    charging_finding,
     cobalt_valence,
     components_of,
+    difference,
+    disordered_finding,
     fit_components,
     fit_interface,
     lithium_map,
     prepare,
+    profile_of,
 )
 from intercalate.reduction.results import Estimate
 from intercalate_sims.noise import keyed_generator
@@ -30,6 +34,7 @@ COMPONENTS = ("LiCoO2", "Li2O", "Li2O2", "LiPON")
 REFERENCE_NM = 50.0
 REFERENCE_SIGMA = 0.03
 PIXEL_SIGMA = 0.01
+FINDING_SCAN = Scan(columns=64, rows=48, pixel_nm=1.0, beam_na=0.04, is_cold=True)
 SCAN = Scan(columns=40, rows=12, pixel_nm=1.0, beam_na=0.05, is_cold=True)
 
 
@@ -113,9 +118,10 @@ class EelsBattery:
         prepared, truth = session.take(sample, scan, 100_000 * (world + 1) + noise)
         image = prepared.core.between(510.0, 806.0)
         references = [session.references[name] for name in COMPONENTS]
-        # Charged cobalt oxide has another edge than LiCoO2: its valence makes the reference nearest to it.
+        # Cobalt oxide of another valence has another edge: what changes is fitted beside it.
         components, bins = components_of([*references, session.references["Li0.5CoO2"]], prepared, image)
-        maps = fit_components(image, components[:4], prepared.core_incident, thickness_bin=bins)
+        components[4] = difference("oxidised", components[4], components[0])
+        maps = fit_components(image, components, prepared.core_incident, thickness_bin=bins)
         found: dict[str, Outcome] = {}
         regions = {"LiCoO2": (2, 12), "Li2O": (18, 23), "Li2O2": (18, 23), "LiPON": (29, 39)}
         for name, (first, last) in regions.items():
@@ -164,5 +170,50 @@ class EelsBattery:
         return found
 
 
+class Nanobatteries:
+    """A battery charged, as made, without what lies on its cathode, and with it on the anode.
+
+    Each world has its own instrument, references, thickness and layers.
+    """
+
+    title = "What lies on the cathode"
+    classes = ("charged", "before cycling", "nothing")
+
+    def sort(self, number: int) -> tuple[str, str]:
+        """The true state of a drawn battery, and what both findings say of it."""
+        world, kind = number // 4, number % 4
+        session = session_of(world)
+        prepared, truth = session.take(self._sample(world, kind), FINDING_SCAN, 100_000 * (world + 1) + kind)
+        profile = profile_of(prepared, session.references, truth["x_nm"])
+        found = [
+            name
+            for name, finding in (
+                ("charged", charging_finding(profile)),
+                ("before cycling", disordered_finding(profile)),
+            )
+            if finding.recovered
+        ]
+        return ("charged", "before cycling", "nothing", "nothing")[kind], " and ".join(found) or "nothing"
+
+    @staticmethod
+    def _sample(world: int, kind: int) -> ThinSample:
+        draw = keyed_generator(world, "nanobattery", 0).random(6)
+        inside = 3.0 + 0.3 * float(draw[0])
+        width, oxides = 6.0 + 4.0 * float(draw[1]), 0.2 + 0.1 * draw[2:4]
+        rest = (Layer("electrolyte", 16.0, {"LiPON": 1.0}), Layer("anode", 20.0, {"Si": 1.0}))
+        cathode = Layer("cathode", 24.0, {"LiCoO2": 1.0}, inside if kind != 1 else None)
+        held = {"Li2O": float(oxides[0]), "Li2O2": float(oxides[1])}
+        left = 1.0 - float(oxides.sum())
+        layers = {
+            0: (cathode, Layer("on it", width, {"LiCoO2": left, **held}, inside + 0.4), *rest),
+            1: (cathode, Layer("disordered", width, {"LiCoO2": 0.2, "Co3O4": 0.8}), *rest),
+            2: (cathode, *rest),
+            3: (cathode, rest[0], Layer("on the anode", width, {"Si": left, **held}), rest[1]),
+        }[kind]
+        return ThinSample(layers, 40.0 + 20.0 * float(draw[4]), 0.1, 0.7 + 0.8 * float(draw[5]))
+
+
 MEASUREMENTS = (EelsBattery(),)
 SORTINGS = ()
+FINDINGS = (Nanobatteries(),)
+"""Sorted as well, but slow: a spectrum image each."""

@@ -45,8 +45,8 @@ WINDOWS = {
     Regime.STAGED: (0.13, 0.33),
     Regime.STAGE_2: (0.34, 1.0),
 }
-"""Lithium contents that are drawn for each regime. From stage 2 on the band of stage 1 is lost in fluorescence
-more often than not, and the spectrum is then given the regime of both."""
+"""Lithium contents that are drawn for each regime. From stage 2 on the band of stage 1 is lost in
+fluorescence more often than not, and the spectrum is then given the regime of both."""
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,12 @@ from benchmarks.honesty.ensembles import Outcome
 from intercalate.reduction.results import Estimate
 from intercalate.reduction.tem import (
     DepositShape,
+    Observation,
     TemCamera,
     TemError,
     camera_constant,
     deposit_shape,
+    growth_finding,
     pattern_finding,
 )
 from intercalate_sims.noise import keyed_generator
@@ -158,5 +160,32 @@ class Shapes:
         return found
 
 
+class Growth:
+    """Series with the effect, without it, the other way round, and without tubes."""
+
+    title = "Clusters, whiskers and tubes"
+    classes = ("recovered", "nothing")
+    images = 16
+
+    def sort(self, number: int) -> tuple[str, str]:
+        """Whether the effect is in a drawn world, and whether it was found."""
+        small, large, tubes = ((0.1, 0.9, 0.9), (0.5, 0.5, 0.9), (0.9, 0.1, 0.9), (0.1, 0.9, 0.1))[number % 4]
+        observations = []
+        parts = ((small, 0.0, 0.02, False), (large, 0.0, 0.3, False), (large, tubes, 0.3, True))
+        for part, (whiskers, hollow, volts, is_dissolved) in enumerate(parts):
+            draw = keyed_generator(number, "series", part).random((self.images, 2))
+            for place in range(self.images):
+                habit = "whisker" if draw[place, 0] < whiskers else "cluster"
+                is_hollow = habit == "whisker" and draw[place, 1] < hollow
+                deposit = deposit_of(1000 * number + 100 * part + place, habit, is_hollow)
+                shape = _seen(number, deposit, 100 * part + place)
+                if shape is not None:
+                    observations.append(Observation(shape, volts, is_dissolved))
+        finding = growth_finding(observations, 0.1)
+        return self.classes[0 if number % 4 == 0 else 1], self.classes[0 if finding.recovered else 1]
+
+
 MEASUREMENTS = (Shapes(),)
 SORTINGS = (Habits(), KinkCounts(), Patterns())
+FINDINGS = (Growth(),)
+"""Sorted as well, but slow: some fifty images each."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
-from scipy import fft
 from scipy.special import erf
 
 from intercalate.materials.eels import COMPOUNDS, critical_dose
@@ -208,7 +207,7 @@ class EelsProbe:
         self._before = round(-2.0 * nominal.low_first_ev / nominal.dispersion_ev)
         self._points = 4 * nominal.channels
         self._energy = self._step * (np.arange(self._points) - self._before)
-        self._frequency = fft.rfftfreq(self._points, self._step)
+        self._frequency = np.fft.rfftfreq(self._points, self._step)
 
     def take(
         self, sample: ThinSample, scan: Scan, key: int, earlier_e_per_a2: float = 0.0, place: int = 0
@@ -228,10 +227,10 @@ class EelsProbe:
         single = np.array([self._single(layer, "sample") for layer in layers])
         thickness = self._thickness(sample, scan, place)
         drift = self._drift(scan, key)
-        columns = weights.T @ single
+        columns = np.asarray(weights.T @ single)
         low, core = self._windows(columns, thickness, drift, scan, key)
         truth = _truth(sample, weights, thickness, drift, scan)
-        truth["t_over_lambda"] = thickness * columns[:, 0].real
+        truth["t_over_lambda"] = thickness * np.real(columns[:, 0])
         return SpectrumImages(low, core, truth)
 
     def reference(
@@ -260,8 +259,8 @@ class EelsProbe:
             valence = layer.cobalt_valence if compound in COBALT_OXIDES else None
             core = core_loss(compound, self._energy, valence, self.hidden.ratio_factor)
             total += share * (one + core * self._own_shape(f"{kind} {compound}"))
-        transform = fft.rfft(np.roll(total, -self._before))
-        return self._step * np.asarray(transform)
+        transform = np.fft.rfft(np.roll(total, -self._before))
+        return self._step * transform
 
     def _own_shape(self, name: str) -> np.ndarray:
         """By what the edges of one sample differ from those of another: a sum of slow waves."""
@@ -319,8 +318,8 @@ class EelsProbe:
         ]
         for row in range(thickness.shape[0]):
             shift = drift[row] + self.hidden.offset_ev
-            exponent = thickness[row][:, None] * (single - single[:, :1].real) - np.outer(shift, wave)
-            spectra = np.roll(fft.irfft(zero * np.exp(exponent), self._points), self._before, axis=1)
+            exponent = thickness[row][:, None] * (single - np.real(single[:, :1])) - np.outer(shift, wave)
+            spectra = np.roll(np.fft.irfft(zero * np.exp(exponent), self._points), self._before, axis=1)
             expected = scan.electrons * np.maximum(spectra + self.hidden.glare, 0.0)
             for target, start, share in (
                 (low, first[0], nominal.low_share),

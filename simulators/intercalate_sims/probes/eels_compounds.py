@@ -1,4 +1,4 @@
-"""What compounds take from fast electrons: valence losses and edges with near-edge structure, by drawn shapes."""
+"""What compounds take from fast electrons: valence losses, and edges with near-edge structure."""
 
 from dataclasses import dataclass
 
@@ -117,9 +117,9 @@ def core_loss(
     oxide = compound in COBALT_OXIDES
     state = NOMINAL_VALENCE.get(compound, 3.0) if valence is None else valence
     lithium = _LITHIUM_PEAKS["LiCoO2" if oxide else compound] if compound != "Si" else ()
-    oxygen = _cobalt_oxygen(state) if oxide else _OXYGEN_PEAKS.get(compound, (535.0, ()))
+    step_ev, oxygen = _cobalt_oxygen(state) if oxide else _OXYGEN_PEAKS.get(compound, (535.0, ()))
     total += holds.atoms_per_nm3("Li") * _edge("Li K", energy_ev, 57.0, lithium, 1.5)
-    total += holds.atoms_per_nm3("O") * _edge("O K", energy_ev, *oxygen, 1.2)
+    total += holds.atoms_per_nm3("O") * _edge("O K", energy_ev, step_ev, oxygen, 1.2)
     total += holds.atoms_per_nm3("C") * _edge(
         "C K", energy_ev, 290.0, (Peak(290.2, 0.6, 0.8, 1.8), Peak(300, 4, 6, 0.8)), 1.0
     )

@@ -1,5 +1,6 @@
 """What a transmission electron microscope sees of lithium at low dose: images and diffraction patterns."""
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -86,8 +87,8 @@ class HiddenTem:
 
     Attributes
     ----------
-    camera_length
-        Relative.
+    camera_length, pixel
+        Factors on camera constant and pixel.
     rotation_deg, image_deg
         Between image and pattern, beyond what is told; of the image against the sample, by distortion.
     unevenness
@@ -95,6 +96,7 @@ class HiddenTem:
     """
 
     camera_length: float = 1.0
+    pixel: float = 1.0
     rotation_deg: float = 0.0
     image_deg: float = 0.0
     centre_px: tuple[float, float] = (0.0, 0.0)
@@ -103,9 +105,10 @@ class HiddenTem:
     @classmethod
     def draw(cls, seed: int) -> Self:
         """A microscope of this seed."""
-        normal = keyed_generator(seed, "tem", 0).standard_normal(6)
+        normal = keyed_generator(seed, "tem", 0).standard_normal(7)
         return cls(
             camera_length=1 + 0.02 * float(normal[0]),
+            pixel=1 + 0.02 * float(normal[6]),
             rotation_deg=1.0 * float(normal[1]),
             image_deg=0.15 * float(normal[5]),
             centre_px=(2.0 * float(normal[2]), 2.0 * float(normal[3])),
@@ -207,14 +210,14 @@ class TemProbe:
     def _whisker(self, deposit: Deposit, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Lithium and shell along the beam in nm: tubes along a broken line."""
         points = _broken_line(deposit, self._hidden.image_deg)
-        size, pixel = self.nominal.pixels, self.nominal.pixel_nm
+        size, pixel = self.nominal.pixels, self.nominal.pixel_nm * self._hidden.pixel
         centre = (points.max(axis=0) + points.min(axis=0)) / 2
         points = points - centre + pixel * 6.0 * generator.standard_normal(2)
         row, column = np.mgrid[:size, :size]
         x, y = (column - (size - 1) / 2) * pixel, ((size - 1) / 2 - row) * pixel
         wobble = 1 + 0.04 * np.cos(np.hypot(x, y) / generator.uniform(40, 120) + generator.uniform(0, 6.28))
         distance = np.full(x.shape, np.inf)
-        for start, end in zip(points[:-1], points[1:]):
+        for start, end in itertools.pairwise(points):
             along = end - start
             part = ((x - start[0]) * along[0] + (y - start[1]) * along[1]) / (along @ along)
             part = np.clip(part, 0.0, 1.0)
@@ -229,7 +232,7 @@ class TemProbe:
 
     def _cluster(self, deposit: Deposit, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Eden growth: a place at the surface after the other, each as likely."""
-        size, pixel = self.nominal.pixels, self.nominal.pixel_nm
+        size, pixel = self.nominal.pixels, self.nominal.pixel_nm * self._hidden.pixel
         filled = _eden(size, max(int(np.pi / 4 * (deposit.size_nm / pixel) ** 2), 20), generator)
         depth = ndimage.distance_transform_edt(ndimage.gaussian_filter(filled.astype(float), 1.5) > 0.5)
         depth = np.asarray(depth) * pixel

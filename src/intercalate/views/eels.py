@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from intercalate.reduction.eels import ComponentMaps, NanobatteryProfile, Prepared
+from intercalate.reduction.eels import Claim, ComponentMaps, NanobatteryProfile, Prepared
 from intercalate.reduction.results import Estimate
 from intercalate.views.operando import BLUE, GREEN, ORANGE, VERMILION
 
@@ -67,9 +67,8 @@ def maps_figure(
     last = axes[len(shown)]
     misfit = last.imshow(100 * maps.misfit, extent=extent, cmap="magma", vmin=0.0)
     figure.colorbar(misfit, ax=last, label="%", shrink=0.8)
-    last.contour(
-        np.flipud(maps.is_unknown), levels=[0.5], colors="white", linewidths=0.8, extent=extent
-    ) if maps.is_unknown.any() and not maps.is_unknown.all() else None
+    if maps.is_unknown.any() and not maps.is_unknown.all():
+        last.contour(np.flipud(maps.is_unknown), levels=[0.5], colors="white", linewidths=0.8, extent=extent)
     last.set_title("misfit", fontsize=9)
     for axis in axes[: len(shown) + 1]:
         axis.set(xlabel="x (nm)", ylabel="y (nm)")
@@ -130,7 +129,7 @@ def _titled(figure: Figure, axes: Sequence[Axes], title: str) -> Figure:
     return figure
 
 
-def claims_text(claims: Sequence) -> Mapping[str, str]:
+def claims_text(claims: Sequence[Claim]) -> Mapping[str, str]:
     """Number, error and verdict of each claim, for captions and reports."""
     return {
         claim.name: (

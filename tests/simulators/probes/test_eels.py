@@ -14,6 +14,7 @@ from intercalate.reduction.eels import (
     lithium_map,
     profile_of,
 )
+from intercalate.views.eels import claims_text, maps_figure, profile_figure, spectrum_figure
 from intercalate_sims.probes.eels import Layer, ThinSample, damaged
 
 from .eels_session import BATTERY, Session, scan
@@ -178,3 +179,29 @@ def test_layers_of_what_is_unknown_are_refused():
         Layer("gold", 5.0, {"Au": 1.0})
     with pytest.raises(ValueError, match="width"):
         Layer("none", 0.0, {"Li": 1.0})
+
+
+def test_figures_show_what_was_found_and_say_what_was_not(referenced):
+    session, references = referenced
+    prepared, truth = session.take(CHARGED, scan(rows=24), 9)
+    profile = profile_of(prepared, references, truth["x_nm"])
+    maps = lithium_map(prepared, {"Li": references["LiPON"], "Co": references["CoO"]})
+    assert not maps.determined("Co")
+    drawn = maps_figure(maps, 1.0, "simulated", unit="1/nm2")
+    assert any(text.get_text() == "not determined" for axis in drawn.axes for text in axis.texts)
+    figure = profile_figure(profile, "simulated")
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert labels == ["LiCoO2", "Li2O", "Li2O2", "LiPON"]
+    image = prepared.core.between(510.0, 806.0)
+    components, bins = components_of([references[name] for name in COMPOUNDS], prepared, image)
+    fitted = fit_components(image, components, prepared.core_incident, thickness_bin=bins)
+    where = np.zeros(fitted.misfit.shape, bool)
+    where[:, 26:30] = True
+    spectrum = spectrum_figure(prepared, fitted, where, "simulated")
+    left = np.asarray(spectrum.axes[2].lines[0].get_ydata(), float)
+    assert np.std(left) < 2.0
+    assert claims_text(charging_finding(profile).claims)["Li2O on the cathode over elsewhere, nm"].endswith(
+        "holds"
+    )

@@ -51,7 +51,9 @@ def test_cold_samples_last_longer_and_unknown_ones_have_no_row():
         assert cold is not None
         assert warm is not None
         assert cold.electrons_per_a2 > warm.electrons_per_a2
-    assert critical_dose("Li2CO3", False).electrons_per_a2 == 750.0
+    carbonate = critical_dose("Li2CO3", False)
+    assert carbonate is not None
+    assert carbonate.electrons_per_a2 == 750.0
     assert critical_dose("Si", False) is None
 
 

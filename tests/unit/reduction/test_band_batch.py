@@ -42,7 +42,10 @@ def drawn(number):
     return Spectrum(found.x, found.intensity, found.sigma, used)
 
 
-@pytest.mark.parametrize("bands", [[LEFT, RIGHT], [LEFT], [Band("wide", (1580.0, 1555.0, 1600.0), (40.0, 20.0, 90.0)), RIGHT]])  # fmt: skip
+WIDE = Band("wide", (1580.0, 1555.0, 1600.0), (40.0, 20.0, 90.0))
+
+
+@pytest.mark.parametrize("bands", [[LEFT, RIGHT], [LEFT], [WIDE, RIGHT]])
 def test_numbers_are_those_of_the_single_fit(bands):
     spectra = [drawn(number) for number in range(120)]
     together = fit_bands_of(spectra, bands, RANGE, OPTIONS)

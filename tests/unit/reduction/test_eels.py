@@ -151,6 +151,11 @@ class TestBackground:
         with pytest.raises(EelsError, match="1 of 1 pixels have no electrons"):
             power_law(image(0 * BACKGROUND[None, None]), (500.0, 530.0))
 
+    def test_a_place_without_electrons_does_not_stop_the_others(self):
+        both = power_law(image(np.array([[0 * BACKGROUND, BACKGROUND]])), (500.0, 530.0))
+        assert np.isnan(both.background[0, 0]).all()
+        np.testing.assert_allclose(both.background[0, 1], BACKGROUND, rtol=1e-3)
+
 
 LOW_ENERGY = np.arange(-20.0, 250.0, 0.5)
 

@@ -1,4 +1,4 @@
-"""The background below an edge: a power law through the channels before it, with the error of going beyond."""
+"""The background below an edge: a power law through the channels before it, and the error beyond."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ import numpy as np
 from intercalate.reduction.eels.spectra import EelsError, SpectrumImage
 
 EXPONENT_DRIFT = 0.15
-"""Declared: by how much the exponent changes over a factor e of the loss, one standard error: no background is
-exactly a power law."""
+"""Declared: by how much the exponent changes over a factor e of the loss, one standard error: no
+background is exactly a power law."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class PowerLaw:
     ----------
     background, sigma_stat, sigma_sys
         Electrons, shape (rows, columns, channels); the errors grow with the distance to the fitted channels,
-        and are common to all channels of a pixel.
+        and are common to all channels of a pixel. NaN in pixels without electrons.
     exponent
         Shape (rows, columns).
     """
@@ -36,23 +36,27 @@ def power_law(image: SpectrumImage, window_ev: tuple[float, float]) -> PowerLaw:
     Raises
     ------
     EelsError
-        If fewer than 8 channels lie in the window, or a pixel has no electrons there.
+        If fewer than 8 channels lie in the window, or no pixel has electrons there.
     """
     inside = (image.energy_ev >= window_ev[0]) & (image.energy_ev <= window_ev[1])
     if inside.sum() < 8:
         raise EelsError(
-            f"{int(inside.sum())} channels lie between {window_ev[0]:g} and {window_ev[1]:g} eV, 8 are needed; "
-            f"the spectra reach from {image.energy_ev[0]:.1f} to {image.energy_ev[-1]:.1f} eV"
+            f"{int(inside.sum())} channels lie between {window_ev[0]:g} and {window_ev[1]:g} eV, 8 are "
+            f"needed; the spectra reach from {image.energy_ev[0]:.1f} to {image.energy_ev[-1]:.1f} eV"
         )
     shape = image.electrons.shape
     data = image.electrons[..., inside].reshape(-1, int(inside.sum()))
     level = data.mean(axis=1)
     extra = np.broadcast_to(np.asarray(image.background_variance), shape)[..., inside].reshape(data.shape)
-    if not np.all(level > 0):
+    # A place without electrons, as beside the sample, does not stop the others.
+    empty = level <= 0
+    if empty.all():
         raise EelsError(
-            f"{int(np.sum(level <= 0))} of {level.size} pixels have no electrons between {window_ev[0]:g} and "
-            f"{window_ev[1]:g} eV; sum pixels, or take the window elsewhere"
+            f"{level.size} of {level.size} pixels have no electrons between "
+            f"{window_ev[0]:g} and {window_ev[1]:g} eV; sum pixels, or take the window elsewhere"
         )
+    level = np.where(empty, 1e-6, level)
+    data = np.where(empty[:, None], 1e-6, data)
     centre = float(np.sqrt(window_ev[0] * window_ev[1]))
     log = np.log(image.energy_ev[inside] / centre)
     design = np.stack([np.ones(log.size), -log], axis=1)
@@ -69,6 +73,7 @@ def power_law(image: SpectrumImage, window_ev: tuple[float, float]) -> PowerLaw:
     everywhere = np.log(np.maximum(image.energy_ev, 1e-3) / centre)
     full = np.stack([np.ones(everywhere.size), -everywhere], axis=1)
     background = np.exp(np.clip(parameters @ full.T, -50.0, 50.0))
+    background[empty] = np.nan
     relative = np.sqrt(np.maximum(np.einsum("ci,pij,cj->pc", full, covariance, full), 0.0))
     bent = (
         0.5

@@ -1,4 +1,4 @@
-"""The valence of cobalt: white lines, their shift, and the pre-peak of oxygen, by references measured alike."""
+"""The valence of cobalt: white lines, their shift, and the pre-peak of oxygen, by references."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -55,9 +55,9 @@ def cobalt_valence(
 ) -> CobaltValence:
     """Valence of cobalt along a profile.
 
-    L3/L2 hardly tells Co3+ from Co4+, the shift of L3 and the pre-peak of oxygen do. The scale of each is that
-    of references measured by the same instrument, brought to the sample's thickness and read alike; beyond
-    the highest it is continued evenly.
+    L3/L2 hardly tells Co3+ from Co4+, the shift of L3 and the pre-peak of oxygen do. The scale of each is
+    that of references measured by the same instrument, brought to the sample's thickness and read alike;
+    beyond the highest it is continued evenly.
 
     Parameters
     ----------
@@ -66,7 +66,8 @@ def cobalt_valence(
     references
         Of known valence, three or more of different ones.
     pre_peak_usable
-        Where oxygen belongs to cobalt alone: peroxide has a pre-peak of its own. Shape (places,); None: nowhere.
+        Where oxygen belongs to cobalt alone: peroxide has a pre-peak of its own. Shape (places,); None is
+        nowhere.
 
     Raises
     ------
@@ -76,8 +77,8 @@ def cobalt_valence(
     known = sorted((one for one in references if one.cobalt_valence is not None), key=_valence_of)
     if len({_valence_of(one) for one in known}) < 3:
         raise EelsError(
-            f"{len(known)} references of known cobalt valence, of {len(set(map(_valence_of, known)))} different "
-            "ones, make no scale; 3 are needed"
+            f"{len(known)} references of known cobalt valence, of {len(set(map(_valence_of, known)))} "
+            "different ones, make no scale; 3 are needed"
         )
     image = columns.core.between(REACH_EV[0] - 0.5, REACH_EV[1])
     places = image.electrons.shape[1]
@@ -150,7 +151,8 @@ def _indicators(image: SpectrumImage) -> tuple[np.ndarray, np.ndarray]:
     variance = np.asarray(image.background_variance)
     extrapolated = cobalt.sigma_stat[0][:, inside].sum(axis=1)
     sigma = np.hypot(np.sqrt((electrons[:, inside] + variance).clip(0).sum(axis=1)), extrapolated)
-    return values, lines > _LEAST_SIGNAL * sigma
+    with np.errstate(invalid="ignore"):
+        return values, lines > _LEAST_SIGNAL * sigma
 
 
 def _measure(energy_ev: np.ndarray, cobalt: np.ndarray, oxygen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

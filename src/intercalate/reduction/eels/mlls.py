@@ -1,4 +1,4 @@
-"""Maps of components: multiple linear least squares of reference edges over a background, all pixels at once."""
+"""Maps of components: multiple linear least squares of reference edges, all pixels at once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -86,8 +86,8 @@ class ComponentMaps:
     reduced_chi2
         1 where the components are all there is. Shape (rows, columns).
     misfit
-        What is not explained, in parts of the edges' signal, noise taken off; 0 where there is hardly an edge.
-        Shape (rows, columns).
+        What is not explained, in parts of the edges' signal, noise taken off; 0 where there is hardly an
+        edge. Shape (rows, columns).
     is_unknown
         Where that is more than shapes differ by: a species that is not among the components.
     residual
@@ -190,8 +190,8 @@ def _check(
     for one in components:
         if one.template.shape[-1] != channels or not np.isfinite(one.template).all():
             raise EelsError(
-                f"the reference {one.name!r} has the shape {one.template.shape} or holds what is no number; the "
-                f"spectra have {channels} channels"
+                f"the reference {one.name!r} has the shape {one.template.shape} or holds what is no number; "
+                f"the spectra have {channels} channels"
             )
     if channels < 3 * (len(components) + len(settings.exponents)):
         raise EelsError(f"{channels} channels are too few for {len(components)} components")

@@ -195,7 +195,9 @@ def _above(name: str, value: Estimate, threshold: float) -> Claim:
 
 def _valence_at_end(profile: NanobatteryProfile) -> Estimate:
     end = profile.cathode_end.position_nm.value
-    return _mean_valence(profile, np.abs(profile.valence_x_nm - end) < NEAR_NM / 2)
+    # Deeper in, the many electrons of the cathode would outweigh those of what lies on it.
+    x_nm = profile.valence_x_nm - end
+    return _mean_valence(profile, (x_nm > -NEAR_NM / 4) & (x_nm < NEAR_NM / 2))
 
 
 def _valence_inside(profile: NanobatteryProfile) -> Estimate:

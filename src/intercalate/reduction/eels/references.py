@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import fft
 
 from intercalate.reduction.eels.background import power_law
 from intercalate.reduction.eels.low_loss import Thickness, single_scattering, thickness
@@ -87,7 +86,8 @@ def prepare(
     """
     if low_counts.shape != core_counts.shape:
         raise EelsError(
-            f"low losses have the shape {low_counts.shape}, core losses {core_counts.shape}; both must be alike"
+            f"low losses have the shape {low_counts.shape}, core losses {core_counts.shape}; both "
+            "must be alike"
         )
     low, core = electrons_of(low_counts, dark, camera), electrons_of(core_counts, dark, camera)
     zero = zero_loss_ev(low, camera)
@@ -151,7 +151,7 @@ def core_component(
     ratio = _low_loss_ratio(low, low_energy_ev, own.low.electrons[0, 0], own.low.energy_ev, edge.size)
     points = ratio[1]
     padded = np.concatenate([edge, np.linspace(edge[-20:].mean(), 0.0, points - edge.size)])
-    seen = fft.irfft(fft.rfft(padded) * ratio[0], points)[:, : edge.size]
+    seen = np.fft.irfft(np.fft.rfft(padded) * ratio[0], points)[:, : edge.size]
     template = [np.interp(image.energy_ev, spectrum.energy_ev, one) for one in per * seen]
     counted = np.maximum(spectrum.electrons[0, 0], 0.0) + float(np.mean(spectrum.background_variance))
     noise = np.interp(image.energy_ev, spectrum.energy_ev, counted) * per**2 * own.core.noise_factor[0, 0]
@@ -162,7 +162,7 @@ def _low_loss_ratio(
     low: np.ndarray, energy_ev: np.ndarray, own: np.ndarray, own_energy_ev: np.ndarray, channels: int
 ) -> tuple[np.ndarray, int]:
     """Transform of the low losses over that of the reference's, and its number of points."""
-    points = int(fft.next_fast_len(2 * channels, real=True))
+    points = 1 << int(np.ceil(np.log2(2 * channels)))
 
     def transform(electrons: np.ndarray, axis: np.ndarray) -> np.ndarray:
         zero = int(np.argmin(np.abs(axis)))
@@ -170,7 +170,7 @@ def _low_loss_ratio(
         last = min(electrons.shape[-1] - zero, points // 2)
         rolled[..., :last] = electrons[..., zero : zero + last]
         rolled[..., points - zero :] = electrons[..., :zero]
-        found = np.asarray(fft.rfft(rolled))
+        found = np.fft.rfft(rolled)
         return found / found[..., :1].real
 
     sample, reference = transform(low, energy_ev), transform(own, own_energy_ev)

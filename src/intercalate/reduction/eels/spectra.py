@@ -151,8 +151,9 @@ def zero_loss_ev(low_electrons: np.ndarray, camera: EelsCamera) -> np.ndarray:
     if weak.any():
         pixel = int(np.flatnonzero(weak)[0])
         raise EelsError(
-            f"{int(weak.sum())} pixels have no zero loss, the first is {pixel // columns}, {pixel % columns}: "
-            f"its highest channel holds {height[pixel]:.0f} electrons, 50 are needed; was the beam on?"
+            f"{int(weak.sum())} pixels have no zero loss, the first is {pixel // columns}, "
+            f"{pixel % columns}: its highest channel holds {height[pixel]:.0f} electrons, "
+            "50 are needed; was the beam on?"
         )
     offsets = np.arange(-2, 3)
     around = np.log(np.maximum(flat[np.arange(flat.shape[0])[:, None], top[:, None] + offsets], 0.5))
@@ -167,8 +168,8 @@ def zero_loss_ev(low_electrons: np.ndarray, camera: EelsCamera) -> np.ndarray:
 def aligned(electrons: np.ndarray, zero_ev: np.ndarray, first_ev: float, camera: EelsCamera) -> SpectrumImage:
     """Spectra moved so that the zero loss of every pixel is at 0 eV.
 
-    Between two channels by linear interpolation, which keeps sums; what it does to the noise of one channel is
-    kept in `noise_factor`. Channels that are not there in every pixel are cut off.
+    Between two channels by linear interpolation, which keeps sums; what it does to the noise of one channel
+    is kept in `noise_factor`. Channels that are not there in every pixel are cut off.
     """
     rows, columns, channels = electrons.shape
     moved = zero_ev / camera.dispersion_ev
@@ -178,8 +179,8 @@ def aligned(electrons: np.ndarray, zero_ev: np.ndarray, first_ev: float, camera:
     low, high = max(low, 0), min(high, channels)
     if high - low < channels // 2:
         raise EelsError(
-            f"the zero loss moved from {zero_ev.min():.1f} to {zero_ev.max():.1f} eV within the image: hardly "
-            "any channel is common to all pixels; steady the spectrometer"
+            f"the zero loss moved from {zero_ev.min():.1f} to {zero_ev.max():.1f} eV within the image: "
+            "hardly any channel is common to all pixels; steady the spectrometer"
         )
     result = np.empty((rows, columns, high - low))
     for shift in np.unique(whole):

@@ -16,7 +16,7 @@ from intercalate.reduction.results import UNDETERMINED, Estimate
 BANDS = ("E2g2(i)", "E2g2(b)", "E2g2(1)")
 """Of the carbon layers: without lithium beside them, with it on one side, and of stage 1."""
 
-_BLOCK = 256
+_BLOCK = 1024
 """Spectra that are fitted together; progress is told after each block."""
 
 _PARTS = ("centre", "width", "intensity")

@@ -1,16 +1,10 @@
 """Transmission electron microscopy of lithium: counts in, shapes, structure and growth out; no EPICS."""
 
 from intercalate.reduction.tem.growth import Claim, GrowthFinding, Observation, growth_finding
-from intercalate.reduction.tem.images import (
-    DepositShape,
-    Filling,
-    Habit,
-    Kink,
-    TemCamera,
-    TemError,
-    deposit_shape,
-)
+from intercalate.reduction.tem.images import DepositShape, Filling, Habit, deposit_shape
+from intercalate.reduction.tem.outline import TemCamera, TemError
 from intercalate.reduction.tem.patterns import Order, PatternFinding, camera_constant, pattern_finding
+from intercalate.reduction.tem.whiskers import Kink
 
 __all__ = [
     "Claim",

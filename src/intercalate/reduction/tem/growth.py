@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from intercalate.reduction.results import UNDETERMINED, Estimate
-from intercalate.reduction.tem.images import DepositShape, Filling, Habit, TemError
+from intercalate.reduction.tem.images import DepositShape, Filling, Habit
+from intercalate.reduction.tem.outline import TemError
 
 SIGMAS = 3.0
 DENSE = 0.8

@@ -1,16 +1,16 @@
-"""Diffraction patterns: camera length by gold, crystalline or amorphous, and the axis along which lithium grew."""
+"""Diffraction patterns: camera length by gold, crystalline or amorphous, and the axis of growth."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 from scipy import ndimage
 
 from intercalate.materials.tables import METALS
 from intercalate.reduction.results import UNDETERMINED, Estimate
-from intercalate.reduction.tem.images import TemError
+from intercalate.reduction.tem.outline import TemError
 
 LITHIUM_ANGSTROM = next(metal.a_angstrom for metal in METALS if metal.element == "Li")
 GOLD_ANGSTROM = 4.0782
@@ -31,6 +31,14 @@ _ROTATION_SIGMA_DEG = 1.0
 """Declared: rotation between image and pattern."""
 _SPOT_SIGMA_DEG = 1.0
 """Declared: a spot's azimuth, by tilt of the crystal and shape of the spot."""
+_SCALES = np.linspace(0.9, 1.1, 81)
+"""Of the camera constant on paper, among which the one is sought on which all rings lie."""
+_WITHIN = 0.03
+"""Relative: of what is then expected, a ring."""
+_LENS_SIGMA = 5e-4
+"""Declared, relative, of the camera constant: distortion, and the place of the saturated direct beam."""
+_RINGS_AGREE = 0.01
+"""Relative scatter of the constants of single rings at most."""
 _DECIDED = 9.0
 """By how much chi squared must be better than that of the next axis."""
 _MATCHED_CHI2 = 4.0
@@ -53,13 +61,15 @@ class PatternFinding:
     Attributes
     ----------
     spots
-        Of each: 1/d in 1/A, azimuth in degrees anticlockwise from the x axis, and sigmas over what lies around.
+        Of each: 1/d in 1/A, azimuth in degrees anticlockwise from the x axis, and sigmas above
+        what lies around.
     halo
         1/d of the maximum of the halo in 1/A; undetermined where there is none.
     growth_axis
         `111`, `110`, `211`, or None where spots do not decide.
     chi2_by_axis
-        Mean squared deviation of the spots' angles to the direction of growth from those that the axis allows.
+        Mean squared deviation of the spots' angles to the direction of growth from those that the axis
+        allows.
     """
 
     order: Order
@@ -87,37 +97,63 @@ def camera_constant(counts: np.ndarray, on_paper_px_angstrom: float) -> Estimate
     pattern = _pattern(counts)
     row, column = beam_centre(pattern)
     profile, variance = _radial(pattern, row, column)
-    radius = np.arange(profile.size)
-    found, sigmas = [], []
+    found: list[float] = []
+    sigmas: list[float] = []
+    near = _nearest_scale(profile, variance, on_paper_px_angstrom)
     for squares in GOLD_SQUARES:
-        expected = on_paper_px_angstrom * np.sqrt(squares) / GOLD_ANGSTROM
-        # Rings lie far enough apart that 6 % of the radius, and a common scale, find each.
-        inside = np.flatnonzero(np.abs(radius - expected) < 0.062 * expected + 1.0)
-        if inside.size < 6 or inside[-1] >= profile.size - 3:
+        spacing = GOLD_ANGSTROM / np.sqrt(squares)
+        place = _ring(profile, variance, near / spacing, _WITHIN)
+        if place is None:
             continue
-        line = np.polyfit(inside[[0, 1, -2, -1]], profile[inside[[0, 1, -2, -1]]], 1)
-        above = profile[inside] - np.polyval(line, inside)
-        top = int(np.argmax(above))
-        near = slice(max(top - 3, 0), top + 4)
-        weight = np.maximum(above[near], 0.0)
-        noise = float(np.sqrt(variance[inside][near].sum()))
-        if weight.sum() < 5 * noise or weight.sum() <= 0:
-            continue
-        centre = float(weight @ inside[near] / weight.sum())
-        spread = np.sqrt(np.sum(variance[inside][near] * (inside[near] - centre) ** 2)) / weight.sum()
-        scale = GOLD_ANGSTROM / np.sqrt(squares)
-        found.append(centre * scale)
-        sigmas.append(max(float(spread), 0.01) * scale)
+        found.append(place[0] * spacing)
+        sigmas.append(place[1] * spacing)
     if len(found) < 3:
         raise TemError(
-            f"{len(found)} rings of gold are found near {on_paper_px_angstrom:g} px A, 3 are needed; is it gold, "
-            "and the camera length right?"
+            f"{len(found)} rings of gold are found near {on_paper_px_angstrom:g} px A, 3 are needed; "
+            "is it gold, and the camera length right?"
+        )
+    if np.std(found) > _RINGS_AGREE * np.mean(found):
+        named = ", ".join(f"{one:.1f}" for one in found)
+        raise TemError(
+            f"rings give camera constants of {named} px A, which do not agree: they are not of gold"
         )
     weights = 1 / np.array(sigmas) ** 2
     mean = float(weights @ found / weights.sum())
     stat = float(1 / np.sqrt(weights.sum()))
     scatter = float(np.std(found, ddof=1) / np.sqrt(len(found)))
-    return Estimate(mean, stat, float(np.hypot(scatter, 5e-4 * mean)))
+    return Estimate(mean, stat, float(np.hypot(scatter, _LENS_SIGMA * mean)))
+
+
+def _nearest_scale(profile: np.ndarray, variance: np.ndarray, on_paper_px_angstrom: float) -> float:
+    """Camera constant on which all rings together lie; one ring alone may be taken for its neighbour."""
+    radius = np.arange(profile.size)
+    above = (profile - ndimage.gaussian_filter1d(profile, 4.0)) / np.sqrt(variance)
+    # One strong ring must not outweigh that all are there.
+    above = np.arcsinh(ndimage.gaussian_filter1d(above, 1.0))
+    rings = np.sqrt(GOLD_SQUARES) / GOLD_ANGSTROM
+    at = on_paper_px_angstrom * np.outer(_SCALES, rings)
+    score = np.interp(at, radius, above, right=0.0).sum(axis=1)
+    return on_paper_px_angstrom * float(_SCALES[int(np.argmax(score))])
+
+
+def _ring(
+    profile: np.ndarray, variance: np.ndarray, expected: float, within: float
+) -> tuple[float, float] | None:
+    """Radius of a ring and its error in px; None where there is none near."""
+    radius = np.arange(profile.size)
+    inside = np.flatnonzero(np.abs(radius - expected) < within * expected + 1.5)
+    if inside.size < 6 or inside[-1] >= profile.size - 3:
+        return None
+    ends = inside[[0, 1, -2, -1]]
+    above = profile[inside] - np.polyval(np.polyfit(ends, profile[ends], 1), inside)
+    top = int(np.argmax(above))
+    near = slice(max(top - 3, 0), top + 4)
+    weight = np.maximum(above[near], 0.0)
+    if weight.sum() <= 5 * float(np.sqrt(variance[inside][near].sum())):
+        return None
+    centre = float(weight @ inside[near] / weight.sum())
+    spread = np.sqrt(np.sum(variance[inside][near] * (inside[near] - centre) ** 2)) / weight.sum()
+    return centre, max(float(spread), 0.01)
 
 
 def pattern_finding(
@@ -186,8 +222,8 @@ def beam_centre(pattern: np.ndarray) -> tuple[float, float]:
         raise TemError(f"no direct beam in the middle: at most {level:.0f} counts over {low:.0f}")
     bright = middle & (pattern > low + 0.5 * (level - low))
     weight = np.where(bright, 1.0, 0.0)
-    row, column = ndimage.center_of_mass(weight)
-    return float(row), float(column)
+    rows_lit, columns_lit = np.nonzero(weight)
+    return float(rows_lit.mean()), float(columns_lit.mean())
 
 
 def _radial(pattern: np.ndarray, row: float, column: float) -> tuple[np.ndarray, np.ndarray]:
@@ -198,7 +234,7 @@ def _radial(pattern: np.ndarray, row: float, column: float) -> tuple[np.ndarray,
     order = np.argsort(ring, axis=None, kind="stable")
     borders = np.searchsorted(ring.ravel()[order], np.arange(last + 2))
     values = pattern.ravel()[order]
-    groups = [values[first:end] for first, end in zip(borders[:-1], borders[1:])]
+    groups = [values[first:end] for first, end in pairwise(borders)]
     # The innermost ring may hold no pixel, where the beam lies between four.
     groups = [one if one.size else groups[number + 1] for number, one in enumerate(groups)]
     profile = np.array([np.median(one) for one in groups])
@@ -215,7 +251,7 @@ def _spots(
     camera: Estimate,
 ) -> np.ndarray:
     """Local maxima over what lies around them, on the radii of lithium's families; shape (spots, 3)."""
-    at_row, at_column = np.indices(pattern.shape)
+    at_row, at_column = np.mgrid[: pattern.shape[0], : pattern.shape[1]]
     radius = np.hypot(at_row - row, at_column - column)
     around = np.interp(radius, np.arange(profile.size), profile)
     smooth = ndimage.gaussian_filter(pattern - around, _SMOOTH_PX)
@@ -225,8 +261,9 @@ def _spots(
     sigmas = smooth / np.maximum(noise, 1e-6)
     peak = (smooth == ndimage.maximum_filter(smooth, 9)) & (sigmas > _SPOT_SIGMA)
     found = []
-    for at in np.argwhere(peak):
-        distance = radius[tuple(at)]
+    for place in np.argwhere(peak):
+        at = (int(place[0]), int(place[1]))
+        distance = radius[at]
         if distance < 12 or min(*at, *(np.array(pattern.shape) - 1 - at)) < 4:
             continue
         box = np.s_[at[0] - 3 : at[0] + 4, at[1] - 3 : at[1] + 4]
@@ -238,12 +275,12 @@ def _spots(
         if np.min(np.abs(inverse / families - 1)) > 3 * _RADIUS_SIGMA:
             continue
         azimuth = float(np.rad2deg(np.arctan2(-centre_row, centre_column)))
-        found.append((inverse, azimuth, float(sigmas[tuple(at)])))
+        found.append((inverse, azimuth, float(sigmas[at])))
     return np.array(found).reshape(-1, 3)
 
 
 def _halo(profile: np.ndarray, variance: np.ndarray, camera: Estimate) -> Estimate:
-    """Maximum of a broad ring between 1/4 and 1/2 1/A over a smooth course, where lithium's first lines are."""
+    """Maximum of a broad ring between 1/4 and 1/2 1/A over a smooth course, by lithium's first line."""
     radius = np.arange(profile.size)
     inside = (radius > 0.36 * camera.value) & (radius < 0.46 * camera.value)
     wings = ((radius > 0.2 * camera.value) & (radius < 0.24 * camera.value)) | (
