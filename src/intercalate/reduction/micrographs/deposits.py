@@ -45,12 +45,13 @@ _ROUND, _ROUND_SOFT = 0.88, 0.03
 _LEAST_COVERAGE = 2e-3
 """Below which a face counts as bare: dust and noise make some 1e-4."""
 _EDGE_PX, _RAGGED_EDGE_PX = 0.5, 1.0
-"""Standard uncertainty of an edge at the outer half height of its bright rim: smoothing over one pixel leaves that of
-a step in its place, and moves that of a thin bright line by up to a pixel. Bays of moss lie in the shade of its lumps
-and add to it."""
+"""Standard uncertainty of an edge at the outer half height of its bright rim: smoothing over one pixel leaves
+that of a step in its place, and moves that of a thin bright line by up to a pixel. Bays of moss lie in the
+shade of its lumps and add to it."""
 
 _SHIFT = 0.07
-"""Of an edge by noise, in pixels along one correlation length, for a rim of some thirty times the face's variation."""
+"""Of an edge by noise, in pixels along one correlation length, for a rim of some thirty times the face's
+variation."""
 
 
 @dataclass(frozen=True)

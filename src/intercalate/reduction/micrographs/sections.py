@@ -12,8 +12,8 @@ from intercalate.reduction.results import UNDETERMINED, Estimate
 
 _STRIPS = 64
 _LEAST_STEP = 8.0
-"""Of the grey at a face, in standard errors of the mean of a row: of pure noise, the best steps that can be found
-have about 3."""
+"""Of the grey at a face, in standard errors of the mean of a row: of pure noise, the best steps that can be
+found have about 3."""
 _FACE_PX = 0.5
 """Standard uncertainty of the place of a face between two materials, from the spot and the edge effect."""
 _LEAST_LAYER_PX = 6

@@ -17,7 +17,8 @@ _SQUARE_PX, _QUIETER = 12, 1.25
 """Side of squares that show the bare face between deposits; the quietest tenth of like squares is that much
 quieter than all of them."""
 _SHARP = 1.6
-"""A step is as many times steeper over one pixel as over three, if it is sharp; a slope is as steep over both."""
+"""A step is as many times steeper over one pixel as over three, if it is sharp; a slope is as steep over
+both."""
 _BESIDE_PX = 10
 _GAP_PX = 5
 """Half of the widest gap of a rim that is bridged."""
@@ -53,8 +54,8 @@ class Segments:
     face, face_sigma
         Grey of the bare face and how much it varies.
     doubtful_px, flipping_px
-        Standard uncertainty of the covered area, in pixels, from enclosed places that may be face or deposit; and
-        how much of that another image with other noise would decide otherwise.
+        Standard uncertainty of the covered area, in pixels, from enclosed places that may be face or deposit;
+        and how much of that another image with other noise would decide otherwise.
     """
 
     covered: np.ndarray
@@ -109,8 +110,8 @@ def _quiet(fine: np.ndarray) -> float:
 
 
 def _missing_rims(smooth: np.ndarray, rims: np.ndarray, sure: float, likely: float) -> np.ndarray:
-    """Sharp steps of grey where a rim is too weak: they close outlines. Those that run along a rim are the border of
-    its shadow.
+    """Sharp steps of grey where a rim is too weak: they close outlines. Those that run along a rim are the
+    border of its shadow.
     """
     slope = _steps(smooth)
     slope[ndimage.binary_dilation(rims, _disc(_CLOSED_PX))] = 0.0
@@ -123,8 +124,8 @@ def _missing_rims(smooth: np.ndarray, rims: np.ndarray, sure: float, likely: flo
 
 
 def _chosen(strength: np.ndarray, sure: float, likely: float) -> np.ndarray:
-    """Pixels of connected regions that are strong somewhere; of rims as bright as most, the faint glow beside them
-    is left out.
+    """Pixels of connected regions that are strong somewhere; of rims as bright as most, the faint glow beside
+    them is left out.
     """
     strong = strength[strength > sure]
     usual = float(np.median(strong)) if strong.size else 0.0
@@ -137,8 +138,8 @@ def _chosen(strength: np.ndarray, sure: float, likely: float) -> np.ndarray:
 
 
 def _steps(smooth: np.ndarray) -> np.ndarray:
-    """Slope of grey at sharp steps, in root mean squares of that of the face; 0 where a slope is as steep over a
-    wider distance, as a shadow is.
+    """Slope of grey at sharp steps, in root mean squares of that of the face; 0 where a slope is as steep
+    over a wider distance, as a shadow is.
     """
     near = ndimage.gaussian_gradient_magnitude(smooth, _SMOOTH_PX)
     wide = ndimage.gaussian_gradient_magnitude(smooth, 3.0 * _SMOOTH_PX)
@@ -183,14 +184,15 @@ def _trimmed(filled: np.ndarray, away: np.ndarray) -> np.ndarray:
 
 
 def _filled(outlines: np.ndarray, away: np.ndarray, noise: float) -> tuple[np.ndarray, float, float]:
-    """With what rims enclose filled where it is the inside of a deposit: its grey falls from the rim inwards, while
-    a face is as bright as ever, or darker where the rim stands over it. A second round takes rims with gaps.
+    """With what rims enclose filled where it is the inside of a deposit: its grey falls from the rim inwards,
+    while a face is as bright as ever, or darker where the rim stands over it. A second round takes rims with
+    gaps.
 
     Returns
     -------
     covered, doubtful_px, flipping_px
-        The second is the standard uncertainty of the filled area: each place is filled with a likelihood. The third is
-        the same with the likelihood that noise alone leaves.
+        The second is the standard uncertainty of the filled area: each place is filled with a likelihood. The
+        third is the same with the likelihood that noise alone leaves.
     """
     enclosed, doubtful_px, flipping_px = _insides(outlines, away, noise, 0)
     covered = outlines | enclosed
@@ -201,7 +203,9 @@ def _filled(outlines: np.ndarray, away: np.ndarray, noise: float) -> tuple[np.nd
 def _insides(
     outlines: np.ndarray, away: np.ndarray, noise: float, gap_px: int
 ) -> tuple[np.ndarray, float, float]:
-    """Enclosed places that are insides, rims made so much wider that gaps in them close; and what is doubtful."""
+    """Enclosed places that are insides, rims made so much wider that gaps in them close; and what is
+    doubtful.
+    """
     depth = depth_px(~outlines)
     holes, count = connected(depth > gap_px)
     if count == 0:
