@@ -15,7 +15,7 @@ from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.eds import EdsConditions, EdsProbe, HiddenDetector, XraySource
 
 KV = 15.0
-ELEMENTS = ("La", "Zr", "P", "O")
+ELEMENTS: tuple[str, ...] = ("La", "Zr", "P", "O")
 """Phosphorus and zirconium overlap at 2.0 keV."""
 
 
@@ -41,7 +41,7 @@ class Composed:
         """Fractions of what is seen."""
         generator = keyed_generator(world, "oxide", 0)
         parts = generator.dirichlet([4.0, 3.0, 3.0, 5.0])
-        true = dict(zip(ELEMENTS, parts / parts.sum()))
+        true: dict[str, float] = dict(zip(ELEMENTS, parts / parts.sum()))
         probe, axis = _instrument(world, STANDARD_DETECTOR)
         conditions = EdsConditions(KV, float(generator.uniform(0.2, 1.0)), 30.0)
         counts = probe.spectrum(XraySource(true, 4.0), conditions, 10.0 + noise).counts

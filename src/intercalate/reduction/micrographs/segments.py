@@ -114,7 +114,7 @@ def _missing_rims(smooth: np.ndarray, rims: np.ndarray, sure: float, likely: flo
     border of its shadow.
     """
     slope = _steps(smooth)
-    slope[ndimage.binary_dilation(rims, _disc(_CLOSED_PX))] = 0.0
+    slope = np.where(_dilated(rims, _disc(_CLOSED_PX)), 0.0, slope)
     found = _chosen(slope, sure, likely)
     labels, count = connected(found, corners=True)
     if count == 0:
@@ -168,6 +168,10 @@ def _closed(mask: np.ndarray) -> np.ndarray:
     return ndimage.binary_closing(padded, disc)[_CLOSED_PX:-_CLOSED_PX, _CLOSED_PX:-_CLOSED_PX]
 
 
+def _dilated(mask: np.ndarray, structure: np.ndarray | None = None) -> np.ndarray:
+    return np.asarray(ndimage.binary_dilation(mask, structure), dtype=bool)
+
+
 def _disc(radius: int) -> np.ndarray:
     y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
     return x * x + y * y <= radius * radius + 1
@@ -179,7 +183,7 @@ def _trimmed(filled: np.ndarray, away: np.ndarray) -> np.ndarray:
     low = filled & (away < 0.5 * height)
     outside = ~filled
     for _ in range(_RIM_PX):
-        outside |= ndimage.binary_dilation(outside) & low
+        outside |= _dilated(outside) & low
     return ~outside
 
 
