@@ -456,4 +456,6 @@ def _cut(
     dx, dy = end[0] - start[0], end[1] - start[1]
     along = np.clip((x * dx + y * dy) / (dx * dx + dy * dy), 0.0, 1.0)
     away = np.hypot(x - along * dx, y - along * dy)
-    made.height_um[rows, columns] -= 8 * half_width_um / (1.0 + (away / half_width_um) ** 6)
+    made.height_um[rows, columns] -= half_width_um / (1.0 + (away / half_width_um) ** 6)
+    # From the depth of a crack hardly an electron comes back.
+    made.material[rows, columns][away < half_width_um] = made.index("vacuum")
