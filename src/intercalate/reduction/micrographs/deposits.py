@@ -19,7 +19,7 @@ import numpy as np
 from scipy import ndimage
 
 from intercalate.reduction.micrographs.image import Micrograph, Quality, require_usable
-from intercalate.reduction.micrographs.pixels import depth_px
+from intercalate.reduction.micrographs.pixels import depth_px, largest
 from intercalate.reduction.micrographs.segments import Segments, segments
 from intercalate.reduction.results import Estimate
 
@@ -176,7 +176,7 @@ def shapes_of(found: Segments) -> Shapes:
     # The integral of the slope of a step is its length.
     outline = np.asarray(ndimage.sum(steep, around, index))
     away = depth_px(covered)
-    inscribed = np.asarray(ndimage.maximum(away, labels, index))
+    inscribed = largest(away, labels, found.count)
     half = np.concatenate([[np.inf], 0.5 * inscribed])[labels]
     reach = depth_px(away < half)
     smooth = np.asarray(ndimage.sum(covered & (reach <= half), labels, index)) / area
