@@ -12,7 +12,7 @@ from intercalate_sims.probes.sem_image import HiddenMicroscope, ImageConditions,
 from intercalate_sims.probes.sem_surface import Deposit, Habit, SurfaceView
 
 GROWN = (Habit.NEEDLE, Habit.MOSSY, Habit.GLOBULAR)
-SIDE_PX = 640
+SIDE_PX = 512
 STATED_SCALE = 0.02
 """Relative standard error of a pixel's size without a calibration."""
 
@@ -76,14 +76,15 @@ class Coverage:
     title = "Coverage in a micrograph"
 
     def measure(self, world: int, noise: int) -> Mapping[str, Outcome]:
-        """Coverage of each habit in turn."""
-        habit = GROWN[world % 3]
-        face = Face.draw(world, habit)
-        taken = face.image(noise)
-        found = deposits(micrograph(taken.counts, face.conditions.pixel_um))
-        return {
-            f"coverage, {habit}": Outcome(float(np.mean(taken.truth.covered[habit])), found.coverage),
-        }
+        """Coverage of a face of each habit."""
+        outcomes: dict[str, Outcome] = {}
+        for number, habit in enumerate(GROWN):
+            face = Face.draw(3 * world + number, habit)
+            taken = face.image(noise)
+            found = deposits(micrograph(taken.counts, face.conditions.pixel_um))
+            true = float(np.mean(taken.truth.covered[habit]))
+            outcomes[f"coverage, {habit}"] = Outcome(true, found.coverage)
+        return outcomes
 
 
 MEASUREMENTS = (Coverage(),)

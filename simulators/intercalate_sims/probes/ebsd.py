@@ -114,7 +114,7 @@ def orientation_map(
     )
     places = np.stack([x.ravel(), y.ravel()], axis=1)
     centres, number = _centres(grains, places.max(axis=0), seed)
-    distance, owner = KDTree(centres).query(places, k=2)
+    distance, owner = (np.asarray(one) for one in KDTree(centres).query(places, k=2))
     # How far from the boundary: patterns of two grains overlap there.
     edge = (distance[:, 1] - distance[:, 0]) / conditions.step_um
     shape = (conditions.rows, conditions.columns)
@@ -130,7 +130,7 @@ def orientation_map(
             np.zeros(shape, dtype=bool),
             grain.reshape(shape),
         )
-    orientation = _orientations(grains, number, seed)[grain]
+    orientation = Rotation.from_quat(_orientations(grains, number, seed).as_quat()[grain])
     noise = Rotation.from_rotvec(np.radians(hidden.noise_deg) * generator.standard_normal((grain.size, 3)))
     wrong = generator.uniform(size=grain.size) < hidden.wrong * (1.0 + 2.0 * (edge < 0.7))
     measured = noise * orientation

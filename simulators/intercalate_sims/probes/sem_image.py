@@ -14,7 +14,8 @@ from intercalate.materials.electron_range import (
     backscatter_coefficient,
 )
 from intercalate_sims.noise import keyed_generator
-from intercalate_sims.probes.sem_surface import Grid, Relief, SurfaceView, random_field, relief
+from intercalate_sims.probes.sem_relief import random_field, relief
+from intercalate_sims.probes.sem_surface import Grid, Relief, SurfaceView
 
 
 class ImageDetector(StrEnum):

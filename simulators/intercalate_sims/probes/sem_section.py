@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from intercalate_sims.noise import keyed_generator
-from intercalate_sims.probes.sem_surface import Grid, Relief, random_field
+from intercalate_sims.probes.sem_relief import random_field
+from intercalate_sims.probes.sem_surface import Grid, Relief
 
 
 @dataclass(frozen=True)

@@ -66,8 +66,8 @@ class FramesTask(_Model):
     regions
         Of an electron energy analyser, by name, taken one after the other at each visit.
     settings
-        What is set of the instrument before each frame, by name: `field_of_view_um` and `image_detector` of an
-        electron microscope, `power_mw` of a laser.
+        What is set of the instrument before each frame, by name: `field_of_view_um` and `image_detector` of
+        an electron microscope, `power_mw` of a laser.
     budget_MGy, budget_J_cm2, budget_e_A2
         Most that a spot may get in the cell's life, or `unlimited`. No value is known to be safe: it is the
         experimenter's to say. Of X-rays in the material that the cell declares as working electrode, of a

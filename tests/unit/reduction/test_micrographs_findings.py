@@ -128,7 +128,9 @@ def test_layers_against_charge():
 
 
 def heated(seed, moved, molten, same_grains):
-    """`moved`: by how much the relief changes; `molten`: whether patterns go; `same_grains`: area afterwards."""
+    """`moved`: by how much the relief changes; `molten`: whether patterns go; `same_grains`: area
+    afterwards.
+    """
     generator = np.random.default_rng(seed)
 
     def visit(temperature, patterns, coverage):

@@ -69,15 +69,14 @@ def compare(before: GrainMap, after: GrainMap) -> GrainComparison:
     boundary = float(np.mean(_near_boundary(before.labels) | _near_boundary(after.labels)))
     found = Estimate(same, stat, 0.2 * boundary)
     near = angle[(angle < _SAME_DEG) & (share > 1e-3)]
-    d1, d2 = before.diameter_um, after.diameter_um
-    ratio = d2.value / d1.value
+    ratio = after.diameter_um.value / before.diameter_um.value
+    relative = [one.diameter_sampling_um / one.diameter_um.value for one in (before, after)]
+    scatter = float(np.hypot(relative[0], relative[1]))
     return GrainComparison(
         found,
         _CHANCE,
         float(np.median(near)) if near.size else float("nan"),
-        Estimate(
-            ratio, ratio * float(np.hypot(d1.sigma_stat / d1.value, d2.sigma_stat / d2.value)), 0.05 * ratio
-        ),
+        Estimate(ratio, ratio * scatter, 0.05 * ratio),
         found.value + 3 * stat < 0.5 and found.value - 3 * found.sigma < 0.1,
         found.value - 3 * found.sigma > 0.5,
     )

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from intercalate.materials.eds import XrayDetector, emission_lines
+from intercalate.materials.eds import EmissionLine, XrayDetector, emission_lines, mass_absorption_cm2_g
 from intercalate.reduction.eds.errors import SpectrumError, require_counts
 
 _LEAST_COUNTS = 500.0
-_BLEND = 0.2
-"""Uncertainty of the place of lines that are seen as one, in parts of their spread."""
+_SOFT_EV = 2000.0
+_BLEND = 0.15
+"""Uncertainty of the place of lines that are seen as one, in parts of their spread: their ratio is not
+known."""
 _FARTHEST = 2.0
 """Full widths by which a line may lie off its place on paper."""
 
@@ -63,17 +65,10 @@ def calibrated_axis(
             lines = [one for one in emission_lines(element) if one.family == family]
             if not lines:
                 continue
-            strongest = max(lines, key=lambda one: one.branching * one.shell_electrons)
-            # Lines closer than half a width are seen as one.
-            width = float(detector.width_ev(strongest.energy_ev))
-            near = [one for one in lines if abs(one.energy_ev - strongest.energy_ev) < 0.5 * width]
-            weight = np.array([one.branching * one.shell_electrons * one.fluorescence_yield for one in near])
-            place = np.array([one.energy_ev for one in near])
-            mean_ev = float(np.average(place, weights=weight))
-            spread_ev = float(np.sqrt(np.average((place - mean_ev) ** 2, weights=weight)))
-            found = _middle(values, paper.energy_ev, mean_ev, width)
+            seen_as, width, spread_ev = _seen_as(lines, paper.energy_ev, detector)
+            found = _middle(values, paper.energy_ev, seen_as, width)
             if found is not None:
-                places.append((found[0], mean_ev, float(np.hypot(found[1], 0.3 + _BLEND * spread_ev))))
+                places.append((found[0], seen_as, float(np.hypot(found[1], 0.3 + _BLEND * spread_ev))))
     if len(places) < 2:
         raise SpectrumError(
             f"{len(places)} lines were found where they are expected; count copper and cobalt at 15 kV for a "
@@ -87,6 +82,29 @@ def calibrated_axis(
             f"lines disagree by {left.max():.0f} eV, 10 are the limit; is the element the one named?"
         )
     return EnergyAxis(np.polyval(fit, paper.energy_ev), float(np.sqrt(covariance[1, 1]) + left.max()))
+
+
+def _seen_as(
+    lines: list[EmissionLine], energy_ev: np.ndarray, detector: XrayDetector
+) -> tuple[float, float, float]:
+    """Where `_middle` would find the peak that lines make together on a perfect axis; its width, and the
+    spread of the lines in it.
+    """
+    strength = np.array([one.branching * one.shell_electrons * one.fluorescence_yield for one in lines])
+    place = np.array([one.energy_ev for one in lines])
+    # Soft lines come from a depth that their absorption sets; L beta of copper is above the L3 edge of copper
+    # itself.
+    own = mass_absorption_cm2_g(lines[0].element, place)
+    strength = strength / (own / own.min() if place.max() < _SOFT_EV else 1.0)
+    width = np.array(detector.width_ev(place))
+    away = (energy_ev[:, None] - place) * (2.3548 / width)
+    drawn = np.exp(-0.5 * away**2) @ (strength / width)
+    best = int(np.argmax(strength))
+    found = _middle(1e6 * drawn / drawn.max(), energy_ev, place[best], float(width[best]))
+    near = np.abs(place - place[best]) < 0.5 * width[best]
+    mean = float(np.average(place[near], weights=strength[near]))
+    spread_ev = float(np.sqrt(np.average((place[near] - mean) ** 2, weights=strength[near])))
+    return (found[0] if found else mean), float(width[best]), spread_ev
 
 
 def _middle(

@@ -16,11 +16,11 @@ from intercalate.reduction.eds.errors import SpectrumError
 from intercalate.reduction.eds.lines import LineFit
 from intercalate.reduction.results import Estimate
 
-_SYSTEMATIC = {"K": 0.10, "L": 0.20, "M": 0.50}
+_SYSTEMATIC = {"K": 0.08, "L": 0.15, "M": 0.50}
 """Relative standard uncertainty of a mass fraction without a standard, by the family it is measured with:
 generation and yields. Goldstein et al. give 10 to 25 % as usual errors of standardless analysis
 (recalled)."""
-_SOFT_EV, _SOFT = 1000.0, 0.30
+_SOFT_EV, _SOFT = 1000.0, 0.35
 """Below this energy absorption and window decide."""
 _ITERATIONS = 60
 

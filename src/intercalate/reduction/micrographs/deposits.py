@@ -19,7 +19,7 @@ import numpy as np
 from scipy import ndimage
 
 from intercalate.reduction.micrographs.image import Micrograph, Quality, require_usable
-from intercalate.reduction.micrographs.pixels import depth_px
+from intercalate.reduction.micrographs.pixels import depth_px, largest
 from intercalate.reduction.micrographs.segments import Segments, segments
 from intercalate.reduction.results import Estimate
 
@@ -44,10 +44,14 @@ _ROUND, _ROUND_SOFT = 0.88, 0.03
 """Share of smooth area above which a shape is round: 1 for a disc, 0.9 for three that overlap."""
 _LEAST_COVERAGE = 2e-3
 """Below which a face counts as bare: dust and noise make some 1e-4."""
-_OUTSIDE_PX, _EDGE_PX = 0.6, 0.5
-"""How far outside an edge the half height of its bright rim lies, and its standard uncertainty: smoothing
-over one pixel puts that of a step on the step, that of a thin bright line 1.2 pixels from it; the spot of the
-beam, which is not known, adds to it."""
+_EDGE_PX, _RAGGED_EDGE_PX = 0.5, 1.0
+"""Standard uncertainty of an edge at the outer half height of its bright rim: smoothing over one pixel leaves
+that of a step in its place, and moves that of a thin bright line by up to a pixel. Bays of moss lie in the
+shade of its lumps and add to it."""
+
+_SHIFT = 0.07
+"""Of an edge by noise, in pixels along one correlation length, for a rim of some thirty times the face's
+variation."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +176,7 @@ def shapes_of(found: Segments) -> Shapes:
     # The integral of the slope of a step is its length.
     outline = np.asarray(ndimage.sum(steep, around, index))
     away = depth_px(covered)
-    inscribed = np.asarray(ndimage.maximum(away, labels, index))
+    inscribed = largest(away, labels, found.count)
     half = np.concatenate([[np.inf], 0.5 * inscribed])[labels]
     reach = depth_px(away < half)
     smooth = np.asarray(ndimage.sum(covered & (reach <= half), labels, index)) / area
@@ -220,15 +224,20 @@ def _likelihood(shapes: Shapes) -> np.ndarray:
 
 
 def _coverage(shapes: Shapes, mine: np.ndarray, found: Segments, quality: Quality, total: int) -> Estimate:
-    """Covered share, with what noise and the place of edges do to it."""
+    """Covered share, with what noise, the place of edges and doubtful insides do to it."""
     area, outline = float(shapes.area_px[mine].sum()), float(shapes.outline_px[mine].sum())
+    ragged = float(shapes.outline_px[mine & _is_ragged(shapes)].sum())
     # An edge shifts by the noise over its slope; it is independent from one correlation length to the next.
-    shift_px = quality.noise / max(5.0 * found.face_sigma, 1e-9) / 3.5
-    stat = shift_px * np.sqrt(3.5 * outline)
-    systematic = np.hypot(
-        _EDGE_PX * outline, found.doubtful_px * float(np.sqrt(area / max(shapes.area_px.sum(), 1)))
-    )
-    return Estimate((area - _OUTSIDE_PX * outline) / total, max(stat, 1.0) / total, float(systematic) / total)
+    shift_px = _SHIFT * quality.noise / found.face_sigma
+    part = float(np.sqrt(area / max(shapes.area_px.sum(), 1.0)))
+    doubtful, flipping = part * found.doubtful_px, part * found.flipping_px
+    stat = np.sqrt(1.0 + shift_px**2 * outline + flipping**2)
+    edges = _EDGE_PX * outline + (_RAGGED_EDGE_PX - _EDGE_PX) * ragged
+    return Estimate(area / total, float(stat) / total, float(np.hypot(edges, doubtful)) / total)
+
+
+def _is_ragged(shapes: Shapes) -> np.ndarray:
+    return _likelihood(shapes).argmax(axis=1) == 1
 
 
 def _sampling(covered: np.ndarray) -> float:

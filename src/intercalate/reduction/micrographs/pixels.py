@@ -29,3 +29,18 @@ def nearest_outside(mask: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, ...
     """Distance of each pixel of a mask to the nearest that is none, and the indices of that."""
     found: Any = ndimage.distance_transform_edt(mask, return_indices=True)
     return found[0], tuple(found[1])
+
+
+def largest(values: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
+    """Largest value within each region from 1 to `count`, shape (count,); minus infinity where it is
+    empty.
+    """
+    found = np.full(count + 1, -np.inf)
+    inside = labels > 0
+    np.maximum.at(found, labels[inside], values[inside])
+    return found[1:]
+
+
+def widened(mask: np.ndarray, by_px: int) -> np.ndarray:
+    """With all pixels that are within a square of so many pixels around."""
+    return np.asarray(ndimage.maximum_filter(mask, 2 * by_px + 1), dtype=bool)

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from intercalate.reduction.micrographs.image import MicrographError
+from intercalate.reduction.micrographs.pixels import connected
 
 _LEAST_CONTRAST = 6.0
 """Of what is inside over what is outside, in standard errors of a row."""
@@ -56,7 +57,7 @@ def find_cut(counts: np.ndarray, pixel_um: float) -> Cut:
             "magnify less, or move the stage"
         )
     inside = rows > dark + 0.25 * (bright - dark)
-    labels, count = ndimage.label(inside)
+    labels, count = connected(inside)
     # Layers of light elements are dark: what lies between bright ones belongs to the cut.
     lengths = np.bincount(labels)[1:]
     large = [number for number in range(1, count + 1) if lengths[number - 1] >= _LEAST_ROWS]

@@ -5,14 +5,25 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from intercalate.reduction.micrographs.image import Micrograph
-from intercalate.reduction.micrographs.pixels import connected, depth_px
+from intercalate.reduction.micrographs.image import Micrograph, noise_of
+from intercalate.reduction.micrographs.pixels import connected, depth_px, largest, widened
 
 _SMOOTH_PX, _COARSE_PX = 1.0, 6.0
 """Rims are as wide as what lies between; what is coarser is the light, or the shadow of what stands above."""
 _SURE, _LIKELY = 9.0, 3.0
 """Standard deviations of the bare face by which the core and the rest of a rim must be brighter. A rough face
 has bright crests, whose grey has a long tail."""
+_SQUARE_PX, _QUIETER = 12, 1.25
+"""Side of squares that show the bare face between deposits; the quietest tenth of like squares is that much
+quieter than all of them."""
+_SHARP = 1.6
+"""A step is as many times steeper over one pixel as over three, if it is sharp; a slope is as steep over
+both."""
+_BESIDE_PX = 10
+_GAP_PX = 5
+"""Half of the widest gap of a rim that is bridged."""
+_GLOW = 0.2
+"""Of the usual strength of rims, below which something beside them is the end of their shadow."""
 _LEAST_PX = 30
 _CLOSED_PX = 2
 _RIM_PX = 3
@@ -42,8 +53,9 @@ class Segments:
         Of deposits.
     face, face_sigma
         Grey of the bare face and how much it varies.
-    doubtful_px
-        Standard uncertainty of the covered area, in pixels, from enclosed places that may be face or deposit.
+    doubtful_px, flipping_px
+        Standard uncertainty of the covered area, in pixels, from enclosed places that may be face or deposit;
+        and how much of that another image with other noise would decide otherwise.
     """
 
     covered: np.ndarray
@@ -52,6 +64,7 @@ class Segments:
     face: float
     face_sigma: float
     doubtful_px: float
+    flipping_px: float
 
 
 def segments(image: Micrograph, sure: float = _SURE, likely: float = _LIKELY) -> Segments:
@@ -63,16 +76,14 @@ def segments(image: Micrograph, sure: float = _SURE, likely: float = _LIKELY) ->
     """
     smooth = ndimage.gaussian_filter(_level_rows(image.grey), _SMOOTH_PX)
     face, _ = _face(smooth)
-    fine = smooth - ndimage.gaussian_filter(smooth, _COARSE_PX)
-    usual, sigma = _face(fine)
-    away = (fine - usual) / sigma
-    labels, count = connected(away > likely)
-    peak = ndimage.maximum(away, labels, np.arange(count + 1)) if count else np.zeros(1)
-    chosen = np.asarray(peak) > sure
-    chosen[0] = False
-    seen = chosen[labels]
+    fine = smooth - ndimage.gaussian_filter(smooth, _COARSE_PX, truncate=2.5)
+    sigma = _quiet(fine)
+    away = fine / sigma
+    rims = _chosen(away, sure, likely)
+    seen = rims | _missing_rims(smooth, rims, sure, likely)
     outlines = _closed(seen)
-    filled, doubtful_px = _filled(outlines, (image.grey - face) / sigma)
+    noise = noise_of(image.grey) / sigma
+    filled, doubtful_px, flipping_px = _filled(outlines, (image.grey - face) / sigma, noise)
     covered = _trimmed(filled, away)
     doubtful_px = float(np.hypot(doubtful_px, 0.5 * np.sum(outlines & ~seen)))
     labels, count = connected(covered)
@@ -81,14 +92,56 @@ def segments(image: Micrograph, sure: float = _SURE, likely: float = _LIKELY) ->
     keep[0] = False
     renumbered = np.cumsum(keep) * keep
     labels = renumbered[labels]
-    return Segments(labels > 0, labels, int(keep.sum()), face, sigma, doubtful_px)
+    return Segments(labels > 0, labels, int(keep.sum()), face, sigma, doubtful_px, flipping_px)
 
 
 def _level_rows(grey: np.ndarray) -> np.ndarray:
     """Without the jumps in grey from line to line that a charging sample has."""
-    level = np.percentile(grey, 35, axis=1)
+    level = np.percentile(grey[:, ::3], 35, axis=1)
     jumps = level - ndimage.median_filter(level, 31, mode="nearest")
     return grey - jumps[:, None].astype(np.float32)
+
+
+def _quiet(fine: np.ndarray) -> float:
+    """Root mean square of the bare face: of the quietest tenth of small squares, where nothing stands."""
+    rows, columns = (size // _SQUARE_PX * _SQUARE_PX for size in fine.shape)
+    squares = fine[:rows, :columns].reshape(rows // _SQUARE_PX, _SQUARE_PX, columns // _SQUARE_PX, _SQUARE_PX)
+    return max(float(np.sqrt(np.percentile(np.mean(squares**2, axis=(1, 3)), 10))) * _QUIETER, 1e-3)
+
+
+def _missing_rims(smooth: np.ndarray, rims: np.ndarray, sure: float, likely: float) -> np.ndarray:
+    """Sharp steps of grey where a rim is too weak: they close outlines. Those that run along a rim are the
+    border of its shadow.
+    """
+    slope = _steps(smooth)
+    slope = np.where(_dilated(rims, _disc(_CLOSED_PX)), 0.0, slope)
+    found = _chosen(slope, sure, likely)
+    labels, count = connected(found, corners=True)
+    if count == 0:
+        return found
+    beside = _mean(widened(rims, _BESIDE_PX).astype(float), labels, count)
+    return np.concatenate([[False], beside < 0.5])[labels]
+
+
+def _chosen(strength: np.ndarray, sure: float, likely: float) -> np.ndarray:
+    """Pixels of connected regions that are strong somewhere; of rims as bright as most, the faint glow beside
+    them is left out.
+    """
+    strong = strength[strength > sure]
+    usual = float(np.median(strong)) if strong.size else 0.0
+    labels, count = connected(strength > max(likely, _GLOW * usual))
+    if count == 0:
+        return labels > 0
+    return np.concatenate([[False], largest(strength, labels, count) > sure])[labels]
+
+
+def _steps(smooth: np.ndarray) -> np.ndarray:
+    """Slope of grey at sharp steps, in root mean squares of that of the face; 0 where a slope is as steep
+    over a wider distance, as a shadow is.
+    """
+    near = ndimage.gaussian_gradient_magnitude(smooth, _SMOOTH_PX)
+    wide = ndimage.gaussian_gradient_magnitude(smooth, 3.0 * _SMOOTH_PX)
+    return np.where(near > _SHARP * wide, near / _quiet(near), 0.0)
 
 
 def _face(smooth: np.ndarray) -> tuple[float, float]:
@@ -113,6 +166,10 @@ def _closed(mask: np.ndarray) -> np.ndarray:
     return ndimage.binary_closing(padded, disc)[_CLOSED_PX:-_CLOSED_PX, _CLOSED_PX:-_CLOSED_PX]
 
 
+def _dilated(mask: np.ndarray, structure: np.ndarray | None = None) -> np.ndarray:
+    return np.asarray(ndimage.binary_dilation(mask, structure), dtype=bool)
+
+
 def _disc(radius: int) -> np.ndarray:
     y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
     return x * x + y * y <= radius * radius + 1
@@ -124,36 +181,63 @@ def _trimmed(filled: np.ndarray, away: np.ndarray) -> np.ndarray:
     low = filled & (away < 0.5 * height)
     outside = ~filled
     for _ in range(_RIM_PX):
-        outside |= ndimage.binary_dilation(outside) & low
+        outside |= _dilated(outside) & low
     return ~outside
 
 
-def _filled(outlines: np.ndarray, away: np.ndarray) -> tuple[np.ndarray, float]:
+def _filled(outlines: np.ndarray, away: np.ndarray, noise: float) -> tuple[np.ndarray, float, float]:
     """With what rims enclose filled where it is the inside of a deposit: its grey falls from the rim inwards,
-    while a face is as bright as ever, or darker where the rim stands over it.
+    while a face is as bright as ever, or darker where the rim stands over it. A second round takes rims with
+    gaps.
 
     Returns
     -------
-    covered, doubtful_px
-        The second is the standard uncertainty of the filled area: each place is filled with a likelihood.
+    covered, doubtful_px, flipping_px
+        The second is the standard uncertainty of the filled area: each place is filled with a likelihood. The
+        third is the same with the likelihood that noise alone leaves.
     """
-    holes, count = connected(~outlines)
-    if count == 0:
-        return outlines, 0.0
-    index = np.arange(1, count + 1)
     depth = depth_px(~outlines)
-    deepest = np.asarray(ndimage.maximum(depth, holes, index))
-    middle = np.concatenate([[0.0], 0.5 * (deepest + _FAINT_PX)]).astype(np.float32)[holes]
-    outer = np.where((depth > _FAINT_PX) & (depth <= middle), holes, 0)
-    inner = np.where((depth > _FAINT_PX) & (depth > middle), holes, 0)
+    enclosed, doubtful_px, flipping_px = _insides(depth, away, noise, 0)
+    covered = outlines | enclosed
+    behind_gaps, _, flipping = _insides(np.where(enclosed, 0.0, depth), away, noise, _GAP_PX)
+    return covered | behind_gaps, doubtful_px, float(np.hypot(flipping_px, flipping))
+
+
+def _insides(
+    depth: np.ndarray, away: np.ndarray, noise: float, gap_px: int
+) -> tuple[np.ndarray, float, float]:
+    """Enclosed places that are insides, rims made so much wider that gaps in them close; and what is
+    doubtful.
+    """
+    holes, count = connected(depth > gap_px)
+    if count == 0:
+        return holes > 0, 0.0, 0.0
+    deepest = largest(depth, holes, count)
+    first = gap_px + _FAINT_PX
+    middle = np.concatenate([[0.0], 0.5 * (deepest + first)]).astype(np.float32)[holes]
+    outer = np.where((depth > first) & (depth <= middle), holes, 0)
+    inner = np.where((depth > first) & (depth > middle), holes, 0)
     fall = _mean(away, outer, count) - _mean(away, inner, count)
     size = np.bincount(holes.ravel(), minlength=count + 1)[1:]
-    seen = np.minimum(*(np.bincount(one.ravel(), minlength=count + 1)[1:] for one in (outer, inner)))
-    likely = 1.0 / (1.0 + np.exp(-np.clip((fall - _FALL) / _FALL_SOFT, -30, 30)))
-    likely = np.where(seen >= _LEAST_SEEN_PX, likely, _ODD_SIZE)
-    likely[np.argmax(size)] = 0.0
-    doubtful_px = float(np.sqrt(np.sum(likely * (1 - likely) * size.astype(float) ** 2)))
-    return outlines | np.concatenate([[False], likely > 0.5])[holes], doubtful_px
+    pixels = [np.bincount(one.ravel(), minlength=count + 1)[1:] for one in (outer, inner)]
+    seen = np.minimum(*pixels)
+    likely = _logistic((fall - _FALL) / _FALL_SOFT)
+    # A logistic curve of 0.55 of a standard deviation is close to its normal distribution.
+    by_noise = 0.55 * noise * np.sqrt(sum(1.0 / np.maximum(one, 1) for one in pixels))
+    flips = np.where(seen >= _LEAST_SEEN_PX, _logistic((fall - _FALL) / by_noise), 0.0)
+    likely = np.where(seen >= _LEAST_SEEN_PX, likely, _ODD_SIZE if gap_px == 0 else 0.0)
+    likely[np.argmax(size)] = flips[np.argmax(size)] = 0.0
+    doubtful_px, flipping_px = (
+        float(np.sqrt(np.sum(one * (1 - one) * size.astype(float) ** 2))) for one in (likely, flips)
+    )
+    chosen = np.concatenate([[False], likely > 0.5])[holes]
+    if gap_px and chosen.any():
+        chosen = widened(chosen, gap_px)
+    return chosen & (depth > 0), doubtful_px, flipping_px
+
+
+def _logistic(x: np.ndarray) -> np.ndarray:
+    return 1.0 / (1.0 + np.exp(-np.clip(x, -30.0, 30.0)))
 
 
 def _mean(values: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:

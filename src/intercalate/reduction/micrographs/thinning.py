@@ -116,8 +116,8 @@ def uneven_thinning(field: ThinningField, elements: Mapping[str, LineMap]) -> Im
 
 
 def thinned_places(field: ThinningField) -> np.ndarray:
-    """Places that have lost more than most, by 0.7 standard deviations of the loss smoothed over three places; shape
-    (rows, columns).
+    """Places that have lost more than most, by 0.7 standard deviations of the loss smoothed over three
+    places; shape (rows, columns).
     """
     known = np.isfinite(field.loss_um)
     loss = np.where(known, field.loss_um, 0.0)
