@@ -26,8 +26,8 @@ from intercalate.reduction.results import Estimate
 
 _DETECTION_SIGMA = 3.0
 _SHAPE = 0.05
-"""Standard uncertainty of a line's area by its shape: some 3 % of the counts have lost charge and lie in a tail
-that the filter takes away, two more are lost to pile-up."""
+"""Standard uncertainty of a line's area by its shape: some 3 % of the counts have lost charge and lie in a
+tail that the filter takes away, two more are lost to pile-up."""
 _FAMILY = 0.05
 """Standard uncertainty of lines of one family against each other."""
 _LEAST_OVERVOLTAGE = 1.15
