@@ -1,15 +1,29 @@
-"""Micrographs: is the class of deposits right, and does the coverage lie within its errors?"""
+"""Micrographs: classes, coverage, thickness of layers, and the inside of milled needles."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from benchmarks.honesty.ensembles import Outcome
-from intercalate.reduction.micrographs import deposits, micrograph
+from intercalate.reduction.micrographs import deposits, micrograph, milled_body, scale_of, section
 from intercalate_sims.noise import keyed_generator
-from intercalate_sims.probes.sem_image import HiddenMicroscope, ImageConditions, SemProbe, SimulatedImage
-from intercalate_sims.probes.sem_surface import Deposit, Habit, SurfaceView
+from intercalate_sims.probes.sem_fib import IonBeam, MilledPlace, milled_relief
+from intercalate_sims.probes.sem_image import (
+    HiddenMicroscope,
+    ImageConditions,
+    ImageDetector,
+    SemProbe,
+    SimulatedImage,
+)
+from intercalate_sims.probes.sem_section import (
+    CrossSection,
+    SectionBodies,
+    SectionLayer,
+    calibration_grid,
+    section_relief,
+)
+from intercalate_sims.probes.sem_surface import Deposit, Habit, Relief, SurfaceView
 
 GROWN = (Habit.NEEDLE, Habit.MOSSY, Habit.GLOBULAR)
 SIDE_PX = 512
@@ -87,5 +101,80 @@ class Coverage:
         return outcomes
 
 
-MEASUREMENTS = (Coverage(),)
-SORTINGS = (DepositClasses(),)
+class Thickness:
+    """Layers of a section, on a scale that a grid has set; isles of lithium and bridges of polymer are in the
+    way.
+    """
+
+    title = "Thickness of layers in a section"
+    _LAYERS = (("Li", "lithium"), ("SPE", "polymer electrolyte"), ("LFP", "LFP"))
+
+    def measure(self, world: int, noise: int) -> Mapping[str, Outcome]:
+        """Mean thickness along the image of all three layers."""
+        generator = keyed_generator(world, "section", 0)
+        probe = SemProbe(HiddenMicroscope.draw(world), world)
+        pitch_um, pitch_error = 5.0, 0.002 * float(generator.standard_normal())
+        on_grid = ImageConditions(columns=384, rows=384, pixel_um=0.1, kv=5.0)
+        grid = probe.grid(on_grid, 1.0)
+        counts = probe.scan(calibration_grid(grid, pitch_um, world, pitch_error), grid, on_grid, 1.0)
+        scale = scale_of(micrograph(counts, 0.1), pitch_um, 0.002 * pitch_um).pixel_um
+        thick = [float(generator.uniform(10.0, 25.0)) for _ in self._LAYERS]
+        rough = [float(generator.uniform(0.2, 1.0)) for _ in self._LAYERS]
+        layers = [
+            SectionLayer(material, one, other)
+            for (_, material), one, other in zip(self._LAYERS, thick, rough)
+        ]
+        cut = replace(
+            on_grid,
+            rows=896,
+            current_na=0.3,
+            dwell_us=10.0,
+            detector=ImageDetector.BACKSCATTERED,
+            brightness=0.7,
+            contrast=0.6,
+        )
+        grid = probe.grid(cut, 10.0 + noise)
+        bare = section_relief(CrossSection(layers), grid, world)
+        disturbed = CrossSection(layers, SectionBodies(20.0, 3.0, 1.5), SectionBodies(10.0, 1.5, 0.0))
+        counts = probe.scan(section_relief(disturbed, grid, world), grid, cut, 10.0 + noise)
+        found = section(micrograph(counts, scale.value, scale.sigma), [name for name, _ in self._LAYERS])
+        outcomes: dict[str, Outcome] = {}
+        for name, material in self._LAYERS:
+            inside = np.isin(bare.material, self._indices(bare, material))
+            height_um = float(
+                np.mean(np.sum(np.diff(grid.y_um, append=grid.y_um[-1])[:, None] * inside, axis=0))
+            )
+            outcomes[f"{name}, um"] = Outcome(height_um, found.layer(name).thickness_um)
+        return outcomes
+
+    @staticmethod
+    def _indices(relief: Relief, material: str) -> list[int]:
+        """Of a layer's materials: a composite has binder in it."""
+        names = (material, "carbon film") if material == "LFP" else (material,)
+        return [relief.index(name) for name in names]
+
+
+class MilledNeedles:
+    """Hollow needles and filled ones, opened cold or warm."""
+
+    title = "Inside of a milled needle"
+    classes = ("hollow", "filled")
+
+    def sort(self, number: int) -> tuple[str, str]:
+        """A wall is a tenth to a third of the radius."""
+        generator = keyed_generator(number, "milled needle", 0)
+        hollow = number % 2 == 0
+        diameter_um = float(generator.uniform(0.8, 2.5))
+        wall_um = 0.5 * diameter_um * float(generator.uniform(0.1, 0.33)) if hollow else None
+        beam = IonBeam(current_na=float(generator.uniform(0.05, 1.0)), cold=bool(generator.integers(2)))
+        conditions = ImageConditions(columns=320, rows=320, pixel_um=diameter_um / 140, kv=3.0)
+        probe = SemProbe(HiddenMicroscope.draw(number), number)
+        grid = probe.grid(conditions, 1.0)
+        place = MilledPlace(diameter_um, wall_um, perforated=bool(generator.integers(2)))
+        counts = probe.scan(milled_relief(place, beam, grid, number), grid, conditions, 1.0)
+        found = milled_body(micrograph(counts, conditions.pixel_um), 160.0, 160.0)
+        return "hollow" if hollow else "filled", str(found.inside)
+
+
+MEASUREMENTS = (Coverage(), Thickness())
+SORTINGS = (DepositClasses(), MilledNeedles())

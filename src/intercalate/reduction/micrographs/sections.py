@@ -33,6 +33,8 @@ class Layer:
         Mean along the image.
     roughness_um
         Standard deviation of the thickness along the image, without what noise adds.
+    sampling_sigma_um
+        By which the mean along another piece of the layer may differ.
     along_um
         Thickness at each strip, shape (strips,), NaN where it was not seen.
     """
@@ -40,6 +42,7 @@ class Layer:
     name: str
     thickness_um: Estimate
     roughness_um: Estimate
+    sampling_sigma_um: float
     along_um: np.ndarray
     grey: float
 
@@ -114,8 +117,17 @@ def section(image: Micrograph, names: Sequence[str], tilt_sigma_deg: float = 2.0
     faces = np.array([_follow(strips, place, places) for place in places])
     _check_apart(names, faces)
     columns = (np.arange(strips.shape[1]) + 0.5) * (image.grey.shape[1] / strips.shape[1])
+    # A step between two rows is placed to about the noise over its height, a third of a row at best.
+    unsure = [max(noise / abs(lower - upper), 0.3) for upper, lower in pairwise(level)]
     layers = tuple(
-        _layer(name, faces[number + 1] - faces[number], image, tilt_sigma_deg, level[number + 1])
+        _layer(
+            name,
+            faces[number + 1] - faces[number],
+            image,
+            tilt_sigma_deg,
+            level[number + 1],
+            float(np.hypot(unsure[number], unsure[number + 1])),
+        )
         for number, name in enumerate(names)
     )
     return Section(layers, faces, columns)
@@ -210,27 +222,38 @@ def _follow(strips: np.ndarray, place: int, places: list[int]) -> np.ndarray:
     return np.where((best < 1) | (best > gain.shape[0] - 2), np.nan, rows)
 
 
-def _layer(name: str, thick_px: np.ndarray, image: Micrograph, tilt_sigma_deg: float, grey: float) -> Layer:
+def _layer(
+    name: str,
+    thick_px: np.ndarray,
+    image: Micrograph,
+    tilt_sigma_deg: float,
+    grey: float,
+    face_noise_px: float,
+) -> Layer:
+    """Statistics over the strips; `face_noise_px` is what noise does to the thickness in one strip."""
+    pixel, scale = image.pixel_um, image.pixel_sigma_um / image.pixel_um
     seen = np.isfinite(thick_px)
     if seen.sum() < 8:
-        return Layer(name, UNDETERMINED, UNDETERMINED, thick_px * image.pixel_um, grey)
+        return Layer(name, UNDETERMINED, UNDETERMINED, float("nan"), thick_px * pixel, grey)
     usual = float(np.median(thick_px[seen]))
     spread = 1.4826 * float(np.median(np.abs(thick_px[seen] - usual)))
     kept = thick_px[seen & (np.abs(thick_px - usual) < max(5 * spread, 3.0))]
     mean, deviation = float(kept.mean()), float(kept.std(ddof=1))
-    # Scatter from strip to strip is noise; what lasts longer is the layer's own.
-    noise2 = 0.5 * float(np.mean(np.diff(kept) ** 2)) if kept.size > 2 else 0.0
-    pixel, scale = image.pixel_um, image.pixel_sigma_um / image.pixel_um
-    stat = np.sqrt(noise2 / kept.size)
-    # A cut that is not normal to the layers makes them thicker by half the square of its angle.
+    # A cut that is not normal to the layers makes them thicker by half the square of its angle; isles on a
+    # face and
+    # bridges through a layer draw the mean away from the median.
     tilt = 0.5 * np.radians(tilt_sigma_deg) ** 2 * mean
-    systematic = float(np.sqrt(2 * _FACE_PX**2 + (mean * scale) ** 2 + tilt**2))
-    rough = np.sqrt(max(deviation**2 - 0.5 * noise2, 0.0))
-    rough_stat = deviation / np.sqrt(2.0 * max(kept.size / 4 - 1, 1))
+    bodies = mean - float(np.median(kept))
+    systematic = float(np.sqrt(2 * _FACE_PX**2 + (mean * scale) ** 2 + tilt**2 + bodies**2))
+    stat = face_noise_px / np.sqrt(kept.size)
+    rough = float(np.sqrt(max(deviation**2 - face_noise_px**2, 0.0)))
+    # Neighbouring strips are alike: about every fourth tells something new.
+    independent = max(kept.size / 4.0, 2.0)
     return Layer(
         name,
         Estimate(mean * pixel, float(stat) * pixel, systematic * pixel),
-        Estimate(float(rough) * pixel, float(rough_stat) * pixel, 0.3 * pixel),
+        Estimate(rough * pixel, float(deviation / np.sqrt(2.0 * (independent - 1.0))) * pixel, 0.3 * pixel),
+        float(deviation / np.sqrt(independent)) * pixel,
         thick_px * pixel,
         grey,
     )
