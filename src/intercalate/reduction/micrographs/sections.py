@@ -179,7 +179,8 @@ def _check_apart(names: Sequence[str], faces: np.ndarray) -> None:
         thick = float(np.nanmedian(lower - upper))
         if thick < _LEAST_OF_WANDER * wander:
             raise MicrographError(
-                f"what was taken for {name} is {thick:.0f} pixels thick, its faces wander by {wander:.0f}: it "
+                f"what was taken for {name} is {thick:.0f} pixels thick, its faces wander by "
+                f"{wander:.0f}: it "
                 "may be a face between two others; choose backscattered electrons, or magnify more"
             )
 
