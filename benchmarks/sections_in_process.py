@@ -1,7 +1,7 @@
 """Micrographs of a cell that was cut open and is cycled, in one process.
 
 Microscope and reduction are those of the chamber. Cell model, channel and cycler executor are those of the
-beamline, as in `in_process`; the cut is in the middle of the image, and the microscope's clock is the cycler's.
+beamline, as in `in_process`; the cut is in the middle of the image, and there is one clock.
 """
 
 from pathlib import Path

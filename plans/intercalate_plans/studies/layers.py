@@ -59,8 +59,8 @@ def analyse(records: xr.Dataset, frames: xr.Dataset, published: Mapping[str, Pub
         Claim.exceeds("isles stand on the lithium that did not at first", grown.value, grown.sigma),
     ]
     return Finding(
-        f"For each mAh/cm2 the lithium gains {lithium.value:.2f} um and the coating {working.value:.2f} um; an "
-        f"isle of {grown.value:.1f} um has come.",
+        f"For each mAh/cm2 the lithium gains {lithium.value:.2f} um and the coating {working.value:.2f} um; "
+        f"an isle of {grown.value:.1f} um has come.",
         quantities,
         claims,
     )
@@ -81,7 +81,7 @@ def _estimates(frames: xr.Dataset, name: str) -> list[Estimate]:
 
 
 def _grown(frames: xr.Dataset, charge: np.ndarray) -> Estimate:
-    """By how much the tallest body is taller at most charge than at least, means of a fifth of the images."""
+    """By how much the tallest body is taller at most charge than at least; means of a fifth of the images."""
     if "body_um" not in frames:
         return Estimate(float("nan"), float("nan"), float("nan"))
     bodies = np.asarray(frames["body_um"], float)
