@@ -52,7 +52,13 @@ class Microscope:
             "pixel_ratio_sigma": found.sigma / stated_um,
         }
 
-    def image(self, content: str, state: ProbeState | None, exposure_s: float) -> np.ndarray:
+    def image(
+        self,
+        content: str,
+        state: ProbeState | None,
+        exposure_s: float,
+        at_mm: tuple[float, float] = (0.0, 0.0),
+    ) -> np.ndarray:
         """One image; what was under it is in `truth`."""
         self._clock_s += 1000.0
         column = self.section.column
@@ -65,7 +71,7 @@ class Microscope:
             full_photons_s=electrons_s,
             energy_kev=column.voltage_kv,
             size_mm=(side_mm, side_mm),
-            in_beam=InBeam(Holder("V2", content, 0.0, 0.0), 1.0, 0.0, (0.0, 0.0)),
+            in_beam=InBeam(Holder("V2", content, 0.0, 0.0), 1.0, 0.0, at_mm),
             states=[] if state is None else [(1.0, state)],
         )
         frame, _, self.truth = self._station.take(shot, 0)
@@ -86,13 +92,19 @@ def sectioned(study: Study, law: str, seed: int, folder: Path) -> Measured:
     microscope = Microscope(seed, SectionLaw(law))
     images, truth = [], []
     for _, states in exposures:
-        images.append(microscope.image("D1", states[0][1], task.exposure_s))
+        spot_mm = task.spots_mm[len(images) % len(task.spots_mm)]
+        images.append(microscope.image("D1", states[0][1], task.exposure_s, spot_mm))
         truth.append(dict(zip(layers_of(experiment.cell), microscope.truth["layers_um"])))
     start_s = np.array([start for start, _ in exposures])
     times = FrameTimes(np.arange(len(images)), start_s, np.full(len(images), task.exposure_s))
     aligned = align_frames(records, times, ClockModel.assumed(0.0, 0.01, "one clock"), cell=experiment.cell)
     field_um = np.full(len(images), microscope.section.column.field_of_view_um)
-    aligned = aligned.assign(column_field_of_view_um=("frame", field_um))
+    spots_mm = np.array([task.spots_mm[number % len(task.spots_mm)] for number in range(len(images))])
+    aligned = aligned.assign(
+        column_field_of_view_um=("frame", field_um),
+        spot_x_mm=("frame", spots_mm[:, 0]),
+        spot_y_mm=("frame", spots_mm[:, 1]),
+    )
     data, _ = reduce_micrographs(
         images,
         aligned,

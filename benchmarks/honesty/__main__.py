@@ -35,8 +35,8 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "honesty.md"
 HEAD = """# Honesty of the reductions
 
 Written by `python -m benchmarks.honesty`, each section when it was run last. Spread, bias and coverage are
-explained in `benchmarks/honesty/ensembles.py`; the simulator's profiles, backgrounds and images are not those of
-the reductions. All data are simulated.
+explained in `benchmarks/honesty/ensembles.py`; the simulator's profiles, backgrounds and images are not those
+of the reductions. All data are simulated.
 """
 TITLES = {
     "xps": "Photoelectron spectra",

@@ -19,6 +19,12 @@ COATING_FOLLOWS = 0.45
 """Share of a coating's volume that follows its particles."""
 
 
+ISLE_UM = (6.0, 3.0)
+"""Width and height of a typical isle."""
+ISLE_UM2 = np.pi / 4 * ISLE_UM[0] * ISLE_UM[1] * 1.2
+"""Mean area of the section of one, a half ellipse whose size scatters by a third."""
+
+
 class SectionLaw(StrEnum):
     """How the layers of a section change; nobody is told."""
 
@@ -45,7 +51,7 @@ class HiddenSection:
     """
 
     roughness_um: tuple[float, float, float] = (0.6, 0.6, 0.8)
-    isles_per_mm_um: float = 3.0
+    isles_per_mm_um: float = 5.0
     porosity: float = 0.05
 
     @classmethod
@@ -55,7 +61,7 @@ class HiddenSection:
         rough = tuple(float(0.6 * np.exp(0.3 * one)) for one in n[:3])
         return cls(
             (rough[0], rough[1], rough[2]),
-            3.0 * float(np.exp(0.3 * n[3])),
+            5.0 * float(np.exp(0.3 * n[3])),
             float(np.clip(0.05 + 0.03 * n[4], 0.0, 0.2)),
         )
 
@@ -86,6 +92,8 @@ def section_of(
     elif law is SectionLaw.REVERSED:
         gained_um = -gained_um
     isles = max(gained_um, 0.0) * hidden.isles_per_mm_um
+    # What stands in isles is not in the layer.
+    gained_um -= isles / 1000.0 * ISLE_UM2
     layers = (
         (IMAGED[state.negative.material], made_um + gained_um),
         ("polymer electrolyte", polymer_um),
@@ -96,7 +104,7 @@ def section_of(
             SectionLayer(material, thickness_um, rough)
             for (material, thickness_um), rough in zip(layers, hidden.roughness_um)
         ],
-        isles=SectionBodies(isles, 6.0, 3.0) if isles > 0 else None,
+        isles=SectionBodies(isles, *ISLE_UM) if isles > 0 else None,
     )
 
 

@@ -314,7 +314,12 @@ def align(run: Any, stream: str | None = None) -> xr.Dataset:
         charged_before_ah=charged_before_ah if source.charged_before_ah is None else source.charged_before_ah,
         restarts=source.restarts,
     ).assign(exposure_s=("frame", frames.exposure_s, {"units": "s"}), **_monitors(table, detector))
-    aligned = aligned.assign(visit=("frame", _visits(run, stream, aligned.sizes["frame"])))
+    visit, spots_mm = _visits(run, stream, aligned.sizes["frame"])
+    aligned = aligned.assign(
+        visit=("frame", visit),
+        spot_x_mm=("frame", spots_mm[0], {"units": "mm"}),
+        spot_y_mm=("frame", spots_mm[1], {"units": "mm"}),
+    )
     return _with_origin(aligned, source, entered)
 
 
@@ -381,15 +386,24 @@ def _events(run: Any, stream: str | None) -> tuple[Any, str]:
     return table, detector
 
 
-def _visits(run: Any, stream: str | None, frames: int) -> np.ndarray:
-    """Number of the visit at which each frame was taken; those of one that was not noted come last."""
+def _visits(run: Any, stream: str | None, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """Number of the visit at which each frame was taken, and its spot, shape (2, frames).
+
+    Those of a visit that was not noted come last, at a spot that is not known.
+    """
     name = stream or next(iter(image_streams(run)))
     if VISITS not in run:
-        return np.arange(frames)
+        return np.arange(frames), np.full((2, frames), np.nan)
     table = stream_of(run, VISITS).base["internal"].read().sort_values("seq_num", kind="stable")
-    taken = table["visit_frames"].to_numpy(int)[table["visit_measurement"].to_numpy(str) == name]
+    table = table[table["visit_measurement"].to_numpy(str) == name]
+    taken = table["visit_frames"].to_numpy(int)
     numbers = np.repeat(np.arange(taken.size), taken)[:frames]
-    return np.append(numbers, np.full(frames - numbers.size, taken.size))
+    spots_mm = np.full((2, frames), np.nan)
+    for row, axis in enumerate(("x", "y")):
+        if f"visit_spot_{axis}_mm" in table:
+            known = table[f"visit_spot_{axis}_mm"].to_numpy(float)[numbers]
+            spots_mm[row, : known.size] = known
+    return np.append(numbers, np.full(frames - numbers.size, taken.size)), spots_mm
 
 
 def _times(table: Any, detector: str) -> FrameTimes:
