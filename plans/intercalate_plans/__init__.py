@@ -14,6 +14,7 @@ from intercalate_plans.microscopy import (
     calibrate_x_ray_energy,
     find_section,
     measure_current,
+    take_images,
 )
 from intercalate_plans.operando import operando
 from intercalate_plans.preflight import preflight
@@ -48,5 +49,6 @@ __all__ = [
     "take_background",
     "take_darks",
     "take_flat",
+    "take_images",
     "take_regions",
 ]

@@ -15,7 +15,14 @@ from intercalate.orchestration.checking import (
     require_role,
 )
 
-DETECTORS = ("diffractometer", "raman_spectrometer", "xps_spectrometer", "sem_detector", "eds_spectrometer")
+DETECTORS = (
+    "diffractometer",
+    "raman_spectrometer",
+    "xps_spectrometer",
+    "sem_detector",
+    "eds_spectrometer",
+    "ebsd_detector",
+)
 """By the names under which a session knows them."""
 
 

@@ -30,8 +30,8 @@ RAMAN = "raman"
 XPS = "xps"
 """Name of the photoelectron spectrometer."""
 
-SEM, EDS = "sem", "eds"
-"""Names of the electron microscope, whose column both use, and of the X-ray detector on it."""
+SEM, EDS, EBSD = "sem", "eds", "ebsd"
+"""Names of the electron microscope, whose column all use, and of those of X-rays and patterns on it."""
 
 
 class SettingsError(ProblemsError):
@@ -212,6 +212,15 @@ class EdsServer(_Section):
     detector: Literal["standard", "windowless"]
 
 
+class EbsdServer(_Section):
+    """The screen for diffraction patterns on the column; a map has `points`, rows and columns."""
+
+    prefix: Prefix
+    clock_offset_s: float
+    clock_drift_ppm: float
+    points: tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]]
+
+
 class VacuumServer(_Section):
     """The vacuum chamber with its stage, and the instruments in it."""
 
@@ -221,11 +230,13 @@ class VacuumServer(_Section):
     xps: XpsServer | None = None
     sem: SemServer | None = None
     eds: EdsServer | None = None
+    ebsd: EbsdServer | None = None
 
     @model_validator(mode="after")
     def _has_a_column(self) -> Self:
-        if self.eds is not None and self.sem is None:
-            raise ValueError("vacuum.eds is on the column of vacuum.sem; add that section")
+        for name in (EDS, EBSD):
+            if getattr(self, name) is not None and self.sem is None:
+                raise ValueError(f"vacuum.{name} is on the column of vacuum.sem; add that section")
         return self
 
 

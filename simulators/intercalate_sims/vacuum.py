@@ -10,9 +10,11 @@ from intercalate_sims.assembly import Layout
 from intercalate_sims.changer import Changer, Holder
 from intercalate_sims.hidden import Hidden
 from intercalate_sims.settings import (
+    EBSD,
     EDS,
     SEM,
     XPS,
+    EbsdServer,
     EdsServer,
     SemServer,
     SimulationSettings,
@@ -54,7 +56,7 @@ def make_vacuum(settings: SimulationSettings, folder: Path) -> list[Any]:
     if found.xps is not None:
         maker.xps(found.xps)
     if found.sem is not None:
-        maker.sem(found.sem, found.eds)
+        maker.sem(found.sem, found.eds, found.ebsd)
     return maker.parts
 
 
@@ -123,6 +125,7 @@ class _Maker:
             surroundings=lambda: {
                 "temperature_c": self._chamber.chamber.stage_c,
                 "pressure_mbar": self._chamber.chamber.pressure_mbar,
+                "freezes": self._chamber.chamber.freezes,
             },
         )
         self.parts.append(instrument)
@@ -152,8 +155,8 @@ class _Maker:
         instrument = self._add(XPS, XPS, found, station, SteadyMonitorPVs, asked)
         self._add_source(SoftXRayPVs(prefix=found.source_prefix, link=instrument.link))
 
-    def sem(self, found: SemServer, eds: EdsServer | None) -> None:
-        """The electron microscope, its column, and the X-ray detector on it, if there is one."""
+    def sem(self, found: SemServer, eds: EdsServer | None, ebsd: EbsdServer | None) -> None:
+        """The electron microscope, its column, and what else detects something on it, if it does."""
         from intercalate_sims.iocs.monitors import SpecimenMonitorPVs
         from intercalate_sims.iocs.scan import ScanPVs
         from intercalate_sims.iocs.sources import ElectronGunPVs
@@ -167,6 +170,8 @@ class _Maker:
         self._add_source(ElectronGunPVs(prefix=found.column_prefix, link=instrument.link))
         if eds is not None:
             self._eds(eds, found, specimens)
+        if ebsd is not None:
+            self._ebsd(ebsd, found, specimens)
 
     def _specimens(self, found: SemServer) -> "Specimens":
         from intercalate_sims.cell import make_cell
@@ -199,3 +204,18 @@ class _Maker:
         detector = STANDARD_DETECTOR if found.detector == "standard" else WINDOWLESS_DETECTOR
         station = XraySpectrumStation(specimens, detector, hidden, column.electrons_per_count, seed)
         self._add(EDS, SEM, found, station, SpecimenMonitorPVs)
+
+    def _ebsd(self, found: EbsdServer, column: SemServer, specimens: "Specimens") -> None:
+        from intercalate_sims.iocs.monitors import SpecimenMonitorPVs
+        from intercalate_sims.iocs.scan import OrientationScanPVs
+        from intercalate_sims.probes.ebsd import HiddenIndexing
+        from intercalate_sims.probes.ebsd_station import OrientationStation
+
+        seed = self._settings.seed
+        hidden = HiddenIndexing.draw(seed)
+        self._keep_hidden(EBSD, asdict(hidden))
+        station = OrientationStation(
+            specimens, self._seen("face"), found.points, hidden, column.electrons_per_count, seed
+        )
+        asked = OrientationScanPVs(prefix=found.prefix)
+        self._add(EBSD, SEM, found, station, SpecimenMonitorPVs, asked)

@@ -15,6 +15,7 @@ from intercalate.instrument_sections import (
     CalibrationSection,
     ChangerSection,
     DiffractometerSection,
+    EbsdSection,
     EdsSection,
     LaboratorySection,
     MonitorsSection,
@@ -32,9 +33,11 @@ from intercalate.protocol import SiteLimits
 EXAMPLES = Path(__file__).parent / "examples"
 DEFAULT_CONFIG = EXAMPLES / "config" / "simulated.toml"
 CONFIG_VARIABLE = "INTERCALATE_CONFIG"
-IN_VACUUM = ("xps", "sem", "eds")
+IN_VACUUM = ("xps", "sem", "eds", "ebsd")
 """Instruments that share the chamber and its stage."""
-InstrumentSection = LaboratorySection | RamanSection | XpsSection | SemSection | EdsSection
+ON_COLUMN = ("eds", "ebsd")
+"""Those of them that share the column of the electron microscope."""
+InstrumentSection = LaboratorySection | RamanSection | XpsSection | SemSection | EdsSection | EbsdSection
 """Of an instrument that has sections of its own."""
 LONGEST_SEARCH_S = 60
 """Wall seconds after which Channel Access asks again for a channel whose server was away, at the latest: the
@@ -94,7 +97,7 @@ class Config(Section):
 
     Where no cell is ever carried away, `transfer_vessel` and `laboratory_xrd` are left out; where there is no
     spectrometer, `raman`; without microscopes, `vacuum` and what is in it: `xps`,
-    `sem`, `eds`.
+    `sem`, `eds`, `ebsd`.
     """
 
     storage: Storage
@@ -116,6 +119,7 @@ class Config(Section):
     xps: XpsSection | None = None
     sem: SemSection | None = None
     eds: EdsSection | None = None
+    ebsd: EbsdSection | None = None
 
     scale: ClassVar[DoseScale] = ABSORBED
 
@@ -138,18 +142,20 @@ class Config(Section):
                 raise ValueError(
                     f"[{name}] is in a vacuum chamber; add [vacuum.chamber] and [vacuum.changer]"
                 )
-        if self.eds is not None and self.sem is None:
-            raise ValueError("[eds] is on the column of an electron microscope; add [sem]")
+        for name in ON_COLUMN:
+            if getattr(self, name) is not None and self.sem is None:
+                raise ValueError(f"[{name}] is on the column of an electron microscope; add [sem]")
         return self
 
     @model_validator(mode="before")
     @classmethod
     def _share_the_column(cls, content: Any) -> Any:
         """The column is described once, with the electron microscope."""
-        sem, eds = (content.get(name) if isinstance(content, dict) else None for name in ("sem", "eds"))
-        if isinstance(sem, dict) and isinstance(eds, dict) and "column" in sem:
-            return {**content, "eds": {"column": sem["column"], **eds}}
-        return content
+        sem = content.get("sem") if isinstance(content, dict) else None
+        if not isinstance(sem, dict) or "column" not in sem:
+            return content
+        sharing = {name: content[name] for name in ON_COLUMN if isinstance(content.get(name), dict)}
+        return content | {name: {"column": sem["column"], **one} for name, one in sharing.items()}
 
     @classmethod
     def from_file(cls, path: str | Path, *, folder: Path | None = None) -> Self:

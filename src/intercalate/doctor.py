@@ -115,6 +115,8 @@ def _instruments(config: Config) -> Iterator[Finding]:
         }
     if config.eds is not None:
         probes["X-ray detector"] = f"{config.eds.detector.prefix}cam1:Acquire"
+    if config.ebsd is not None:
+        probes["pattern detector"] = f"{config.ebsd.detector.prefix}cam1:Acquire"
     pvs = {name: epics.PV(pv, connection_timeout=timeout_s) for name, pv in probes.items()}
     for name, pv in pvs.items():
         value = pv.get(timeout=timeout_s, as_string=True) if pv.wait_for_connection(timeout_s) else None

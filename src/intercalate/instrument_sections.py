@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from intercalate.dose import ABSORBED, ELECTRONS, LIGHT, DoseScale, energy_fluence_j_cm2, fluence_j_cm2
+from intercalate.orientation_frames import frame_shape
 
 
 class Section(BaseModel):
@@ -462,12 +463,11 @@ class XrayDetectorSection(Section):
         return 1, self.channels
 
 
-class EdsSection(Section):
-    """X-ray spectra of what the column of the electron microscope scans."""
+class _OnColumnSection(Section):
+    """An instrument on the column of the electron microscope."""
 
     scale: ClassVar[DoseScale] = ELECTRONS
 
-    detector: XrayDetectorSection
     monitors: ParticleMonitorsSection
     shutter: PrefixSection
     calibration: CalibrationSection
@@ -481,3 +481,39 @@ class EdsSection(Section):
     def fluence_j_cm2(self, exposure_s: float) -> float:
         """Energy per area of an exposure, on paper."""
         return self.column.fluence_j_cm2(exposure_s)
+
+
+class EdsSection(_OnColumnSection):
+    """X-ray spectra of what the column of the electron microscope scans."""
+
+    detector: XrayDetectorSection
+
+
+class PatternDetectorSection(Section):
+    """A screen on which diffraction patterns of backscattered electrons are indexed as they come.
+
+    Attributes
+    ----------
+    points
+        Of a map, rows and columns.
+    step_sigma
+        Relative standard uncertainty of the stated distance of two points.
+    """
+
+    prefix: Prefix
+    frames_folder: str
+    readout_s: Annotated[float, Field(ge=0)]
+    saturation_counts: Positive
+    points: tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]]
+    step_sigma: Annotated[float, Field(ge=0, lt=1)]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of a frame, rows and columns."""
+        return frame_shape(*self.points)
+
+
+class EbsdSection(_OnColumnSection):
+    """Orientation maps of what the column of the electron microscope scans."""
+
+    detector: PatternDetectorSection

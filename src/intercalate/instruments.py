@@ -17,7 +17,7 @@ from intercalate.devices.cycler import Cycler
 from intercalate.devices.dose import ElectronDoseMeter, LaserDoseMeter, SoftXRayDoseMeter, XRayDoseMeter
 from intercalate.devices.frame_detector import FrameDetector
 from intercalate.devices.objective import Objective
-from intercalate.devices.scan import Scan
+from intercalate.devices.scan import OrientationScan, Scan
 from intercalate.devices.shutter import Shutter
 from intercalate.devices.sources import (
     ElectronGun,
@@ -36,9 +36,11 @@ from intercalate.instrument_sections import (
     ChangerSection,
     CountersSection,
     DiffractometerSection,
+    EbsdSection,
     EdsSection,
     ImagingSection,
     LaboratorySection,
+    PatternDetectorSection,
     RamanSection,
     SemSection,
     SpectrometerSection,
@@ -58,6 +60,7 @@ PREFIXES = {
     "xps": "xps_",
     "sem": "sem_",
     "eds": "eds_",
+    "ebsd": "ebsd_",
 }
 """Of the names of an instrument's devices."""
 
@@ -78,6 +81,8 @@ def make_stations(config: Config, cycler: Cycler) -> dict[str, Station]:
                 found[name] = maker.sem(name, section)
             case EdsSection() as section:
                 found[name] = maker.eds(name, section)
+            case EbsdSection() as section:
+                found[name] = maker.ebsd(name, section)
             case section:
                 found[name] = maker.diffraction(name, section)
     return found
@@ -221,13 +226,20 @@ class _Maker:
         calibrations = self._calibrations(PREFIXES[name], section.calibration, section.detector)
         return self._on_column(name, section, calibrations, "spectrometer")
 
+    def ebsd(self, name: str, section: EbsdSection) -> Station:
+        """A screen for diffraction patterns on the column; what it shows hangs on the temperature."""
+        calibrations = self._calibrations(PREFIXES[name], section.calibration, section.detector)
+        scan = OrientationScan(section.detector.prefix, name=f"{PREFIXES[name]}scan")
+        return self._on_column(name, section, calibrations, "detector", scan, self._chamber)
+
     def _on_column(
         self,
         name: str,
-        section: SemSection | EdsSection,
+        section: SemSection | EdsSection | EbsdSection,
         calibrations: Calibrations,
         detector: str,
-        scan: Scan | None = None,
+        scan: Scan | OrientationScan | None = None,
+        *read_with_frames: Any,
     ) -> Station:
         prefix = PREFIXES[name]
         monitors = self._steady_monitors(prefix, section.monitors, self._column, ElectronMonitors)
@@ -238,7 +250,7 @@ class _Maker:
             monitors=monitors,
             calibrations=calibrations,
             scan=scan,
-            read_with_frames=[self._column],
+            read_with_frames=[self._column, *read_with_frames],
             # What the column does to a place counts, whatever is detected.
             dose=ElectronDoseMeter(
                 name=f"{prefix}dose",
@@ -279,7 +291,8 @@ class _Maker:
         | SpectrometerSection
         | AnalyserSection
         | ImagingSection
-        | XrayDetectorSection,
+        | XrayDetectorSection
+        | PatternDetectorSection,
     ) -> FrameDetector:
         return FrameDetector(
             section.prefix,

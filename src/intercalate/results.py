@@ -24,7 +24,9 @@ from intercalate.cell import Cell
 from intercalate.config import Config
 from intercalate.contract import STATION_NAMES
 from intercalate.correction_chain import chain_of, transmitted
+from intercalate.ebsd_results import reduce_orientation_maps
 from intercalate.instrument_sections import (
+    EbsdSection,
     EdsSection,
     LaboratorySection,
     RamanSection,
@@ -47,6 +49,7 @@ from intercalate.views.layers import (
     save_x_rays_figure,
 )
 from intercalate.views.operando import save_operando_figure
+from intercalate.views.orientations import save_grains_figure, save_orientations_figure
 from intercalate.views.raman import save_map_figure, save_raman_figure
 from intercalate.views.surface import save_spectra_figure, save_surface_figure
 from intercalate.xps_results import reduce_photoelectrons
@@ -119,6 +122,9 @@ def reduce_run(
             fitted, used = reduce_x_rays(images, aligned, known, section, cell, progress)
             if not used:
                 _warn("the energies of the detector were not measured; run calibrate_x_ray_energy")
+        case EbsdSection():
+            technique, steps = "ebsd", ["scale", "orientations cleaned up", "grains", "the first map"]
+            fitted, used = reduce_orientation_maps(images, aligned, known, section, progress)
         case Config() | LaboratorySection():
             detector = section.diffractometer
             chain, used = chain_of(
@@ -250,6 +256,9 @@ _FILES = {
     "xps": _Files("_xps", ("frame", "point"), save_surface_figure, {"spectra": save_spectra_figure}),
     "sem": _Files("_sem", ("row", "column"), save_layers_figure, {"images": save_images_figure}),
     "eds": _Files("_eds", ("channel",), save_elements_figure, {"x_rays": save_x_rays_figure}),
+    "ebsd": _Files(
+        "_ebsd", ("row", "column", "channel"), save_grains_figure, {"maps": save_orientations_figure}
+    ),
 }
 
 

@@ -22,6 +22,9 @@ SEM = "sem"
 EDS = "eds"
 """X-ray spectra of what an electron column scans, as frames of one row."""
 
+EBSD = "ebsd"
+"""Orientation maps, as `orientation_frames` packs them."""
+
 PRIMARY = "primary"
 """Frames of a run that does nothing else."""
 

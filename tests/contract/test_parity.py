@@ -34,8 +34,16 @@ from intercalate.devices.changer import SampleChanger
 from intercalate.devices.cycler import Cycler
 from intercalate.devices.frame_detector import FrameDetector
 from intercalate.devices.objective import Objective
+from intercalate.devices.scan import OrientationScan, Scan
 from intercalate.devices.shutter import Shutter
-from intercalate.devices.sources import Laser, LaserMonitors, SoftXRays, SteadyMonitors
+from intercalate.devices.sources import (
+    ElectronGun,
+    ElectronMonitors,
+    Laser,
+    LaserMonitors,
+    SoftXRays,
+    SteadyMonitors,
+)
 from intercalate.devices.transfer_vessel import TransferVessel
 from intercalate_sims.assembly import (
     make_beam_ioc,
@@ -54,6 +62,7 @@ CYCLER, XRD, BEAM = "PARITY:CYC:", "PARITY:XRD:", "PARITY:BEAM:"
 LABORATORY, TUBE, VESSEL = "PARITY:LAB:", "PARITY:TUBE:", "PARITY:VESSEL:"
 RAMAN, LASER = "PARITY:RAMAN:", "PARITY:LASER:"
 CHAMBER, XPS = "PARITY:UHV:", "PARITY:XPS:"
+SEM, EDS, EBSD, COLUMN = "PARITY:SEM:", "PARITY:EDS:", "PARITY:EBSD:", "PARITY:COLUMN:"
 SITE = Config.from_file(EXAMPLES / "config" / "simulated.toml").site
 
 ENUMS = {
@@ -64,6 +73,7 @@ ENUMS = {
 }
 UNITS = {"_v": "V", "_a": "A", "_c": "degC", "_s": "s", "_ah": "Ah", "_mm": "mm", "_kev": "keV", "_ma": "mA"}
 UNITS |= {"_mbar": "mbar", "_ppm": "ppm", "_mw": "mW", "_nm": "nm", "_um": "um", "_w": "W", "_ev": "eV"}
+UNITS |= {"_kv": "kV", "_na": "nA", "_deg": "deg"}
 """Unit that the name of a component declares, by its ending."""
 
 LONG_TEXTS = {"Command": COMMAND_BYTES, "Reply": COMMAND_BYTES, "Program": COMMAND_BYTES}
@@ -91,13 +101,22 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         assert vacuum is not None
         assert vacuum.xps is not None
         xps = vacuum.xps.model_copy(update={"prefix": XPS, "source_prefix": f"{XPS}Source:"})
+        assert vacuum.sem is not None
+        assert vacuum.eds is not None
+        assert vacuum.ebsd is not None
+        in_chamber = {
+            "xps": xps,
+            "sem": vacuum.sem.model_copy(update={"prefix": SEM, "column_prefix": COLUMN}),
+            "eds": vacuum.eds.model_copy(update={"prefix": EDS}),
+            "ebsd": vacuum.ebsd.model_copy(update={"prefix": EBSD}),
+        }
         sections = {
             "diffractometer": settings.diffractometer.model_copy(update={"prefix": XRD}),
             "beam": settings.beam.model_copy(update={"prefix": BEAM}),
             "laboratory_xrd": there.model_copy(update={"prefix": LABORATORY, "beam_prefix": TUBE}),
             "transfer_vessel": vessel.model_copy(update={"prefix": VESSEL}),
             "raman": raman.model_copy(update={"prefix": RAMAN, "laser_prefix": LASER}),
-            "vacuum": vacuum.model_copy(update={"prefix": CHAMBER, "xps": xps}),
+            "vacuum": vacuum.model_copy(update={"prefix": CHAMBER, **in_chamber}),
         }
         settings = settings.model_copy(update=sections)
         makers = (make_diffractometer, make_beam_ioc, make_laboratory, make_tube_ioc, make_vessel_ioc)
@@ -133,14 +152,26 @@ DEVICES: dict[str, tuple[type[Device], str]] = {
     "xps_analyser": (Analyser, XPS),
     "xps_monitors": (SteadyMonitors, f"{XPS}Monitor:"),
     "xps_source": (SoftXRays, f"{XPS}Source:"),
+    "column": (ElectronGun, COLUMN),
+    "sem_detector": (FrameDetector, SEM),
+    "sem_shutter": (Shutter, SEM),
+    "sem_scan": (Scan, SEM),
+    "sem_monitors": (ElectronMonitors, f"{SEM}Monitor:"),
+    "eds_spectrometer": (FrameDetector, EDS),
+    "eds_shutter": (Shutter, EDS),
+    "eds_monitors": (ElectronMonitors, f"{EDS}Monitor:"),
+    "ebsd_detector": (FrameDetector, EBSD),
+    "ebsd_shutter": (Shutter, EBSD),
+    "ebsd_scan": (OrientationScan, EBSD),
+    "ebsd_monitors": (ElectronMonitors, f"{EBSD}Monitor:"),
 }
-STOCK = ("diffractometer", "changer", "beam", "monitors", "tube", "spectrometer", "objective")
+STOCK = ("diffractometer", "changer", "beam", "monitors", "tube", "spectrometer", "detector", "objective")
 """Devices, of all instruments, whose stock ophyd classes read menus as they come."""
 
 
 def kind_of(device: str) -> str:
     """Name of a device without that of its instrument."""
-    for instrument in ("laboratory_", "raman_", "xps_", "chamber_"):
+    for instrument in ("laboratory_", "raman_", "xps_", "sem_", "eds_", "ebsd_", "chamber_"):
         device = device.removeprefix(instrument)
     return device
 
@@ -262,7 +293,7 @@ def test_words_of_the_vessel_are_those_of_the_contract(served: dict[str, Any]) -
 def test_units_are_those_in_the_names(used: list[Use], served: dict[str, Any]) -> None:
     checked, wrong = 0, []
     for use in used:
-        if kind_of(use.device) in ("diffractometer", "spectrometer", "shutter"):
+        if kind_of(use.device) in ("diffractometer", "spectrometer", "detector", "shutter"):
             continue
         name = use.attribute.split(".")[0]
         unit = next((u for end, u in UNITS.items() if name.endswith(end)), None)
@@ -320,6 +351,9 @@ def connect_all(config: Config, served: dict[str, Any]) -> None:
     assert vessel is not None
     assert config.vacuum is not None
     assert config.xps is not None
+    assert config.sem is not None
+    assert config.eds is not None
+    assert config.ebsd is not None
     prefixes = {
         f"{CYCLER}CH1:": config.cycler.channel_prefix("CH1"),
         XRD: config.diffractometer.prefix,
@@ -336,6 +370,13 @@ def connect_all(config: Config, served: dict[str, Any]) -> None:
         XPS: config.xps.analyser.prefix,
         f"{XPS}Monitor:": config.xps.monitors.prefix,
         f"{XPS}Source:": config.xps.source.prefix,
+        COLUMN: config.sem.column.prefix,
+        SEM: config.sem.imaging.prefix,
+        f"{SEM}Monitor:": config.sem.monitors.prefix,
+        EDS: config.eds.detector.prefix,
+        f"{EDS}Monitor:": config.eds.monitors.prefix,
+        EBSD: config.ebsd.detector.prefix,
+        f"{EBSD}Monitor:": config.ebsd.monitors.prefix,
     }
     names = {
         use.pv: prefixes[ours] + use.pv.removeprefix(ours)

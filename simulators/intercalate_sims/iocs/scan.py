@@ -21,3 +21,19 @@ class ScanPVs(PVGroup):
         """What a probe must know of it."""
         value = self.detector.value
         return {"detector": DETECTORS[value] if isinstance(value, int) else str(value)}
+
+
+class OrientationScanPVs(PVGroup):
+    """What can be set of an orientation map besides the column."""
+
+    step = pvproperty(
+        name="Step", value=1.25, units="um", precision=3, lower_ctrl_limit=0.02, upper_ctrl_limit=20.0
+    )
+    tilt = pvproperty(
+        name="Tilt", value=70.0, units="deg", precision=2, lower_ctrl_limit=0.0, upper_ctrl_limit=80.0
+    )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a probe must know of it."""
+        return {"step_um": float(self.step.value), "tilt_deg": float(self.tilt.value)}

@@ -50,11 +50,16 @@ SETTINGS = {
     "analyser_pass_energy_ev": "eV",
     "analyser_flood_gun": "",
     "scan_image_detector": "",
+    "scan_step_um": "um",
+    "scan_tilt_deg": "deg",
 }
 """How and where a frame was taken, by device and signal, with units."""
 
 COLUMN = {"column_voltage_kv": "kV", "column_current_na": "nA", "column_field_of_view_um": "um"}
 """Of an electron column, which several instruments have in common."""
+
+SURROUNDINGS = {"chamber_temperature_c": "degC"}
+"""Of what is around the sample, for several instruments."""
 
 DETECTORS = ("diffractometer", "spectrometer", "detector")
 """Ends of the names of detectors, behind the prefix that the devices of an instrument have in common."""
@@ -425,7 +430,7 @@ def _monitors(table: Any, detector: str) -> dict[str, Any]:
         column = _beside(detector, name)
         if column in table:
             found[name] = ("frame", table[column].to_numpy(float if units else str), {"units": units})
-    for name, units in COLUMN.items():
+    for name, units in (COLUMN | SURROUNDINGS).items():
         if name in table:
             found[name] = ("frame", table[name].to_numpy(float), {"units": units})
     if unique in table:
