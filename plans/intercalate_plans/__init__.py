@@ -20,11 +20,13 @@ from intercalate_plans.operando import operando
 from intercalate_plans.preflight import preflight
 from intercalate_plans.raman import calibrate_shift, focus_laser, map_raman
 from intercalate_plans.reference import reference_scan, take_background
+from intercalate_plans.transmission import calibrate_camera_length
 from intercalate_plans.xps import calibrate_energy, take_regions
 
 __all__ = [
     "align_cell",
     "bring_back",
+    "calibrate_camera_length",
     "calibrate_energy",
     "calibrate_geometry",
     "calibrate_scale",

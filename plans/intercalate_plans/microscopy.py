@@ -283,7 +283,7 @@ def calibrate_x_ray_energy(
 
 @for_queue(
     "Take images, spectra or maps of what is at a place.",
-    station=device("Microscope with all that is around it.", "sem", "eds", "ebsd"),
+    station=device("Microscope with all that is around it.", "sem", "eds", "ebsd", "tem", "eels"),
     at=place(),
     count=COUNT,
     exposure_s=EXPOSURE,

@@ -17,6 +17,7 @@ from intercalate.instrument_sections import (
     DiffractometerSection,
     EbsdSection,
     EdsSection,
+    EelsSection,
     LaboratorySection,
     MonitorsSection,
     Prefix,
@@ -24,6 +25,7 @@ from intercalate.instrument_sections import (
     RamanSection,
     Section,
     SemSection,
+    TemSection,
     VacuumSection,
     XpsSection,
 )
@@ -35,9 +37,18 @@ DEFAULT_CONFIG = EXAMPLES / "config" / "simulated.toml"
 CONFIG_VARIABLE = "INTERCALATE_CONFIG"
 IN_VACUUM = ("xps", "sem", "eds", "ebsd")
 """Instruments that share the chamber and its stage."""
-ON_COLUMN = ("eds", "ebsd")
-"""Those of them that share the column of the electron microscope."""
-InstrumentSection = LaboratorySection | RamanSection | XpsSection | SemSection | EdsSection | EbsdSection
+ON_COLUMN = {"eds": "sem", "ebsd": "sem", "eels": "tem"}
+"""Instruments that share an electron column, by the microscope whose it is."""
+InstrumentSection = (
+    LaboratorySection
+    | RamanSection
+    | XpsSection
+    | SemSection
+    | EdsSection
+    | EbsdSection
+    | TemSection
+    | EelsSection
+)
 """Of an instrument that has sections of its own."""
 LONGEST_SEARCH_S = 60
 """Wall seconds after which Channel Access asks again for a channel whose server was away, at the latest: the
@@ -97,7 +108,7 @@ class Config(Section):
 
     Where no cell is ever carried away, `transfer_vessel` and `laboratory_xrd` are left out; where there is no
     spectrometer, `raman`; without microscopes, `vacuum` and what is in it: `xps`,
-    `sem`, `eds`, `ebsd`.
+    `sem`, `eds`, `ebsd`; and `tem` with `eels`.
     """
 
     storage: Storage
@@ -120,6 +131,8 @@ class Config(Section):
     sem: SemSection | None = None
     eds: EdsSection | None = None
     ebsd: EbsdSection | None = None
+    tem: TemSection | None = None
+    eels: EelsSection | None = None
 
     scale: ClassVar[DoseScale] = ABSORBED
 
@@ -127,6 +140,7 @@ class Config(Section):
     def _channels_are_known(self) -> Self:
         changers = {"changer": self.changer}
         changers |= {} if self.vacuum is None else {"vacuum.changer": self.vacuum.changer}
+        changers |= {} if self.tem is None else {"tem.changer": self.tem.changer}
         for where, changer in changers.items():
             for name, place in changer.places.items():
                 if place.channel is not None and place.channel not in self.cycler.channels:
@@ -142,20 +156,23 @@ class Config(Section):
                 raise ValueError(
                     f"[{name}] is in a vacuum chamber; add [vacuum.chamber] and [vacuum.changer]"
                 )
-        for name in ON_COLUMN:
-            if getattr(self, name) is not None and self.sem is None:
-                raise ValueError(f"[{name}] is on the column of an electron microscope; add [sem]")
+        for name, microscope in ON_COLUMN.items():
+            if getattr(self, name) is not None and getattr(self, microscope) is None:
+                raise ValueError(f"[{name}] is on the column of an electron microscope; add [{microscope}]")
         return self
 
     @model_validator(mode="before")
     @classmethod
     def _share_the_column(cls, content: Any) -> Any:
-        """The column is described once, with the electron microscope."""
-        sem = content.get("sem") if isinstance(content, dict) else None
-        if not isinstance(sem, dict) or "column" not in sem:
+        """A column is described once, with its microscope."""
+        if not isinstance(content, dict):
             return content
-        sharing = {name: content[name] for name in ON_COLUMN if isinstance(content.get(name), dict)}
-        return content | {name: {"column": sem["column"], **one} for name, one in sharing.items()}
+        shared = {}
+        for name, microscope in ON_COLUMN.items():
+            one, whose = content.get(name), content.get(microscope)
+            if isinstance(one, dict) and isinstance(whose, dict) and "column" in whose:
+                shared[name] = {"column": whose["column"], **one}
+        return content | shared
 
     @classmethod
     def from_file(cls, path: str | Path, *, folder: Path | None = None) -> Self:
@@ -221,6 +238,9 @@ class Config(Section):
         if name in IN_VACUUM:
             assert self.vacuum is not None
             return self.vacuum.changer
+        if ON_COLUMN.get(name, name) == "tem":
+            assert self.tem is not None
+            return self.tem.changer
         return section.changer if isinstance(section, LaboratorySection) else self.changer
 
     def instrument(self, name: str) -> "Config | InstrumentSection":

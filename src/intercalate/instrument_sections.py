@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from intercalate import orientation_frames, spectrum_frames
 from intercalate.dose import ABSORBED, ELECTRONS, LIGHT, DoseScale, energy_fluence_j_cm2, fluence_j_cm2
-from intercalate.orientation_frames import frame_shape
 
 
 class Section(BaseModel):
@@ -94,7 +94,20 @@ class PrefixSection(Section):
 
 
 Content = Literal[
-    "LaB6", "Si", "empty", "fluorescence", "vessel", "Au", "Ag", "Cu", "Co", "grid", "Faraday cup"
+    "LaB6",
+    "Si",
+    "empty",
+    "fluorescence",
+    "vessel",
+    "Au",
+    "Ag",
+    "Cu",
+    "Co",
+    "grid",
+    "Faraday cup",
+    "gold",
+    "deposit",
+    "nanobattery",
 ]
 """Of a place that is none for a cell."""
 
@@ -510,10 +523,89 @@ class PatternDetectorSection(Section):
     @property
     def shape(self) -> tuple[int, int]:
         """Of a frame, rows and columns."""
-        return frame_shape(*self.points)
+        return orientation_frames.frame_shape(*self.points)
 
 
 class EbsdSection(_OnColumnSection):
     """Orientation maps of what the column of the electron microscope scans."""
 
     detector: PatternDetectorSection
+
+
+class CameraSection(Section):
+    """The camera of a transmission electron microscope.
+
+    Attributes
+    ----------
+    shape
+        Of a frame, rows and columns.
+    pixel_nm, pixel_sigma
+        Of an image, and its relative standard uncertainty.
+    camera_px_angstrom
+        Radius times spacing in a diffraction pattern, right within 10 %, before it is measured on gold.
+    """
+
+    prefix: Prefix
+    frames_folder: str
+    readout_s: Annotated[float, Field(ge=0)]
+    saturation_counts: Positive
+    shape: tuple[Annotated[int, Field(ge=64)], Annotated[int, Field(ge=64)]]
+    pixel_nm: Positive
+    pixel_sigma: Annotated[float, Field(ge=0, lt=1)]
+    camera_px_angstrom: Positive
+    counts_per_electron: Positive
+    read_noise_electrons: Annotated[float, Field(ge=0)]
+    dark_counts: Annotated[float, Field(ge=0)]
+
+
+class TemSection(_OnColumnSection):
+    """A transmission electron microscope, in a vacuum and with a cooled stage of its own."""
+
+    detector: CameraSection
+    chamber: ChamberSection
+    changer: ChangerSection
+
+
+class LossSpectrometerSection(Section):
+    """A spectrometer of electron losses, which takes low and core losses one after the other at each pixel.
+
+    Attributes
+    ----------
+    points
+        Of a scan, rows and columns.
+    channels
+        Of one window.
+    dispersion_ev
+        Per channel.
+    low_first_ev, core_first_ev
+        Loss of the first channel of both windows; each spectrum has its zero loss to set the scale.
+    low_share
+        Of the time at a pixel, for low losses.
+    point_spread
+        Of one electron over channels.
+    """
+
+    prefix: Prefix
+    frames_folder: str
+    readout_s: Annotated[float, Field(ge=0)]
+    saturation_counts: Positive
+    points: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+    channels: Annotated[int, Field(ge=64)]
+    dispersion_ev: Positive
+    low_first_ev: float
+    core_first_ev: Positive
+    low_share: Share
+    counts_per_electron: Positive
+    read_noise_electrons: Annotated[float, Field(ge=0)]
+    point_spread: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of a frame, rows and columns."""
+        return spectrum_frames.frame_shape(self.points, self.channels)
+
+
+class EelsSection(_OnColumnSection):
+    """Electron losses of what the column of the transmission microscope scans."""
+
+    detector: LossSpectrometerSection

@@ -28,9 +28,11 @@ from intercalate.ebsd_results import reduce_orientation_maps
 from intercalate.instrument_sections import (
     EbsdSection,
     EdsSection,
+    EelsSection,
     LaboratorySection,
     RamanSection,
     SemSection,
+    TemSection,
     XpsSection,
 )
 from intercalate.orchestration.metadata import calibrations_key
@@ -125,6 +127,10 @@ def reduce_run(
         case EbsdSection():
             technique, steps = "ebsd", ["scale", "orientations cleaned up", "grains", "the first map"]
             fitted, used = reduce_orientation_maps(images, aligned, known, section, progress)
+        case TemSection() | EelsSection():
+            raise ValueError(
+                f"frames of {instrument} are measured one by one, by intercalate.reduction.{instrument}"
+            )
         case Config() | LaboratorySection():
             detector = section.diffractometer
             chain, used = chain_of(

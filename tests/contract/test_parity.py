@@ -34,7 +34,7 @@ from intercalate.devices.changer import SampleChanger
 from intercalate.devices.cycler import Cycler
 from intercalate.devices.frame_detector import FrameDetector
 from intercalate.devices.objective import Objective
-from intercalate.devices.scan import OrientationScan, Scan
+from intercalate.devices.scan import LossScan, OrientationScan, Scan, TransmissionScan
 from intercalate.devices.shutter import Shutter
 from intercalate.devices.sources import (
     ElectronGun,
@@ -54,7 +54,8 @@ from intercalate_sims.assembly import (
     make_vessel_ioc,
 )
 from intercalate_sims.channel import SimulatedRig
-from intercalate_sims.settings import SimulationSettings
+from intercalate_sims.settings import SimulationSettings, TransmissionServer
+from intercalate_sims.transmission import make_transmission
 from intercalate_sims.vacuum import make_vacuum
 from polling import wait_for
 
@@ -63,6 +64,7 @@ LABORATORY, TUBE, VESSEL = "PARITY:LAB:", "PARITY:TUBE:", "PARITY:VESSEL:"
 RAMAN, LASER = "PARITY:RAMAN:", "PARITY:LASER:"
 CHAMBER, XPS = "PARITY:UHV:", "PARITY:XPS:"
 SEM, EDS, EBSD, COLUMN = "PARITY:SEM:", "PARITY:EDS:", "PARITY:EBSD:", "PARITY:COLUMN:"
+TEM, EELS, TEM_CHAMBER, TEM_COLUMN = "PARITY:TEM:", "PARITY:EELS:", "PARITY:TEMUHV:", "PARITY:TEMCOLUMN:"
 SITE = Config.from_file(EXAMPLES / "config" / "simulated.toml").site
 
 ENUMS = {
@@ -117,14 +119,25 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             "transfer_vessel": vessel.model_copy(update={"prefix": VESSEL}),
             "raman": raman.model_copy(update={"prefix": RAMAN, "laser_prefix": LASER}),
             "vacuum": vacuum.model_copy(update={"prefix": CHAMBER, **in_chamber}),
+            "tem": transmission_of(settings),
         }
         settings = settings.model_copy(update=sections)
         makers = (make_diffractometer, make_beam_ioc, make_laboratory, make_tube_ioc, make_vessel_ioc)
         parts: list[Any] = [make(settings, folder) for make in makers]
         parts += [*make_raman(settings, folder, parts[0]), *make_vacuum(settings, folder)]
+        parts += make_transmission(settings, folder)
         return server.pvdb | {name: pv for part in parts for name, pv in part.pvdb.items()}
 
     return asyncio.run(make())
+
+
+def transmission_of(settings: SimulationSettings) -> TransmissionServer:
+    """The microscope under the names of this test."""
+    tem = settings.tem
+    assert tem is not None
+    assert tem.eels is not None
+    own = {"prefix": TEM, "chamber_prefix": TEM_CHAMBER, "column_prefix": TEM_COLUMN}
+    return tem.model_copy(update={**own, "eels": tem.eels.model_copy(update={"prefix": EELS})})
 
 
 DEVICES: dict[str, tuple[type[Device], str]] = {
@@ -164,6 +177,17 @@ DEVICES: dict[str, tuple[type[Device], str]] = {
     "ebsd_shutter": (Shutter, EBSD),
     "ebsd_scan": (OrientationScan, EBSD),
     "ebsd_monitors": (ElectronMonitors, f"{EBSD}Monitor:"),
+    "tem_chamber": (Chamber, TEM_CHAMBER),
+    "tem_changer": (SampleChanger, TEM_CHAMBER),
+    "tem_column": (ElectronGun, TEM_COLUMN),
+    "tem_detector": (FrameDetector, TEM),
+    "tem_shutter": (Shutter, TEM),
+    "tem_scan": (TransmissionScan, TEM),
+    "tem_monitors": (ElectronMonitors, f"{TEM}Monitor:"),
+    "eels_spectrometer": (FrameDetector, EELS),
+    "eels_shutter": (Shutter, EELS),
+    "eels_scan": (LossScan, EELS),
+    "eels_monitors": (ElectronMonitors, f"{EELS}Monitor:"),
 }
 STOCK = ("diffractometer", "changer", "beam", "monitors", "tube", "spectrometer", "detector", "objective")
 """Devices, of all instruments, whose stock ophyd classes read menus as they come."""
@@ -171,7 +195,7 @@ STOCK = ("diffractometer", "changer", "beam", "monitors", "tube", "spectrometer"
 
 def kind_of(device: str) -> str:
     """Name of a device without that of its instrument."""
-    for instrument in ("laboratory_", "raman_", "xps_", "sem_", "eds_", "ebsd_", "chamber_"):
+    for instrument in ("laboratory_", "raman_", "xps_", "sem_", "eds_", "ebsd_", "tem_", "eels_", "chamber_"):
         device = device.removeprefix(instrument)
     return device
 
@@ -337,7 +361,9 @@ def test_every_pv_connects_over_channel_access(
     tmp_path_factory: pytest.TempPathFactory, served: dict[str, Any]
 ) -> None:
     """All of them at once, within a deadline, with the type that is served."""
-    beamline = start_beamline(tmp_path_factory.mktemp("all"), raman=True, vacuum=True, ex_situ=True)
+    beamline = start_beamline(
+        tmp_path_factory.mktemp("all"), raman=True, vacuum=True, transmission=True, ex_situ=True
+    )
     try:
         connect_all(beamline.config, served)
     finally:
@@ -354,6 +380,8 @@ def connect_all(config: Config, served: dict[str, Any]) -> None:
     assert config.sem is not None
     assert config.eds is not None
     assert config.ebsd is not None
+    assert config.tem is not None
+    assert config.eels is not None
     prefixes = {
         f"{CYCLER}CH1:": config.cycler.channel_prefix("CH1"),
         XRD: config.diffractometer.prefix,
@@ -377,6 +405,12 @@ def connect_all(config: Config, served: dict[str, Any]) -> None:
         f"{EDS}Monitor:": config.eds.monitors.prefix,
         EBSD: config.ebsd.detector.prefix,
         f"{EBSD}Monitor:": config.ebsd.monitors.prefix,
+        TEM_CHAMBER: config.tem.chamber.prefix,
+        TEM_COLUMN: config.tem.column.prefix,
+        TEM: config.tem.detector.prefix,
+        f"{TEM}Monitor:": config.tem.monitors.prefix,
+        EELS: config.eels.detector.prefix,
+        f"{EELS}Monitor:": config.eels.monitors.prefix,
     }
     names = {
         use.pv: prefixes[ours] + use.pv.removeprefix(ours)

@@ -52,6 +52,8 @@ SETTINGS = {
     "scan_image_detector": "",
     "scan_step_um": "um",
     "scan_tilt_deg": "deg",
+    "scan_mode": "",
+    "scan_step_nm": "nm",
 }
 """How and where a frame was taken, by device and signal, with units."""
 
@@ -60,6 +62,9 @@ COLUMN = {"column_voltage_kv": "kV", "column_current_na": "nA", "column_field_of
 
 SURROUNDINGS = {"chamber_temperature_c": "degC"}
 """Of what is around the sample, for several instruments."""
+
+SHARING = ("", "tem_")
+"""Before the names of devices that several instruments share."""
 
 DETECTORS = ("diffractometer", "spectrometer", "detector")
 """Ends of the names of detectors, behind the prefix that the devices of an instrument have in common."""
@@ -431,8 +436,8 @@ def _monitors(table: Any, detector: str) -> dict[str, Any]:
         if column in table:
             found[name] = ("frame", table[column].to_numpy(float if units else str), {"units": units})
     for name, units in (COLUMN | SURROUNDINGS).items():
-        if name in table:
-            found[name] = ("frame", table[name].to_numpy(float), {"units": units})
+        for shared in (f"{one}{name}" for one in SHARING if f"{one}{name}" in table):
+            found[name] = ("frame", table[shared].to_numpy(float), {"units": units})
     if unique in table:
         found["frame_id"] = ("frame", table[unique].to_numpy(int))
     if not columns:

@@ -35,3 +35,36 @@ class OrientationScan(Device):
 
     step_um = Cpt(EpicsSignal, "Step", kind=Kind.normal)
     tilt_deg = Cpt(EpicsSignal, "Tilt", kind=Kind.normal)
+
+
+class TransmissionScan(Device):
+    """What the next frames of a transmission microscope are: `image` or `diffraction`.
+
+    Attributes
+    ----------
+    settable
+        What a measurement may ask to be set.
+    """
+
+    settable = ("mode",)
+
+    mode = Cpt(EpicsSignal, "Mode", string=True, kind=Kind.normal)
+
+
+class LossScan(Device):
+    """How the next spectrum images are made.
+
+    Attributes
+    ----------
+    step_nm
+        Between two pixels.
+    settable
+        What a measurement may ask to be set.
+    """
+
+    settable = ("step_nm",)
+
+    step_nm = Cpt(EpicsSignal, "Step", kind=Kind.normal)
+
+
+AnyScan = Scan | OrientationScan | TransmissionScan | LossScan

@@ -12,7 +12,7 @@ from intercalate.devices.clocks import ClockComparison
 from intercalate.devices.dose import DoseMeter
 from intercalate.devices.frame_detector import FrameDetector
 from intercalate.devices.objective import Objective
-from intercalate.devices.scan import OrientationScan, Scan
+from intercalate.devices.scan import AnyScan
 from intercalate.devices.shutter import Shutter
 from intercalate.devices.sources import SteadySource
 
@@ -56,7 +56,7 @@ class Station:
         objective: Objective | None = None,
         chamber: Chamber | None = None,
         analyser: Analyser | None = None,
-        scan: Scan | OrientationScan | None = None,
+        scan: AnyScan | None = None,
         read_with_frames: Sequence[Any] = (),
     ):
         self.name = name
