@@ -2,27 +2,22 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+import xarray as xr
 
 from beamline import Beamline, start_beamline
-from intercalate.calibrations import Kind
+from intercalate.calibrations import Calibration, Kind
 from intercalate.devices.station import Station
-from intercalate.reduction.eels import EelsCamera, electrons_of, zero_loss_ev
-from intercalate.reduction.results import Estimate
-from intercalate.reduction.tem import (
-    Habit,
-    Order,
-    TemCamera,
-    TemError,
-    deposit_shape,
-    pattern_finding,
-)
+from intercalate.reduction.tem import TemError
 from intercalate.session import Session
 from intercalate.spectrum_frames import unpacked
+from intercalate.tem_results import reduce_losses, reduce_transmission
+from intercalate.views.transmission import save_frames_figure, save_thickness_figure
 from intercalate_plans import calibrate_camera_length, take_images
 from intercalate_sims.probes.eels import HiddenEels
 from intercalate_sims.probes.tem import HiddenTem
@@ -61,18 +56,22 @@ def last(beamline: Beamline, of: str, count: int = 1) -> list[tuple[np.ndarray, 
     return found
 
 
-def camera_of(beamline: Beamline) -> TemCamera:
-    section = beamline.config.tem
-    assert section is not None
-    paper = section.detector
-    return TemCamera(
-        paper.pixel_nm,
-        paper.counts_per_electron,
-        paper.read_noise_electrons,
-        paper.dark_counts,
-        paper.saturation_counts,
-        paper.pixel_sigma,
-    )
+def reduced(documents: Documents, beamline: Beamline, of: str, known: dict[str, Calibration]) -> xr.Dataset:
+    """What the reduction makes of all frames so far, from their events and files."""
+    events = documents.events(of)
+    frames = [frame for frame, _ in last(beamline, of, len(events))]
+    keys = {"tem": ("scan_mode", "detector_cam_acquire_time"), "eels": ("scan_step_nm",)}[of]
+    columns = {key: [event["data"][f"{of}_{key}"] for event in events] for key in keys}
+    columns["beam_quality"] = [event["data"][f"{of}_monitors_quality"] for event in events]
+    aligned = xr.Dataset({name: ("frame", np.array(values)) for name, values in columns.items()})
+    aligned = aligned.rename({"detector_cam_acquire_time": "exposure_s"} if of == "tem" else {})
+    if of == "eels":
+        assert beamline.config.eels is not None
+        return aligned.merge(reduce_losses(frames, aligned, beamline.config.eels, lambda done: None))
+    assert beamline.config.tem is not None
+    data, used = reduce_transmission(frames, aligned, known, beamline.config.tem, lambda done: None)
+    assert used == known
+    return aligned.merge(data)
 
 
 def test_gold_sets_the_camera_length(session: Session, tem: Station) -> None:
@@ -98,26 +97,28 @@ def test_a_film_without_rings_leaves_the_camera_length_as_it_was(session: Sessio
 
 
 def test_a_whisker_and_its_crystal_are_found(
-    session: Session, tem: Station, beamline: Beamline, documents: Documents
+    session: Session, tem: Station, beamline: Beamline, documents: Documents, tmp_path: Path
 ) -> None:
-    session.RE(take_images(tem, "deposit", 1, 1.0))
-    (image, truth), *_ = last(beamline, "tem")
-    shape = deposit_shape(image, camera_of(beamline))
-    assert truth["deposit"]["habit"] == "whisker"
-    assert shape.habit is Habit.WHISKER
-    assert len(shape.kinks) == len(truth["deposit"]["kinks"])
-    tem.scan.mode.set("diffraction").wait(10)
-    try:
-        session.RE(take_images(tem, "deposit", 1, 1.0))
-    finally:
-        tem.scan.mode.set("image").wait(10)
-    (pattern, _), *_ = last(beamline, "tem")
-    values = tem.calibrations.store.need(Kind.CAMERA_LENGTH).values
-    camera = Estimate(values["camera_px_angstrom"], values["sigma_stat"], values["sigma_sys"])
-    assert pattern_finding(pattern, camera).order is Order.CRYSTALLINE
-    modes = [event["data"]["tem_scan_mode"] for event in documents.events("tem")]
-    assert modes == ["image", "diffraction"]
+    for mode, at in (("image", "deposit"), ("diffraction", "deposit"), ("image", "empty")):
+        tem.scan.mode.set(mode).wait(10)
+        session.RE(take_images(tem, at, 1, 1.0))
+    length = tem.calibrations.store.need(Kind.CAMERA_LENGTH)
+    data = reduced(documents, beamline, "tem", {length.name: length})
+    (_, truth), *_ = last(beamline, "tem", 3)
+    assert list(data["habit"].values) == [truth["deposit"]["habit"], "", ""] == ["whisker", "", ""]
+    assert list(data["filling"].values) == ["filled", "", ""]
+    assert int(data["kinks"][0]) == len(truth["deposit"]["kinks"])
+    # A whisker ends round, half its width beyond its axis.
+    size_nm, width_nm = truth["deposit"]["size_nm"], truth["deposit"]["width_nm"]
+    for name, true in {"length_nm": size_nm + width_nm, "width_nm": width_nm}.items():
+        sigma = float(np.hypot(data[f"{name}_sigma_stat"][0], data[f"{name}_sigma_sys"][0]))
+        assert float(data[name][0]) == pytest.approx(true, abs=3.0 * sigma)
+    assert list(data["order"].values) == ["", "crystalline", ""]
+    assert str(data["note"][2].values)
+    assert float(data["dose_e_per_a2"][0]) == pytest.approx(truth["dose_e_per_a2"], rel=0.15)
     assert documents.events("tem")[0]["data"]["tem_column_voltage_kv"] == 200.0
+    save_frames_figure(tmp_path / "frames.png", data, "simulated")
+    assert (tmp_path / "frames.png").stat().st_size > 20_000
 
 
 def test_dose_of_camera_and_spectrometer_adds_up_and_eats_lithium(
@@ -135,36 +136,46 @@ def test_dose_of_camera_and_spectrometer_adds_up_and_eats_lithium(
     assert after["lithium_left"] < 0.5 < first["lithium_left"]
 
 
-def test_spectra_of_a_nanobattery_have_their_zero_loss(
-    session: Session, eels: Station, beamline: Beamline, documents: Documents
+def test_spectra_of_a_nanobattery_tell_zero_loss_and_thickness(
+    session: Session, eels: Station, beamline: Beamline, documents: Documents, tmp_path: Path
 ) -> None:
-    section = beamline.config.eels
-    assert section is not None
-    paper = section.detector
+    assert beamline.config.eels is not None
+    paper = beamline.config.eels.detector
     session.RE(take_images(eels, "nanobattery", 1, 10.0))
-    ((frame, truth),) = last(beamline, "eels")
-    assert frame.shape == paper.shape
+    session.RE(take_images(eels, "empty", 1, 10.0))
+    (frame, truth), (_, nothing) = last(beamline, "eels", 2)
     low, core = unpacked(frame, paper.points)
     assert low.shape == core.shape == (*paper.points, paper.channels)
-    camera = EelsCamera(
-        paper.dispersion_ev,
-        paper.low_first_ev,
-        paper.core_first_ev,
-        paper.low_share,
-        paper.counts_per_electron,
-        paper.read_noise_electrons,
-        paper.saturation_counts,
-        paper.point_spread,
-    )
-    dark = np.full(paper.channels, float(np.median(low[..., :40])))
-    electrons = electrons_of(low, dark, camera)
-    found = zero_loss_ev(electrons, camera)
-    hidden = HiddenEels.draw(1)
+    data = reduced(documents, beamline, "eels", {})
+    assert list(data["note"].values) == ["", ""]
     # Half a channel.
-    true_ev = hidden.offset_ev + truth["drift_mean_ev"]
-    assert float(found.mean()) == pytest.approx(true_ev, abs=0.5 * paper.dispersion_ev)
-    assert float(np.std(found)) == pytest.approx(truth["drift_ev"], rel=0.3)
-    assert documents.events("eels")[0]["data"]["eels_scan_step_nm"] == 1.0
+    true_ev = HiddenEels.draw(1).offset_ev + truth["drift_mean_ev"]
+    assert float(data["zero_loss_ev"][0]) == pytest.approx(true_ev, abs=0.5 * paper.dispersion_ev)
+    assert float(data["zero_loss_scatter_ev"][0]) == pytest.approx(truth["drift_ev"], rel=0.3)
+    sigma = np.hypot(data["t_over_lambda_sigma_stat"], data["t_over_lambda_sigma_sys"])
+    true = [truth["t_over_lambda"], nothing["t_over_lambda"]]
+    assert true[0] > 0.2
+    assert true[1] == 0.0
+    assert np.all(np.abs(np.asarray(data["t_over_lambda"]) - true) < 3.0 * np.asarray(sigma))
+    assert np.all(np.asarray(data["t_over_lambda"])[0] > 5.0 * np.asarray(sigma)[0])
+    assert list(data["scan_step_nm"].values) == [1.0, 1.0]
+    save_thickness_figure(tmp_path / "thickness.png", data, "simulated")
+    assert (tmp_path / "thickness.png").stat().st_size > 20_000
+
+
+def test_without_electrons_nothing_is_said(
+    session: Session, tem: Station, eels: Station, beamline: Beamline, documents: Documents
+) -> None:
+    tem.beam.emission.set("off").wait(10)
+    try:
+        session.RE(take_images(tem, "deposit", 1, 1.0))
+        session.RE(take_images(eels, "nanobattery", 1, 10.0))
+    finally:
+        tem.beam.emission.set("on").wait(10)
+    assert "no electrons" in str(reduced(documents, beamline, "tem", {})["note"][0].values)
+    data = reduced(documents, beamline, "eels", {})
+    assert "no electrons" in str(data["note"][0].values)
+    assert not np.isfinite(data["t_over_lambda_profile"]).any()
 
 
 def test_the_gun_has_limits_of_its_own(tem: Station) -> None:

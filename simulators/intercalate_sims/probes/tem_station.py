@@ -114,7 +114,9 @@ class CameraStation:
         )
         truth = {"content": shot.in_beam.content, "mode": mode, "dose_e_per_a2": dose, "before": before}
         if shot.in_beam.content == DEPOSIT:
-            truth["deposit"] = deposit_as_json(self._specimens.deposit(shot))
+            deposit = self._specimens.deposit(shot)
+            sizes = {"size_nm": deposit.size_nm, "width_nm": deposit.width_nm}
+            truth["deposit"] = {**deposit_as_json(deposit), **sizes}
         return made.counts.astype(np.uint32), self.count(shot), {**truth, **made.truth}
 
     def count(self, shot: Shot) -> SpecimenCounts:
