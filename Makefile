@@ -35,6 +35,7 @@ test: $(BIN)/.installed
 
 bench: $(BIN)/.installed
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.honesty
 
 faults: $(BIN)/.installed
 	$(BIN)/python -m benchmarks faults

@@ -169,6 +169,7 @@ def lithiated(
     if task.exposure_s != EXPOSURE_S or task.when.every is None:
         raise ValueError(f"{study.id}: only frames of {EXPOSURE_S:g} s at even times are made in one process")
     active_mass = instrument.hidden.cell("A1").active_mass
+    assert study.about.cell_model is not None
     world = CellOnChannel(study.about.cell_model, seed, Host(host), active_mass, folder, site)
     world.run("formation", formation.protocol, formation.cell)
     records, exposures = world.run(

@@ -98,6 +98,7 @@ def mapped(study: Study, host: str, seed: int, folder: Path) -> Measured:
     (task,) = experiment.measurements
     if task.grid is None:
         raise ValueError(f"{study.id}: only maps at holds are made here")
+    assert study.about.cell_model is not None
     world = CellOnChannel(study.about.cell_model, seed, Host(host), 1.0, folder, site)
     world.run("formation", formation.protocol, formation.cell)
     records, states = world.run_held("measured", experiment.protocol, experiment.cell)

@@ -42,12 +42,14 @@ def circumstances() -> str:
     )
 
 
-def replace_section(document: Path, name: str, title: str, text: str, order: Sequence[str]) -> None:
-    """Put a section in the place of its predecessor, or where it belongs."""
-    old = document.read_text() if document.exists() else HEAD
+def replace_section(
+    document: Path, name: str, title: str, text: str, order: Sequence[str], head: str = HEAD
+) -> None:
+    """Put a section in the place of its predecessor, or where it belongs, below a head."""
+    old = document.read_text() if document.exists() else head
     found = re.split(r"^<!-- (\w+) -->\n", old, flags=re.MULTILINE)
     sections = dict(zip(found[1::2], found[2::2]))
     sections[name] = f"## {title}\n\n{text.strip()}\n\n{circumstances()}\n\n"
     ordered = sorted(sections, key=lambda one: order.index(one) if one in order else len(order))
     body = "".join(f"<!-- {one} -->\n{sections[one].rstrip()}\n\n" for one in ordered)
-    document.write_text(f"{HEAD.rstrip()}\n\n{body}".rstrip() + "\n")
+    document.write_text(f"{head.rstrip()}\n\n{body}".rstrip() + "\n")

@@ -21,14 +21,18 @@ from benchmarks.bench_chain import Calibrated, Instrument, calibrated
 from benchmarks.in_process import Measured, lithiated
 from benchmarks.maps_in_process import mapped
 from benchmarks.report import circumstances, table, verdict
+from benchmarks.sections_in_process import sectioned
 from intercalate.services import module_command
-from intercalate_plans.studies import Study, World, load_study, studies
+from intercalate_plans.studies import Study, Told, World, load_study, studies
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "studies.md"
 WITH, WITHOUT = 0.95, 0.05
 """Shares of the seeds in which the finding must, and may, come out."""
 
 FIRST_SEED = 100
+REAL = {Told.HOSTS: "staged", Told.SECTION: "real"}
+"""What the simulator would be told of the world with the effect."""
+
 EXACT = 1e-6
 """In the place of an error of 0, by which nothing can be weighed."""
 
@@ -39,7 +43,8 @@ WHAT_IS_IN = """\
 These are not whole runs: cell model, simulated channel, cycler executor, diffraction station, calibration,
 reduction, alignment and analysis are those of the beamline, in one process, without Channel Access,
 RunEngine, journal and catalog. Cycler and detector have one clock, and the cell stands in the middle of
-the beam; maps are taken in focus, at the state that the cell has when a hold begins."""
+the beam; maps are taken in focus, at the state that the cell has when a hold begins; a cut is in the
+middle of the image."""
 WHAT_IS_TRUE = """\
 With the effect. Spread is that over the seeds, whose cells differ. The truth is what the same analysis finds
 when it is given the lattices, shares and lithium contents that the simulator put into the frames; the
@@ -70,20 +75,25 @@ def outcomes(names: Sequence[str], seed: int) -> list[Outcome]:
     found, measured = [], dict[str, Measured]()
     instruments: dict[str, tuple[Instrument, Calibrated]] = {}
     for study in map(load_study, names):
-        model, is_of_maps = study.about.cell_model, "map" in study.content["measurements"]
-        if model not in instruments and not is_of_maps:
+        model = study.about.cell_model or ""
+        (task,) = study.content["measurements"].values()
+        technique = task.get("instrument", "xrd")
+        if model not in instruments and technique == "xrd":
             instrument = Instrument(seed, model)
             instruments[model] = (instrument, calibrated(instrument))
         for world in worlds_of(study):
-            host = study.host(world) or "staged"
-            key = json.dumps([study.content, str(study.about.formation), model, host])
+            told = study.told(world) or REAL[study.about.told]
+            key = json.dumps([study.content, str(study.about.formation), model, told])
             if key not in measured:
                 with tempfile.TemporaryDirectory() as folder:
-                    measured[key] = (
-                        mapped(study, host, seed, Path(folder))
-                        if is_of_maps
-                        else lithiated(*instruments[model], study, host, seed, Path(folder))
-                    )
+                    match technique:
+                        case "raman":
+                            one = mapped(study, told, seed, Path(folder))
+                        case "sem":
+                            one = sectioned(study, told, seed, Path(folder))
+                        case _:
+                            one = lithiated(*instruments[model], study, told, seed, Path(folder))
+                measured[key] = one
             found.append(_outcome(study, world, seed, measured[key]))
     return found
 
@@ -92,12 +102,15 @@ def _outcome(study: Study, world: World, seed: int, measured: Measured) -> Outco
     finding = study.analyse(measured.records, measured.frames)
     truth = study.analyse(measured.records, true_frames(measured))
     true = {one.name: one.value for one in truth.quantities}
-    # A voltage is read from the same records in both, and errors make neighbours less alike: no truths.
+    # A voltage is read from the same records in both, errors make neighbours less alike, and what isles do to
+    # a face is known of no image: no truths.
     quantities = {
         one.name: (
             one.value,
             one.sigma,
-            np.nan if one.unit == "V" or one.name.startswith("neighbours") else true.get(one.name, np.nan),
+            np.nan
+            if one.unit == "V" or one.name.startswith(("neighbours", "isle"))
+            else true.get(one.name, np.nan),
         )
         for one in finding.quantities
     }
@@ -112,6 +125,14 @@ def true_frames(measured: Measured) -> xr.Dataset:
             "graphite.x": ("frame", content),
             "graphite.x_sigma_stat": ("frame", np.full(content.size, EXACT)),
         }
+        return measured.frames.assign(exact)
+    if "thickness_um.Li" in measured.frames:
+        exact = {}
+        for layer in measured.truth[0]:
+            name = f"thickness_um.{layer}"
+            exact[name] = ("frame", np.array([one[layer] for one in measured.truth]))
+            for error in ("stat", "sys"):
+                exact[f"{name}_sigma_{error}"] = ("frame", np.full(len(measured.truth), EXACT))
         return measured.frames.assign(exact)
     rows = [one["positive"] for one in measured.truth]
     stage_1 = [row["stages"].get("1", {}) for row in rows]
@@ -164,11 +185,11 @@ def recovery_table(found: Sequence[Outcome], names: Sequence[str]) -> str:
             goal = f">= {WITH:.0%}" if world is World.EFFECT else f"<= {WITHOUT:.0%}"
             met = verdict(-share, -WITH) if world is World.EFFECT else verdict(share, WITHOUT)
             count = sum(one.recovered for one in own)
-            told = study.host(world) or "real"
+            told = study.told(world) or "real"
             rows.append(
                 [study.id, study.about.origin, world, told, len(own), count, f"{share:.0%}", goal, met]
             )
-    head = ["study", "origin", "world", "graphite", "seeds", "recovered", "share", "goal", ""]
+    head = ["study", "origin", "world", "told", "seeds", "recovered", "share", "goal", ""]
     return table(head, rows)
 
 

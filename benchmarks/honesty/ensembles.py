@@ -1,11 +1,12 @@
 """Ensembles of simulated measurements, and what they say of the errors that a reduction claims.
 
 noise
-    A few worlds, each measured many times: the scatter of the values about their mean, in units of
-    sigma_stat, is 1 where counting is all there is; the mean error is a bias, to be held against sigma_sys.
+    A few worlds, each measured many times: the scatter of the values about the mean of their world, in units
+    of sigma_stat, is 1 where counting is all there is.
 worlds
     Every measurement in a world of its own, cells and instruments drawn from what they are declared to be:
-    how often the truth lies within hypot(sigma_stat, sigma_sys).
+    how often the truth lies within hypot(sigma_stat, sigma_sys). The mean error over all of them is the bias
+    of the reduction, to be held against sigma_sys; that of one world is what sigma_sys is there for.
 classes
     What is drawn has a class; how often it is given another one.
 """
@@ -71,7 +72,7 @@ class Honesty:
     spread
         Standard deviation of (value - mean of the world) / sigma_stat.
     bias
-        Largest mean error of a world of the noise ensemble, in units of sigma_sys there.
+        Mean error over all worlds in units of their median sigma_sys, less twice its own standard error.
     coverage
         Share of worlds with the truth within one combined standard error.
     determined
@@ -90,8 +91,9 @@ class Honesty:
     @property
     def is_honest(self) -> bool:
         """Whether all goals are met."""
-        spread_fits = SPREAD[0] <= self.spread <= SPREAD[1]
-        return spread_fits and self.bias <= 1.0 and COVERAGE[0] <= self.coverage <= COVERAGE[1]
+        # Where there is no statistical error, nothing scatters by it.
+        spread_fits = np.isnan(self.spread) or SPREAD[0] <= self.spread <= SPREAD[1]
+        return bool(spread_fits and self.bias <= 1.0 and COVERAGE[0] <= self.coverage <= COVERAGE[1])
 
 
 def judge(measurement: Measurement, worlds: int = WORLDS, noise: int = NOISE) -> dict[str, Honesty]:
@@ -108,26 +110,33 @@ def _of(
     name: str, repeated: Sequence[Sequence[Mapping[str, Outcome]]], drawn: Sequence[Mapping[str, Outcome]]
 ) -> Honesty:
     squares: list[np.ndarray] = []
-    biases = [0.0]
     for world in repeated:
-        value, stat, systematic, truth = _columns(name, world)
-        if value.size < 10:
+        value, stat, _, _ = _columns(name, world)
+        known = stat > 0
+        if known.sum() < 10:
             continue
+        value, stat = value[known], stat[known]
         squares.append(((value - value.mean()) / stat) ** 2 * value.size / (value.size - 1))
-        error = (value - truth).mean()
-        # The mean of the ensemble is itself known to within its scatter.
-        uncertain = 2.0 * value.std(ddof=1) / np.sqrt(value.size)
-        biases.append(max(abs(error) - uncertain, 0.0) / max(float(systematic.mean()), 1e-300))
     value, stat, systematic, truth = _columns(name, drawn)
     sigma = np.hypot(stat, systematic)
     return Honesty(
         spread=float(np.sqrt(np.concatenate(squares).mean())) if squares else float("nan"),
-        bias=max(biases),
+        bias=_bias(value - truth, systematic),
         coverage=float(np.mean(np.abs(value - truth) <= sigma)) if value.size else float("nan"),
         determined=value.size / max(len(drawn), 1),
         typical_sigma=float(np.median(sigma)) if value.size else float("nan"),
         measured=len(drawn) + sum(len(world) for world in repeated),
     )
+
+
+def _bias(error: np.ndarray, systematic: np.ndarray) -> float:
+    """Mean error in units of sigma_sys, less what the number of worlds leaves unknown."""
+    if error.size < 10:
+        return float("nan")
+    uncertain = 2.0 * float(error.std(ddof=1)) / np.sqrt(error.size)
+    left = max(abs(float(error.mean())) - uncertain, 0.0)
+    known = float(np.median(systematic))
+    return left / known if known > 0 else (0.0 if left == 0.0 else float("inf"))
 
 
 def _columns(name: str, measured: Sequence[Mapping[str, Outcome]]) -> tuple[np.ndarray, ...]:

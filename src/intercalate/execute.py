@@ -1,6 +1,6 @@
 """Runs an experiment file in this process, showing progress."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -107,26 +107,53 @@ def xps_calibration_plans() -> list[Preparation]:
     return [("gold and silver", lambda session: calibrate_energy(session.stations["xps"]))]
 
 
+def sem_calibration_plans(places: Sequence[str]) -> list[Preparation]:
+    """What micrographs begin with: the scale by a grid, the current in the cup, the cut at each place."""
+    from intercalate_plans import calibrate_scale, find_section, measure_current
+
+    plans: list[tuple[str, Callable[[Any], Any]]] = [
+        ("grid", calibrate_scale),
+        ("Faraday cup", measure_current),
+    ]
+    plans += [(f"cut at {one}", lambda at, place=one: find_section(at, place)) for one in places]
+    return [(what, lambda session, made=plan: made(session.stations["sem"])) for what, plan in plans]
+
+
+def eds_calibration_plans() -> list[Preparation]:
+    """What spectra of X-rays begin with: energies by copper and cobalt."""
+    from intercalate_plans import calibrate_x_ray_energy
+
+    return [("copper and cobalt", lambda session: calibrate_x_ray_energy(session.stations["eds"]))]
+
+
+OWN_CALIBRATIONS: Mapping[str, Callable[[Sequence[float], Sequence[str]], list[Preparation]]] = {
+    "raman": raman_calibration_plans,
+    "xps": lambda exposures_s, places: xps_calibration_plans(),
+    "sem": lambda exposures_s, places: sem_calibration_plans(places),
+    "eds": lambda exposures_s, places: eds_calibration_plans(),
+}
+"""Of instruments that are no diffractometers, given the exposures of their frames and the places of cells."""
+
+
 def preparations(experiment: "Experiment", places: Sequence[str]) -> list[Preparation]:
     """Calibrations of all instruments that an experiment uses, and its first cell into the beam."""
     from intercalate_plans import align_cell
 
     plans: list[Preparation] = []
+    at_beamline = True
     if exposures_s := experiment.exposures_s("xrd"):
         plans += calibration_plans(exposures_s, places)
-    else:
-        # An instrument that looks at the same changer must know where the cells are.
+    elif experiment.exposures_s("raman"):
+        # It looks at the same changer, and must know where the cells are.
         plans += [
-            (f"aligning {one}", lambda session, place=one: align_cell(session.xrd, place))
-            for one in places
-            if experiment.exposures_s("raman")
+            (f"aligning {one}", lambda session, place=one: align_cell(session.xrd, place)) for one in places
         ]
-    if exposures_s := experiment.exposures_s("raman"):
-        plans += raman_calibration_plans(exposures_s, places)
-    if experiment.exposures_s("xps"):
-        plans += xps_calibration_plans()
-        return plans
-    return [*plans, into_the_beam(places[0])]
+    else:
+        at_beamline = False
+    for name, make in OWN_CALIBRATIONS.items():
+        if exposures_s := experiment.exposures_s(name):
+            plans += make(exposures_s, places)
+    return [*plans, into_the_beam(places[0])] if at_beamline else plans
 
 
 def into_the_beam(place: str, station: str = STATION_NAMES[0]) -> Preparation:

@@ -20,7 +20,13 @@ from intercalate.reduction.eds import (
     fit_lines,
     lithium,
 )
-from intercalate.reduction.micrographs import MicrographError, deposits, micrograph, section
+from intercalate.reduction.micrographs import (
+    MicrographError,
+    deposits,
+    micrograph,
+    section,
+    tallest_body,
+)
 from intercalate.reduction.results import UNDETERMINED, Estimate
 
 THUMBNAIL_PX = 128
@@ -55,9 +61,10 @@ def reduce_micrographs(
     Returns
     -------
     data
-        Along `frame`, of a section `thickness_um.LAYER` and `roughness_um.LAYER`, of a face `coverage.CLASS`
-        and `habit`, each with `_sigma_stat` and `_sigma_sys`; `note`; `pixel_um`; and `thumbnail` (frame,
-        row, column).
+        Along `frame`, of a section `thickness_um.LAYER`, `roughness_um.LAYER` and `body_um`, by which the
+        tallest body stands out from the first layer, of a face `coverage.CLASS` and `habit`, each with
+        `_sigma_stat` and `_sigma_sys`; `charge_mah_cm2` since the start of the program; `note`; `pixel_um`;
+        and `thumbnail` (frame, row, column).
     used
         The calibration of the scale, if there is one.
 
@@ -92,6 +99,9 @@ def reduce_micrographs(
         notes.append(note)
         progress(number + 1)
     variables = columns_of(rows, "um" if names else "")
+    if "net_capacity_ah" in aligned and cell.working_electrode.area_cm2 is not None:
+        charge = 1000.0 * np.asarray(aligned["net_capacity_ah"], float) / cell.working_electrode.area_cm2
+        variables["charge_mah_cm2"] = ("frame", charge, {"units": "mAh/cm2"})
     variables["note"] = ("frame", np.array(notes))
     variables["pixel_um"] = ("frame", pixel_um, {"units": "um"})
     variables["thumbnail"] = (("frame", "row", "column"), np.array(thumbnails))
@@ -119,6 +129,7 @@ def _measured(
             for layer in cut.layers:
                 found[f"thickness_um.{layer.name}"] = layer.thickness_um
                 found[f"roughness_um.{layer.name}"] = layer.roughness_um
+            found["body_um"] = tallest_body(cut, 1, image.pixel_um)
             return found, "", ""
         grown = deposits(image)
     except MicrographError as error:

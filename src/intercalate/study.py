@@ -14,10 +14,12 @@ from intercalate.execute import execute, preparations
 from intercalate.own_beamline import FIRST_PLACE, configure, start, stop, stored_run
 from intercalate.simulation import simulation_services
 from intercalate.views.progress import bar, task
-from intercalate_plans.studies import Finding, Study, World
+from intercalate_plans.studies import Finding, Study, Told, World
 
 FIRST_CELL = "A1"
 """Of the simulator, in the place of the first channel."""
+MICROSCOPE = "[vacuum.sem]\n"
+"""Where the simulator's settings say of it."""
 
 
 @dataclass(frozen=True)
@@ -81,15 +83,17 @@ def run_study(study: Study, folder: Path, *, world: World, seed: int, console: C
     SessionError
         If the experiment ends early.
     """
-    host = study.host(world)
-    config = configure(folder, "study", lambda text: _settings(text, seed, host))
-    formation, measured = study.experiments(config.site)
+    told = study.told(world)
+    config = configure(folder, "study", lambda text: _settings(text, seed, study.about.told, told))
+    *formation, measured = study.experiments(config.site)
     try:
         start(config, folder, rate=study.about.rate, cell_model=study.about.cell_model, console=console)
-        before = preparations(measured, [FIRST_PLACE])
+        before = preparations(measured, [measured.cells[0].place or FIRST_PLACE])
         md = {"study": study.id}
-        execute(config, formation, console, before, md=md)
-        outcome = execute(config, measured, console, md=md)
+        for one in formation:
+            execute(config, one, console, before, md=md)
+            before = []
+        outcome = execute(config, measured, console, before, md=md)
         run = stored_run(config, outcome.uids[0])
         # The cores are the reduction's now.
         simulation_services(config).stop()
@@ -105,10 +109,14 @@ def run_study(study: Study, folder: Path, *, world: World, seed: int, console: C
     return result
 
 
-def _settings(text: str, seed: int, host: str | None) -> str:
+def _settings(text: str, seed: int, kind: Told, told: str | None) -> str:
     """Settings of the simulator; what the cell really is stands nowhere else."""
     text = re.sub(r"^seed = .*$", f"seed = {seed}", text, flags=re.MULTILINE)
-    return text if host is None else f'{text}\n[hosts]\n{FIRST_CELL} = "{host}"\n'
+    if told is None:
+        return text
+    if kind is Told.SECTION:
+        return text.replace(MICROSCOPE, f'{MICROSCOPE}law = "{told}"\n')
+    return f'{text}\n[hosts]\n{FIRST_CELL} = "{told}"\n'
 
 
 def _read(run: Any, config: Config, stream: str, console: Console) -> tuple[xr.Dataset, xr.Dataset]:

@@ -1,7 +1,7 @@
 """Published studies by name: each a data file and the analysis that looks for its finding."""
 
 from intercalate_plans.studies.finding import Claim, Finding, Published, Quantity
-from intercalate_plans.studies.study import Study, StudyError, World, load_study, studies
+from intercalate_plans.studies.study import Study, StudyError, Told, World, load_study, studies
 
 __all__ = [
     "Claim",
@@ -10,6 +10,7 @@ __all__ = [
     "Quantity",
     "Study",
     "StudyError",
+    "Told",
     "World",
     "load_study",
     "studies",

@@ -39,6 +39,15 @@ class World(StrEnum):
     """It is there in the opposite direction or order."""
 
 
+class Told(StrEnum):
+    """What the simulator is told, that makes a world another one."""
+
+    HOSTS = "hosts"
+    """Which graphite is in the cell."""
+    SECTION = "section"
+    """How the layers of a cut change."""
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -76,8 +85,9 @@ class _About(_Section):
     question: str
     origin: Literal["emergent", "imposed"]
     analysis: Annotated[str, Field(pattern=r"^[a-z_]+$")]
-    cell_model: str
-    formation: Path
+    cell_model: str | None = None
+    formation: Path | None = None
+    told: Told = Told.HOSTS
     rate: Annotated[float, Field(gt=0)] = RATE
     differs: str
     published: Publication
@@ -93,7 +103,8 @@ class Study(_Section):
         `S` and the number of its reference in a review of in situ techniques for Li-ion batteries.
     about
         Question, origin (`emergent` from the cell model, or `imposed` on the simulated world), publication,
-        what differs from it, and what the simulator is told for each world.
+        what differs from it, and what the simulator is told for each world. Without a model of the cell, the
+        one that is at its place as shipped.
     content
         As an experiment file.
     """
@@ -119,7 +130,7 @@ class Study(_Section):
         return cls(id=path.stem, about=about, content=content)
 
     def experiments(self, site: SiteLimits) -> list[Experiment]:
-        """Formation, then what is measured.
+        """Formation, where there is one, then what is measured.
 
         Raises
         ------
@@ -127,16 +138,22 @@ class Study(_Section):
             Naming everything that is wrong with either.
         """
         measured = self.content
-        formation = {key: measured[key] for key in ("cell", "on_abort", "on_client_lost") if key in measured}
-        formation |= {"mode": "cycling", "protocol": str(self.about.formation)}
+        wanted = [measured]
+        if self.about.formation is not None:
+            wanted.insert(0, self._formation())
         name = f"{self.id}.toml"
         try:
-            return [Experiment.from_content(one, name, EXAMPLES, site) for one in (formation, measured)]
+            return [Experiment.from_content(one, name, EXAMPLES, site) for one in wanted]
         except ExperimentError as error:
             raise StudyError(name, error.problems) from None
 
-    def host(self, world: World) -> str | None:
-        """What the simulator has to be told of the cell; None for nothing.
+    def _formation(self) -> dict[str, Any]:
+        measured = self.content
+        formation = {key: measured[key] for key in ("cell", "on_abort", "on_client_lost") if key in measured}
+        return formation | {"mode": "cycling", "protocol": str(self.about.formation)}
+
+    def told(self, world: World) -> str | None:
+        """What the simulator has to be told of the cell, as `about.told` says of what; None for nothing.
 
         Raises
         ------

@@ -50,18 +50,13 @@ def calibrate(
     """Take darks, geometry, flat field and background, and align the cells at PLACES of the changer.
 
     For a Raman spectrometer: darks, the axis by silicon, and the focus at PLACES. For a photoelectron
-    spectrometer: the scale by gold and silver.
+    spectrometer: the scale by gold and silver. For an electron microscope: the scale by a grid, the current
+    in the Faraday cup, and the cuts at PLACES; for its detector of X-rays, energies by copper and cobalt.
     """
     from rich.console import Console
 
     from intercalate.calibrations import CalibrationStore
-    from intercalate.execute import (
-        calibration_plans,
-        into_the_beam,
-        prepare,
-        raman_calibration_plans,
-        xps_calibration_plans,
-    )
+    from intercalate.execute import OWN_CALIBRATIONS, calibration_plans, into_the_beam, prepare
     from intercalate.reduction.geometry import CALIBRANTS
 
     config = configuration(context)
@@ -75,16 +70,14 @@ def calibrate(
             raise click.BadParameter(
                 f"{place!r} is no place on the changer of {station}; {', '.join(known)} are"
             )
-    if station not in ("raman", "xps") and (calibrant not in CALIBRANTS or calibrant not in known):
+    if station not in OWN_CALIBRATIONS and (calibrant not in CALIBRANTS or calibrant not in known):
         there = " and ".join(name for name in CALIBRANTS if name in known) or "none"
         raise click.BadParameter(
             f"{calibrant!r} is no calibrant on the changer of {station}; there is {there}"
         )
     wanted = places or [name for name, one in known.items() if one.channel is not None]
-    if station == "raman":
-        plans = raman_calibration_plans([exposure_s], wanted)
-    elif station == "xps":
-        plans = xps_calibration_plans()
+    if station in OWN_CALIBRATIONS:
+        plans = OWN_CALIBRATIONS[station]([exposure_s], wanted)
     else:
         plans = calibration_plans([exposure_s], wanted, calibrant, station)
         plans += [into_the_beam(one, station) for one in wanted[:1]]
@@ -97,7 +90,7 @@ def _summary(values: dict[str, Any]) -> str:
     """The numbers of a calibration that a person looks at first."""
     shown = (
         *("energy_kev", "distance_mm", "masked_pixels", "median_counts", "frames", "x_mm", "y_mm"),
-        *("offset_nm", "z_um", "offset_ev"),
+        *("offset_nm", "z_um", "offset_ev", "pixel_ratio", "current_na", "channel_ev"),
     )
     found = []
     for name in shown:

@@ -48,7 +48,7 @@ def study(
         raise click.UsageError("--null and --permuted are two worlds; say one of them")
     world = World.NULL if is_null else World.PERMUTED if is_permuted else World.EFFECT
     chosen = load_study(name)
-    chosen.host(world)
+    chosen.told(world)
 
     from rich.console import Console
 

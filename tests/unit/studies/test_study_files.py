@@ -9,10 +9,11 @@ from click.testing import CliRunner
 
 from intercalate.cli import main
 from intercalate.config import EXAMPLES, Config
-from intercalate_plans.studies import Study, StudyError, World, load_study, studies
+from intercalate_plans.studies import Study, StudyError, Told, World, load_study, studies
 from intercalate_plans.studies.study import FOLDER
 from intercalate_sims.cell import cell_specs
 from intercalate_sims.cell.hosts import Host
+from intercalate_sims.probes.sem_sample import SectionLaw
 
 SITE = Config.from_file(EXAMPLES / "config" / "simulated.toml").site
 
@@ -20,14 +21,15 @@ SITE = Config.from_file(EXAMPLES / "config" / "simulated.toml").site
 @pytest.mark.parametrize("name", studies())
 def test_a_study_is_an_experiment_that_can_run(name: str) -> None:
     study = load_study(name)
-    formation, measured = study.experiments(SITE)
-    assert not formation.cells[0].measurements
+    *formation, measured = study.experiments(SITE)
+    assert not any(one.cells[0].measurements for one in formation)
+    assert bool(formation) == (study.about.formation is not None)
     assert measured.cells[0].measurements
-    assert study.about.cell_model in cell_specs()
+    assert study.about.cell_model is None or study.about.cell_model in cell_specs()
     for world in World:
         if world is not World.EFFECT and str(world) in study.about.worlds:
-            assert study.host(world) in list(Host)
-    assert study.host(World.EFFECT) is None
+            assert study.told(world) in list({Told.HOSTS: Host, Told.SECTION: SectionLaw}[study.about.told])
+    assert study.told(World.EFFECT) is None
     assert study.about.published.source
 
 
@@ -57,9 +59,9 @@ def test_a_mistake_in_the_experiment_is_explained(tmp_path: Path) -> None:
 
 def test_a_study_that_has_no_direction_has_no_permuted_world(tmp_path: Path) -> None:
     study = Study.from_file(changed(tmp_path, 'permuted = "reversed"\n', ""))
-    assert study.host(World.NULL) == "solid_solution"
+    assert study.told(World.NULL) == "solid_solution"
     with pytest.raises(StudyError, match=r"neither ranks nor has a direction; use one of effect, null"):
-        study.host(World.PERMUTED)
+        study.told(World.PERMUTED)
 
 
 def command(*words: str):

@@ -12,7 +12,7 @@ from intercalate.reduction.micrographs.milled import Inside, MilledBody, milled_
 from intercalate.reduction.micrographs.particles import ParticleGrowth, particle_growth
 from intercalate.reduction.micrographs.registration import Shift, shift_between
 from intercalate.reduction.micrographs.scale import Scale, scale_of
-from intercalate.reduction.micrographs.sections import Layer, Section, section
+from intercalate.reduction.micrographs.sections import Layer, Section, section, tallest_body
 from intercalate.reduction.micrographs.segments import Segments, segments
 from intercalate.reduction.micrographs.thinning import LineMap, ThinningField, excess_spread, uneven_thinning
 
@@ -55,5 +55,6 @@ __all__ = [
     "section",
     "segments",
     "shift_between",
+    "tallest_body",
     "uneven_thinning",
 ]

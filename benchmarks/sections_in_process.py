@@ -1,0 +1,113 @@
+"""Micrographs of a cell that was cut open and is cycled, in one process.
+
+Microscope and reduction are those of the chamber. Cell model, channel and cycler executor are those of the
+beamline, as in `in_process`; the cut is in the middle of the image, and there is one clock.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.in_process import CellOnChannel, Measured
+from intercalate.calibrations import Kind
+from intercalate.catalog.alignment import FrameTimes, align_frames
+from intercalate.catalog.clock import ClockModel
+from intercalate.config import EXAMPLES, Config
+from intercalate.reduction.micrographs import micrograph, scale_of
+from intercalate.sem_results import layers_of, reduce_micrographs
+from intercalate_plans.studies import Study
+from intercalate_sims.cell import make_cell
+from intercalate_sims.cell.hosts import Host
+from intercalate_sims.cell.interface import ProbeState
+from intercalate_sims.cell.parameters import CELLS
+from intercalate_sims.changer import Holder, InBeam
+from intercalate_sims.probes.sem_image import HiddenMicroscope
+from intercalate_sims.probes.sem_sample import HiddenSection, SectionLaw
+from intercalate_sims.probes.sem_station import ELECTRON_C, ImagingStation, SectionedCell, Specimens
+from intercalate_sims.probes.shot import Shot
+
+MODEL = "lfp-polymer-li"
+
+
+class Microscope:
+    """A station of which only images are seen, with its scale measured on the grid."""
+
+    def __init__(self, seed: int, law: SectionLaw):
+        section = Config.from_file(EXAMPLES / "config" / "simulated.toml").sem
+        assert section is not None
+        self.section = section
+        cell = SectionedCell(make_cell(MODEL).probe_state(), CELLS[MODEL].separator_thickness_m * 1e6)
+        specimens = Specimens({"D1": cell}, HiddenSection.draw(seed), law, HiddenMicroscope.draw(seed), seed)
+        self._station = ImagingStation(
+            specimens, section.imaging.shape, section.monitors.particles_per_count, seed
+        )
+        self._clock_s = 0.0
+        stated_um = section.column.field_of_view_um / section.imaging.shape[1]
+        grid = self.image("grid", None, 20.0)
+        paper = section.imaging
+        image = micrograph(grid.astype(np.uint8), stated_um)
+        found = scale_of(image, paper.grid_pitch_um, paper.grid_pitch_sigma_um).pixel_um
+        self.scale = {
+            "pixel_ratio": found.value / stated_um,
+            "pixel_ratio_sigma": found.sigma / stated_um,
+        }
+
+    def image(self, content: str, state: ProbeState | None, exposure_s: float) -> np.ndarray:
+        """One image; what was under it is in `truth`."""
+        self._clock_s += 1000.0
+        column = self.section.column
+        side_mm = column.field_of_view_um / 1000.0
+        electrons_s = column.current_na * 1e-9 / ELECTRON_C
+        shot = Shot(
+            start_s=self._clock_s,
+            exposure_s=exposure_s,
+            photons_s=electrons_s,
+            full_photons_s=electrons_s,
+            energy_kev=column.voltage_kv,
+            size_mm=(side_mm, side_mm),
+            in_beam=InBeam(Holder("V2", content, 0.0, 0.0), 1.0, 0.0, (0.0, 0.0)),
+            states=[] if state is None else [(1.0, state)],
+        )
+        frame, _, self.truth = self._station.take(shot, 0)
+        return frame
+
+
+def sectioned(study: Study, law: str, seed: int, folder: Path) -> Measured:
+    """Do what a study of images at even times says, on a cut whose layers change by this law."""
+    config = Config.from_file(EXAMPLES / "config" / "simulated.toml")
+    (experiment,) = (one.cells[0] for one in study.experiments(config.site))
+    (task,) = experiment.measurements
+    if task.when.every is None or task.when.every.time_s is None:
+        raise ValueError(f"{study.id}: only images at even times are made in one process")
+    world = CellOnChannel(MODEL, seed, Host.STAGED, 1.0, folder, config.site)
+    records, exposures = world.run(
+        "measured", experiment.protocol, experiment.cell, every_s=task.when.every.time_s
+    )
+    microscope = Microscope(seed, SectionLaw(law))
+    images, truth = [], []
+    for _, states in exposures:
+        images.append(microscope.image("D1", states[0][1], task.exposure_s))
+        truth.append(dict(zip(layers_of(experiment.cell), microscope.truth["layers_um"])))
+    start_s = np.array([start for start, _ in exposures])
+    times = FrameTimes(np.arange(len(images)), start_s, np.full(len(images), task.exposure_s))
+    aligned = align_frames(records, times, ClockModel.assumed(0.0, 0.01, "one clock"), cell=experiment.cell)
+    field_um = np.full(len(images), microscope.section.column.field_of_view_um)
+    aligned = aligned.assign(column_field_of_view_um=("frame", field_um))
+    data, _ = reduce_micrographs(
+        images,
+        aligned,
+        {str(Kind.SCALE): _Scale(microscope.scale)},  # type: ignore[dict-item]
+        microscope.section,
+        experiment.cell,
+        lambda done: None,
+    )
+    return Measured(records, aligned.drop_vars("frame").merge(data), truth)
+
+
+class _Scale:
+    """As much of a calibration as the reduction asks for."""
+
+    name = str(Kind.SCALE)
+
+    def __init__(self, values: dict[str, float]):
+        self.values = values
