@@ -17,8 +17,8 @@ from intercalate.devices.station import Station
 from intercalate.ebsd_results import reduce_orientation_maps
 from intercalate.orchestration.tasks import TasksError
 from intercalate.orientation_frames import unpacked
+from intercalate.results import write_results
 from intercalate.session import Session
-from intercalate.views.orientations import save_orientations_figure
 from intercalate_plans import find_section, in_situ, take_images
 from intercalate_sims.probes.ebsd import HiddenIndexing
 
@@ -87,7 +87,12 @@ def reduced(documents: Documents, beamline: Beamline) -> tuple[xr.Dataset, list[
 
 
 def test_lithium_melts_and_freezes_as_other_grains(
-    session: Session, ebsd: Station, beamline: Beamline, documents: Documents, tmp_path: Path
+    session: Session,
+    ebsd: Station,
+    cell: Cell,
+    beamline: Beamline,
+    documents: Documents,
+    tmp_path: Path,
 ) -> None:
     for temperature_c, count in ((25.0, 2), (200.0, 1), (25.0, 1)):
         ebsd.chamber.heat(temperature_c).wait(30)
@@ -104,8 +109,13 @@ def test_lithium_melts_and_freezes_as_other_grains(
     expected = truth[0]["metal_share"] * (1.0 - hidden.lost)
     # At boundaries fewer patterns are indexed.
     assert 0.8 * expected < indexed[0] < 1.02 * expected
-    save_orientations_figure(tmp_path / "maps.png", data, "simulated")
-    assert (tmp_path / "maps.png").stat().st_size > 20_000
+    told = data.assign_attrs(technique="ebsd", sample=cell.name, simulated=1)
+    paths = write_results(None, told, tmp_path)
+    assert set(paths) == {"csv", "nc", "maps"}
+    assert paths["maps"].stat().st_size > 20_000
+    table = paths["csv"].read_text()
+    assert "grain_diameter_um_sigma_sys" in table
+    assert "colour" not in table
 
 
 def test_the_number_of_grains_is_true_within_those_at_the_side(

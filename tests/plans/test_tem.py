@@ -14,10 +14,10 @@ from beamline import Beamline, start_beamline
 from intercalate.calibrations import Calibration, Kind
 from intercalate.devices.station import Station
 from intercalate.reduction.tem import TemError
+from intercalate.results import write_results
 from intercalate.session import Session
 from intercalate.spectrum_frames import unpacked
 from intercalate.tem_results import reduce_losses, reduce_transmission
-from intercalate.views.transmission import save_frames_figure, save_thickness_figure
 from intercalate_plans import calibrate_camera_length, take_images
 from intercalate_sims.probes.eels import HiddenEels
 from intercalate_sims.probes.tem import HiddenTem
@@ -74,6 +74,17 @@ def reduced(documents: Documents, beamline: Beamline, of: str, known: dict[str, 
     return aligned.merge(data)
 
 
+def assert_is_written(data: xr.Dataset, technique: str, folder: Path, kinds: set[str]) -> None:
+    """Files of a run are written, and the table has a row for each frame."""
+    paths = write_results(None, data.assign_attrs(technique=technique, sample="thin", simulated=1), folder)
+    assert set(paths) == kinds
+    assert all(path.stat().st_size > 0 for path in paths.values())
+    with xr.open_dataset(paths["nc"]) as kept:
+        assert kept.sizes["frame"] == data.sizes["frame"]
+    rows = [line for line in paths["csv"].read_text().splitlines() if not line.startswith("#")]
+    assert len(rows) == 1 + data.sizes["frame"]
+
+
 def test_gold_sets_the_camera_length(session: Session, tem: Station) -> None:
     session.RE(calibrate_camera_length(tem))
     values = tem.calibrations.store.need(Kind.CAMERA_LENGTH).values
@@ -117,8 +128,7 @@ def test_a_whisker_and_its_crystal_are_found(
     assert str(data["note"][2].values)
     assert float(data["dose_e_per_a2"][0]) == pytest.approx(truth["dose_e_per_a2"], rel=0.15)
     assert documents.events("tem")[0]["data"]["tem_column_voltage_kv"] == 200.0
-    save_frames_figure(tmp_path / "frames.png", data, "simulated")
-    assert (tmp_path / "frames.png").stat().st_size > 20_000
+    assert_is_written(data, "tem", tmp_path, {"csv", "nc", "frames"})
 
 
 def test_dose_of_camera_and_spectrometer_adds_up_and_eats_lithium(
@@ -159,8 +169,7 @@ def test_spectra_of_a_nanobattery_tell_zero_loss_and_thickness(
     assert np.all(np.abs(np.asarray(data["t_over_lambda"]) - true) < 3.0 * np.asarray(sigma))
     assert np.all(np.asarray(data["t_over_lambda"])[0] > 5.0 * np.asarray(sigma)[0])
     assert list(data["scan_step_nm"].values) == [1.0, 1.0]
-    save_thickness_figure(tmp_path / "thickness.png", data, "simulated")
-    assert (tmp_path / "thickness.png").stat().st_size > 20_000
+    assert_is_written(data, "eels", tmp_path, {"csv", "nc", "thickness"})
 
 
 def test_without_electrons_nothing_is_said(
