@@ -36,7 +36,8 @@ def free_ports(count: int) -> list[int]:
     LABORATORY_PORT,
     VESSEL_PORT,
     VACUUM_PORT,
-) = free_ports(8)
+    TRANSMISSION_PORT,
+) = free_ports(9)
 
 
 @dataclass
@@ -85,8 +86,13 @@ class Beamline:
         return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-PARTS = {"raman": "\n# Raman: ", "vacuum": "\n# Vacuum: ", "ex_situ": "\n# Ex situ: "}
-"""Begin the last parts of both files: spectrometer; chamber; transfer vessel and laboratory."""
+PARTS = {
+    "raman": "\n# Raman: ",
+    "vacuum": "\n# Vacuum: ",
+    "transmission": "\n# Transmission: ",
+    "ex_situ": "\n# Ex situ: ",
+}
+"""Begin the last parts of both files: spectrometer; chamber; microscope; transfer vessel and laboratory."""
 
 IN_CHAMBER = (
     ', "CH3", "CH4"',
@@ -103,10 +109,11 @@ def start_beamline(
     cell_model: str | None = None,
     raman: bool = False,
     vacuum: bool = False,
+    transmission: bool = False,
     ex_situ: bool = False,
 ) -> Beamline:
     """Start world, cycler, beam and diffractometer; if asked, what else there is."""
-    wanted = {"raman": raman, "vacuum": vacuum, "ex_situ": ex_situ}
+    wanted = {"raman": raman, "vacuum": vacuum, "transmission": transmission, "ex_situ": ex_situ}
     prefix = f"T{next(_numbers)}:"
     for name in ("simulated.toml", "simulation.toml"):
         text = (EXAMPLES / "config" / name).read_text()
@@ -115,7 +122,7 @@ def start_beamline(
         text = text.replace("15064", str(CYCLER_PORT)).replace("15065", str(DIFFRACTOMETER_PORT))
         text = text.replace("15066", str(REPEATER_PORT)).replace("15067", str(BEAM_PORT))
         text = text.replace("15068", str(LABORATORY_PORT)).replace("15069", str(VESSEL_PORT))
-        text = text.replace("15070", str(VACUUM_PORT))
+        text = text.replace("15070", str(VACUUM_PORT)).replace("15071", str(TRANSMISSION_PORT))
         text = text.replace("8410", str(CATALOG_PORT)).replace(
             "intercalate-simulated", f"test-{CATALOG_PORT}"
         )

@@ -13,6 +13,7 @@ from beamline import (
     DIFFRACTOMETER_PORT,
     LABORATORY_PORT,
     REPEATER_PORT,
+    TRANSMISSION_PORT,
     VACUUM_PORT,
     VESSEL_PORT,
     Beamline,
@@ -25,7 +26,15 @@ REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 os.environ.update(
     EPICS_CA_ADDR_LIST=" ".join(
         f"127.0.0.1:{port}"
-        for port in (CYCLER_PORT, DIFFRACTOMETER_PORT, BEAM_PORT, LABORATORY_PORT, VESSEL_PORT, VACUUM_PORT)
+        for port in (
+            CYCLER_PORT,
+            DIFFRACTOMETER_PORT,
+            BEAM_PORT,
+            LABORATORY_PORT,
+            VESSEL_PORT,
+            VACUUM_PORT,
+            TRANSMISSION_PORT,
+        )
     ),
     EPICS_CA_AUTO_ADDR_LIST="NO",
     EPICS_CA_MAX_ARRAY_BYTES="16000000",

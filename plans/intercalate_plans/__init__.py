@@ -14,16 +14,19 @@ from intercalate_plans.microscopy import (
     calibrate_x_ray_energy,
     find_section,
     measure_current,
+    take_images,
 )
 from intercalate_plans.operando import operando
 from intercalate_plans.preflight import preflight
 from intercalate_plans.raman import calibrate_shift, focus_laser, map_raman
 from intercalate_plans.reference import reference_scan, take_background
+from intercalate_plans.transmission import calibrate_camera_length
 from intercalate_plans.xps import calibrate_energy, take_regions
 
 __all__ = [
     "align_cell",
     "bring_back",
+    "calibrate_camera_length",
     "calibrate_energy",
     "calibrate_geometry",
     "calibrate_scale",
@@ -48,5 +51,6 @@ __all__ = [
     "take_background",
     "take_darks",
     "take_flat",
+    "take_images",
     "take_regions",
 ]

@@ -15,7 +15,16 @@ from intercalate.orchestration.checking import (
     require_role,
 )
 
-DETECTORS = ("diffractometer", "raman_spectrometer", "xps_spectrometer", "sem_detector", "eds_spectrometer")
+DETECTORS = (
+    "diffractometer",
+    "raman_spectrometer",
+    "xps_spectrometer",
+    "sem_detector",
+    "eds_spectrometer",
+    "ebsd_detector",
+    "tem_detector",
+    "eels_spectrometer",
+)
 """By the names under which a session knows them."""
 
 
@@ -62,7 +71,7 @@ def count_frames(
 @for_queue(
     "Take a frame at each point of a line or grid across the sample.",
     detector=device("Takes the frames.", *DETECTORS),
-    changer=device("Moves the sample.", "changer", "chamber_changer"),
+    changer=device("Moves the sample.", "changer", "chamber_changer", "tem_changer"),
     x_start_mm=number("First column, mm.", -100, 100),
     x_stop_mm=number("Last column, mm.", -100, 100),
     x_points=number("Number of columns.", 1, 1000, integer=True),

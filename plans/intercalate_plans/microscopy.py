@@ -10,6 +10,7 @@ from intercalate.calibrations import Kind
 from intercalate.devices.roles import MeasuresCells
 from intercalate.materials.eds import STANDARD_DETECTOR, WINDOWLESS_DETECTOR
 from intercalate.orchestration.annotations import (
+    COUNT,
     EXPOSURE,
     FURTHER_METADATA,
     device,
@@ -19,6 +20,7 @@ from intercalate.orchestration.annotations import (
 )
 from intercalate.orchestration.calibrating import calibration_run, keep, take
 from intercalate.orchestration.checking import check_exposure, require_station
+from intercalate.orchestration.sample_position import stage_target
 from intercalate.orchestration.waiting import in_thread
 from intercalate.reduction.eds import calibrated_axis
 from intercalate.reduction.micrographs import micrograph, scale_of
@@ -277,3 +279,57 @@ def calibrate_x_ray_energy(
         yield from bps.mv(station.beam.voltage_kv, before_kv)
 
     return (yield from calibration_run(station, "calibrate_x_ray_energy", body, md, exposure_s=exposure_s))
+
+
+@for_queue(
+    "Take images, spectra or maps of what is at a place.",
+    station=device("Microscope with all that is around it.", "sem", "eds", "ebsd", "tem", "eels"),
+    at=place(),
+    count=COUNT,
+    exposure_s=EXPOSURE,
+    md=FURTHER_METADATA,
+)
+def take_images(
+    station: MeasuresCells,
+    at: str,
+    count: int = 1,
+    exposure_s: float = 20.0,
+    *,
+    md: dict[str, Any] | None = None,
+) -> MsgGenerator[str]:
+    """Take images, spectra or maps of what is at a place, with all as it is set; nothing is cycled.
+
+    Parameters
+    ----------
+    station
+        Microscope, or another detector on its column.
+    at
+        Place on the stage of the chamber.
+    count
+        Number of frames.
+    exposure_s
+        Of each frame, in cell seconds.
+    md
+        Added to the run's start document.
+
+    Returns
+    -------
+    str
+        Unique id of the run; the frames are in the stream of the technique, with how they were made.
+
+    Raises
+    ------
+    ValueError, LimitError
+        Before anything moves, if there is no such place.
+    """
+    require_station(station)
+    check_exposure(exposure_s, count)
+    target = stage_target(station, at)
+    station.changer.position_mm(target)
+
+    def body(run: str) -> MsgGenerator[None]:
+        yield from bps.mv(station.changer, target)
+        yield from take(station, count, exposure_s, *station.of_exposure, stream=station.technique)
+
+    metadata = {"place": at, "exposure_s": exposure_s, "instrument": station.name, "num_points": count}
+    return (yield from calibration_run(station, "take_images", body, md, **metadata))

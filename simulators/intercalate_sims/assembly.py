@@ -124,6 +124,7 @@ def make_changer(named: Mapping[str, HolderSettings], hidden: Hidden) -> Changer
 
 def make_world(settings: SimulationSettings, layout: Layout) -> "World":
     """The world, going on from its saved state if there is one."""
+    from intercalate_sims.transmission import make_transmission_sources
     from intercalate_sims.vacuum import make_vacuum_sources
     from intercalate_sims.world import World
 
@@ -135,7 +136,12 @@ def make_world(settings: SimulationSettings, layout: Layout) -> "World":
         dt_s=settings.dt_s,
         state_path=layout.state,
         beam=make_beam(settings),
-        other_beams={**make_tube(settings), **make_laser(settings), **make_vacuum_sources(settings)},
+        other_beams={
+            **make_tube(settings),
+            **make_laser(settings),
+            **make_vacuum_sources(settings),
+            **make_transmission_sources(settings),
+        },
         vessel=make_vessel(settings),
         active_mass={name: hidden.cell(name).active_mass for name in settings.cells},
         hosts={name: hidden.cell(name).host for name in settings.hosts},

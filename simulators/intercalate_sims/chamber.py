@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from intercalate.materials.electron_range import LITHIUM_MELTS_C
+
 BASE_MBAR = 2e-9
 LOCK_MBAR = 1e-6
 """Beyond the gate valve."""
@@ -25,6 +27,8 @@ class Chamber:
         What a leak adds to the pressure.
     target_c, stage_c
         Of the stage: as set, and as it is.
+    freezes
+        Times that the stage came back from where lithium melts.
     """
 
     pressure_mbar: float = BASE_MBAR
@@ -33,6 +37,7 @@ class Chamber:
     target_c: float = 25.0
     stage_c: float = 25.0
     time_s: float = math.nan
+    freezes: int = 0
 
     def live(self, time_s: float) -> None:
         """Let time pass up to a cell time."""
@@ -42,4 +47,6 @@ class Chamber:
         left = math.exp(-passed_s / PUMP_S)
         self.pressure_mbar = settles_at + (self.pressure_mbar - settles_at) * left
         most_k = STAGE_K_PER_S * passed_s
+        was_molten = self.stage_c > LITHIUM_MELTS_C
         self.stage_c += min(max(self.target_c - self.stage_c, -most_k), most_k)
+        self.freezes += was_molten and self.stage_c <= LITHIUM_MELTS_C

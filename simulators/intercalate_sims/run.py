@@ -217,5 +217,21 @@ def vacuum(folder: Path) -> None:
     asyncio.run(run())
 
 
+@main.command("tem")
+@FOLDER
+def transmission(folder: Path) -> None:
+    """The transmission electron microscope, its chamber, and the spectrometer of losses on it."""
+    from intercalate.cycler_server.soft_ioc import serve
+    from intercalate_sims.assembly import Layout
+    from intercalate_sims.transmission import make_transmission
+
+    async def run() -> None:
+        parts = make_transmission(Layout(folder).read_settings(), folder)
+        pvdb = {name: pv for part in parts for name, pv in part.pvdb.items()}
+        await serve(pvdb, [task for part in parts for task in part.tasks()])
+
+    asyncio.run(run())
+
+
 if __name__ == "__main__":
     main()

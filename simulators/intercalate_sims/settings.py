@@ -12,7 +12,14 @@ from intercalate.problems import ProblemsError, problems_of
 from intercalate_sims.cell import REDUCED, REPLAY, cell_specs, is_replay, make_cell
 from intercalate_sims.cell.hosts import Host
 from intercalate_sims.probes.sem_sample import SectionLaw
-from intercalate_sims.sources import FIELD_OF_VIEW_UM, GUN_KV, GUN_NA
+from intercalate_sims.sources import (
+    FIELD_OF_VIEW_UM,
+    GUN_KV,
+    GUN_NA,
+    ILLUMINATED_UM,
+    TRANSMISSION_KV,
+    TRANSMISSION_NA,
+)
 from intercalate_sims.vessel import IN_VESSEL
 
 STANDARDS = ("LaB6", "Si", "empty", "fluorescence")
@@ -20,6 +27,9 @@ STANDARDS = ("LaB6", "Si", "empty", "fluorescence")
 
 VACUUM_STANDARDS = ("Au", "Ag", "Cu", "Co", "grid", "Faraday cup", "empty")
 """What a holder in the vacuum chamber may hold besides a cell."""
+
+TRANSMISSION_CONTENTS = ("gold", "deposit", "nanobattery", "empty")
+"""What a holder in the transmission microscope may hold."""
 
 LABORATORY = "laboratory_xrd"
 """Name of the instrument to which cells are carried."""
@@ -30,8 +40,11 @@ RAMAN = "raman"
 XPS = "xps"
 """Name of the photoelectron spectrometer."""
 
-SEM, EDS = "sem", "eds"
-"""Names of the electron microscope, whose column both use, and of the X-ray detector on it."""
+SEM, EDS, EBSD = "sem", "eds", "ebsd"
+"""Names of the electron microscope, whose column all use, and of those of X-rays and patterns on it."""
+
+TEM, EELS = "tem", "eels"
+"""Names of the transmission electron microscope, and of the spectrometer of losses on its column."""
 
 
 class SettingsError(ProblemsError):
@@ -212,6 +225,15 @@ class EdsServer(_Section):
     detector: Literal["standard", "windowless"]
 
 
+class EbsdServer(_Section):
+    """The screen for diffraction patterns on the column; a map has `points`, rows and columns."""
+
+    prefix: Prefix
+    clock_offset_s: float
+    clock_drift_ppm: float
+    points: tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]]
+
+
 class VacuumServer(_Section):
     """The vacuum chamber with its stage, and the instruments in it."""
 
@@ -221,11 +243,53 @@ class VacuumServer(_Section):
     xps: XpsServer | None = None
     sem: SemServer | None = None
     eds: EdsServer | None = None
+    ebsd: EbsdServer | None = None
 
     @model_validator(mode="after")
     def _has_a_column(self) -> Self:
-        if self.eds is not None and self.sem is None:
-            raise ValueError("vacuum.eds is on the column of vacuum.sem; add that section")
+        for name in (EDS, EBSD):
+            if getattr(self, name) is not None and self.sem is None:
+                raise ValueError(f"vacuum.{name} is on the column of vacuum.sem; add that section")
+        return self
+
+
+class EelsServer(_Section):
+    """The spectrometer of electron losses; a scan has `points`, rows and columns."""
+
+    prefix: Prefix
+    clock_offset_s: float
+    clock_drift_ppm: float
+    points: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+
+
+class TransmissionServer(_Section):
+    """The transmission electron microscope with chamber, stage and column of its own.
+
+    Attributes
+    ----------
+    chamber_prefix
+        Of the chamber and its stage.
+    """
+
+    prefix: Prefix
+    chamber_prefix: Prefix
+    column_prefix: Prefix
+    port: Port
+    clock_offset_s: float
+    clock_drift_ppm: float
+    voltage_kv: Annotated[float, Field(ge=TRANSMISSION_KV[0], le=TRANSMISSION_KV[1])]
+    current_na: Annotated[float, Field(gt=TRANSMISSION_NA[0], le=TRANSMISSION_NA[1])]
+    field_of_view_um: Annotated[float, Field(ge=ILLUMINATED_UM[0], le=ILLUMINATED_UM[1])]
+    electrons_per_count: Positive
+    holders: Annotated[dict[str, HolderSettings], Field(min_length=1)]
+    eels: EelsServer | None = None
+
+    @model_validator(mode="after")
+    def _contents_exist(self) -> Self:
+        for name, holder in self.holders.items():
+            if holder.content not in TRANSMISSION_CONTENTS:
+                known = ", ".join(TRANSMISSION_CONTENTS)
+                raise ValueError(f"holder {name} holds {holder.content!r}; known are {known}")
         return self
 
 
@@ -240,7 +304,9 @@ class VesselServer(_Section):
 
 
 class SimulationSettings(_Section):
-    """All of it; without laboratory and vessel no cell is carried away, `raman` and `vacuum` are optional."""
+    """All of it; without laboratory and vessel no cell is carried away, `raman`, `vacuum` and
+    `tem` are optional.
+    """
 
     rate: Annotated[float, Field(gt=0, le=1e6)]
     dt_s: Annotated[float, Field(gt=0, le=10)]
@@ -255,6 +321,7 @@ class SimulationSettings(_Section):
     transfer_vessel: VesselServer | None = None
     raman: RamanServer | None = None
     vacuum: VacuumServer | None = None
+    tem: TransmissionServer | None = None
     hosts: dict[str, Host] = {}
     """Cells that have another graphite in them than the real one. Nobody is told."""
     beam_effect: BeamEffectSettings | None = None
@@ -332,6 +399,7 @@ class SimulationSettings(_Section):
             ("laboratory_xrd", self.laboratory_xrd),
             ("transfer_vessel", self.transfer_vessel),
             ("vacuum", self.vacuum),
+            (TEM, self.tem),
         ):
             if server is not None:
                 found.append(_process(name, [*run, name, *where], server_environment(server.port)))

@@ -16,6 +16,9 @@ MOST_W = 50.0
 GUN_KV = (0.5, 30.0)
 GUN_NA = (0.0, 100.0)
 FIELD_OF_VIEW_UM = (0.5, 2000.0)
+TRANSMISSION_KV = (60.0, 300.0)
+TRANSMISSION_NA = (0.0, 10.0)
+ILLUMINATED_UM = (0.05, 50.0)
 
 
 class SteadyBeam:
@@ -199,3 +202,11 @@ class ElectronGun(SteadyBeam):
     def full_photons_s(self) -> float:
         """Electrons per second with open valve and beam switched on."""
         return self._current_share * 1e-9 * self.value("current_na") / ELECTRON_C
+
+
+class TransmissionGun(ElectronGun):
+    """The column of a transmission microscope; its field of view is what it illuminates."""
+
+    ranges = MappingProxyType(
+        {"voltage_kv": TRANSMISSION_KV, "current_na": TRANSMISSION_NA, "field_of_view_um": ILLUMINATED_UM}
+    )

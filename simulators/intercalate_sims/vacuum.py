@@ -1,18 +1,16 @@
 """The vacuum chamber with its stage, and the instruments in it, made from the settings."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from intercalate_sims.assembly import Layout
-from intercalate_sims.changer import Changer, Holder
-from intercalate_sims.hidden import Hidden
+from intercalate_sims.chamber_maker import ChamberMaker
 from intercalate_sims.settings import (
+    EBSD,
     EDS,
     SEM,
     XPS,
+    EbsdServer,
     EdsServer,
     SemServer,
     SimulationSettings,
@@ -21,8 +19,6 @@ from intercalate_sims.settings import (
 )
 
 if TYPE_CHECKING:
-    from intercalate_sims.iocs.frame_instrument import FrameInstrument
-    from intercalate_sims.iocs.sources import SteadySourcePVs
     from intercalate_sims.probes.sem_station import Specimens
     from intercalate_sims.sources import SteadyBeam
 
@@ -54,43 +50,16 @@ def make_vacuum(settings: SimulationSettings, folder: Path) -> list[Any]:
     if found.xps is not None:
         maker.xps(found.xps)
     if found.sem is not None:
-        maker.sem(found.sem, found.eds)
+        maker.sem(found.sem, found.eds, found.ebsd)
     return maker.parts
 
 
-class _Maker:
-    """Makes what is in one chamber.
-
-    Attributes
-    ----------
-    parts
-        Made so far.
-    """
+class _Maker(ChamberMaker):
+    """Makes what is in the chamber of the microscopes."""
 
     def __init__(self, settings: SimulationSettings, vacuum: VacuumServer, folder: Path):
-        from intercalate_sims.iocs.chamber import ChamberPVs
-        from intercalate_sims.iocs.stage import StagePVs
-        from intercalate_sims.link import InstrumentLink
-
-        self._settings, self._vacuum, self._folder = settings, vacuum, folder
-        hidden = Hidden.draw(settings.seed, [f"vacuum {name}" for name in vacuum.holders], ())
-        self._changer = Changer(
-            Holder(name, one.content, one.x_mm + dx_mm, one.y_mm + dy_mm)
-            for name, one in vacuum.holders.items()
-            for dx_mm, dy_mm in [hidden.holder_mm(f"vacuum {name}")]
-        )
-        self._stage = StagePVs(prefix=vacuum.prefix)
-        self._sources: list[InstrumentLink] = []
-        self._chamber = ChamberPVs(prefix=vacuum.prefix, link=self._link(None), sources=self._sources)
-        self.parts: list[Any] = [self._chamber, self._stage]
-
-    def _link(self, at: str | None) -> Any:
-        from intercalate_sims.link import InstrumentLink
-
-        return InstrumentLink(Layout(self._folder).address, at)
-
-    def _keep_hidden(self, name: str, hidden: Mapping[str, Any]) -> None:
-        (self._folder / f"hidden_{name}.json").write_text(json.dumps(hidden, indent=1))
+        super().__init__(settings, vacuum.prefix, vacuum.holders, "vacuum", folder)
+        self._vacuum = vacuum
 
     def _seen(self, face: str) -> dict[str, str]:
         """Cells in the chamber, by which of their faces is seen, that are seen so."""
@@ -99,39 +68,6 @@ class _Maker:
             for one in self._vacuum.holders.values()
             if one.content in self._settings.cells and (one.face == "section") == (face == "section")
         }
-
-    def _add(
-        self, name: str, at: str, found: Any, station: Any, monitors: Any, asked: Any = None
-    ) -> "FrameInstrument":
-        """An instrument on the stage; its source is that of `at`."""
-        from intercalate_sims.iocs.frame_instrument import FrameInstrument, InstrumentSettings
-
-        instrument = FrameInstrument(
-            found.prefix,
-            self._link(at),
-            station,
-            self._changer,
-            InstrumentSettings(
-                description={"simulated": True, "seed": self._settings.seed},
-                truth_path=self._folder / f"truth_{name}.jsonl",
-                clock_offset_s=found.clock_offset_s,
-                clock_drift_ppm=found.clock_drift_ppm,
-            ),
-            stage=self._stage,
-            monitors=monitors,
-            settings_of_exposures=asked,
-            surroundings=lambda: {
-                "temperature_c": self._chamber.chamber.stage_c,
-                "pressure_mbar": self._chamber.chamber.pressure_mbar,
-            },
-        )
-        self.parts.append(instrument)
-        return instrument
-
-    def _add_source(self, source: "SteadySourcePVs") -> None:
-        """A source, which the chamber's interlock switches."""
-        self._sources.append(source.link)
-        self.parts.append(source)
 
     def xps(self, found: XpsServer) -> None:
         """The photoelectron spectrometer and its source; what is hidden is kept beside the truth."""
@@ -152,8 +88,8 @@ class _Maker:
         instrument = self._add(XPS, XPS, found, station, SteadyMonitorPVs, asked)
         self._add_source(SoftXRayPVs(prefix=found.source_prefix, link=instrument.link))
 
-    def sem(self, found: SemServer, eds: EdsServer | None) -> None:
-        """The electron microscope, its column, and the X-ray detector on it, if there is one."""
+    def sem(self, found: SemServer, eds: EdsServer | None, ebsd: EbsdServer | None) -> None:
+        """The electron microscope, its column, and what else detects something on it, if it does."""
         from intercalate_sims.iocs.monitors import SpecimenMonitorPVs
         from intercalate_sims.iocs.scan import ScanPVs
         from intercalate_sims.iocs.sources import ElectronGunPVs
@@ -167,6 +103,8 @@ class _Maker:
         self._add_source(ElectronGunPVs(prefix=found.column_prefix, link=instrument.link))
         if eds is not None:
             self._eds(eds, found, specimens)
+        if ebsd is not None:
+            self._ebsd(ebsd, found, specimens)
 
     def _specimens(self, found: SemServer) -> "Specimens":
         from intercalate_sims.cell import make_cell
@@ -199,3 +137,18 @@ class _Maker:
         detector = STANDARD_DETECTOR if found.detector == "standard" else WINDOWLESS_DETECTOR
         station = XraySpectrumStation(specimens, detector, hidden, column.electrons_per_count, seed)
         self._add(EDS, SEM, found, station, SpecimenMonitorPVs)
+
+    def _ebsd(self, found: EbsdServer, column: SemServer, specimens: "Specimens") -> None:
+        from intercalate_sims.iocs.monitors import SpecimenMonitorPVs
+        from intercalate_sims.iocs.scan import OrientationScanPVs
+        from intercalate_sims.probes.ebsd import HiddenIndexing
+        from intercalate_sims.probes.ebsd_station import OrientationStation
+
+        seed = self._settings.seed
+        hidden = HiddenIndexing.draw(seed)
+        self._keep_hidden(EBSD, asdict(hidden))
+        station = OrientationStation(
+            specimens, self._seen("face"), found.points, hidden, column.electrons_per_count, seed
+        )
+        asked = OrientationScanPVs(prefix=found.prefix)
+        self._add(EBSD, SEM, found, station, SpecimenMonitorPVs, asked)

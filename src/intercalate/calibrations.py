@@ -40,6 +40,7 @@ class Kind(StrEnum):
     ENERGY = "energy"
     SCALE = "scale"
     CURRENT = "current"
+    CAMERA_LENGTH = "camera_length"
 
 
 class CalibrationError(ValueError):
@@ -58,6 +59,7 @@ PLANS = {
     Kind.ENERGY: "calibrate_energy",
     Kind.SCALE: "calibrate_scale",
     Kind.CURRENT: "measure_current",
+    Kind.CAMERA_LENGTH: "calibrate_camera_length",
 }
 """The plan that makes each."""
 

@@ -15,7 +15,9 @@ from intercalate.instrument_sections import (
     CalibrationSection,
     ChangerSection,
     DiffractometerSection,
+    EbsdSection,
     EdsSection,
+    EelsSection,
     LaboratorySection,
     MonitorsSection,
     Prefix,
@@ -23,6 +25,7 @@ from intercalate.instrument_sections import (
     RamanSection,
     Section,
     SemSection,
+    TemSection,
     VacuumSection,
     XpsSection,
 )
@@ -32,9 +35,20 @@ from intercalate.protocol import SiteLimits
 EXAMPLES = Path(__file__).parent / "examples"
 DEFAULT_CONFIG = EXAMPLES / "config" / "simulated.toml"
 CONFIG_VARIABLE = "INTERCALATE_CONFIG"
-IN_VACUUM = ("xps", "sem", "eds")
+IN_VACUUM = ("xps", "sem", "eds", "ebsd")
 """Instruments that share the chamber and its stage."""
-InstrumentSection = LaboratorySection | RamanSection | XpsSection | SemSection | EdsSection
+ON_COLUMN = {"eds": "sem", "ebsd": "sem", "eels": "tem"}
+"""Instruments that share an electron column, by the microscope whose it is."""
+InstrumentSection = (
+    LaboratorySection
+    | RamanSection
+    | XpsSection
+    | SemSection
+    | EdsSection
+    | EbsdSection
+    | TemSection
+    | EelsSection
+)
 """Of an instrument that has sections of its own."""
 LONGEST_SEARCH_S = 60
 """Wall seconds after which Channel Access asks again for a channel whose server was away, at the latest: the
@@ -94,7 +108,7 @@ class Config(Section):
 
     Where no cell is ever carried away, `transfer_vessel` and `laboratory_xrd` are left out; where there is no
     spectrometer, `raman`; without microscopes, `vacuum` and what is in it: `xps`,
-    `sem`, `eds`.
+    `sem`, `eds`, `ebsd`; and `tem` with `eels`.
     """
 
     storage: Storage
@@ -116,6 +130,9 @@ class Config(Section):
     xps: XpsSection | None = None
     sem: SemSection | None = None
     eds: EdsSection | None = None
+    ebsd: EbsdSection | None = None
+    tem: TemSection | None = None
+    eels: EelsSection | None = None
 
     scale: ClassVar[DoseScale] = ABSORBED
 
@@ -123,6 +140,7 @@ class Config(Section):
     def _channels_are_known(self) -> Self:
         changers = {"changer": self.changer}
         changers |= {} if self.vacuum is None else {"vacuum.changer": self.vacuum.changer}
+        changers |= {} if self.tem is None else {"tem.changer": self.tem.changer}
         for where, changer in changers.items():
             for name, place in changer.places.items():
                 if place.channel is not None and place.channel not in self.cycler.channels:
@@ -138,18 +156,23 @@ class Config(Section):
                 raise ValueError(
                     f"[{name}] is in a vacuum chamber; add [vacuum.chamber] and [vacuum.changer]"
                 )
-        if self.eds is not None and self.sem is None:
-            raise ValueError("[eds] is on the column of an electron microscope; add [sem]")
+        for name, microscope in ON_COLUMN.items():
+            if getattr(self, name) is not None and getattr(self, microscope) is None:
+                raise ValueError(f"[{name}] is on the column of an electron microscope; add [{microscope}]")
         return self
 
     @model_validator(mode="before")
     @classmethod
     def _share_the_column(cls, content: Any) -> Any:
-        """The column is described once, with the electron microscope."""
-        sem, eds = (content.get(name) if isinstance(content, dict) else None for name in ("sem", "eds"))
-        if isinstance(sem, dict) and isinstance(eds, dict) and "column" in sem:
-            return {**content, "eds": {"column": sem["column"], **eds}}
-        return content
+        """A column is described once, with its microscope."""
+        if not isinstance(content, dict):
+            return content
+        shared = {}
+        for name, microscope in ON_COLUMN.items():
+            one, whose = content.get(name), content.get(microscope)
+            if isinstance(one, dict) and isinstance(whose, dict) and "column" in whose:
+                shared[name] = {"column": whose["column"], **one}
+        return content | shared
 
     @classmethod
     def from_file(cls, path: str | Path, *, folder: Path | None = None) -> Self:
@@ -215,6 +238,9 @@ class Config(Section):
         if name in IN_VACUUM:
             assert self.vacuum is not None
             return self.vacuum.changer
+        if ON_COLUMN.get(name, name) == "tem":
+            assert self.tem is not None
+            return self.tem.changer
         return section.changer if isinstance(section, LaboratorySection) else self.changer
 
     def instrument(self, name: str) -> "Config | InstrumentSection":

@@ -115,6 +115,17 @@ def _instruments(config: Config) -> Iterator[Finding]:
         }
     if config.eds is not None:
         probes["X-ray detector"] = f"{config.eds.detector.prefix}cam1:Acquire"
+    if config.ebsd is not None:
+        probes["pattern detector"] = f"{config.ebsd.detector.prefix}cam1:Acquire"
+    if config.tem is not None:
+        probes |= {
+            "transmission camera": f"{config.tem.detector.prefix}cam1:Acquire",
+            "transmission column": f"{config.tem.column.prefix}Interlock",
+            "transmission chamber": f"{config.tem.chamber.prefix}Pressure",
+            "transmission stage": f"{config.tem.changer.prefix}StageX.RBV",
+        }
+    if config.eels is not None:
+        probes["loss spectrometer"] = f"{config.eels.detector.prefix}cam1:Acquire"
     pvs = {name: epics.PV(pv, connection_timeout=timeout_s) for name, pv in probes.items()}
     for name, pv in pvs.items():
         value = pv.get(timeout=timeout_s, as_string=True) if pv.wait_for_connection(timeout_s) else None

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from intercalate import orientation_frames, spectrum_frames
 from intercalate.dose import ABSORBED, ELECTRONS, LIGHT, DoseScale, energy_fluence_j_cm2, fluence_j_cm2
 
 
@@ -93,7 +94,20 @@ class PrefixSection(Section):
 
 
 Content = Literal[
-    "LaB6", "Si", "empty", "fluorescence", "vessel", "Au", "Ag", "Cu", "Co", "grid", "Faraday cup"
+    "LaB6",
+    "Si",
+    "empty",
+    "fluorescence",
+    "vessel",
+    "Au",
+    "Ag",
+    "Cu",
+    "Co",
+    "grid",
+    "Faraday cup",
+    "gold",
+    "deposit",
+    "nanobattery",
 ]
 """Of a place that is none for a cell."""
 
@@ -462,12 +476,11 @@ class XrayDetectorSection(Section):
         return 1, self.channels
 
 
-class EdsSection(Section):
-    """X-ray spectra of what the column of the electron microscope scans."""
+class _OnColumnSection(Section):
+    """An instrument on the column of the electron microscope."""
 
     scale: ClassVar[DoseScale] = ELECTRONS
 
-    detector: XrayDetectorSection
     monitors: ParticleMonitorsSection
     shutter: PrefixSection
     calibration: CalibrationSection
@@ -481,3 +494,118 @@ class EdsSection(Section):
     def fluence_j_cm2(self, exposure_s: float) -> float:
         """Energy per area of an exposure, on paper."""
         return self.column.fluence_j_cm2(exposure_s)
+
+
+class EdsSection(_OnColumnSection):
+    """X-ray spectra of what the column of the electron microscope scans."""
+
+    detector: XrayDetectorSection
+
+
+class PatternDetectorSection(Section):
+    """A screen on which diffraction patterns of backscattered electrons are indexed as they come.
+
+    Attributes
+    ----------
+    points
+        Of a map, rows and columns.
+    step_sigma
+        Relative standard uncertainty of the stated distance of two points.
+    """
+
+    prefix: Prefix
+    frames_folder: str
+    readout_s: Annotated[float, Field(ge=0)]
+    saturation_counts: Positive
+    points: tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]]
+    step_sigma: Annotated[float, Field(ge=0, lt=1)]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of a frame, rows and columns."""
+        return orientation_frames.frame_shape(*self.points)
+
+
+class EbsdSection(_OnColumnSection):
+    """Orientation maps of what the column of the electron microscope scans."""
+
+    detector: PatternDetectorSection
+
+
+class CameraSection(Section):
+    """The camera of a transmission electron microscope.
+
+    Attributes
+    ----------
+    shape
+        Of a frame, rows and columns.
+    pixel_nm, pixel_sigma
+        Of an image, and its relative standard uncertainty.
+    camera_px_angstrom
+        Radius times spacing in a diffraction pattern, right within 10 %, before it is measured on gold.
+    """
+
+    prefix: Prefix
+    frames_folder: str
+    readout_s: Annotated[float, Field(ge=0)]
+    saturation_counts: Positive
+    shape: tuple[Annotated[int, Field(ge=64)], Annotated[int, Field(ge=64)]]
+    pixel_nm: Positive
+    pixel_sigma: Annotated[float, Field(ge=0, lt=1)]
+    camera_px_angstrom: Positive
+    counts_per_electron: Positive
+    read_noise_electrons: Annotated[float, Field(ge=0)]
+    dark_counts: Annotated[float, Field(ge=0)]
+
+
+class TemSection(_OnColumnSection):
+    """A transmission electron microscope, in a vacuum and with a cooled stage of its own."""
+
+    detector: CameraSection
+    chamber: ChamberSection
+    changer: ChangerSection
+
+
+class LossSpectrometerSection(Section):
+    """A spectrometer of electron losses, which takes low and core losses one after the other at each pixel.
+
+    Attributes
+    ----------
+    points
+        Of a scan, rows and columns.
+    channels
+        Of one window.
+    dispersion_ev
+        Per channel.
+    low_first_ev, core_first_ev
+        Loss of the first channel of both windows; each spectrum has its zero loss to set the scale.
+    low_share
+        Of the time at a pixel, for low losses.
+    point_spread
+        Of one electron over channels.
+    """
+
+    prefix: Prefix
+    frames_folder: str
+    readout_s: Annotated[float, Field(ge=0)]
+    saturation_counts: Positive
+    points: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+    channels: Annotated[int, Field(ge=64)]
+    dispersion_ev: Positive
+    low_first_ev: float
+    core_first_ev: Positive
+    low_share: Share
+    counts_per_electron: Positive
+    read_noise_electrons: Annotated[float, Field(ge=0)]
+    point_spread: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of a frame, rows and columns."""
+        return spectrum_frames.frame_shape(self.points, self.channels)
+
+
+class EelsSection(_OnColumnSection):
+    """Electron losses of what the column of the transmission microscope scans."""
+
+    detector: LossSpectrometerSection

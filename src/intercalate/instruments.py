@@ -1,6 +1,7 @@
 """Makes the devices of each instrument, as the configuration says."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from intercalate.beam_quality import BeamLimits
@@ -17,7 +18,7 @@ from intercalate.devices.cycler import Cycler
 from intercalate.devices.dose import ElectronDoseMeter, LaserDoseMeter, SoftXRayDoseMeter, XRayDoseMeter
 from intercalate.devices.frame_detector import FrameDetector
 from intercalate.devices.objective import Objective
-from intercalate.devices.scan import Scan
+from intercalate.devices.scan import AnyScan, LossScan, OrientationScan, Scan, TransmissionScan
 from intercalate.devices.shutter import Shutter
 from intercalate.devices.sources import (
     ElectronGun,
@@ -33,15 +34,22 @@ from intercalate.dose_ledger import DoseLedger
 from intercalate.instrument_sections import (
     AnalyserSection,
     CalibrationSection,
+    CameraSection,
+    ChamberSection,
     ChangerSection,
     CountersSection,
     DiffractometerSection,
+    EbsdSection,
     EdsSection,
+    EelsSection,
     ImagingSection,
     LaboratorySection,
+    LossSpectrometerSection,
+    PatternDetectorSection,
     RamanSection,
     SemSection,
     SpectrometerSection,
+    TemSection,
     VacuumSection,
     XpsSection,
     XrayDetectorSection,
@@ -58,6 +66,9 @@ PREFIXES = {
     "xps": "xps_",
     "sem": "sem_",
     "eds": "eds_",
+    "ebsd": "ebsd_",
+    "tem": "tem_",
+    "eels": "eels_",
 }
 """Of the names of an instrument's devices."""
 
@@ -78,9 +89,43 @@ def make_stations(config: Config, cycler: Cycler) -> dict[str, Station]:
                 found[name] = maker.sem(name, section)
             case EdsSection() as section:
                 found[name] = maker.eds(name, section)
+            case EbsdSection() as section:
+                found[name] = maker.ebsd(name, section)
+            case TemSection() as section:
+                found[name] = maker.tem(name, section)
+            case EelsSection() as section:
+                found[name] = maker.eels(name, section)
             case section:
                 found[name] = maker.diffraction(name, section)
     return found
+
+
+@dataclass(frozen=True)
+class _Vacuum:
+    """A chamber, and the stage in it."""
+
+    chamber: Chamber
+    stage: SampleChanger
+
+    @property
+    def devices(self) -> Mapping[str, Any]:
+        """As a station names them."""
+        return {"chamber": self.chamber, "changer": self.stage}
+
+
+@dataclass(frozen=True)
+class _Column:
+    """An electron column, and where it looks.
+
+    Attributes
+    ----------
+    account
+        Of doses: what the column does to a place counts, whatever is detected.
+    """
+
+    gun: ElectronGun
+    vacuum: _Vacuum
+    account: str
 
 
 class _Maker:
@@ -164,18 +209,21 @@ class _Maker:
 
     def make_vacuum(self, section: VacuumSection) -> None:
         """The chamber of the microscopes, and the stage in it, whose places the electron microscope finds."""
-        self._chamber = Chamber(
-            section.chamber.prefix,
-            name="chamber",
-            highest_mbar=section.chamber.highest_mbar,
-            vapour_limit_mbar=section.chamber.vapour_limit_mbar,
-            rate=self._rate,
-        )
         sem = self._config.sem
         self._found = (
             None if sem is None else self._calibrations(PREFIXES["sem"], sem.calibration, sem.imaging)
         )
-        self._stage = _changer(section.changer, "chamber_changer", self._found)
+        stage = _changer(section.changer, "chamber_changer", self._found)
+        self._vacuum = _Vacuum(self._chamber("chamber", section.chamber), stage)
+
+    def _chamber(self, name: str, section: ChamberSection) -> Chamber:
+        return Chamber(
+            section.prefix,
+            name=name,
+            highest_mbar=section.highest_mbar,
+            vapour_limit_mbar=section.vapour_limit_mbar,
+            rate=self._rate,
+        )
 
     def xps(self, name: str, section: XpsSection) -> Station:
         """A photoelectron spectrometer in the vacuum chamber."""
@@ -199,9 +247,12 @@ class _Maker:
             monitors=monitors,
             calibrations=self._calibrations(prefix, section.calibration, section.analyser),
             dose=SoftXRayDoseMeter(
-                name=f"{prefix}dose", technique="xps", source=source, **self._accounts(monitors, self._stage)
+                name=f"{prefix}dose",
+                technique="xps",
+                source=source,
+                **self._accounts(monitors, self._vacuum.stage),
             ),
-            **self._in_vacuum,
+            **self._vacuum.devices,
             **self._around(
                 prefix, section.shutter.prefix, self._detector(f"{prefix}spectrometer", section.analyser)
             ),
@@ -209,52 +260,82 @@ class _Maker:
 
     def sem(self, name: str, section: SemSection) -> Station:
         """An electron microscope in the vacuum chamber."""
-        self._column = ElectronGun(
+        gun = ElectronGun(
             section.column.prefix, name="column", per_count=section.monitors.particles_per_count
         )
+        self._column = _Column(gun, self._vacuum, "sem")
         scan = Scan(section.imaging.prefix, name=f"{PREFIXES[name]}scan")
         assert self._found is not None, "made with the chamber"
-        return self._on_column(name, section, self._found, "detector", scan)
+        return self._on_column(name, section, self._column, self._found, "detector", scan)
 
     def eds(self, name: str, section: EdsSection) -> Station:
         """A detector of X-rays on the column of the electron microscope."""
         calibrations = self._calibrations(PREFIXES[name], section.calibration, section.detector)
-        return self._on_column(name, section, calibrations, "spectrometer")
+        return self._on_column(name, section, self._column, calibrations, "spectrometer")
+
+    def ebsd(self, name: str, section: EbsdSection) -> Station:
+        """A screen for diffraction patterns on the column; what it shows hangs on the temperature."""
+        calibrations = self._calibrations(PREFIXES[name], section.calibration, section.detector)
+        scan = OrientationScan(section.detector.prefix, name=f"{PREFIXES[name]}scan")
+        return self._on_column(
+            name, section, self._column, calibrations, "detector", scan, self._vacuum.chamber
+        )
+
+    def tem(self, name: str, section: TemSection) -> Station:
+        """A transmission electron microscope, with a chamber and a stage of its own."""
+        prefix = PREFIXES[name]
+        calibrations = self._calibrations(prefix, section.calibration, section.detector)
+        stage = _changer(section.changer, f"{prefix}changer", calibrations)
+        vacuum = _Vacuum(self._chamber(f"{prefix}chamber", section.chamber), stage)
+        gun = ElectronGun(
+            section.column.prefix, name=f"{prefix}column", per_count=section.monitors.particles_per_count
+        )
+        self._transmission = _Column(gun, vacuum, "tem")
+        scan = TransmissionScan(section.detector.prefix, name=f"{prefix}scan")
+        return self._on_column(
+            name, section, self._transmission, calibrations, "detector", scan, vacuum.chamber
+        )
+
+    def eels(self, name: str, section: EelsSection) -> Station:
+        """A spectrometer of electron losses on the column of the transmission microscope."""
+        calibrations = self._calibrations(PREFIXES[name], section.calibration, section.detector)
+        scan, chamber = (
+            LossScan(section.detector.prefix, name=f"{PREFIXES[name]}scan"),
+            self._transmission.vacuum.chamber,
+        )
+        return self._on_column(name, section, self._transmission, calibrations, "spectrometer", scan, chamber)
 
     def _on_column(
         self,
         name: str,
-        section: SemSection | EdsSection,
+        section: SemSection | EdsSection | EbsdSection | TemSection | EelsSection,
+        column: _Column,
         calibrations: Calibrations,
         detector: str,
-        scan: Scan | None = None,
+        scan: AnyScan | None = None,
+        *read_with_frames: Any,
     ) -> Station:
         prefix = PREFIXES[name]
-        monitors = self._steady_monitors(prefix, section.monitors, self._column, ElectronMonitors)
+        monitors = self._steady_monitors(prefix, section.monitors, column.gun, ElectronMonitors)
         return Station(
             name=name,
             technique=name,
-            beam=self._column,
+            beam=column.gun,
             monitors=monitors,
             calibrations=calibrations,
             scan=scan,
-            read_with_frames=[self._column],
-            # What the column does to a place counts, whatever is detected.
+            read_with_frames=[column.gun, *read_with_frames],
             dose=ElectronDoseMeter(
                 name=f"{prefix}dose",
-                technique="sem",
-                source=self._column,
-                **self._accounts(monitors, self._stage),
+                technique=column.account,
+                source=column.gun,
+                **self._accounts(monitors, column.vacuum.stage),
             ),
-            **self._in_vacuum,
+            **column.vacuum.devices,
             **self._around(
                 prefix, section.shutter.prefix, self._detector(f"{prefix}{detector}", section.detector)
             ),
         )
-
-    @property
-    def _in_vacuum(self) -> Mapping[str, Any]:
-        return {"chamber": self._chamber, "changer": self._stage}
 
     def _steady_monitors(
         self,
@@ -279,7 +360,10 @@ class _Maker:
         | SpectrometerSection
         | AnalyserSection
         | ImagingSection
-        | XrayDetectorSection,
+        | XrayDetectorSection
+        | PatternDetectorSection
+        | CameraSection
+        | LossSpectrometerSection,
     ) -> FrameDetector:
         return FrameDetector(
             section.prefix,

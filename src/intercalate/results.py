@@ -24,11 +24,15 @@ from intercalate.cell import Cell
 from intercalate.config import Config
 from intercalate.contract import STATION_NAMES
 from intercalate.correction_chain import chain_of, transmitted
+from intercalate.ebsd_results import reduce_orientation_maps
 from intercalate.instrument_sections import (
+    EbsdSection,
     EdsSection,
+    EelsSection,
     LaboratorySection,
     RamanSection,
     SemSection,
+    TemSection,
     XpsSection,
 )
 from intercalate.orchestration.metadata import calibrations_key
@@ -39,6 +43,7 @@ from intercalate.reduction.raman import MapError
 from intercalate.reduction.shifts import line_shifts
 from intercalate.sem_results import reduce_micrographs, reduce_x_rays
 from intercalate.shift_log import ShiftLog, as_json
+from intercalate.tem_results import reduce_losses, reduce_transmission
 from intercalate.views.beam_effect import save_beam_effect_figure
 from intercalate.views.layers import (
     save_elements_figure,
@@ -47,8 +52,10 @@ from intercalate.views.layers import (
     save_x_rays_figure,
 )
 from intercalate.views.operando import save_operando_figure
+from intercalate.views.orientations import save_grains_figure, save_orientations_figure
 from intercalate.views.raman import save_map_figure, save_raman_figure
 from intercalate.views.surface import save_spectra_figure, save_surface_figure
+from intercalate.views.transmission import save_frames_figure, save_thickness_figure
 from intercalate.xps_results import reduce_photoelectrons
 
 Progress = Callable[[int], None]
@@ -97,34 +104,43 @@ def reduce_run(
     section = config.instrument(instrument)
     known, late = _calibrations(start, instrument, config)
     cell, _ = current_cell(run)
-    if cell is None:
-        raise ValueError("the run says of no cell what was in the beam; `intercalate enter-cell` does")
     images = frames(run, stream)
     match section:
         case RamanSection():
             technique, steps = "raman", ["dark", "cosmic rays", "bands and background"]
-            fitted, used = reduce_spectra(images, aligned, exposure_s, known, section, cell, progress)
+            fitted, used = reduce_spectra(images, aligned, exposure_s, known, section, _named(cell), progress)
         case XpsSection():
             technique, steps = "xps", ["dead time", "lines and active backgrounds"]
-            fitted, used = reduce_photoelectrons(images, aligned, known, section, cell, progress)
+            fitted, used = reduce_photoelectrons(images, aligned, known, section, _named(cell), progress)
             if not used:
                 _warn("the scale of energies was not measured; run calibrate_energy")
         case SemSection():
             technique, steps = "sem", ["scale", "faces of layers, or segments of deposits"]
-            fitted, used = reduce_micrographs(images, aligned, known, section, cell, progress)
+            fitted, used = reduce_micrographs(images, aligned, known, section, _named(cell), progress)
             if not used:
                 _warn("the size of a pixel was not measured; run calibrate_scale")
         case EdsSection():
             technique, steps = "eds", ["energies", "lines over a filtered background", "mass fractions"]
-            fitted, used = reduce_x_rays(images, aligned, known, section, cell, progress)
+            fitted, used = reduce_x_rays(images, aligned, known, section, _named(cell), progress)
             if not used:
                 _warn("the energies of the detector were not measured; run calibrate_x_ray_energy")
+        case EbsdSection():
+            technique, steps = "ebsd", ["scale", "orientations cleaned up", "grains", "the first map"]
+            fitted, used = reduce_orientation_maps(images, aligned, known, section, progress)
+        case TemSection():
+            technique, steps = "tem", ["outlines of deposits", "spots and halos of patterns"]
+            fitted, used = reduce_transmission(images, aligned, known, section, progress)
+            if not used:
+                _warn("the camera length was not measured; run calibrate_camera_length")
+        case EelsSection():
+            technique, steps = "eels", ["dark level", "zero loss of each pixel", "log-ratio thickness"]
+            fitted, used = reduce_losses(images, aligned, section, progress), {}
         case Config() | LaboratorySection():
             detector = section.diffractometer
             chain, used = chain_of(
                 known, exposure_s, detector.saturation_counts, polarisation=detector.polarisation
             )
-            fitted = _patterns(images, aligned, exposure_s, chain, used, cell, progress)
+            fitted = _patterns(images, aligned, exposure_s, chain, used, _named(cell), progress)
             technique, steps = "xrd", list(chain.steps)
     for name in sorted(late & used.keys()):
         _warn(f"{name} is not the one named by the run: it was kept after the run began, or is another one")
@@ -134,12 +150,19 @@ def reduce_run(
     return merged.assign_attrs(
         shift_log=as_json(entries),
         run=start["uid"],
-        sample=start.get("sample", cell.name),
+        sample=start.get("sample", start.get("place", "") if cell is None else cell.name),
         simulated=int(bool(start.get("simulated", False))),
         reduction=json.dumps(done),
         instrument=instrument,
         technique=technique,
     )
+
+
+def _named(cell: Cell | None) -> Cell:
+    """The cell, by whose materials frames are read."""
+    if cell is None:
+        raise ValueError("the run says of no cell what was in the beam; `intercalate enter-cell` does")
+    return cell
 
 
 def _patterns(
@@ -233,14 +256,14 @@ class _Files:
     not_in_table
         Dimensions that a table does not show.
     course
-        Figure of data and records.
+        Figure of data and records; None where no cell is cycled.
     pictures
         Further figures, of the data alone, by name; one that cannot be made of them is left out.
     """
 
     suffix: str
     not_in_table: tuple[str, ...]
-    course: Callable[[Path, xr.Dataset, xr.Dataset, str], None]
+    course: Callable[[Path, xr.Dataset, xr.Dataset, str], None] | None
     pictures: Mapping[str, Callable[[Path, xr.Dataset, str], None]] = field(default_factory=dict)
 
 
@@ -250,6 +273,11 @@ _FILES = {
     "xps": _Files("_xps", ("frame", "point"), save_surface_figure, {"spectra": save_spectra_figure}),
     "sem": _Files("_sem", ("row", "column"), save_layers_figure, {"images": save_images_figure}),
     "eds": _Files("_eds", ("channel",), save_elements_figure, {"x_rays": save_x_rays_figure}),
+    "ebsd": _Files(
+        "_ebsd", ("row", "column", "channel"), save_grains_figure, {"maps": save_orientations_figure}
+    ),
+    "tem": _Files("_tem", ("row", "column"), None, {"frames": save_frames_figure}),
+    "eels": _Files("_eels", ("channel", "x"), None, {"thickness": save_thickness_figure}),
 }
 
 
@@ -265,7 +293,8 @@ def write_results(run: Any, data: xr.Dataset, folder: Path) -> dict[str, Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     is_cycled, files = "test_time_second" in data.coords, _FILES[data.attrs["technique"]]
-    name, kinds = ("operando", ("csv", "nc", "png")) if is_cycled else ("ex_situ", ("csv", "nc"))
+    has_course = is_cycled and files.course is not None
+    name, kinds = "operando" if is_cycled else "ex_situ", ("csv", "nc", *(("png",) if has_course else ()))
     paths = {kind: folder / f"{name}{files.suffix}.{kind}" for kind in kinds}
     to_csv(data.drop_dims(files.not_in_table), paths["csv"])
     to_netcdf(data, paths["nc"])
@@ -274,7 +303,7 @@ def write_results(run: Any, data: xr.Dataset, folder: Path) -> dict[str, Path]:
         with contextlib.suppress(MapError):
             save(folder / f"{picture}.png", data, title)
             paths[picture] = folder / f"{picture}.png"
-    if is_cycled:
+    if is_cycled and files.course is not None:
         files.course(paths["png"], data, records(cycling_source(run).run), title)
     return paths
 

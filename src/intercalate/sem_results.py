@@ -91,7 +91,9 @@ def reduce_micrographs(
     for number in range(len(images)):
         grey = np.asarray(images[number])
         thumbnails.append(_thumbnail(grey))
-        found, habit, note = _measured(grey, float(pixel_um[number]), sigma, names, _why(aligned, number))
+        found, habit, note = _measured(
+            grey, float(pixel_um[number]), sigma, names, why_useless(aligned, number)
+        )
         rows.append(found)
         habits.append(habit)
         notes.append(note)
@@ -180,7 +182,7 @@ def reduce_x_rays(
         spectrum = np.asarray(images[number])[0]
         counts.append(spectrum)
         kv = float(np.asarray(aligned["column_voltage_kv"])[number])
-        found, verdict, note = {}, "", _why(aligned, number)
+        found, verdict, note = {}, "", why_useless(aligned, number)
         if not note:
             try:
                 fit = fit_lines(spectrum, _excited(elements, kv), axis, detector, kv)
@@ -220,8 +222,8 @@ def _excited(elements: Sequence[str], kv: float) -> list[str]:
     ]
 
 
-def _why(aligned: xr.Dataset, number: int) -> str:
-    """Why a frame cannot be used."""
+def why_useless(aligned: xr.Dataset, number: int) -> str:
+    """Why a frame cannot be used; empty if it can."""
     if "beam_quality" not in aligned:
         return ""
     is_dark = str(aligned["beam_quality"].values[number]) == BeamQuality.NONE

@@ -22,6 +22,15 @@ SEM = "sem"
 EDS = "eds"
 """X-ray spectra of what an electron column scans, as frames of one row."""
 
+EBSD = "ebsd"
+"""Orientation maps, as `orientation_frames` packs them."""
+
+TEM = "tem"
+"""Images and diffraction patterns of a transmission electron microscope."""
+
+EELS = "eels"
+"""Spectrum images of electron losses, as `spectrum_frames` packs them."""
+
 PRIMARY = "primary"
 """Frames of a run that does nothing else."""
 

@@ -34,7 +34,7 @@ from intercalate.devices.changer import SampleChanger
 from intercalate.devices.cycler import Cycler
 from intercalate.devices.frame_detector import FrameDetector
 from intercalate.devices.objective import Objective
-from intercalate.devices.scan import Scan
+from intercalate.devices.scan import LossScan, OrientationScan, Scan, TransmissionScan
 from intercalate.devices.shutter import Shutter
 from intercalate.devices.sources import (
     ElectronGun,
@@ -54,7 +54,8 @@ from intercalate_sims.assembly import (
     make_vessel_ioc,
 )
 from intercalate_sims.channel import SimulatedRig
-from intercalate_sims.settings import SimulationSettings
+from intercalate_sims.settings import SimulationSettings, TransmissionServer
+from intercalate_sims.transmission import make_transmission
 from intercalate_sims.vacuum import make_vacuum
 from polling import wait_for
 
@@ -62,7 +63,8 @@ CYCLER, XRD, BEAM = "PARITY:CYC:", "PARITY:XRD:", "PARITY:BEAM:"
 LABORATORY, TUBE, VESSEL = "PARITY:LAB:", "PARITY:TUBE:", "PARITY:VESSEL:"
 RAMAN, LASER = "PARITY:RAMAN:", "PARITY:LASER:"
 CHAMBER, XPS = "PARITY:UHV:", "PARITY:XPS:"
-SEM, EDS, COLUMN = "PARITY:SEM:", "PARITY:EDS:", "PARITY:COLUMN:"
+SEM, EDS, EBSD, COLUMN = "PARITY:SEM:", "PARITY:EDS:", "PARITY:EBSD:", "PARITY:COLUMN:"
+TEM, EELS, TEM_CHAMBER, TEM_COLUMN = "PARITY:TEM:", "PARITY:EELS:", "PARITY:TEMUHV:", "PARITY:TEMCOLUMN:"
 SITE = Config.from_file(EXAMPLES / "config" / "simulated.toml").site
 
 ENUMS = {
@@ -72,17 +74,8 @@ ENUMS = {
     "EndReason": EndReason,
 }
 UNITS = {"_v": "V", "_a": "A", "_c": "degC", "_s": "s", "_ah": "Ah", "_mm": "mm", "_kev": "keV", "_ma": "mA"}
-UNITS |= {
-    "_mbar": "mbar",
-    "_ppm": "ppm",
-    "_mw": "mW",
-    "_nm": "nm",
-    "_um": "um",
-    "_w": "W",
-    "_ev": "eV",
-    "_kv": "kV",
-    "_na": "nA",
-}
+UNITS |= {"_mbar": "mbar", "_ppm": "ppm", "_mw": "mW", "_nm": "nm", "_um": "um", "_w": "W", "_ev": "eV"}
+UNITS |= {"_kv": "kV", "_na": "nA", "_deg": "deg"}
 """Unit that the name of a component declares, by its ending."""
 
 LONG_TEXTS = {"Command": COMMAND_BYTES, "Reply": COMMAND_BYTES, "Program": COMMAND_BYTES}
@@ -109,12 +102,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         vacuum = settings.vacuum
         assert vacuum is not None
         assert vacuum.xps is not None
+        xps = vacuum.xps.model_copy(update={"prefix": XPS, "source_prefix": f"{XPS}Source:"})
         assert vacuum.sem is not None
         assert vacuum.eds is not None
-        inside = {
-            "xps": vacuum.xps.model_copy(update={"prefix": XPS, "source_prefix": f"{XPS}Source:"}),
+        assert vacuum.ebsd is not None
+        in_chamber = {
+            "xps": xps,
             "sem": vacuum.sem.model_copy(update={"prefix": SEM, "column_prefix": COLUMN}),
             "eds": vacuum.eds.model_copy(update={"prefix": EDS}),
+            "ebsd": vacuum.ebsd.model_copy(update={"prefix": EBSD}),
         }
         sections = {
             "diffractometer": settings.diffractometer.model_copy(update={"prefix": XRD}),
@@ -122,15 +118,26 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             "laboratory_xrd": there.model_copy(update={"prefix": LABORATORY, "beam_prefix": TUBE}),
             "transfer_vessel": vessel.model_copy(update={"prefix": VESSEL}),
             "raman": raman.model_copy(update={"prefix": RAMAN, "laser_prefix": LASER}),
-            "vacuum": vacuum.model_copy(update={"prefix": CHAMBER, **inside}),
+            "vacuum": vacuum.model_copy(update={"prefix": CHAMBER, **in_chamber}),
+            "tem": transmission_of(settings),
         }
         settings = settings.model_copy(update=sections)
         makers = (make_diffractometer, make_beam_ioc, make_laboratory, make_tube_ioc, make_vessel_ioc)
         parts: list[Any] = [make(settings, folder) for make in makers]
         parts += [*make_raman(settings, folder, parts[0]), *make_vacuum(settings, folder)]
+        parts += make_transmission(settings, folder)
         return server.pvdb | {name: pv for part in parts for name, pv in part.pvdb.items()}
 
     return asyncio.run(make())
+
+
+def transmission_of(settings: SimulationSettings) -> TransmissionServer:
+    """The microscope under the names of this test."""
+    tem = settings.tem
+    assert tem is not None
+    assert tem.eels is not None
+    own = {"prefix": TEM, "chamber_prefix": TEM_CHAMBER, "column_prefix": TEM_COLUMN}
+    return tem.model_copy(update={**own, "eels": tem.eels.model_copy(update={"prefix": EELS})})
 
 
 DEVICES: dict[str, tuple[type[Device], str]] = {
@@ -158,22 +165,37 @@ DEVICES: dict[str, tuple[type[Device], str]] = {
     "xps_analyser": (Analyser, XPS),
     "xps_monitors": (SteadyMonitors, f"{XPS}Monitor:"),
     "xps_source": (SoftXRays, f"{XPS}Source:"),
+    "column": (ElectronGun, COLUMN),
     "sem_detector": (FrameDetector, SEM),
     "sem_shutter": (Shutter, SEM),
     "sem_scan": (Scan, SEM),
     "sem_monitors": (ElectronMonitors, f"{SEM}Monitor:"),
-    "column": (ElectronGun, COLUMN),
     "eds_spectrometer": (FrameDetector, EDS),
     "eds_shutter": (Shutter, EDS),
     "eds_monitors": (ElectronMonitors, f"{EDS}Monitor:"),
+    "ebsd_detector": (FrameDetector, EBSD),
+    "ebsd_shutter": (Shutter, EBSD),
+    "ebsd_scan": (OrientationScan, EBSD),
+    "ebsd_monitors": (ElectronMonitors, f"{EBSD}Monitor:"),
+    "tem_chamber": (Chamber, TEM_CHAMBER),
+    "tem_changer": (SampleChanger, TEM_CHAMBER),
+    "tem_column": (ElectronGun, TEM_COLUMN),
+    "tem_detector": (FrameDetector, TEM),
+    "tem_shutter": (Shutter, TEM),
+    "tem_scan": (TransmissionScan, TEM),
+    "tem_monitors": (ElectronMonitors, f"{TEM}Monitor:"),
+    "eels_spectrometer": (FrameDetector, EELS),
+    "eels_shutter": (Shutter, EELS),
+    "eels_scan": (LossScan, EELS),
+    "eels_monitors": (ElectronMonitors, f"{EELS}Monitor:"),
 }
-STOCK = ("detector", "diffractometer", "changer", "beam", "monitors", "tube", "spectrometer", "objective")
+STOCK = ("diffractometer", "changer", "beam", "monitors", "tube", "spectrometer", "detector", "objective")
 """Devices, of all instruments, whose stock ophyd classes read menus as they come."""
 
 
 def kind_of(device: str) -> str:
     """Name of a device without that of its instrument."""
-    for instrument in ("laboratory_", "raman_", "xps_", "chamber_", "sem_", "eds_"):
+    for instrument in ("laboratory_", "raman_", "xps_", "sem_", "eds_", "ebsd_", "tem_", "eels_", "chamber_"):
         device = device.removeprefix(instrument)
     return device
 
@@ -295,7 +317,7 @@ def test_words_of_the_vessel_are_those_of_the_contract(served: dict[str, Any]) -
 def test_units_are_those_in_the_names(used: list[Use], served: dict[str, Any]) -> None:
     checked, wrong = 0, []
     for use in used:
-        if kind_of(use.device) in ("detector", "diffractometer", "spectrometer", "shutter"):
+        if kind_of(use.device) in ("diffractometer", "spectrometer", "detector", "shutter"):
             continue
         name = use.attribute.split(".")[0]
         unit = next((u for end, u in UNITS.items() if name.endswith(end)), None)
@@ -339,7 +361,9 @@ def test_every_pv_connects_over_channel_access(
     tmp_path_factory: pytest.TempPathFactory, served: dict[str, Any]
 ) -> None:
     """All of them at once, within a deadline, with the type that is served."""
-    beamline = start_beamline(tmp_path_factory.mktemp("all"), raman=True, vacuum=True, ex_situ=True)
+    beamline = start_beamline(
+        tmp_path_factory.mktemp("all"), raman=True, vacuum=True, transmission=True, ex_situ=True
+    )
     try:
         connect_all(beamline.config, served)
     finally:
@@ -355,6 +379,9 @@ def connect_all(config: Config, served: dict[str, Any]) -> None:
     assert config.xps is not None
     assert config.sem is not None
     assert config.eds is not None
+    assert config.ebsd is not None
+    assert config.tem is not None
+    assert config.eels is not None
     prefixes = {
         f"{CYCLER}CH1:": config.cycler.channel_prefix("CH1"),
         XRD: config.diffractometer.prefix,
@@ -371,11 +398,19 @@ def connect_all(config: Config, served: dict[str, Any]) -> None:
         XPS: config.xps.analyser.prefix,
         f"{XPS}Monitor:": config.xps.monitors.prefix,
         f"{XPS}Source:": config.xps.source.prefix,
+        COLUMN: config.sem.column.prefix,
         SEM: config.sem.imaging.prefix,
         f"{SEM}Monitor:": config.sem.monitors.prefix,
-        COLUMN: config.sem.column.prefix,
         EDS: config.eds.detector.prefix,
         f"{EDS}Monitor:": config.eds.monitors.prefix,
+        EBSD: config.ebsd.detector.prefix,
+        f"{EBSD}Monitor:": config.ebsd.monitors.prefix,
+        TEM_CHAMBER: config.tem.chamber.prefix,
+        TEM_COLUMN: config.tem.column.prefix,
+        TEM: config.tem.detector.prefix,
+        f"{TEM}Monitor:": config.tem.monitors.prefix,
+        EELS: config.eels.detector.prefix,
+        f"{EELS}Monitor:": config.eels.monitors.prefix,
     }
     names = {
         use.pv: prefixes[ours] + use.pv.removeprefix(ours)

@@ -1,4 +1,4 @@
-"""Scan of an electron microscope: which detector an image is made with."""
+"""Scans of electron microscopes: how an image, a map or a spectrum image is made."""
 
 # caproto's handlers carry the name of the PV they belong to, and its types are narrower than its use.
 # pyright: reportGeneralTypeIssues=false, reportArgumentType=false
@@ -8,6 +8,7 @@ from typing import Any
 from caproto import ChannelType
 from caproto.server import PVGroup, pvproperty
 
+MODES = ["image", "diffraction"]
 DETECTORS = ["backscattered electrons", "secondary electrons"]
 
 
@@ -21,3 +22,44 @@ class ScanPVs(PVGroup):
         """What a probe must know of it."""
         value = self.detector.value
         return {"detector": DETECTORS[value] if isinstance(value, int) else str(value)}
+
+
+class OrientationScanPVs(PVGroup):
+    """What can be set of an orientation map besides the column."""
+
+    step = pvproperty(
+        name="Step", value=1.25, units="um", precision=3, lower_ctrl_limit=0.02, upper_ctrl_limit=20.0
+    )
+    tilt = pvproperty(
+        name="Tilt", value=70.0, units="deg", precision=2, lower_ctrl_limit=0.0, upper_ctrl_limit=80.0
+    )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a probe must know of it."""
+        return {"step_um": float(self.step.value), "tilt_deg": float(self.tilt.value)}
+
+
+class TransmissionScanPVs(PVGroup):
+    """What a frame of a transmission microscope is."""
+
+    mode = pvproperty(name="Mode", value=0, dtype=ChannelType.ENUM, enum_strings=MODES)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a probe must know of it."""
+        value = self.mode.value
+        return {"mode": MODES[value] if isinstance(value, int) else str(value)}
+
+
+class LossScanPVs(PVGroup):
+    """What can be set of a spectrum image besides the column."""
+
+    step = pvproperty(
+        name="Step", value=1.0, units="nm", precision=3, lower_ctrl_limit=0.1, upper_ctrl_limit=100.0
+    )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a probe must know of it."""
+        return {"step_nm": float(self.step.value)}

@@ -11,7 +11,16 @@ from caproto import ChannelType
 from caproto.server import pvproperty as caproto_property
 
 from intercalate_sims.iocs.beam import REFRESH_S, SourcePVs, shown_pv
-from intercalate_sims.sources import FIELD_OF_VIEW_UM, GUN_KV, GUN_NA, MOST_MW, MOST_W
+from intercalate_sims.sources import (
+    FIELD_OF_VIEW_UM,
+    GUN_KV,
+    GUN_NA,
+    ILLUMINATED_UM,
+    MOST_MW,
+    MOST_W,
+    TRANSMISSION_KV,
+    TRANSMISSION_NA,
+)
 
 # caproto's annotations know no putters of a subclass.
 pvproperty: Any = caproto_property
@@ -178,3 +187,25 @@ class ElectronGunPVs(SteadySourcePVs):
     async def field_of_view(self, instance: Any, value: Any) -> Any:
         await self.change(field_of_view_um=float(value))
         return value
+
+
+def _limited(like: Any, value: float, limits: tuple[float, float]) -> Any:
+    """The same PV with other limits."""
+    spec = like.pvspec
+    kept = {name: one for name, one in spec.cls_kwargs.items() if not name.endswith("_ctrl_limit")}
+    return pvproperty(
+        name=spec.name,
+        value=value,
+        put=spec.put,
+        lower_ctrl_limit=limits[0],
+        upper_ctrl_limit=limits[1],
+        **kept,
+    )
+
+
+class TransmissionGunPVs(ElectronGunPVs):
+    """What can be set of the column of a transmission microscope."""
+
+    voltage = _limited(ElectronGunPVs.voltage, 200.0, TRANSMISSION_KV)
+    current = _limited(ElectronGunPVs.current, 0.05, TRANSMISSION_NA)
+    field_of_view = _limited(ElectronGunPVs.field_of_view, 1.3, ILLUMINATED_UM)

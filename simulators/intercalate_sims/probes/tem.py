@@ -142,9 +142,14 @@ class TemProbe:
         self._seed = seed
 
     def image(
-        self, deposit: Deposit, exposure: Exposure, key: int, earlier_e_per_a2: float = 0.0
+        self,
+        deposit: Deposit,
+        exposure: Exposure,
+        key: int,
+        earlier_e_per_a2: float = 0.0,
+        noise: int | None = None,
     ) -> TemFrame:
-        """Bright field of one deposit; `key` is its place and its noise."""
+        """Bright field of one deposit; `key` is its place, and its noise where `noise` is not another one."""
         generator = keyed_generator(self._seed, "tem image", key)
         lithium, shell = (
             self._whisker(deposit, generator)
@@ -161,7 +166,24 @@ class TemProbe:
         per_pixel = exposure.dose_e_per_a2 * (10.0 * self.nominal.pixel_nm) ** 2
         seen = ndimage.gaussian_filter(np.exp(-weakening), self.nominal.blur_px)
         truth = {"habit": deposit.habit, "is_hollow": deposit.is_hollow, "lithium_left": left}
-        return TemFrame(self._read(per_pixel * seen, generator), truth)
+        return TemFrame(self._read(per_pixel * seen, self._counting(generator, noise)), truth)
+
+    def even(self, exposure: Exposure, passes: float, key: int, noise: int | None = None) -> TemFrame:
+        """Bright field of an even film that lets a share through, 1 for none."""
+        generator = keyed_generator(self._seed, "tem image", key)
+        seen = passes * np.exp(-self._around(generator))
+        per_pixel = exposure.dose_e_per_a2 * (10.0 * self.nominal.pixel_nm) ** 2
+        return TemFrame(self._read(per_pixel * seen, self._counting(generator, noise)), {"passes": passes})
+
+    def direct(self, key: int, electrons: float) -> TemFrame:
+        """Pattern of nothing: the direct beam."""
+        radius, _, _ = self._polar()
+        expected = electrons * _gauss(radius, 0.0, 2.2) / 30.0
+        return TemFrame(self._read(expected, keyed_generator(self._seed, "tem direct", key)), {})
+
+    def _counting(self, generator: np.random.Generator, noise: int | None) -> np.random.Generator:
+        """That of the noise, which differs between exposures of one place."""
+        return generator if noise is None else keyed_generator(self._seed, "tem noise", noise)
 
     def pattern(self, deposit: Deposit, key: int, electrons: float = 3e6) -> TemFrame:
         """Diffraction of a deposit whose whisker grows along `direction_deg` in the image."""

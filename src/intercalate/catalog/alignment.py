@@ -50,11 +50,21 @@ SETTINGS = {
     "analyser_pass_energy_ev": "eV",
     "analyser_flood_gun": "",
     "scan_image_detector": "",
+    "scan_step_um": "um",
+    "scan_tilt_deg": "deg",
+    "scan_mode": "",
+    "scan_step_nm": "nm",
 }
 """How and where a frame was taken, by device and signal, with units."""
 
 COLUMN = {"column_voltage_kv": "kV", "column_current_na": "nA", "column_field_of_view_um": "um"}
 """Of an electron column, which several instruments have in common."""
+
+SURROUNDINGS = {"chamber_temperature_c": "degC"}
+"""Of what is around the sample, for several instruments."""
+
+SHARING = ("", "tem_")
+"""Before the names of devices that several instruments share."""
 
 DETECTORS = ("diffractometer", "spectrometer", "detector")
 """Ends of the names of detectors, behind the prefix that the devices of an instrument have in common."""
@@ -439,9 +449,9 @@ def _monitors(table: Any, detector: str) -> dict[str, Any]:
         column = _beside(detector, name)
         if column in table:
             found[name] = ("frame", table[column].to_numpy(float if units else str), {"units": units})
-    for name, units in COLUMN.items():
-        if name in table:
-            found[name] = ("frame", table[name].to_numpy(float), {"units": units})
+    for name, units in (COLUMN | SURROUNDINGS).items():
+        for shared in (f"{one}{name}" for one in SHARING if f"{one}{name}" in table):
+            found[name] = ("frame", table[shared].to_numpy(float), {"units": units})
     if unique in table:
         found["frame_id"] = ("frame", table[unique].to_numpy(int))
     if not columns:

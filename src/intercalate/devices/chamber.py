@@ -65,17 +65,25 @@ class Chamber(Device):
         return ""
 
     def pump(self) -> DeviceStatus:
-        """Close the gate valve; done when the pressure is below the limit."""
+        """Close the gate valve; done when it is closed and the pressure is below the limit."""
         status = DeviceStatus(self, timeout=PUMP_DOWN_S / self._rate() + 10.0)
-        pressure = self.pressure_mbar
+        signals = (self.pressure_mbar, self.gate_valve)
+        is_done = dict.fromkeys((one.name for one in signals), False)
 
-        def look(*, value: Any, **_: Any) -> None:
-            if float(value) <= self.highest_mbar:
+        def look(*, value: Any, obj: Any, **_: Any) -> None:
+            is_pressure = obj is self.pressure_mbar
+            is_done[obj.name] = float(value) <= self.highest_mbar if is_pressure else value == "closed"
+            if all(is_done.values()):
                 end(status)
 
-        status.add_callback(lambda _: pressure.clear_sub(look))
+        def leave(_: Any) -> None:
+            for one in signals:
+                one.clear_sub(look)
+
+        status.add_callback(leave)
         self.gate_valve.put("closed", wait=False)
-        pressure.subscribe(look)
+        for one in signals:
+            one.subscribe(look)
         return status
 
     def heat(self, temperature_c: float) -> DeviceStatus:

@@ -1,4 +1,4 @@
-"""The scan of an electron microscope."""
+"""The scans of an electron microscope."""
 
 from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignal, Kind
@@ -16,3 +16,55 @@ class Scan(Device):
     settable = ("image_detector",)
 
     image_detector = Cpt(EpicsSignal, "ImageDetector", string=True, kind=Kind.normal)
+
+
+class OrientationScan(Device):
+    """How the next orientation maps are made.
+
+    Attributes
+    ----------
+    step_um
+        Between two points; what lies beyond the field of view of the column is left out.
+    tilt_deg
+        Of the sample against the beam's plane; patterns are strong near 70.
+    settable
+        What a measurement may ask to be set.
+    """
+
+    settable = ("step_um", "tilt_deg")
+
+    step_um = Cpt(EpicsSignal, "Step", kind=Kind.normal)
+    tilt_deg = Cpt(EpicsSignal, "Tilt", kind=Kind.normal)
+
+
+class TransmissionScan(Device):
+    """What the next frames of a transmission microscope are: `image` or `diffraction`.
+
+    Attributes
+    ----------
+    settable
+        What a measurement may ask to be set.
+    """
+
+    settable = ("mode",)
+
+    mode = Cpt(EpicsSignal, "Mode", string=True, kind=Kind.normal)
+
+
+class LossScan(Device):
+    """How the next spectrum images are made.
+
+    Attributes
+    ----------
+    step_nm
+        Between two pixels.
+    settable
+        What a measurement may ask to be set.
+    """
+
+    settable = ("step_nm",)
+
+    step_nm = Cpt(EpicsSignal, "Step", kind=Kind.normal)
+
+
+AnyScan = Scan | OrientationScan | TransmissionScan | LossScan

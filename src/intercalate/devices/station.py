@@ -12,7 +12,7 @@ from intercalate.devices.clocks import ClockComparison
 from intercalate.devices.dose import DoseMeter
 from intercalate.devices.frame_detector import FrameDetector
 from intercalate.devices.objective import Objective
-from intercalate.devices.scan import Scan
+from intercalate.devices.scan import AnyScan
 from intercalate.devices.shutter import Shutter
 from intercalate.devices.sources import SteadySource
 
@@ -33,7 +33,7 @@ class Station:
     analyser
         Set to a region before a spectrum, where there are regions.
     scan
-        How images are made, where they are.
+        How images or maps are made, where they are.
     read_with_frames
         Devices that say how a frame was taken, besides these.
     """
@@ -56,7 +56,7 @@ class Station:
         objective: Objective | None = None,
         chamber: Chamber | None = None,
         analyser: Analyser | None = None,
-        scan: Scan | None = None,
+        scan: AnyScan | None = None,
         read_with_frames: Sequence[Any] = (),
     ):
         self.name = name

@@ -40,7 +40,7 @@ def micrograph_figure(image: Micrograph, found: DepositMap, title: str) -> Figur
         fontsize=8,
     )
     for axis in (plain, coloured):
-        _scale_bar(axis, image.grey.shape, image.pixel_um)
+        scale_bar(axis, image.grey.shape, image.pixel_um)
     coloured.set_title(
         f"{found.kind} (confidence {found.confidence:.2f}), {100 * found.coverage.value:.1f} ± "
         f"{100 * found.coverage.sigma:.1f} % covered",
@@ -68,7 +68,7 @@ def section_figure(image: Micrograph, found: Section, title: str) -> Figure:
             va="center",
             bbox={"facecolor": "black", "alpha": 0.6, "lw": 0},
         )
-    _scale_bar(axis, image.grey.shape, image.pixel_um)
+    scale_bar(axis, image.grey.shape, image.pixel_um)
     axis.set_title(title, fontsize=10)
     return figure
 
@@ -106,7 +106,7 @@ def element_figure(found: ElementMaps, names: Sequence[str], pixel_um: float, ti
         )
         figure.colorbar(picture, ax=axis, shrink=0.8).set_label("counts")
         axis.set_title(name, fontsize=9)
-        _scale_bar(axis, values.shape, pixel_um)
+        scale_bar(axis, values.shape, pixel_um)
     figure.suptitle(title, fontsize=10)
     return figure
 
@@ -123,13 +123,9 @@ def orientation_figure(measured: OrientationMap, title: str, grains: GrainMap | 
     )
     colour = np.where(measured.known[..., None], colour * shade[..., None], 0.0)
     if grains is not None:
-        labels = grains.labels
-        edge = np.zeros(labels.shape, dtype=bool)
-        edge[:-1] |= labels[:-1] != labels[1:]
-        edge[:, :-1] |= labels[:, :-1] != labels[:, 1:]
-        colour = np.where(edge[..., None], 0.05, colour)
+        colour = np.where(grain_edges(grains.labels)[..., None], 0.05, colour)
     map_axis.imshow(colour, interpolation="nearest")
-    _scale_bar(map_axis, measured.contrast.shape, measured.step_um)
+    scale_bar(map_axis, measured.contrast.shape, measured.step_um)
     if not measured.is_crystalline:
         map_axis.set_title(
             f"no crystal: {100 * measured.pattern_share:.0f} % of the points show a pattern", fontsize=9
@@ -139,12 +135,20 @@ def orientation_figure(measured: OrientationMap, title: str, grains: GrainMap | 
         map_axis.set_title(
             f"{grains.labels.max()} grains, mean {size.value:.1f} ± {size.sigma:.1f} µm", fontsize=9
         )
-    _colour_key(key_axis)
+    colour_key(key_axis)
     figure.suptitle(title, fontsize=10)
     return figure
 
 
-def _colour_key(axis: Axes) -> None:
+def grain_edges(labels: np.ndarray) -> np.ndarray:
+    """Points whose neighbour below or to the right is in another grain, shape (rows, columns)."""
+    edge = np.zeros(labels.shape, dtype=bool)
+    edge[:-1] |= labels[:-1] != labels[1:]
+    edge[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    return edge
+
+
+def colour_key(axis: Axes) -> None:
     """The triangle of a cubic crystal's directions with their colours, in stereographic projection."""
     x, y = np.meshgrid(np.linspace(0, 0.43, 240), np.linspace(0, 0.38, 240))
     square = x**2 + y**2
@@ -173,7 +177,8 @@ def _shade(grey: np.ndarray) -> np.ndarray:
     return np.clip((grey - low) / max(high - low, 1e-6), 0.0, 1.0)
 
 
-def _scale_bar(axis: Axes, shape: tuple[int, ...], pixel_um: float) -> None:
+def scale_bar(axis: Axes, shape: tuple[int, ...], pixel_um: float) -> None:
+    """A bar of a round length at the lower left of an image, whose axes lose their ticks."""
     rows, columns = shape[:2]
     length_um = bar_length_um(0.2 * columns * pixel_um)
     length = length_um / pixel_um
