@@ -24,7 +24,7 @@ CATCH_UP_S = 60.0
 FIRST_PLACE = "H1"
 """Where the cell of the first channel is."""
 
-SHIPPED_PORTS = ("15064", "15065", "15066", "15067", "15068", "15069", "15070", "8410")
+SHIPPED_PORTS = ("15064", "15065", "15066", "15067", "15068", "15069", "15070", "15071", "8410")
 
 
 def configure(folder: Path, what: str, simulation: Callable[[str], str] = lambda text: text) -> Config:
