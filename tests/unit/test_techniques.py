@@ -1,6 +1,7 @@
 """Techniques: what they see, which samples they take, and advice that says where it comes from."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -194,10 +195,22 @@ def test_a_plan_is_an_experiment_that_can_run(tmp_path: Path):
 
 
 def test_nothing_is_written_for_what_nobody_drives(tmp_path: Path):
-    words = ("--window-cell", "--mode", "in_situ", "--plan", str(tmp_path / "x.toml"))
-    answer = command("morphology", "--cell", str(OPTICAL), *words)
+    answer = command("morphology", "--cell", str(OPTICAL), "--mode", "in_situ", "--plan", str(tmp_path / "x"))
     assert answer.exit_code == 1
     assert "drives none of these techniques" in answer.output
+
+
+def test_what_is_written_is_on_one_stage_and_can_run(tmp_path: Path):
+    cell = EXAMPLES / "cells" / "lfp_polymer_lithium.toml"
+    protocol = EXAMPLES / "protocols" / "lfp_c5.json"
+    path = tmp_path / "mine.toml"
+    asked = ("--plan", str(path), "--protocol", str(protocol), "--budget", "sem=unlimited")
+    answer = command("layer thickness", "--cell", str(cell), *asked)
+    assert answer.exit_code == 0, answer.output
+    written = tomllib.loads(path.read_text())
+    assert list(written["measurements"]) == ["sem"]
+    assert written["measurements"]["sem"]["settings"] == {"image_detector": "backscattered electrons"}
+    assert written["cells"][0]["place"] == "V1"
 
 
 @pytest.mark.parametrize(

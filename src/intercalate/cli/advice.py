@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,42 @@ import click
 from intercalate.cli.base import FILE, configuration, main
 
 if TYPE_CHECKING:
+    from intercalate.config import Config
     from intercalate.techniques import Advice
 
-EXPOSURES_S = {"xrd": 60.0, "raman": 20.0}
 EVERY_S = 600.0
-BUDGETS = {"xrd": "budget_MGy", "raman": "budget_J_cm2"}
+BEAMLINE, CHAMBER = "the sample changer of the beamline", "the stage of the vacuum chamber"
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What stands in an experiment file for a technique.
+
+    Attributes
+    ----------
+    stage
+        On which a cell must be for it: a cell is on one.
+    more
+        Further lines.
+    """
+
+    stage: str
+    exposure_s: float
+    budget: str
+    more: tuple[str, ...] = ()
+
+
+WRITTEN = {
+    "xrd": _Written(BEAMLINE, 60.0, "budget_MGy"),
+    "raman": _Written(BEAMLINE, 20.0, "budget_J_cm2"),
+    "xps": _Written(CHAMBER, 300.0, "budget_MGy", ('regions = ["C 1s", "O 1s", "F 1s", "Li 1s"]',)),
+    "sem": _Written(
+        CHAMBER, 20.0, "budget_e_A2", ('settings = { image_detector = "backscattered electrons" }',)
+    ),
+    "eds": _Written(CHAMBER, 60.0, "budget_e_A2"),
+    "ebsd": _Written(CHAMBER, 60.0, "budget_e_A2"),
+}
+"""Techniques that can measure a cell while it is cycled."""
 
 
 @main.command()
@@ -47,7 +79,8 @@ BUDGETS = {"xrd": "budget_MGy", "raman": "budget_J_cm2"}
     "budgets",
     metavar="TECHNIQUE=AMOUNT",
     multiple=True,
-    help="Most that a spot may get in that experiment: MGy of xrd, J/cm2 of raman, or unlimited.",
+    help="Most that a spot may get in that experiment: MGy of xrd and xps, J/cm2 of raman, e/A2 of others, "
+    "or unlimited.",
 )
 @click.pass_context
 def advise(
@@ -128,9 +161,15 @@ def _write_plan(
     """Write an experiment file, and read it back: what cannot run is not left behind."""
     from intercalate.experiment import Experiment
 
-    driven = [one.name for one in found.options if one.technique.driven]
-    if not driven:
-        raise click.ClickException("this package drives none of these techniques: there is nothing to write")
+    able = [one.name for one in found.options if one.name in WRITTEN]
+    if not able:
+        raise click.ClickException(
+            "this package drives none of these techniques on a cell that is cycled: there is nothing to write"
+        )
+    stage = WRITTEN[able[0]].stage
+    driven = [name for name in able if WRITTEN[name].stage == stage]
+    if elsewhere := [name for name in able if name not in driven]:
+        click.echo(f"left out, because the cell is on {stage}: {', '.join(elsewhere)}")
     if mode == "ex_situ" or protocol_file is None:
         raise click.UsageError(
             "--plan writes what is measured while a cell is cycled: say --protocol FILE, operando or in_situ"
@@ -143,11 +182,10 @@ def _write_plan(
     if plan_file.exists():
         raise click.BadParameter(f"{plan_file} exists; name another file")
     here = plan_file.absolute().parent
+    config = configuration(context)
     lines = [
         f"# For the question: {found.question}.",
         f'mode = "{mode}"',
-        f'cell = "{os.path.relpath(cell_file, here)}"',
-        f'protocol = "{os.path.relpath(protocol_file, here)}"',
         'on_abort = "rest"',
         'on_client_lost = "rest"',
     ]
@@ -158,13 +196,29 @@ def _write_plan(
             f"[measurements.{name}]",
             f'instrument = "{name}"',
             f"when = {{ every = {{ time_s = {EVERY_S} }} }}",
-            f"exposure_s = {EXPOSURES_S[name]}",
-            f"{BUDGETS[name]} = " + ('"unlimited"' if amount == "unlimited" else amount),
+            f"exposure_s = {WRITTEN[name].exposure_s}",
+            f"{WRITTEN[name].budget} = " + ('"unlimited"' if amount == "unlimited" else amount),
+            *WRITTEN[name].more,
         ]
+    lines += [
+        "",
+        "[[cells]]",
+        f'cell = "{os.path.relpath(cell_file, here)}"',
+        f'protocol = "{os.path.relpath(protocol_file, here)}"',
+        *_places(config, driven[0]),
+    ]
     plan_file.write_text("\n".join(lines) + "\n")
     try:
-        Experiment.from_file(plan_file, configuration(context).site)
+        Experiment.from_file(plan_file, config.site)
     except ValueError:
         plan_file.unlink()
         raise
     click.echo(f"{plan_file}: look through it, then `intercalate check {plan_file}`")
+
+
+def _places(config: "Config", instrument: str) -> list[str]:
+    """Lines that say where the cell is, to be corrected; none where there is no such instrument."""
+    if instrument not in config.instruments:
+        return []
+    wired = [name for name, one in config.changer_of(instrument).places.items() if one.channel is not None]
+    return [f"# One of {', '.join(wired)}: where its cables are.", f'place = "{wired[0]}"'] if wired else []
