@@ -3,9 +3,10 @@
 from typing import Any
 
 from intercalate_sims.cell.interface import CellModel
+from intercalate_sims.cell.parameters import CELLS, cell_names
 
 PYBAMM_SPECS = ("pybamm:Chen2020",)
-REDUCED = ("nmc811-graphite", "graphite-li", "lfp-polymer-li", "graphite-polymer-li")
+REDUCED = cell_names()
 """Cells of the reduced model."""
 REPLAY = "replay:"
 """Before the path of a cycler's file, which is then played back."""
@@ -70,7 +71,6 @@ def make_cell(
         common["temperature_c"] = temperature_c
     if spec in REDUCED:
         from intercalate_sims.cell.intercalation import IntercalationCell
-        from intercalate_sims.cell.parameters import CELLS
 
         return IntercalationCell(CELLS[spec], **common, **options)
     if spec in PYBAMM_SPECS:
@@ -97,7 +97,6 @@ def restore_cell(state: dict[str, Any]) -> CellModel:
     spec = state["spec"]
     if spec in REDUCED:
         from intercalate_sims.cell.intercalation import IntercalationCell
-        from intercalate_sims.cell.parameters import CELLS
 
         return IntercalationCell.from_state(state, CELLS[spec])
     if spec in PYBAMM_SPECS:
