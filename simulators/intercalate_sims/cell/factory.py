@@ -3,18 +3,20 @@
 from typing import Any
 
 from intercalate_sims.cell.interface import CellModel
-from intercalate_sims.cell.parameters import CELLS, cell_names
+from intercalate_sims.cell.parameters import CELLS, cell_names, lithium_cell, lithium_cell_names
 
 PYBAMM_SPECS = ("pybamm:Chen2020",)
 REDUCED = cell_names()
 """Cells of the reduced model."""
+LITHIUM_METAL = lithium_cell_names()
+"""Cells of two electrodes of lithium."""
 REPLAY = "replay:"
 """Before the path of a cycler's file, which is then played back."""
 
 
 def cell_specs() -> tuple[str, ...]:
     """Names that `make_cell` knows; besides, it plays back `replay:FILE`."""
-    return (*REDUCED, *PYBAMM_SPECS)
+    return (*REDUCED, *LITHIUM_METAL, *PYBAMM_SPECS)
 
 
 def is_replay(spec: str) -> bool:
@@ -51,7 +53,7 @@ def make_cell(
         Of the surroundings; by default that at which such a cell is kept, 25 degC for most.
     **options
         Of the model: `initial_soc` (None: as assembled) of all, `slices`, `side_reactions` and `host` of
-        the reduced ones.
+        the reduced ones, `turnover_current_a_m2` of those of two electrodes of lithium.
 
     Raises
     ------
@@ -73,6 +75,10 @@ def make_cell(
         from intercalate_sims.cell.intercalation import IntercalationCell
 
         return IntercalationCell(CELLS[spec], **common, **options)
+    if spec in LITHIUM_METAL:
+        from intercalate_sims.cell.lithium_metal import LithiumMetalCell
+
+        return LithiumMetalCell(lithium_cell(spec), **common, **options)
     if spec in PYBAMM_SPECS:
         from intercalate_sims.cell.pybamm_adapter import PybammCell
 
@@ -99,6 +105,10 @@ def restore_cell(state: dict[str, Any]) -> CellModel:
         from intercalate_sims.cell.intercalation import IntercalationCell
 
         return IntercalationCell.from_state(state, CELLS[spec])
+    if spec in LITHIUM_METAL:
+        from intercalate_sims.cell.lithium_metal import LithiumMetalCell
+
+        return LithiumMetalCell.from_state(state, lithium_cell(spec))
     if spec in PYBAMM_SPECS:
         from intercalate_sims.cell.pybamm_adapter import PybammCell
 

@@ -70,6 +70,20 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "fraction": (1e-6, 1.0),
     "omega": (1e-4, 100.0),
     "bounds_v": (-2.0, 8.0),
+    "turnover_current_a_m2": (1e-6, 1e6),
+    "turnover_sharpness": (1.0, 20.0),
+    "flat_share": FRACTION,
+    "globule_share": FRACTION,
+    "needle_coverage": (1e-8, 1.0),
+    "needle_diameter_m": (1e-9, 1e-3),
+    "moss_charge_c_m2": POSITIVE,
+    "moss_porosity": (0.0, 0.95),
+    "globules_m2": POSITIVE,
+    "dead_fraction": FRACTION,
+    "film_fraction": FRACTION,
+    "short_resistance_ohm_m2": (1e-12, 1.0),
+    "salt_mol_l": (1e-3, 5.0),
+    "interface_ohm_m2": (0.0, 10.0),
 }
 """Between which each figure must lie; where a tuple, each of its members."""
 

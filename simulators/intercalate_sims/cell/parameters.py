@@ -5,6 +5,7 @@ A chemistry is a file there, never a class of its own: `cells` name `electrodes`
 
 import types
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from intercalate_sims.cell.parameter_files import Reader, content_of, merged, names_in, read_parameters
@@ -14,7 +15,9 @@ from intercalate_sims.cell.shapes import (
     REFERENCE_K,
     CellParameters,
     Electrolyte,
+    LithiumCellParameters,
     LithiumFoil,
+    LithiumGrowth,
     PorousElectrode,
     SideReactions,
 )
@@ -27,11 +30,15 @@ __all__ = [
     "REFERENCE_K",
     "CellParameters",
     "Electrolyte",
+    "LithiumCellParameters",
     "LithiumFoil",
+    "LithiumGrowth",
     "PorousElectrode",
     "SideReactions",
     "build_cell",
     "cell_names",
+    "lithium_cell",
+    "lithium_cell_names",
     "read_parameters",
 ]
 
@@ -102,6 +109,35 @@ def build_cell(name: str, content: Mapping[str, Any]) -> CellParameters:
         "source": said,
     }
     found = reader.shape(CellParameters, content, **made)
+    reader.check()
+    return found
+
+
+def lithium_cell_names() -> tuple[str, ...]:
+    """Cells of two electrodes of lithium of which there are files."""
+    return names_in("lithium_cells")
+
+
+@cache
+def lithium_cell(name: str) -> LithiumCellParameters:
+    """Parameters of a cell of two electrodes of lithium.
+
+    Raises
+    ------
+    ProblemsError
+        With the file, the keys, their values and the limits.
+    """
+    content = dict(content_of("lithium_cells", name))
+    reader = Reader(f"lithium_cells/{name}.toml")
+    electrode, of_electrode = _electrode(reader, "electrode", content.pop("electrode", None))
+    if isinstance(electrode, PorousElectrode):
+        reader.refuse("electrode", electrode.material, "a foil", "name one")
+    reader.check()
+    electrolyte, of_salt = electrolyte_of(content.pop("electrolyte", None))
+    said = f"{content.pop('source')} | electrode: {of_electrode} | electrolyte: {of_salt}"
+    growth = reader.shape(LithiumGrowth, content.pop("growth", {}), "growth.")
+    made = {"electrode": electrode, "electrolyte": electrolyte, "growth": growth}
+    found = reader.shape(LithiumCellParameters, content, name=name, source=said, **made)
     reader.check()
     return found
 

@@ -162,3 +162,77 @@ class CellParameters:
     source: str
     heterogeneity: float = 0.01
     temperature_c: float = 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class LithiumGrowth:
+    """How lithium grows on lithium, and when it reaches through what is between.
+
+    Attributes
+    ----------
+    turnover_current_a_m2
+        At which half of what is plated grows as needles; of a garnet its critical current density. A world
+        can be made with another one, of which nobody is told.
+    turnover_sharpness
+        Power of the current density in that share.
+    flat_share, globule_share
+        Of what does not grow as needles: what grows densely, and in globules at impurities. The rest is moss.
+    needle_coverage, needle_diameter_m
+        Of the area, on which needles stand.
+    moss_charge_c_m2
+        After which moss covers 63 % of the area.
+    moss_porosity
+        Of moss.
+    globules_m2
+        Number of impurities per area.
+    dead_fraction
+        Part of the grown lithium that loses contact while the rest is stripped.
+    film_fraction
+        Part of the plated lithium that reacts with the electrolyte at once.
+    short_resistance_ohm_m2
+        Between the electrodes after a needle has reached from one to the other.
+    """
+
+    turnover_current_a_m2: float
+    turnover_sharpness: float
+    flat_share: float
+    globule_share: float
+    needle_coverage: float
+    needle_diameter_m: float
+    moss_charge_c_m2: float
+    moss_porosity: float
+    globules_m2: float
+    dead_fraction: float
+    film_fraction: float
+    short_resistance_ohm_m2: float
+
+
+@dataclass(frozen=True, slots=True)
+class LithiumCellParameters:
+    """Two electrodes of lithium with an electrolyte between, per electrode area.
+
+    Attributes
+    ----------
+    salt_mol_l
+        As filled in; conductivity and diffusivity of the electrolyte are functions of it.
+    interface_ohm_m2
+        Of each face of lithium, ohmic.
+    nominal_capacity_ah_m2
+        For 1C: what a cycle usually moves.
+    """
+
+    name: str
+    electrode: LithiumFoil
+    electrolyte: Electrolyte
+    growth: LithiumGrowth
+    separator_thickness_m: float
+    separator_porosity: float
+    salt_mol_l: float
+    contact_resistance_ohm_m2: float
+    interface_ohm_m2: float
+    nominal_capacity_ah_m2: float
+    area_cm2: float
+    heat_capacity_j_m2_k: float
+    heat_loss_w_m2_k: float
+    source: str
+    temperature_c: float = 25.0
