@@ -39,9 +39,9 @@ def habits(cell, side="negative") -> dict[str, tuple[float, float, float]]:
 
 
 def wide_cell(gap_m, dt_s=2.0):
-    """1 mol/L, D 2.5e-10 m2/s, t+ 0.4, only liquid between, kept cold; no needle by the current alone."""
+    """1 mol/L, D 2.5e-10 m2/s, t+ 0.4, only liquid between, kept cold; no needle reaches far."""
     p = lithium_cell("li-liquid-li")
-    growth = replace(p.growth, turnover_current_a_m2=1e6)
+    growth = replace(p.growth, turnover_current_a_m2=1e6, needle_coverage=1.0)
     p = replace(p, separator_thickness_m=gap_m, separator_porosity=1.0, heat_loss_w_m2_k=1e5, growth=growth)
     return LithiumMetalCell(p, dt_s=dt_s)
 
