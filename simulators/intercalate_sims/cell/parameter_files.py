@@ -54,6 +54,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "plating_current_a_m2": (0.0, 1e4),
     "plating_dead_fraction": FRACTION,
     "plating_reference_c_m2": POSITIVE,
+    "isolated_share": FRACTION,
     "contact_resistance_ohm_m2": (0.0, 10.0),
     "positive_x_fresh": FRACTION,
     "negative_x_fresh": FRACTION,

@@ -34,6 +34,9 @@ class SideReactions:
         Part of the plated lithium that loses contact while the rest is stripped.
     plating_reference_c_m2
         Plated charge per electrode area above which stripping is not limited by how little there is.
+    isolated_share
+        Part of the particles still in contact that lose it while the charge of one whole SEI passes into
+        the film: exfoliation, where a solvent goes in with the lithium. 0 of a film that passivates.
     """
 
     sei_charge_fraction: float
@@ -46,6 +49,7 @@ class SideReactions:
     plating_current_a_m2: float = 0.1
     plating_dead_fraction: float = 0.1
     plating_reference_c_m2: float = 200.0
+    isolated_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
