@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from intercalate import materials
 from intercalate.contract import ControlMode
 from intercalate.problems import ProblemsError
 from intercalate_sims.cell import REDUCED, make_cell
@@ -68,6 +69,15 @@ def test_the_window_of_x_holds_the_nominal_capacity(name):
         if isinstance(electrode, PorousElectrode):
             held_ah_m2 = electrode.sites_mol_m2 * 26.8015 * abs(window[1] - window[0])
             assert held_ah_m2 == pytest.approx(cell.nominal_capacity_ah_m2, rel=0.06)
+
+
+@pytest.mark.parametrize("name", REDUCED)
+def test_materials_are_those_of_the_tables(name):
+    cell = CELLS[name]
+    for one in (cell.positive, cell.negative):
+        known = materials.electrode(one.material)
+        if isinstance(one, PorousElectrode):
+            assert one.site_mass_g_mol == pytest.approx(known.molar_mass_g_mol, rel=2e-3)
 
 
 ELECTRODE = """
