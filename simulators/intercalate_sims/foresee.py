@@ -18,7 +18,7 @@ from intercalate.cycler_server.records import RecordFile
 from intercalate.protocol import BoundProgram, SiteLimits
 from intercalate.protocol.program import Back
 from intercalate_sims.cell import make_cell
-from intercalate_sims.cell.parameters import CELLS, lithium_cell
+from intercalate_sims.cell.parameters import CELLS, lithium_cell, sulfur_cell, sulfur_cell_names
 from intercalate_sims.channel import SimulatedChannel
 
 _MODELS = {
@@ -46,6 +46,7 @@ _MODELS = {
     ("Si", "Li", "liquid"): "si-li",
     ("SiO", "Li", "liquid"): "sio-li",
     ("LCO", "Si", "glass"): "lco-lipon-si",
+    ("S", "Li", "liquid"): "sulfur-li",
     ("Li", "Li", "liquid"): "li-liquid-li",
     ("Li", "Li", "polymer"): "li-polymer-li",
     ("Li", "Li", "ceramic"): "li-llzo-li",
@@ -77,6 +78,8 @@ def model_of(cell: Cell) -> str | None:
 
 def _nominal_ah_m2(model: str) -> float:
     """Charge of 1C in an hour, per electrode area of a model."""
+    if model in sulfur_cell_names():
+        return sulfur_cell(model).nominal_capacity_ah_m2
     parameters = CELLS[model] if model in CELLS else lithium_cell(model)
     return parameters.nominal_capacity_ah_m2
 

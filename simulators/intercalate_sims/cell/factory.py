@@ -3,20 +3,29 @@
 from typing import Any
 
 from intercalate_sims.cell.interface import CellModel
-from intercalate_sims.cell.parameters import CELLS, cell_names, lithium_cell, lithium_cell_names
+from intercalate_sims.cell.parameters import (
+    CELLS,
+    cell_names,
+    lithium_cell,
+    lithium_cell_names,
+    sulfur_cell,
+    sulfur_cell_names,
+)
 
 PYBAMM_SPECS = ("pybamm:Chen2020",)
 REDUCED = cell_names()
 """Cells of the reduced model."""
 LITHIUM_METAL = lithium_cell_names()
 """Cells of two electrodes of lithium."""
+LITHIUM_SULFUR = sulfur_cell_names()
+"""Cells of sulfur against lithium."""
 REPLAY = "replay:"
 """Before the path of a cycler's file, which is then played back."""
 
 
 def cell_specs() -> tuple[str, ...]:
     """Names that `make_cell` knows; besides, it plays back `replay:FILE`."""
-    return (*REDUCED, *LITHIUM_METAL, *PYBAMM_SPECS)
+    return (*REDUCED, *LITHIUM_METAL, *LITHIUM_SULFUR, *PYBAMM_SPECS)
 
 
 def is_replay(spec: str) -> bool:
@@ -53,7 +62,8 @@ def make_cell(
         Of the surroundings; by default that at which such a cell is kept, 25 degC for most.
     **options
         Of the model: `initial_soc` (None: as assembled) of all, `slices`, `side_reactions` and `host` of
-        the reduced ones, `turnover_current_a_m2` of those of two electrodes of lithium.
+        the reduced ones, `turnover_current_a_m2` of those of two electrodes of lithium,
+        `shuttle_per_s` of sulfur.
 
     Raises
     ------
@@ -79,6 +89,10 @@ def make_cell(
         from intercalate_sims.cell.lithium_metal import LithiumMetalCell
 
         return LithiumMetalCell(lithium_cell(spec), **common, **options)
+    if spec in LITHIUM_SULFUR:
+        from intercalate_sims.cell.lithium_sulfur import SulfurCell
+
+        return SulfurCell(sulfur_cell(spec), **common, **options)
     if spec in PYBAMM_SPECS:
         from intercalate_sims.cell.pybamm_adapter import PybammCell
 
@@ -109,6 +123,10 @@ def restore_cell(state: dict[str, Any]) -> CellModel:
         from intercalate_sims.cell.lithium_metal import LithiumMetalCell
 
         return LithiumMetalCell.from_state(state, lithium_cell(spec))
+    if spec in LITHIUM_SULFUR:
+        from intercalate_sims.cell.lithium_sulfur import SulfurCell
+
+        return SulfurCell.from_state(state, sulfur_cell(spec))
     if spec in PYBAMM_SPECS:
         from intercalate_sims.cell.pybamm_adapter import PybammCell
 

@@ -84,6 +84,17 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "film_fraction": FRACTION,
     "short_resistance_ohm_m2": (1e-12, 1.0),
     "salt_mol_l": (1e-3, 5.0),
+    "sulfur_g_m2": (0.1, 500.0),
+    "high_potential_v": (1.0, 4.0),
+    "low_potential_v": (1.0, 4.0),
+    "high_exchange_a_m2": (1e-6, 1e4),
+    "low_exchange_a_m2": (1e-6, 1e4),
+    "surface_m2_g": (1e-3, 1e4),
+    "electrolyte_l_g": (1e-4, 1.0),
+    "precipitate_g_l": (100.0, 1e4),
+    "precipitation_per_s": (0.0, 1e6),
+    "saturation_share": (1e-9, 1.0),
+    "shuttle_per_s": (0.0, 1.0),
     "interface_ohm_m2": (0.0, 10.0),
 }
 """Between which each figure must lie; where a tuple, each of its members."""

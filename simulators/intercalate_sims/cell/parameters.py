@@ -20,6 +20,7 @@ from intercalate_sims.cell.shapes import (
     LithiumGrowth,
     PorousElectrode,
     SideReactions,
+    SulfurCellParameters,
 )
 
 __all__ = [
@@ -35,11 +36,14 @@ __all__ = [
     "LithiumGrowth",
     "PorousElectrode",
     "SideReactions",
+    "SulfurCellParameters",
     "build_cell",
     "cell_names",
     "lithium_cell",
     "lithium_cell_names",
     "read_parameters",
+    "sulfur_cell",
+    "sulfur_cell_names",
 ]
 
 
@@ -138,6 +142,31 @@ def lithium_cell(name: str) -> LithiumCellParameters:
     growth = reader.shape(LithiumGrowth, content.pop("growth", {}), "growth.")
     made = {"electrode": electrode, "electrolyte": electrolyte, "growth": growth}
     found = reader.shape(LithiumCellParameters, content, name=name, source=said, **made)
+    reader.check()
+    return found
+
+
+def sulfur_cell_names() -> tuple[str, ...]:
+    """Cells of sulfur against lithium of which there are files."""
+    return names_in("sulfur_cells")
+
+
+@cache
+def sulfur_cell(name: str) -> SulfurCellParameters:
+    """Parameters of a cell of sulfur against lithium.
+
+    Raises
+    ------
+    ProblemsError
+        With the file, the keys, their values and the limits.
+    """
+    content = dict(content_of("sulfur_cells", name))
+    reader = Reader(f"sulfur_cells/{name}.toml")
+    negative, of_negative = _electrode(reader, "negative", content.pop("negative", None))
+    if isinstance(negative, PorousElectrode):
+        reader.refuse("negative", negative.material, "a foil", "name one")
+    said = f"{content.pop('source')} | negative: {of_negative}"
+    found = reader.shape(SulfurCellParameters, content, name=name, negative=negative, source=said)
     reader.check()
     return found
 

@@ -240,3 +240,51 @@ class LithiumCellParameters:
     heat_loss_w_m2_k: float
     source: str
     temperature_c: float = 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class SulfurCellParameters:
+    """Sulfur against lithium, as the zero-dimensional model sees it.
+
+    Attributes
+    ----------
+    sulfur_g_m2
+        Loading.
+    high_potential_v, low_potential_v
+        Standard potentials of S8 to S4(2-) and of S4(2-) to S2(2-) and S(2-), against Li/Li+.
+    high_exchange_a_m2, low_exchange_a_m2
+        Exchange current densities, per area on which they react.
+    surface_m2_g, electrolyte_l_g
+        That area, and the electrolyte, per gram of sulfur.
+    precipitate_g_l
+        Density of what precipitates.
+    precipitation_per_s
+        Rate at which S(2-) precipitates on what has, and dissolves from it.
+    saturation_share
+        S(2-) that stays dissolved, in parts of all sulfur.
+    shuttle_per_s
+        Rate at which dissolved S8 is reduced to S4(2-) by the lithium.
+    nominal_capacity_ah_m2
+        For 1C.
+    """
+
+    name: str
+    negative: LithiumFoil
+    sulfur_g_m2: float
+    high_potential_v: float
+    low_potential_v: float
+    high_exchange_a_m2: float
+    low_exchange_a_m2: float
+    surface_m2_g: float
+    electrolyte_l_g: float
+    precipitate_g_l: float
+    precipitation_per_s: float
+    saturation_share: float
+    shuttle_per_s: float
+    contact_resistance_ohm_m2: float
+    thickness_m: float
+    separator_thickness_m: float
+    nominal_capacity_ah_m2: float
+    area_cm2: float
+    source: str
+    temperature_c: float = 25.0

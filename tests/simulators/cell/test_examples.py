@@ -7,7 +7,7 @@ import pytest
 
 from intercalate.cell import Cell
 from intercalate_sims.cell import cell_specs, make_cell
-from intercalate_sims.cell.parameters import CELLS, PorousElectrode, lithium_cell
+from intercalate_sims.cell.parameters import CELLS, PorousElectrode
 from intercalate_sims.foresee import model_of
 
 EXAMPLES = sorted(Path(str(files("intercalate") / "examples" / "cells")).glob("*.toml"))
@@ -18,10 +18,9 @@ def test_an_example_has_a_model_of_its_chemistry_and_its_figures(path):
     cell = Cell.from_file(path)
     model = model_of(cell)
     assert model in cell_specs()
-    parameters = CELLS[model] if model in CELLS else lithium_cell(model)
-    assert cell.capacity_mAh == pytest.approx(
-        0.1 * parameters.nominal_capacity_ah_m2 * cell.positive.area_cm2, rel=0.03
-    )
+    made = make_cell(model, area_cm2=cell.positive.area_cm2)
+    assert cell.capacity_mAh == pytest.approx(1e3 * made.describe()["nominal_capacity_ah"], rel=0.03)
+    parameters = CELLS.get(model)
     for side in ("positive", "negative"):
         told, made = getattr(cell, side), getattr(parameters, side, None)
         if isinstance(made, PorousElectrode):
