@@ -28,6 +28,25 @@ def cell_specs() -> tuple[str, ...]:
     return (*REDUCED, *LITHIUM_METAL, *LITHIUM_SULFUR, *PYBAMM_SPECS)
 
 
+def between_electrodes_m(spec: str) -> float:
+    """Thickness of what lies between the electrodes of a cell.
+
+    Raises
+    ------
+    ValueError
+        If there are no parameters of such a cell.
+    """
+    if spec in REDUCED:
+        return CELLS[spec].separator_thickness_m
+    if spec in LITHIUM_METAL:
+        return lithium_cell(spec).separator_thickness_m
+    if spec in LITHIUM_SULFUR:
+        return sulfur_cell(spec).separator_thickness_m
+    if spec in PYBAMM_SPECS:
+        return CELLS["nmc811-graphite"].separator_thickness_m
+    raise ValueError(f"nothing is known of what lies between the electrodes of {spec!r}")
+
+
 def is_replay(spec: str) -> bool:
     """Whether a cell plays back a file."""
     return spec.startswith(REPLAY)
@@ -62,7 +81,7 @@ def make_cell(
         Of the surroundings; by default that at which such a cell is kept, 25 degC for most.
     **options
         Of the model: `initial_soc` (None: as assembled) of all, `slices`, `side_reactions` and `host` of
-        the reduced ones, `turnover_current_a_m2` of those of two electrodes of lithium,
+        the reduced ones, `turnover_current_a_m2` of those in which growth of lithium is followed,
         `shuttle_per_s` of sulfur.
 
     Raises

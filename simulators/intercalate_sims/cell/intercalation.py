@@ -8,6 +8,7 @@ import numpy as np
 
 from intercalate.contract import ControlMode
 from intercalate_sims.cell import kernel
+from intercalate_sims.cell import lithium_growth as growing
 from intercalate_sims.cell.hosts import Host, with_host
 from intercalate_sims.cell.impedance import Electrode, impedance_ohm_m2
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState, Reading
@@ -24,8 +25,6 @@ MODEL = "reduced-intercalation"
 SEPARATOR_CELLS = 4
 COMPLIANCE_C_RATE = 10.0
 COMPLIANCE_V = (-2.0, 7.0)
-LITHIUM_CHARGE_C_M3 = 7.424e9
-"""Charge per volume of lithium metal: 534 kg/m3, 6.941 g/mol."""
 ZERO_CELSIUS_K = 273.15
 MODE_CODES = {
     ControlMode.REST: kernel.REST,
@@ -56,6 +55,8 @@ class IntercalationCell:
     - plating: linearised Butler-Volmer where Delta < 0; stripping where Delta > 0, in proportion to what
       is there when that is little; a fraction of what leaves becomes dead.
     - heat: C dT/dt = I (V - U at the mean contents) - h (T - T_ambient); entropic heat is left out.
+    - growth of lithium on a foil, where its parameters are given: habits, dead lithium and film of what is
+      plated there, for probes to find; it does not act back on voltages, and never shorts the cell.
     - isolation, in electrolytes whose film does not passivate: with the charge that passes into the film
       particles lose contact, and keep the lithium that is in them.
 
@@ -89,6 +90,9 @@ class IntercalationCell:
         False leaves out SEI and plating, as in the reference the model is calibrated against.
     host
         What graphite it has in it; `describe` tells of the real one whatever it is.
+    turnover_current_a_m2
+        The true current density at which lithium turns to needles, where it is not that of the parameters;
+        `describe` does not tell it.
 
     Raises
     ------
@@ -108,6 +112,7 @@ class IntercalationCell:
         slices: int = 8,
         side_reactions: bool = True,
         host: Host = Host.STAGED,
+        turnover_current_a_m2: float | None = None,
     ):
         area_cm2 = parameters.area_cm2 if area_cm2 is None else area_cm2
         temperature_c = parameters.temperature_c if temperature_c is None else temperature_c
@@ -126,6 +131,7 @@ class IntercalationCell:
         self.slices = slices
         self.side_reactions = side_reactions
         self._steps = 0
+        self._face = growing.Face.of(parameters, turnover_current_a_m2)
         self._build_constants()
         self._build_state(temperature_c + ZERO_CELSIUS_K, initial_soc)
         self._reading = self._rest_reading()
@@ -183,7 +189,7 @@ class IntercalationCell:
         self._total[kernel.TEMPERATURE_K] = kelvin
         self._total[kernel.AMBIENT_K] = kelvin
         if isinstance(p.negative, LithiumFoil):
-            self._total[kernel.FOIL_CHARGE] = p.negative.thickness_m * LITHIUM_CHARGE_C_M3
+            self._total[kernel.FOIL_CHARGE] = p.negative.thickness_m * growing.LITHIUM_CHARGE_C_M3
 
     def _run_kernel(
         self,
@@ -259,6 +265,9 @@ class IntercalationCell:
         self._run_kernel(self.dt_s, code, value, self._total, self._salt, self._pos, self._neg)
         if self._isolates:
             self._isolate(film)
+        if self._face is not None:
+            salt_share = max(float(self._salt[0]), 0.0)
+            self._face.pass_current(float(self._total[kernel.CURRENT]), salt_share, self.dt_s)
         self._steps += 1
         self._reading = self._read()
         return self._reading
@@ -314,8 +323,11 @@ class IntercalationCell:
 
     def _foil_state(self, foil: LithiumFoil) -> ElectrodeState:
         """Of a foil, as thick as the lithium that is left of it, or was laid on it."""
-        thickness_um = float(self._total[kernel.FOIL_CHARGE]) / LITHIUM_CHARGE_C_M3 * 1e6
-        return ElectrodeState(foil.material, (), (), thickness_um, 0.0)
+        thickness_um = float(self._total[kernel.FOIL_CHARGE]) / growing.LITHIUM_CHARGE_C_M3 * 1e6
+        if self._face is None:
+            return ElectrodeState(foil.material, (), (), thickness_um, 0.0)
+        grown, dead_um = self._face.deposits(), self._face.dead_um()
+        return ElectrodeState(foil.material, (), (), thickness_um, 0.0, deposits=grown, dead_um=dead_um)
 
     def impedance(self, frequency_hz: np.ndarray) -> np.ndarray:
         """Impedance now in ohm, complex, shape (n,); see `intercalate_sims.cell.impedance`."""
@@ -366,6 +378,7 @@ class IntercalationCell:
             "side_reactions": self.side_reactions,
             "host": self.host,
             **({"isolated": isolated} if self._isolates else {}),
+            **({} if self._face is None else {"face": self._face.to_state()}),
             "steps": self._steps,
             "total": self._total.tolist(),
             "salt": self._salt.tolist(),
@@ -405,6 +418,8 @@ class IntercalationCell:
         ):
             one.content = np.array(content, dtype=float).reshape(one.content.shape)
             sites[:] = one.left()
+        if cell._face is not None and "face" in state:
+            cell._face.restore(state["face"])
         cell._reading = cell._read()
         return cell
 

@@ -1,10 +1,12 @@
 """How lithium grows on a face of lithium and leaves it: habits, their heights, and what loses contact."""
 
 import math
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
-from intercalate_sims.cell.shapes import LithiumGrowth
+from intercalate_sims.cell.shapes import CellParameters, LithiumFoil, LithiumGrowth
 
 LITHIUM_CHARGE_C_M3 = 7.424e9
 """Charge per volume of lithium metal: 534 kg/m3, 6.941 g/mol."""
@@ -103,3 +105,78 @@ def deposits(face: np.ndarray, growth: LithiumGrowth) -> tuple[tuple[str, float,
         coverage = min(growth.globules_m2 * math.pi * radius_m**2, 1.0)
         found.append(("globules", coverage, 2e6 * radius_m, 1e6 * radius_m))
     return tuple(found)
+
+
+@dataclass
+class Face:
+    """The face of a foil in a cell with another electrode: what grows there, beside the cell's own balance.
+
+    Attributes
+    ----------
+    turnover_a_m2
+        The true one.
+    content
+        As `plate` and `strip` take it.
+    """
+
+    growth: LithiumGrowth
+    turnover_a_m2: float
+    content: np.ndarray
+
+    @classmethod
+    def of(cls, parameters: CellParameters, turnover_a_m2: float | None) -> Self | None:
+        """The face of a fresh foil; None where there is none, or its growth is not followed.
+
+        Raises
+        ------
+        ValueError
+            If a turn-over is given that is out of range, or of a cell whose growth is not followed.
+        """
+        foil, growth = parameters.negative, parameters.growth
+        if growth is None or not isinstance(foil, LithiumFoil):
+            if turnover_a_m2 is not None:
+                raise ValueError(
+                    f"turnover_current_a_m2 = {turnover_a_m2}: growth of lithium is not followed in "
+                    f"{parameters.name}; leave it out"
+                )
+            return None
+        turnover = growth.turnover_current_a_m2 if turnover_a_m2 is None else turnover_a_m2
+        if not 1e-6 <= turnover <= 1e6:
+            raise ValueError(f"turnover_current_a_m2 = {turnover} is outside 1e-06 to 1e+06")
+        content = np.zeros(ENTRIES)
+        content[DENSE] = foil.thickness_m * LITHIUM_CHARGE_C_M3
+        return cls(growth, turnover, content)
+
+    def pass_current(self, current_a_m2: float, salt_share: float, dt_s: float) -> None:
+        """Let a current pass for a time; positive plates."""
+        charge = abs(current_a_m2) * dt_s
+        if current_a_m2 > 0.0:
+            needles = needle_share(current_a_m2, salt_share, self.turnover_a_m2, self.growth)
+            plate(self.content, charge, needles, self.growth)
+        elif current_a_m2 < 0.0:
+            strip(self.content, charge, self.growth)
+
+    def deposits(self) -> tuple[tuple[str, float, float, float], ...]:
+        """What stands on the face; see `ElectrodeState.deposits`."""
+        return deposits(self.content, self.growth)
+
+    def dead_um(self) -> float:
+        """Lithium without contact, as if dense."""
+        return 1e6 * float(self.content[DEAD]) / LITHIUM_CHARGE_C_M3
+
+    def to_state(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {"turnover_current_a_m2": self.turnover_a_m2, "content": self.content.tolist()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Become what `to_state` described.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many numbers as a face has.
+        """
+        content = np.array(state["content"], dtype=float)
+        if content.shape != (ENTRIES,):
+            raise ValueError(f"state['face'] holds {content.size} numbers, {ENTRIES} expected")
+        self.turnover_a_m2, self.content = state["turnover_current_a_m2"], content

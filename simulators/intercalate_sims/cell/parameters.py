@@ -87,6 +87,16 @@ def electrolyte_of(wanted: Any) -> tuple[Electrolyte, str]:
     return found, said
 
 
+def growth_of(wanted: Any) -> tuple[LithiumGrowth, str]:
+    """How lithium grows, by the name of its file, and its sources."""
+    content = dict(content_of("growths", str(wanted)))
+    said = content.pop("source")
+    reader = Reader(f"growths/{wanted}.toml")
+    found = reader.shape(LithiumGrowth, content)
+    reader.check()
+    return found, said
+
+
 def build_cell(name: str, content: Mapping[str, Any]) -> CellParameters:
     """The parameters that the content of a cell's file describes.
 
@@ -103,16 +113,11 @@ def build_cell(name: str, content: Mapping[str, Any]) -> CellParameters:
         reader.refuse("positive", "a foil", "a porous electrode", "a foil can only be the negative electrode")
     reader.check()
     electrolyte, of_salt = electrolyte_of(content.pop("electrolyte", None))
+    growth, of_growth = growth_of(content.pop("growth")) if "growth" in content else (None, "none")
     parts = (content.pop("source"), f"positive: {of_positive}", f"negative: {of_negative}")
-    said = " | ".join((*parts, f"electrolyte: {of_salt}"))
-    made = {
-        "name": name,
-        "positive": positive,
-        "negative": negative,
-        "electrolyte": electrolyte,
-        "source": said,
-    }
-    found = reader.shape(CellParameters, content, **made)
+    said = " | ".join((*parts, f"electrolyte: {of_salt}", f"growth: {of_growth}"))
+    made = {"positive": positive, "negative": negative, "electrolyte": electrolyte, "growth": growth}
+    found = reader.shape(CellParameters, content, name=name, source=said, **made)
     reader.check()
     return found
 
@@ -138,8 +143,9 @@ def lithium_cell(name: str) -> LithiumCellParameters:
         reader.refuse("electrode", electrode.material, "a foil", "name one")
     reader.check()
     electrolyte, of_salt = electrolyte_of(content.pop("electrolyte", None))
-    said = f"{content.pop('source')} | electrode: {of_electrode} | electrolyte: {of_salt}"
-    growth = reader.shape(LithiumGrowth, content.pop("growth", {}), "growth.")
+    growth, of_growth = growth_of(content.pop("growth", None))
+    parts = (content.pop("source"), f"electrode: {of_electrode}", f"electrolyte: {of_salt}")
+    said = " | ".join((*parts, f"growth: {of_growth}"))
     made = {"electrode": electrode, "electrolyte": electrolyte, "growth": growth}
     found = reader.shape(LithiumCellParameters, content, name=name, source=said, **made)
     reader.check()

@@ -129,46 +129,6 @@ class Electrolyte:
 
 
 @dataclass(frozen=True, slots=True)
-class CellParameters:
-    """One cell chemistry per electrode area, with the disc it is built as.
-
-    Attributes
-    ----------
-    positive_x_fresh, negative_x_fresh
-        Li content as assembled.
-    positive_x_window, negative_x_window
-        Li content of the formed cell at 0 and at 100 % state of charge.
-    nominal_capacity_ah_m2
-        For 1C.
-    heat_capacity_j_m2_k, heat_loss_w_m2_k
-        Of the whole cell, per electrode area.
-    heterogeneity
-        Relative scatter of the loading over the slices, and of x between neighbouring particles.
-    temperature_c
-        At which it is kept where nobody says otherwise.
-    """
-
-    name: str
-    positive: PorousElectrode
-    negative: PorousElectrode | LithiumFoil
-    electrolyte: Electrolyte
-    separator_thickness_m: float
-    separator_porosity: float
-    contact_resistance_ohm_m2: float
-    positive_x_fresh: float
-    negative_x_fresh: float
-    positive_x_window: tuple[float, float]
-    negative_x_window: tuple[float, float]
-    nominal_capacity_ah_m2: float
-    area_cm2: float
-    heat_capacity_j_m2_k: float
-    heat_loss_w_m2_k: float
-    source: str
-    heterogeneity: float = 0.01
-    temperature_c: float = 25.0
-
-
-@dataclass(frozen=True, slots=True)
 class LithiumGrowth:
     """How lithium grows on lithium, and when it reaches through what is between.
 
@@ -209,6 +169,49 @@ class LithiumGrowth:
     dead_fraction: float
     film_fraction: float
     short_resistance_ohm_m2: float
+
+
+@dataclass(frozen=True, slots=True)
+class CellParameters:
+    """One cell chemistry per electrode area, with the disc it is built as.
+
+    Attributes
+    ----------
+    positive_x_fresh, negative_x_fresh
+        Li content as assembled.
+    positive_x_window, negative_x_window
+        Li content of the formed cell at 0 and at 100 % state of charge.
+    nominal_capacity_ah_m2
+        For 1C.
+    heat_capacity_j_m2_k, heat_loss_w_m2_k
+        Of the whole cell, per electrode area.
+    heterogeneity
+        Relative scatter of the loading over the slices, and of x between neighbouring particles.
+    temperature_c
+        At which it is kept where nobody says otherwise.
+    growth
+        How lithium grows on a foil; None where it is not followed. It does not act back on the cell.
+    """
+
+    name: str
+    positive: PorousElectrode
+    negative: PorousElectrode | LithiumFoil
+    electrolyte: Electrolyte
+    separator_thickness_m: float
+    separator_porosity: float
+    contact_resistance_ohm_m2: float
+    positive_x_fresh: float
+    negative_x_fresh: float
+    positive_x_window: tuple[float, float]
+    negative_x_window: tuple[float, float]
+    nominal_capacity_ah_m2: float
+    area_cm2: float
+    heat_capacity_j_m2_k: float
+    heat_loss_w_m2_k: float
+    source: str
+    heterogeneity: float = 0.01
+    temperature_c: float = 25.0
+    growth: LithiumGrowth | None = None
 
 
 @dataclass(frozen=True, slots=True)

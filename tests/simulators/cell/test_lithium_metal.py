@@ -250,6 +250,37 @@ def test_an_electrode_without_lithium_ends_the_current():
     assert run(cell, ControlMode.CURRENT, -0.5 * cell.area_m2, 10)[-1].current_a < 0.0
 
 
+def charged_at(c_rate, **options):
+    """A cell with another electrode: 0.3 of its capacity went onto the lithium, a little came back."""
+    cell = make_cell("nmc622-polymer-li", dt_s=10.0, initial_soc=0.2, **options)
+    one_c = cell.describe()["nominal_capacity_ah"]
+    for share, sign in ((0.3, 1), (0.05, -1)):
+        for _ in range(round(share * 360 / c_rate)):
+            cell.advance(ControlMode.CURRENT, sign * c_rate * one_c)
+    return cell
+
+
+def test_lithium_grows_in_a_cell_with_another_electrode_as_it_does_on_its_own():
+    gentle, harsh = charged_at(1 / 12), charged_at(1 / 12, turnover_current_a_m2=0.3)
+    assert gentle.describe() == harsh.describe()
+    found = habits(gentle)
+    assert found["moss"][0] > 0.1
+    assert found["needles"][2] < 0.1 * habits(harsh)["needles"][2]
+    assert gentle.probe_state().negative.dead_um > 0.0
+    assert gentle.reading() == harsh.reading()
+    twin = restore_cell(json.loads(json.dumps(harsh.to_state())))
+    assert twin.probe_state() == harsh.probe_state()
+    assert twin.advance(ControlMode.CURRENT, 1e-4) == harsh.advance(ControlMode.CURRENT, 1e-4)
+    assert twin.to_state() == harsh.to_state()
+
+
+def test_a_turn_over_where_no_growth_is_followed_is_refused():
+    with pytest.raises(ValueError, match="not followed in graphite-li"):
+        make_cell("graphite-li", turnover_current_a_m2=1.0)
+    with pytest.raises(ValueError, match="outside"):
+        make_cell("nmc622-polymer-li", turnover_current_a_m2=-1.0)
+
+
 @pytest.mark.parametrize("spec", SPECS)
 def test_impedance_ends_at_the_slope_of_slow_steps(spec):
     cell = cell_of(spec, dt_s=10.0)

@@ -10,7 +10,7 @@ import pytest
 from intercalate import materials
 from intercalate.contract import ControlMode
 from intercalate.problems import ProblemsError
-from intercalate_sims.cell import REDUCED, make_cell
+from intercalate_sims.cell import REDUCED, between_electrodes_m, cell_specs, make_cell
 from intercalate_sims.cell.ocv import TablePotential, potential_table
 from intercalate_sims.cell.parameters import CELLS, PorousElectrode, build_cell, read_parameters
 
@@ -199,3 +199,10 @@ def test_unknown_cell_is_no_key():
     assert "lco-water" not in CELLS
     with pytest.raises(KeyError):
         CELLS["lco-water"]
+
+
+def test_every_cell_knows_what_lies_between_its_electrodes():
+    for spec in cell_specs():
+        assert 1e-7 < between_electrodes_m(spec) < 1e-3
+    with pytest.raises(ValueError, match="nothing is known"):
+        between_electrodes_m("replay:file.mpr")
