@@ -131,7 +131,7 @@ class IntercalationCell:
         self.slices = slices
         self.side_reactions = side_reactions
         self._steps = 0
-        self._face = growing.Face.of(parameters, turnover_current_a_m2)
+        self._face = growing.Face.of(parameters, turnover_current_a_m2, dt_s)
         self._build_constants()
         self._build_state(temperature_c + ZERO_CELSIUS_K, initial_soc)
         self._reading = self._rest_reading()
@@ -265,11 +265,10 @@ class IntercalationCell:
         self._run_kernel(self.dt_s, code, value, self._total, self._salt, self._pos, self._neg)
         if self._isolates:
             self._isolate(film)
-        if self._face is not None:
-            salt_share = max(float(self._salt[0]), 0.0)
-            self._face.pass_current(float(self._total[kernel.CURRENT]), salt_share, self.dt_s)
         self._steps += 1
         self._reading = self._read()
+        if self._face is not None:
+            self._face.step(self._reading.current_a / self.area_m2, self._salt.item(0))
         return self._reading
 
     def _isolate(self, film_before: list[np.ndarray]) -> None:

@@ -109,6 +109,7 @@ class LithiumMetalCell:
         self._width = np.diff(edges)
         self._volume = p.separator_porosity * self._width
         self._tortuous = p.separator_porosity**1.5
+        self._laws = growing.laws_of(p.growth, self._turnover)
         self._per_charge = (1.0 - p.electrolyte.transference_number) / (1000.0 * FARADAY_C_PER_MOL)
 
     def _warm(self, activation_j_mol: float) -> float:
@@ -208,13 +209,12 @@ class LithiumMetalCell:
         """Take lithium from one face, lay it on the other, and see whether it reaches across."""
         growth = self.parameters.growth
         plated, stripped = (NEGATIVE, POSITIVE) if current > 0.0 else (POSITIVE, NEGATIVE)
-        charge = abs(current) * self.dt_s
-        if charge == 0.0:
+        if current == 0.0:
             return
-        growing.strip(self._faces[stripped], charge, growth)
+        size = abs(current)
+        growing.pass_current(self._faces[stripped], -size, 1.0, self.dt_s, self._laws)
         salt_share = relations.salt_at(plated, current) / self.parameters.salt_mol_l
-        needles = growing.needle_share(abs(current), salt_share, self._turnover, growth)
-        growing.plate(self._faces[plated], charge, needles, growth)
+        growing.pass_current(self._faces[plated], size, salt_share, self.dt_s, self._laws)
         reach_m = self._tallest * max(growing.needle_height_m(face, growth) for face in self._faces)
         self._shorted = reach_m >= self.parameters.separator_thickness_m
 

@@ -197,10 +197,10 @@ def test_the_turn_over_is_an_option_that_nobody_is_told():
 
 
 def test_half_of_what_is_plated_at_the_turn_over_is_needles_and_all_where_the_salt_ends():
-    growth = lithium_cell("li-polymer-li").growth
-    assert needle_share(4.0, 1.0, 4.0, growth) == pytest.approx(0.5)
-    assert needle_share(0.1, 0.0, 4.0, growth) == 1.0
-    assert needle_share(0.0, 1.0, 4.0, growth) == 0.0
+    sharpness = lithium_cell("li-polymer-li").growth.turnover_sharpness
+    assert needle_share(4.0, 1.0, 4.0, sharpness) == pytest.approx(0.5)
+    assert needle_share(0.1, 0.0, 4.0, sharpness) == 1.0
+    assert needle_share(0.0, 1.0, 4.0, sharpness) == 0.0
 
 
 def test_needles_through_the_polymer_short_the_cell_for_good():
@@ -272,6 +272,16 @@ def test_lithium_grows_in_a_cell_with_another_electrode_as_it_does_on_its_own():
     assert twin.probe_state() == harsh.probe_state()
     assert twin.advance(ControlMode.CURRENT, 1e-4) == harsh.advance(ControlMode.CURRENT, 1e-4)
     assert twin.to_state() == harsh.to_state()
+
+
+def test_looking_often_or_seldom_comes_to_the_same():
+    looked_at, left_alone = (make_cell("nmc622-polymer-li", initial_soc=0.3) for _ in range(2))
+    for step in range(1500):
+        for cell in (looked_at, left_alone):
+            cell.advance(ControlMode.CURRENT, 3e-4 if step % 700 < 500 else -2e-4)
+        if step % 7 == 0:
+            looked_at.probe_state()
+    assert looked_at.to_state() == left_alone.to_state()
 
 
 def test_a_turn_over_where_no_growth_is_followed_is_refused():
