@@ -162,6 +162,41 @@ def test_potentials_taken_from_pybamm_are_its():
             assert omega == values[f"{site} ideality factor ({number})"]
 
 
+def test_figures_marked_as_verified_are_those_of_pybamm():
+    os.environ.setdefault("PYBAMM_DISABLE_TELEMETRY", "true")
+    pybamm = pytest.importorskip("pybamm")
+    cell, values = CELLS["nmc811-graphite"], pybamm.ParameterValues("Chen2020")
+    for side, electrode in (("Positive", cell.positive), ("Negative", cell.negative)):
+        assert electrode.thickness_m == values[f"{side} electrode thickness [m]"]
+        assert electrode.porosity == values[f"{side} electrode porosity"]
+        assert electrode.active_fraction == values[f"{side} electrode active material volume fraction"]
+        assert (
+            electrode.sites_mol_m3 == values[f"Maximum concentration in {side.lower()} electrode [mol.m-3]"]
+        )
+        assert electrode.particle_radius_m == values[f"{side} particle radius [m]"]
+        assert electrode.diffusivity_m2_s == values[f"{side} particle diffusivity [m2.s-1]"]
+        assert electrode.conductivity_s_m == values[f"{side} electrode conductivity [S.m-1]"]
+    assert cell.separator_thickness_m == values["Separator thickness [m]"]
+    assert cell.separator_porosity == values["Separator porosity"]
+    salt = cell.electrolyte
+    assert salt.transference_number == values["Cation transference number"]
+    kelvin = pybamm.Scalar(298.15)
+    for c in (0.5, 1.0, 2.0):
+        at = pybamm.Scalar(1000.0 * c)
+        kappa = float(values["Electrolyte conductivity [S.m-1]"](at, kelvin).evaluate())
+        assert np.dot(salt.conductivity, [c, c**1.5, c**3]) == pytest.approx(kappa)
+        diffusivity = float(values["Electrolyte diffusivity [m2.s-1]"](at, kelvin).evaluate())
+        assert np.dot(salt.diffusivity, [1.0, c, c * c]) == pytest.approx(diffusivity)
+    lfp, values = CELLS["lfp-li"].positive, pybamm.ParameterValues("Prada2013")
+    assert lfp.sites_mol_m3 == values["Maximum concentration in positive electrode [mol.m-3]"]
+    assert lfp.diffusivity_m2_s == values["Positive particle diffusivity [m2.s-1]"]
+    assert lfp.conductivity_s_m == pytest.approx(values["Positive electrode conductivity [S.m-1]"], rel=0.01)
+    silicon, values = CELLS["si-li"].positive, pybamm.ParameterValues("Chen2020_composite")
+    assert silicon.sites_mol_m3 == values["Secondary: Maximum concentration in negative electrode [mol.m-3]"]
+    assert silicon.particle_radius_m == values["Secondary: Negative particle radius [m]"]
+    assert silicon.diffusivity_m2_s == values["Secondary: Negative particle diffusivity [m2.s-1]"]
+
+
 def first_lithiation(spec):
     """Charge in, x then, charge out again; charge in parts of the nominal capacity. Slowly, for a day."""
     cell = cell_of(spec, dt_s=10.0)
