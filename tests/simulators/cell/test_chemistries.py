@@ -1,10 +1,14 @@
 """Cells of all chemistries: plateaus, capacities, and electrolytes whose film does not passivate."""
 
 import json
+import math
 import os
+from dataclasses import astuple
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from intercalate.contract import ControlMode
 from intercalate_sims.cell import REDUCED, make_cell, restore_cell
@@ -82,6 +86,35 @@ def test_a_fresh_cell_takes_current_both_ways_and_is_restored_bit_for_bit(spec):
     for _ in range(20):
         assert twin.advance(ControlMode.VOLTAGE, 1.2) == cell.advance(ControlMode.VOLTAGE, 1.2)
     assert twin.to_state() == cell.to_state()
+
+
+controls = st.one_of(
+    st.tuples(st.just(ControlMode.REST), st.just(0.0)),
+    st.tuples(st.just(ControlMode.CURRENT), st.floats(-20.0, 20.0)),
+    st.tuples(st.just(ControlMode.VOLTAGE), st.floats(-5.0, 10.0)),
+    st.tuples(st.just(ControlMode.POWER), st.floats(-60.0, 60.0)),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    spec=st.sampled_from(sorted(REDUCED)),
+    dt_s=st.sampled_from([0.1, 2.0, 10.0]),
+    soc=st.one_of(st.none(), st.floats(0.0, 1.0)),
+    sequence=st.lists(st.tuples(controls, st.integers(1, 30)), min_size=1, max_size=4),
+)
+def test_any_control_conserves_lithium_and_stays_finite(spec, dt_s, soc, sequence):
+    cell = cell_of(spec, dt_s=dt_s, initial_soc=soc)
+    one_c, before = cell.describe()["nominal_capacity_ah"], sum(cell.lithium_inventory_ah().values())
+    for (mode, setpoint), steps in sequence:
+        value = setpoint if mode is ControlMode.VOLTAGE else setpoint * one_c
+        for _ in range(steps):
+            reading = cell.advance(mode, value)
+        assert all(math.isfinite(figure) for figure in astuple(reading))
+        assert sum(cell.lithium_inventory_ah().values()) == pytest.approx(before, rel=1e-9)
+    state = cell.probe_state()
+    assert all(0.0 <= x <= 1.0 for x in (*state.positive.li_content, *state.negative.li_content))
+    assert all(math.isfinite(spread) for spread in state.positive.li_spread)
 
 
 def test_lmno_has_two_plateaus_of_nickel_and_a_shoulder_of_manganese():
