@@ -18,16 +18,48 @@ from intercalate.cycler_server.records import RecordFile
 from intercalate.protocol import BoundProgram, SiteLimits
 from intercalate.protocol.program import Back
 from intercalate_sims.cell import make_cell
-from intercalate_sims.cell.parameters import CELLS
+from intercalate_sims.cell.parameters import CELLS, lithium_cell, sulfur_cell, sulfur_cell_names
 from intercalate_sims.channel import SimulatedChannel
 
 _MODELS = {
-    ("NMC811", "graphite", False): "nmc811-graphite",
-    ("graphite", "Li", False): "graphite-li",
-    ("graphite", "Li", True): "graphite-polymer-li",
-    ("LFP", "Li", True): "lfp-polymer-li",
+    ("NMC811", "graphite", "liquid"): "nmc811-graphite",
+    ("NMC622", "graphite", "liquid"): "nmc622-graphite",
+    ("LFP", "graphite", "liquid"): "lfp-graphite",
+    ("graphite", "Li", "liquid"): "graphite-li",
+    ("graphite", "Li", "polymer"): "graphite-polymer-li",
+    ("NMC622", "Li", "liquid"): "nmc622-li",
+    ("NMC622", "Li", "polymer"): "nmc622-polymer-li",
+    ("NMC111", "Li", "liquid"): "nmc111-li",
+    ("LCO", "Li", "liquid"): "lco-li",
+    ("LFP", "Li", "liquid"): "lfp-li",
+    ("LFP", "Li", "polymer"): "lfp-polymer-li",
+    ("LMNO", "Li", "liquid"): "lmno-li",
+    ("LMNO-Cr", "Li", "liquid"): "lmno-cr-li",
+    ("LMNO-Co", "Li", "liquid"): "lmno-co-li",
+    ("LMNO-Al", "Li", "liquid"): "lmno-al-li",
+    ("LMNO-Cu", "Li", "liquid"): "lmno-cu-li",
+    ("LMNO-Mg", "Li", "liquid"): "lmno-mg-li",
+    ("LTO", "Li", "liquid"): "lto-li",
+    ("LVO", "Li", "liquid"): "lvo-li",
+    ("LVO", "Li", "polymer"): "lvo-polymer-li",
+    ("Li-rich NMC", "Li", "liquid"): "lirich-li",
+    ("Si", "Li", "liquid"): "si-li",
+    ("SiO", "Li", "liquid"): "sio-li",
+    ("LCO", "Si", "glass"): "lco-lipon-si",
+    ("S", "Li", "liquid"): "sulfur-li",
+    ("Li", "Li", "liquid"): "li-liquid-li",
+    ("Li", "Li", "polymer"): "li-polymer-li",
+    ("Li", "Li", "ceramic"): "li-llzo-li",
 }
-"""By both materials, and whether the electrolyte is a polymer."""
+"""By both materials, and the kind of electrolyte; what is neither solid nor a polymer counts as liquid."""
+_GRAPHITE_BY_SOLVENTS = {
+    frozenset({"EC", "DEC"}): "graphite-ecdec-li",
+    frozenset({"PC"}): "graphite-pc-li",
+    frozenset({"THF"}): "graphite-thf-li",
+    frozenset({"DMC", "H2O"}): "graphite-wetdmc-li",
+}
+"""Half cells of graphite whose solvents make another film than carbonates with EC and EMC."""
+_KINDS = ("polymer", "ceramic", "glass")
 T0_UNIX_S = 0.0
 PROGRAM = "foreseen"
 
@@ -36,8 +68,20 @@ def model_of(cell: Cell) -> str | None:
     """Name of the model of a cell's chemistry; None where there is none, or nobody said its capacity."""
     if cell.capacity_mAh is None:
         return None
-    is_polymer = cell.electrolyte is not None and cell.electrolyte.kind == "polymer"
-    return _MODELS.get((cell.positive.material, cell.negative.material, is_polymer))
+    electrolyte = cell.electrolyte
+    kind = electrolyte.kind if electrolyte is not None and electrolyte.kind in _KINDS else "liquid"
+    found = _MODELS.get((cell.positive.material, cell.negative.material, kind))
+    if found == "graphite-li" and electrolyte is not None:
+        return _GRAPHITE_BY_SOLVENTS.get(frozenset(electrolyte.solvents), found)
+    return found
+
+
+def _nominal_ah_m2(model: str) -> float:
+    """Charge of 1C in an hour, per electrode area of a model."""
+    if model in sulfur_cell_names():
+        return sulfur_cell(model).nominal_capacity_ah_m2
+    parameters = CELLS[model] if model in CELLS else lithium_cell(model)
+    return parameters.nominal_capacity_ah_m2
 
 
 def once(program: BoundProgram) -> BoundProgram:
@@ -95,7 +139,7 @@ def foresee(program: BoundProgram, cell: Cell, site: SiteLimits) -> np.ndarray:
     name = model_of(cell)
     if name is None or cell.capacity_mAh is None:
         raise ValueError(f"there is no model of {cell.positive.material}|{cell.negative.material}")
-    area_cm2 = 1e4 * 1e-3 * cell.capacity_mAh / CELLS[name].nominal_capacity_ah_m2
+    area_cm2 = 1e4 * 1e-3 * cell.capacity_mAh / _nominal_ah_m2(name)
     # A cell that was never charged is as it was assembled, which no state of charge says.
     charged = program.initial_soc or None
     rig = _Rig(make_cell(name, area_cm2=area_cm2, initial_soc=charged))

@@ -106,7 +106,7 @@ def test_a_cell_of_another_size_is_foreseen_by_its_capacity(config: Config) -> N
 
 def test_without_a_model_there_are_bounds_and_nothing_else(config: Config, tmp_path: Path) -> None:
     text = (EXAMPLES / "cells" / "nmc811_graphite_operando.toml").read_text()
-    (tmp_path / "cell.toml").write_text(text.replace('material = "NMC811"', 'material = "LFP"'))
+    (tmp_path / "cell.toml").write_text(text.replace('material = "NMC811"', 'material = "LMO"'))
     experiment = (
         (EXPERIMENTS / "right_moment.toml").read_text().replace('"../protocols', f'"{EXAMPLES}/protocols')
     )

@@ -3,17 +3,48 @@
 from typing import Any
 
 from intercalate_sims.cell.interface import CellModel
+from intercalate_sims.cell.parameters import (
+    CELLS,
+    cell_names,
+    lithium_cell,
+    lithium_cell_names,
+    sulfur_cell,
+    sulfur_cell_names,
+)
 
 PYBAMM_SPECS = ("pybamm:Chen2020",)
-REDUCED = ("nmc811-graphite", "graphite-li", "lfp-polymer-li", "graphite-polymer-li")
+REDUCED = cell_names()
 """Cells of the reduced model."""
+LITHIUM_METAL = lithium_cell_names()
+"""Cells of two electrodes of lithium."""
+LITHIUM_SULFUR = sulfur_cell_names()
+"""Cells of sulfur against lithium."""
 REPLAY = "replay:"
 """Before the path of a cycler's file, which is then played back."""
 
 
 def cell_specs() -> tuple[str, ...]:
     """Names that `make_cell` knows; besides, it plays back `replay:FILE`."""
-    return (*REDUCED, *PYBAMM_SPECS)
+    return (*REDUCED, *LITHIUM_METAL, *LITHIUM_SULFUR, *PYBAMM_SPECS)
+
+
+def between_electrodes_m(spec: str) -> float:
+    """Thickness of what lies between the electrodes of a cell.
+
+    Raises
+    ------
+    ValueError
+        If there are no parameters of such a cell.
+    """
+    if spec in REDUCED:
+        return CELLS[spec].separator_thickness_m
+    if spec in LITHIUM_METAL:
+        return lithium_cell(spec).separator_thickness_m
+    if spec in LITHIUM_SULFUR:
+        return sulfur_cell(spec).separator_thickness_m
+    if spec in PYBAMM_SPECS:
+        return CELLS["nmc811-graphite"].separator_thickness_m
+    raise ValueError(f"nothing is known of what lies between the electrodes of {spec!r}")
 
 
 def is_replay(spec: str) -> bool:
@@ -50,7 +81,8 @@ def make_cell(
         Of the surroundings; by default that at which such a cell is kept, 25 degC for most.
     **options
         Of the model: `initial_soc` (None: as assembled) of all, `slices`, `side_reactions` and `host` of
-        the reduced ones.
+        the reduced ones, `turnover_current_a_m2` of those in which growth of lithium is followed,
+        `shuttle_per_s` of sulfur.
 
     Raises
     ------
@@ -70,9 +102,16 @@ def make_cell(
         common["temperature_c"] = temperature_c
     if spec in REDUCED:
         from intercalate_sims.cell.intercalation import IntercalationCell
-        from intercalate_sims.cell.parameters import CELLS
 
         return IntercalationCell(CELLS[spec], **common, **options)
+    if spec in LITHIUM_METAL:
+        from intercalate_sims.cell.lithium_metal import LithiumMetalCell
+
+        return LithiumMetalCell(lithium_cell(spec), **common, **options)
+    if spec in LITHIUM_SULFUR:
+        from intercalate_sims.cell.lithium_sulfur import SulfurCell
+
+        return SulfurCell(sulfur_cell(spec), **common, **options)
     if spec in PYBAMM_SPECS:
         from intercalate_sims.cell.pybamm_adapter import PybammCell
 
@@ -97,9 +136,16 @@ def restore_cell(state: dict[str, Any]) -> CellModel:
     spec = state["spec"]
     if spec in REDUCED:
         from intercalate_sims.cell.intercalation import IntercalationCell
-        from intercalate_sims.cell.parameters import CELLS
 
         return IntercalationCell.from_state(state, CELLS[spec])
+    if spec in LITHIUM_METAL:
+        from intercalate_sims.cell.lithium_metal import LithiumMetalCell
+
+        return LithiumMetalCell.from_state(state, lithium_cell(spec))
+    if spec in LITHIUM_SULFUR:
+        from intercalate_sims.cell.lithium_sulfur import SulfurCell
+
+        return SulfurCell.from_state(state, sulfur_cell(spec))
     if spec in PYBAMM_SPECS:
         from intercalate_sims.cell.pybamm_adapter import PybammCell
 

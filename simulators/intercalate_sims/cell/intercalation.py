@@ -8,9 +8,11 @@ import numpy as np
 
 from intercalate.contract import ControlMode
 from intercalate_sims.cell import kernel
+from intercalate_sims.cell import lithium_growth as growing
 from intercalate_sims.cell.hosts import Host, with_host
 from intercalate_sims.cell.impedance import Electrode, impedance_ohm_m2
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState, Reading
+from intercalate_sims.cell.isolation import CHARGE, Isolated
 from intercalate_sims.cell.ocv import potential_table
 from intercalate_sims.cell.parameters import (
     FARADAY_C_PER_MOL,
@@ -23,8 +25,6 @@ MODEL = "reduced-intercalation"
 SEPARATOR_CELLS = 4
 COMPLIANCE_C_RATE = 10.0
 COMPLIANCE_V = (-2.0, 7.0)
-LITHIUM_CHARGE_C_M3 = 7.424e9
-"""Charge per volume of lithium metal: 534 kg/m3, 6.941 g/mol."""
 ZERO_CELSIUS_K = 273.15
 MODE_CODES = {
     ControlMode.REST: kernel.REST,
@@ -55,6 +55,10 @@ class IntercalationCell:
     - plating: linearised Butler-Volmer where Delta < 0; stripping where Delta > 0, in proportion to what
       is there when that is little; a fraction of what leaves becomes dead.
     - heat: C dT/dt = I (V - U at the mean contents) - h (T - T_ambient); entropic heat is left out.
+    - growth of lithium on a foil, where its parameters are given: habits, dead lithium and film of what is
+      plated there, for probes to find; it does not act back on voltages, and never shorts the cell.
+    - isolation, in electrolytes whose film does not passivate: with the charge that passes into the film
+      particles lose contact, and keep the lithium that is in them.
 
     Within a step of backward Euler all potentials, the current and the control are solved together by
     Newton's method; exchange currents and salt-dependent properties are those of the start of the step.
@@ -86,6 +90,9 @@ class IntercalationCell:
         False leaves out SEI and plating, as in the reference the model is calibrated against.
     host
         What graphite it has in it; `describe` tells of the real one whatever it is.
+    turnover_current_a_m2
+        The true current density at which lithium turns to needles, where it is not that of the parameters;
+        `describe` does not tell it.
 
     Raises
     ------
@@ -105,6 +112,7 @@ class IntercalationCell:
         slices: int = 8,
         side_reactions: bool = True,
         host: Host = Host.STAGED,
+        turnover_current_a_m2: float | None = None,
     ):
         area_cm2 = parameters.area_cm2 if area_cm2 is None else area_cm2
         temperature_c = parameters.temperature_c if temperature_c is None else temperature_c
@@ -123,6 +131,7 @@ class IntercalationCell:
         self.slices = slices
         self.side_reactions = side_reactions
         self._steps = 0
+        self._face = growing.Face.of(parameters, turnover_current_a_m2, dt_s)
         self._build_constants()
         self._build_state(temperature_c + ZERO_CELSIUS_K, initial_soc)
         self._reading = self._rest_reading()
@@ -133,6 +142,9 @@ class IntercalationCell:
         generator = np.random.default_rng([self.seed, 811])
         self._sites_pos, self._spread_pos = _scatter(p.positive, n, p.heterogeneity, generator)
         self._sites_neg, self._spread_neg = _scatter(p.negative, n, p.heterogeneity, generator)
+        self._isolated = [Isolated.of(p.positive, self._sites_pos, self.side_reactions)]
+        self._isolated.append(Isolated.of(p.negative, self._sites_neg, self.side_reactions))
+        self._isolates = any(one.share > 0.0 for one in self._isolated)
         self._p_pos = _electrode_vector(p, p.positive, n, self.side_reactions)
         self._p_neg = _electrode_vector(p, p.negative, n, self.side_reactions)
         self._table_pos = potential_table(p.positive.potential)
@@ -177,7 +189,7 @@ class IntercalationCell:
         self._total[kernel.TEMPERATURE_K] = kelvin
         self._total[kernel.AMBIENT_K] = kelvin
         if isinstance(p.negative, LithiumFoil):
-            self._total[kernel.FOIL_CHARGE] = p.negative.thickness_m * LITHIUM_CHARGE_C_M3
+            self._total[kernel.FOIL_CHARGE] = p.negative.thickness_m * growing.LITHIUM_CHARGE_C_M3
 
     def _run_kernel(
         self,
@@ -249,10 +261,28 @@ class IntercalationCell:
             )
         code = MODE_CODES[mode]
         value = setpoint if code == kernel.CONTROL_VOLTAGE else setpoint / self.area_m2
+        film = [e[:, kernel.SEI].copy() for e in (self._pos, self._neg)] if self._isolates else []
         self._run_kernel(self.dt_s, code, value, self._total, self._salt, self._pos, self._neg)
+        if self._isolates:
+            self._isolate(film)
         self._steps += 1
         self._reading = self._read()
+        if self._face is not None:
+            self._face.step(self._reading.current_a / self.area_m2, self._salt.item(0))
         return self._reading
+
+    def _isolate(self, film_before: list[np.ndarray]) -> None:
+        """Take particles out of the electrodes, with the lithium in them, as their film has grown."""
+        for isolated, state, sites, p, before in zip(
+            self._isolated,
+            (self._pos, self._neg),
+            (self._sites_pos, self._sites_neg),
+            (self._p_pos, self._p_neg),
+            film_before,
+        ):
+            if isolated.share > 0.0:
+                grown = (state[:, kernel.SEI] - before) / p[kernel.SEI_FULL]
+                isolated.take(sites, state[:, kernel.X], grown)
 
     def reading(self) -> Reading:
         """Terminals at the end of the last step; of a new cell, its open-circuit voltage."""
@@ -274,11 +304,17 @@ class IntercalationCell:
         return ProbeState(
             time_s=self._steps * self.dt_s,
             temperature_c=float(self._total[kernel.TEMPERATURE_K]) - ZERO_CELSIUS_K,
-            positive=_electrode_state(self.parameters.positive, self._pos, self._spread_pos, self.host),
+            positive=self._isolated[0].seen_with(
+                _electrode_state(self.parameters.positive, self._pos, self._spread_pos, self.host),
+                self._sites_pos,
+            ),
             negative=(
                 self._foil_state(self.parameters.negative)
                 if isinstance(self.parameters.negative, LithiumFoil)
-                else _electrode_state(self.parameters.negative, self._neg, self._spread_neg, self.host)
+                else self._isolated[1].seen_with(
+                    _electrode_state(self.parameters.negative, self._neg, self._spread_neg, self.host),
+                    self._sites_neg,
+                )
             ),
             plated_li_ah=inventory["plated"],
             sei_charge_ah=inventory["sei"],
@@ -286,8 +322,11 @@ class IntercalationCell:
 
     def _foil_state(self, foil: LithiumFoil) -> ElectrodeState:
         """Of a foil, as thick as the lithium that is left of it, or was laid on it."""
-        thickness_um = float(self._total[kernel.FOIL_CHARGE]) / LITHIUM_CHARGE_C_M3 * 1e6
-        return ElectrodeState(foil.material, (), (), thickness_um, 0.0)
+        thickness_um = float(self._total[kernel.FOIL_CHARGE]) / growing.LITHIUM_CHARGE_C_M3 * 1e6
+        if self._face is None:
+            return ElectrodeState(foil.material, (), (), thickness_um, 0.0)
+        grown, dead_um = self._face.deposits(), self._face.dead_um()
+        return ElectrodeState(foil.material, (), (), thickness_um, 0.0, deposits=grown, dead_um=dead_um)
 
     def impedance(self, frequency_hz: np.ndarray) -> np.ndarray:
         """Impedance now in ohm, complex, shape (n,); see `intercalate_sims.cell.impedance`."""
@@ -310,7 +349,8 @@ class IntercalationCell:
         Returns
         -------
         dict
-            `positive`, `negative` (hosts), `foil`, `sei`, `plated` (can be stripped) and `dead`.
+            `positive`, `negative` (hosts), `foil`, `sei`, `plated` (can be stripped), `dead`, and `isolated`
+            (in particles without contact).
         """
         to_ah = self.area_m2 / 3600.0
         electrodes = (self._pos, self._neg)
@@ -321,10 +361,12 @@ class IntercalationCell:
             "sei": sum(float(e[:, kernel.SEI].sum()) for e in electrodes) * to_ah,
             "plated": sum(float(e[:, kernel.PLATED].sum()) for e in electrodes) * to_ah,
             "dead": sum(float(e[:, kernel.DEAD].sum()) for e in electrodes) * to_ah,
+            "isolated": sum(float(one.content[:, CHARGE].sum()) for one in self._isolated) * to_ah,
         }
 
     def to_state(self) -> dict[str, Any]:
         """Complete state as JSON-able values; `restore_cell` makes an identical cell of it."""
+        isolated = [one.content.tolist() for one in self._isolated]
         return {
             "model": MODEL,
             "spec": self.parameters.name,
@@ -334,6 +376,8 @@ class IntercalationCell:
             "slices": self.slices,
             "side_reactions": self.side_reactions,
             "host": self.host,
+            **({"isolated": isolated} if self._isolates else {}),
+            **({} if self._face is None else {"face": self._face.to_state()}),
             "steps": self._steps,
             "total": self._total.tolist(),
             "salt": self._salt.tolist(),
@@ -368,6 +412,13 @@ class IntercalationCell:
             if values.size != math.prod(shape):
                 raise ValueError(f"state[{key!r}] holds {values.size} numbers, {math.prod(shape)} expected")
             setattr(cell, name, values.reshape(shape))
+        for one, sites, content in zip(
+            cell._isolated, (cell._sites_pos, cell._sites_neg), state.get("isolated", ())
+        ):
+            one.content = np.array(content, dtype=float).reshape(one.content.shape)
+            sites[:] = one.left()
+        if cell._face is not None and "face" in state:
+            cell._face.restore(state["face"])
         cell._reading = cell._read()
         return cell
 

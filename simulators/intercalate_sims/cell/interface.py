@@ -59,6 +59,11 @@ class ElectrodeState:
         How it takes up lithium; see `hosts.Host`.
     film_c_m2
         Charge of the film on the particles of each slice, per area of particle; empty where there is none.
+    deposits
+        What has grown on lithium: habit (`needles`, `moss`, `globules`), share of the area that it covers,
+        width of one and mean height, both in um.
+    dead_um
+        Lithium without contact, as thick as it would be if it were dense.
     """
 
     material: str
@@ -68,17 +73,26 @@ class ElectrodeState:
     active_loading_mg_cm2: float
     host: str = "staged"
     film_c_m2: tuple[float, ...] = ()
+    deposits: tuple[tuple[str, float, float, float], ...] = ()
+    dead_um: float = 0.0
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Self:
         """Make of what `dataclasses.asdict` and JSON left of a state."""
         fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+        fields["deposits"] = tuple(tuple(one) for one in fields.get("deposits", ()))
         return cls(**fields)
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeState:
-    """The inside of a cell at one moment of cell time."""
+    """The inside of a cell at one moment of cell time.
+
+    Attributes
+    ----------
+    species
+        Of a cell whose material dissolves: formula and amount in mmol.
+    """
 
     time_s: float
     temperature_c: float
@@ -86,6 +100,7 @@ class ProbeState:
     negative: ElectrodeState
     plated_li_ah: float
     sei_charge_ah: float
+    species: tuple[tuple[str, float], ...] = ()
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Self:
@@ -93,7 +108,8 @@ class ProbeState:
         electrodes: dict[str, Any] = {
             side: ElectrodeState.from_dict(content[side]) for side in ("positive", "negative")
         }
-        return cls(**{**content, **electrodes})
+        species = tuple((str(name), float(amount)) for name, amount in content.get("species", ()))
+        return cls(**{**content, **electrodes, "species": species})
 
 
 class CellModel(Protocol):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.interpolate import PchipInterpolator
 
 THERMAL_VOLTAGE_25C_V = 0.025692579
 """R T / F at 298.15 K (CODATA 2018)."""
@@ -58,9 +59,12 @@ class SitePotential:
     ----------
     sites
         Triples (U0 in V, fraction X of the sites, omega).
+    bounds_v
+        Between which it is inverted; all sites are full at the lower and empty at the upper one.
     """
 
     sites: tuple[tuple[float, float, float], ...]
+    bounds_v: tuple[float, float] = (-1.0, 3.0)
 
     def content(self, potential_v: np.ndarray) -> np.ndarray:
         """Li content x at the potentials against Li/Li+ in V."""
@@ -71,12 +75,30 @@ class SitePotential:
         return x
 
     def potential_v(self, x: np.ndarray) -> np.ndarray:
-        """Potential against Li/Li+ in V at the Li contents `x`, by inverting `content` on a 0.02 mV grid."""
-        potential = np.linspace(3.0, -1.0, 200_001)
+        """Potential against Li/Li+ in V at the Li contents `x`, by inverting `content` on a fine grid."""
+        potential = np.linspace(self.bounds_v[1], self.bounds_v[0], 200_001)
         return np.interp(x, self.content(potential), potential)
 
 
-def potential_table(potential: TanhPotential | SitePotential) -> np.ndarray:
+@dataclass(frozen=True, slots=True)
+class TablePotential:
+    """Points of a curve that has no published formula, joined monotonically (Fritsch and Carlson's PCHIP).
+
+    Attributes
+    ----------
+    points
+        Pairs (x, U in V) of rising x, from 0 to 1.
+    """
+
+    points: tuple[tuple[float, float], ...]
+
+    def potential_v(self, x: np.ndarray) -> np.ndarray:
+        """Potential against Li/Li+ in V at the Li contents `x`."""
+        contents, potentials = zip(*self.points)
+        return PchipInterpolator(contents, potentials)(x)
+
+
+def potential_table(potential: TanhPotential | SitePotential | TablePotential) -> np.ndarray:
     """Potential on `TABLE_POINTS` equally spaced Li contents 0..1, with the walls at both ends.
 
     Raises

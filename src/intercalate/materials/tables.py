@@ -27,10 +27,47 @@ _DAHN = Source(
 _DAHN_WINDOW = Source(f"{_DAHN.citation}; window in x", Mark.UNSURE)
 _WEIGHTS = Source("IUPAC standard atomic weights (abridged)", Mark.VERIFIED)
 
+_DENSITIES = Source("IUPAC standard atomic weights; crystal density as usually given", Mark.RECALLED)
+_PER_SITE = Source(
+    "IUPAC standard atomic weights, of so much of the formula as takes up one lithium; usual density",
+    Mark.RECALLED,
+)
+
 ELECTRODES = (
     ElectrodeMaterial("NMC811", "LixNi0.8Mn0.1Co0.1O2", "LiNi0.8Mn0.1Co0.1O2", 97.28, 4.78, _WEIGHTS),
     ElectrodeMaterial("graphite", "LixC6", "C6", 72.066, 2.26, _WEIGHTS),
     ElectrodeMaterial("Li", "Li", "Li", 6.94, 0.534, _WEIGHTS),
+    ElectrodeMaterial("NMC622", "LixNi0.6Mn0.2Co0.2O2", "LiNi0.6Mn0.2Co0.2O2", 96.93, 4.77, _DENSITIES),
+    ElectrodeMaterial(
+        "NMC111", "LixNi0.333Mn0.333Co0.333O2", "LiNi0.333Mn0.333Co0.333O2", 96.4, 4.75, _DENSITIES
+    ),
+    ElectrodeMaterial("LCO", "LixCoO2", "LiCoO2", 97.87, 5.05, _DENSITIES),
+    ElectrodeMaterial("LFP", "LixFePO4", "LiFePO4", 157.76, 3.60, _DENSITIES),
+    ElectrodeMaterial("LMNO", "LixMn1.5Ni0.5O4", "LiMn1.5Ni0.5O4", 182.70, 4.45, _DENSITIES),
+    *(
+        ElectrodeMaterial(
+            f"LMNO-{metal}",
+            f"LixMn1.45Ni0.45{metal}0.1O4",
+            f"LiMn1.45Ni0.45{metal}0.1O4",
+            mass,
+            4.45,
+            _DENSITIES,
+        )
+        for metal, mass in (("Cr", 182.21), ("Co", 182.9), ("Al", 179.7), ("Cu", 183.36), ("Mg", 179.44))
+    ),
+    ElectrodeMaterial("LTO", "Li1.333+xTi1.667O4", "Li1.333Ti1.667O4", 153.03, 3.48, _PER_SITE),
+    ElectrodeMaterial("LVO", "Li0.333+xVO2.667", "Li0.333VO2.667", 95.92, 3.50, _PER_SITE),
+    ElectrodeMaterial(
+        "Li-rich NMC",
+        "LixCo0.0833Mn0.4583Ni0.125O1.667",
+        "LiCo0.0833Mn0.4583Ni0.125O1.667",
+        71.03,
+        4.20,
+        _PER_SITE,
+    ),
+    ElectrodeMaterial("Si", "LixSi0.2667", "Si0.2667", 7.49, 2.33, _PER_SITE),
+    ElectrodeMaterial("SiO", "LixSi0.38O0.38", "Si0.38O0.38", 16.76, 2.13, _PER_SITE),
+    ElectrodeMaterial("S", "LixS0.5", "S0.5", 16.03, 2.07, _PER_SITE),
 )
 
 NMC811 = LayeredOxide(
