@@ -16,10 +16,9 @@ from intercalate.config import EXAMPLES, Config
 from intercalate.reduction.micrographs import micrograph, scale_of
 from intercalate.sem_results import layers_of, reduce_micrographs
 from intercalate_plans.studies import Study
-from intercalate_sims.cell import make_cell
+from intercalate_sims.cell import between_electrodes_m, make_cell
 from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import ProbeState
-from intercalate_sims.cell.parameters import CELLS
 from intercalate_sims.changer import Holder, InBeam
 from intercalate_sims.probes.sem_image import HiddenMicroscope
 from intercalate_sims.probes.sem_sample import HiddenSection, SectionLaw
@@ -36,7 +35,7 @@ class Microscope:
         section = Config.from_file(EXAMPLES / "config" / "simulated.toml").sem
         assert section is not None
         self.section = section
-        cell = SectionedCell(make_cell(MODEL).probe_state(), CELLS[MODEL].separator_thickness_m * 1e6)
+        cell = SectionedCell(make_cell(MODEL).probe_state(), between_electrodes_m(MODEL) * 1e6)
         specimens = Specimens({"D1": cell}, HiddenSection.draw(seed), law, HiddenMicroscope.draw(seed), seed)
         self._station = ImagingStation(
             specimens, section.imaging.shape, section.monitors.particles_per_count, seed

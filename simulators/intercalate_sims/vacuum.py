@@ -107,8 +107,7 @@ class _Maker(ChamberMaker):
             self._ebsd(ebsd, found, specimens)
 
     def _specimens(self, found: SemServer) -> "Specimens":
-        from intercalate_sims.cell import make_cell
-        from intercalate_sims.cell.parameters import CELLS
+        from intercalate_sims.cell import between_electrodes_m, make_cell
         from intercalate_sims.probes.sem_image import HiddenMicroscope
         from intercalate_sims.probes.sem_sample import HiddenSection
         from intercalate_sims.probes.sem_station import SectionedCell, Specimens
@@ -117,7 +116,7 @@ class _Maker(ChamberMaker):
         sections = {}
         for cell in self._seen("section"):
             model = self._settings.cells[cell]
-            between_um = CELLS[model].separator_thickness_m * 1e6
+            between_um = between_electrodes_m(model) * 1e6
             sections[cell] = SectionedCell(make_cell(model).probe_state(), between_um)
         hidden, microscope = HiddenSection.draw(seed), HiddenMicroscope.draw(seed)
         self._keep_hidden(

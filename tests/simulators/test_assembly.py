@@ -95,10 +95,11 @@ def test_processes_read_the_settings_that_were_chosen(tmp_path: Path) -> None:
     assert layout.read_settings() == settings
     commands = settings.commands(tmp_path, "{}")
     names = ["repeater", "world", "cycler", "beam", "diffractometer"]
-    assert [one["name"] for one in commands] == [*names, "laboratory_xrd", "transfer_vessel", "vacuum"]
+    beside = ("laboratory_xrd", "transfer_vessel", "vacuum", "tem")
+    assert [one["name"] for one in commands] == [*names, *beside]
     ports = [one["environment"].get("EPICS_CA_SERVER_PORT") for one in commands]
-    assert len({port for port in ports if port}) == 6
-    without = dict.fromkeys(("laboratory_xrd", "transfer_vessel", "vacuum"))
+    assert len({port for port in ports if port}) == 7
+    without = dict.fromkeys(beside)
     alone = settings.model_copy(update=without)
     assert [one["name"] for one in alone.commands(tmp_path, "{}")] == names
 

@@ -14,8 +14,6 @@ _STRIPS = 64
 _LEAST_STEP = 8.0
 """Of the grey at a face, in standard errors of the mean of a row: of pure noise, the best steps that can be
 found have about 3."""
-_LEAST_OF_TEXTURE = 5.0
-"""Of the same step, in standard deviations of the rows of one layer: less may be texture or charging."""
 _LEAST_OF_WANDER = 4.0
 """Thickness of a layer in standard deviations of the course of its faces."""
 _FACE_PX = 0.5
@@ -99,14 +97,7 @@ def section(image: Micrograph, names: Sequence[str], tilt_sigma_deg: float = 2.0
     mean = strips.mean(axis=1)
     places = _steps(mean, len(names) + 1)
     level = [float(np.median(mean[a:b])) for a, b in zip([0, *places], [*places, mean.size])]
-    texture = _texture(mean, places, level)
     for number, (upper, lower) in enumerate(pairwise(level)):
-        if abs(lower - upper) < _LEAST_OF_TEXTURE * texture:
-            above = names[number - 1] if number else "the top"
-            raise MicrographError(
-                f"the face below {above} shows a step of {abs(lower - upper):.2g} in grey, rows of one layer "
-                f"differ by {texture:.2g}; choose backscattered electrons"
-            )
         if abs(lower - upper) < _LEAST_STEP * max(noise / np.sqrt(strips.shape[1]), 1e-6):
             above = names[number - 1] if number else "the top"
             raise MicrographError(
@@ -206,17 +197,6 @@ def _check_apart(names: Sequence[str], faces: np.ndarray) -> None:
                 f"{wander:.0f}: it "
                 "may be a face between two others; choose backscattered electrons, or magnify more"
             )
-
-
-def _texture(mean: np.ndarray, places: list[int], level: list[float]) -> float:
-    """Standard deviation of rows from the level of their layer, away from its faces."""
-    left = [
-        part[_LEAST_LAYER_PX // 2 : -_LEAST_LAYER_PX // 2] - own
-        for part, own in zip(np.split(mean, places), level)
-        if part.size > 2 * _LEAST_LAYER_PX
-    ]
-    inner = left[1:-1] or left
-    return float(np.concatenate(inner).std()) if inner else 0.0
 
 
 def _follow(strips: np.ndarray, place: int, places: list[int]) -> np.ndarray:
