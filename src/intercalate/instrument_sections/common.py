@@ -1,0 +1,100 @@
+"""What every instrument has of a configuration, and the stages on which samples are."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Prefix = Annotated[str, Field(pattern=":$")]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A part of a configuration: nothing of it can be changed, and nothing else stands in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class CountersSection(Section):
+    """Monitors, and shares of the counts with all the beam there should be, below which there is less."""
+
+    prefix: Prefix
+    weak_below: Share
+    none_below: Share
+
+    @model_validator(mode="after")
+    def _none_is_less(self) -> Self:
+        if self.none_below >= self.weak_below:
+            raise ValueError(f"none_below ({self.none_below:g}) must be less than weak_below")
+        return self
+
+
+class ParticleMonitorsSection(CountersSection):
+    """Monitors of a steady source, and the particles at the sample for each count of I0."""
+
+    particles_per_count: Positive
+
+
+class CalibrationSection(Section):
+    """Where calibrations are kept, and for how long they are trusted."""
+
+    folder: Path
+    max_age_h: Positive
+
+
+class PrefixSection(Section):
+    """A device that needs a prefix and nothing else."""
+
+    prefix: Prefix
+
+
+Content = Literal[
+    "LaB6",
+    "Si",
+    "empty",
+    "fluorescence",
+    "vessel",
+    "Au",
+    "Ag",
+    "Cu",
+    "Co",
+    "grid",
+    "Faraday cup",
+    "gold",
+    "deposit",
+    "nanobattery",
+]
+"""Of a place that is none for a cell."""
+
+
+class ChangerPlace(Section):
+    """One place of the sample changer.
+
+    Attributes
+    ----------
+    channel
+        Of the cycler, whose cables end there.
+    content
+        What is there where it is no place for a cell.
+    """
+
+    x_mm: float
+    y_mm: float
+    channel: str | None = None
+    content: Content | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.channel is None) == (self.content is None):
+            raise ValueError("give either channel, of the cell there, or content")
+        return self
+
+
+class ChangerSection(Section):
+    """The sample changer: a stage, and what is where on it."""
+
+    prefix: Prefix
+    speed_mm_per_s: Positive
+    settling_s: Annotated[float, Field(ge=0)]
+    places: dict[str, ChangerPlace]
