@@ -206,7 +206,7 @@ def test_x_rays_tell_the_elements_and_whether_lithium_is_seen(
         ({"settings": {"image_detector": "SE"}}, "no such choice.*secondary electrons"),
         ({"budget_e_A2": None, "budget_MGy": 1.0}, "doses of sem are in e/A2; give budget_e_A2"),
         ({"regions": ["C 1s"]}, "sem has no analyser"),
-        ({"budget_e_A2": 1e-6}, r"a single frame of 20 s give \S+ e/A2"),
+        ({"budget_e_A2": 1e-6}, r"a single frame of 20 s gives \S+ e/A2"),
     ],
 )
 def test_what_it_cannot_do_is_refused(

@@ -62,8 +62,11 @@ def spot_budget(
     )
     expected = budget.expected()
     if expected > most:
-        frames = f"{len(one.regions)} regions" if len(one.regions) > 1 else "a single frame"
-        limit = f"{frames} of {one.exposure_s:g} s give {scale.shown(expected)} {scale.name}"
+        regions = len(one.regions)
+        given = (
+            f"{one.exposure_s:g} s {'give' if regions > 1 else 'gives'} {scale.shown(expected)} {scale.name}"
+        )
+        limit = f"{f'{regions} regions' if regions > 1 else 'a single frame'} of {given}"
         fix = "expose for a shorter time, attenuate the beam, or give more"
         raise TasksError(f"cell {cell.name}", [Problem(where, one.said, limit, fix)])
     return budget
