@@ -16,6 +16,10 @@ log = logging.getLogger(__name__)
 STEP_S = 0.05
 """Wall seconds between two readbacks of a moving motor."""
 
+SHORTEST_S = 0.02
+"""Wall seconds of a move at least: a server with much to say may leave out that a motor moved at all, and its
+client then waits for the end of a move for ever."""
+
 
 class MotorPVs(PVGroup):
     """One motor record.
@@ -81,7 +85,7 @@ class MotorPVs(PVGroup):
         await fields.done_moving_to_value.write(0)
         await fields.motor_is_moving.write(1)
         start = self.position
-        duration_s = abs(instance.value - start) / fields.velocity.value / self.rate
+        duration_s = max(abs(instance.value - start) / fields.velocity.value / self.rate, SHORTEST_S)
         steps = max(1, math.ceil(duration_s / STEP_S))
         for step in range(1, steps + 1):
             await asyncio.sleep(duration_s / steps)
