@@ -191,7 +191,11 @@ def test_what_formation_lost_is_missing_on_one_side_only() -> None:
         ("positive", {"positive": {"material": "NMC811", "active_mass_mg": 1}}, "lithium_content_assembled"),
         ("positive", {"positive": {"material": "NMC811"}}, "no active mass"),
         ("negative", {"negative": {"material": "Li"}}, "is lithium metal"),
-        ("negative", {"negative": {"material": "LTO", "active_mass_mg": 1}}, "no electrode material 'LTO'"),
+        (
+            "negative",
+            {"negative": {"material": "Prussian blue", "active_mass_mg": 1}},
+            "no electrode material 'Prussian blue'",
+        ),
     ],
 )
 def test_unknown_lithium_is_nan_with_the_reason(side, changes: dict[str, object], reason: str) -> None:
