@@ -24,7 +24,7 @@ from intercalate.cycler_server.executor import ChannelExecutor
 from intercalate.cycler_server.ledger import ProgramLedger
 from intercalate.cycler_server.records import RecordFile
 from intercalate.protocol import Protocol, SiteLimits, bind
-from intercalate_plans.studies import Study
+from intercalate_plans.studies import Settings, Study
 from intercalate_sims.cell import make_cell
 from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import ProbeState
@@ -33,6 +33,10 @@ from intercalate_sims.probes.diffraction import truth_of
 
 T0_UNIX_S = 1_700_000_000.0
 STATES_PER_FRAME = 3
+EXACT = 1e-6
+"""In the place of an error of 0, by which nothing can be weighed."""
+FIRST_CELL = "A1"
+"""Of the simulator, in the place of the first channel."""
 
 States = list[tuple[float, ProbeState]]
 
@@ -132,11 +136,13 @@ class CellOnChannel:
 
 @dataclass(frozen=True)
 class Measured:
-    """What an analysis is given, and, apart from it, the truth about every frame."""
+    """What an analysis is given, and, apart from it, the same frames with the truth in the place of what was
+    fitted and reckoned, and without errors.
+    """
 
     records: xr.Dataset
     frames: xr.Dataset
-    truth: list[dict[str, Any]]
+    true_frames: xr.Dataset
 
 
 def reduced(
@@ -147,7 +153,7 @@ def reduced(
     exposures: Sequence[tuple[float, States]],
 ) -> Measured:
     """Expose, reduce, fit and align."""
-    shots = [instrument.take("A1", EXPOSURE_S, states) for _, states in exposures]
+    shots = [instrument.take(FIRST_CELL, EXPOSURE_S, states) for _, states in exposures]
     quality = [Exposure(monitor(counts, EXPOSURE_S), BeamQuality.VALID) for _, counts in shots]
     frames: Any = [frame for frame, _ in shots]
     fitted = reduce_and_fit(frames, quality, known.chain, phases_of(cell), options=known.options)
@@ -156,21 +162,46 @@ def reduced(
     clock = ClockModel.assumed(0.0, 0.01, "one clock")
     aligned = align_frames(records, times, clock, cell=cell)
     merged = aligned.drop_vars("frame").merge(fitted.drop_vars("frame", errors="ignore"))
-    return Measured(records, merged, [truth_of(states) for _, states in exposures])
+    truth = [truth_of(states)["positive"] for _, states in exposures]
+    return Measured(records, merged, merged.assign(_exact(truth)))
+
+
+def _exact(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Columns of what is true of graphite in each frame."""
+    stage_1 = [row["stages"].get("1", {}) for row in rows]
+    columns = {
+        "x_positive": [row["li_content"] for row in rows],
+        "stage_1_fraction": [row["stage_1_fraction"] for row in rows],
+        "graphite.d": [row.get("poor_layer_spacing_angstrom", np.nan) for row in rows],
+        "graphite.a": [row.get("poor_in_plane_a_angstrom", np.nan) for row in rows],
+        "LiC6.d": [row.get("layer_spacing_angstrom", np.nan) for row in stage_1],
+        "LiC6.a": [row.get("in_plane_a_angstrom", np.nan) for row in stage_1],
+    }
+    errors = {
+        f"{name}_sigma{kind}": ("frame", np.zeros(len(rows)))
+        for name in columns
+        for kind in ([""] if name == "x_positive" else ["_stat", "_sys"])
+    }
+    return {name: ("frame", np.array(column)) for name, column in columns.items()} | errors
+
+
+def graphite_in(told: Settings) -> tuple[str, Host]:
+    """Model of the first cell, and the graphite that it has in it."""
+    return told["cells"][FIRST_CELL], Host(told.get("hosts", {}).get(FIRST_CELL, Host.STAGED))
 
 
 def lithiated(
-    instrument: Instrument, known: Calibrated, study: Study, host: str, seed: int, folder: Path
+    instrument: Instrument, known: Calibrated, study: Study, told: Settings, seed: int, folder: Path
 ) -> Measured:
-    """Do what a study of one cell with frames at even times says, in a cell of this graphite."""
+    """Do what a study of one cell with frames at even times says, in a cell as the simulator is told."""
     site = Config.from_file(EXAMPLES / "config" / "simulated.toml").site
     formation, experiment = (one.cells[0] for one in study.experiments(site))
     (task,) = experiment.measurements
     if task.exposure_s != EXPOSURE_S or task.when.every is None:
         raise ValueError(f"{study.id}: only frames of {EXPOSURE_S:g} s at even times are made in one process")
-    active_mass = instrument.hidden.cell("A1").active_mass
-    assert study.about.cell_model is not None
-    world = CellOnChannel(study.about.cell_model, seed, Host(host), active_mass, folder, site)
+    active_mass = instrument.hidden.cell(FIRST_CELL).active_mass
+    model, host = graphite_in(told)
+    world = CellOnChannel(model, seed, host, active_mass, folder, site)
     world.run("formation", formation.protocol, formation.cell)
     records, exposures = world.run(
         "measured", experiment.protocol, experiment.cell, every_s=task.when.every.time_s

@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from benchmarks.in_process import CellOnChannel, Measured
+from benchmarks.in_process import EXACT, CellOnChannel, Measured, graphite_in
 from intercalate.config import EXAMPLES, Config
 from intercalate.orchestration.tasks import Grid
 from intercalate.raman_chain import RamanOnPaper
 from intercalate.reduction.raman import ShiftAxis, calibrated_axis, reduced, spectra_of_graphite
-from intercalate_plans.studies import Study
-from intercalate_sims.cell.hosts import Host
+from intercalate_plans.studies import Settings, Study
 from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.changer import Holder, InBeam
 from intercalate_sims.exposures import KEV_J
@@ -91,17 +90,21 @@ class Spectrometer:
         return placed, np.array(truth)
 
 
-def mapped(study: Study, host: str, seed: int, folder: Path) -> Measured:
-    """Do what a study of maps at holds says, in a cell of this graphite."""
+def mapped(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
+    """Do what a study of maps at holds says, in a cell as the simulator is told."""
     site = Config.from_file(EXAMPLES / "config" / "simulated.toml").site
     formation, experiment = (one.cells[0] for one in study.experiments(site))
     (task,) = experiment.measurements
     if task.grid is None:
         raise ValueError(f"{study.id}: only maps at holds are made here")
-    assert study.about.cell_model is not None
-    world = CellOnChannel(study.about.cell_model, seed, Host(host), 1.0, folder, site)
+    model, host = graphite_in(told)
+    world = CellOnChannel(model, seed, host, 1.0, folder, site)
     world.run("formation", formation.protocol, formation.cell)
     records, states = world.run_held("measured", experiment.protocol, experiment.cell)
     spectrometer = Spectrometer(seed, task.exposure_s)
     frames, content = spectrometer.maps(states, task.grid)
-    return Measured(records, frames, [{"li_content": float(one)} for one in content])
+    exact = {
+        "graphite.x": ("frame", content),
+        "graphite.x_sigma_stat": ("frame", np.full(content.size, EXACT)),
+    }
+    return Measured(records, frames, frames.assign(exact))

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.in_process import CellOnChannel, Measured
+from benchmarks.in_process import EXACT, CellOnChannel, Measured
 from intercalate.calibrations import Kind
 from intercalate.catalog.alignment import FrameTimes, align_frames
 from intercalate.catalog.clock import ClockModel
 from intercalate.config import EXAMPLES, Config
 from intercalate.reduction.micrographs import micrograph, scale_of
 from intercalate.sem_results import layers_of, reduce_micrographs
-from intercalate_plans.studies import Study
+from intercalate_plans.studies import Settings, Study
 from intercalate_sims.cell import between_electrodes_m, make_cell
 from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import ProbeState
@@ -77,8 +77,8 @@ class Microscope:
         return frame
 
 
-def sectioned(study: Study, law: str, seed: int, folder: Path) -> Measured:
-    """Do what a study of images at even times says, on a cut whose layers change by this law."""
+def sectioned(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
+    """Do what a study of images at even times says, on a cut whose layers change as the simulator is told."""
     config = Config.from_file(EXAMPLES / "config" / "simulated.toml")
     (experiment,) = (one.cells[0] for one in study.experiments(config.site))
     (task,) = experiment.measurements
@@ -88,6 +88,7 @@ def sectioned(study: Study, law: str, seed: int, folder: Path) -> Measured:
     records, exposures = world.run(
         "measured", experiment.protocol, experiment.cell, every_s=task.when.every.time_s
     )
+    law = told.get("vacuum", {}).get("sem", {}).get("law", SectionLaw.REAL)
     microscope = Microscope(seed, SectionLaw(law))
     images, truth = [], []
     for _, states in exposures:
@@ -112,7 +113,14 @@ def sectioned(study: Study, law: str, seed: int, folder: Path) -> Measured:
         experiment.cell,
         lambda done: None,
     )
-    return Measured(records, aligned.drop_vars("frame").merge(data), truth)
+    frames = aligned.drop_vars("frame").merge(data)
+    exact = {}
+    for layer in layers_of(experiment.cell):
+        name = f"thickness_um.{layer}"
+        exact[name] = ("frame", np.array([one[layer] for one in truth]))
+        for error in ("stat", "sys"):
+            exact[f"{name}_sigma_{error}"] = ("frame", np.full(len(truth), EXACT))
+    return Measured(records, frames, frames.assign(exact))
 
 
 class _Scale:

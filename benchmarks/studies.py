@@ -15,27 +15,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
 
 from benchmarks.bench_chain import Calibrated, Instrument, calibrated
-from benchmarks.in_process import Measured, lithiated
+from benchmarks.in_process import Measured, graphite_in, lithiated
 from benchmarks.maps_in_process import mapped
 from benchmarks.report import circumstances, table, verdict
 from benchmarks.sections_in_process import sectioned
 from intercalate.services import module_command
-from intercalate_plans.studies import Study, Told, World, load_study, studies
+from intercalate_plans.studies import Settings, Study, World, load_study, studies
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "studies.md"
 WITH, WITHOUT = 0.95, 0.05
 """Shares of the seeds in which the finding must, and may, come out."""
 
 FIRST_SEED = 100
-REAL = {Told.HOSTS: "staged", Told.SECTION: "real"}
-"""What the simulator would be told of the world with the effect."""
-
-EXACT = 1e-6
-"""In the place of an error of 0, by which nothing can be weighed."""
-
 INTRODUCTION = """\
 Written by `make studies` (`python -m benchmarks.studies`). What a study is, and what decides that its
 finding was recovered, is in [design.md](design.md). All data are simulated."""
@@ -75,32 +68,39 @@ def outcomes(names: Sequence[str], seed: int) -> list[Outcome]:
     found, measured = [], dict[str, Measured]()
     instruments: dict[str, tuple[Instrument, Calibrated]] = {}
     for study in map(load_study, names):
-        model = study.about.cell_model or ""
-        (task,) = study.content["measurements"].values()
-        technique = task.get("instrument", "xrd")
-        if model not in instruments and technique == "xrd":
-            instrument = Instrument(seed, model)
-            instruments[model] = (instrument, calibrated(instrument))
         for world in worlds_of(study):
-            told = study.told(world) or REAL[study.about.told]
-            key = json.dumps([study.content, str(study.about.formation), model, told])
+            told = study.told(world)
+            key = json.dumps([study.content, str(study.about.formation), told])
             if key not in measured:
                 with tempfile.TemporaryDirectory() as folder:
-                    match technique:
-                        case "raman":
-                            one = mapped(study, told, seed, Path(folder))
-                        case "sem":
-                            one = sectioned(study, told, seed, Path(folder))
-                        case _:
-                            one = lithiated(*instruments[model], study, told, seed, Path(folder))
-                measured[key] = one
+                    measured[key] = _measured(study, told, seed, Path(folder), instruments)
             found.append(_outcome(study, world, seed, measured[key]))
     return found
 
 
+def _measured(
+    study: Study,
+    told: Settings,
+    seed: int,
+    folder: Path,
+    instruments: dict[str, tuple[Instrument, Calibrated]],
+) -> Measured:
+    (task,) = study.content["measurements"].values()
+    match task.get("instrument", "xrd"):
+        case "raman":
+            return mapped(study, told, seed, folder)
+        case "sem":
+            return sectioned(study, told, seed, folder)
+    model, _ = graphite_in(told)
+    if model not in instruments:
+        instrument = Instrument(seed, model)
+        instruments[model] = (instrument, calibrated(instrument))
+    return lithiated(*instruments[model], study, told, seed, folder)
+
+
 def _outcome(study: Study, world: World, seed: int, measured: Measured) -> Outcome:
     finding = study.analyse(measured.records, measured.frames)
-    truth = study.analyse(measured.records, true_frames(measured))
+    truth = study.analyse(measured.records, measured.true_frames)
     true = {one.name: one.value for one in truth.quantities}
     # A voltage is read from the same records in both, errors make neighbours less alike, and what isles do to
     # a face is known of no image: no truths.
@@ -115,43 +115,6 @@ def _outcome(study: Study, world: World, seed: int, measured: Measured) -> Outco
         for one in finding.quantities
     }
     return Outcome(study.id, world, seed, finding.recovered, quantities)
-
-
-def true_frames(measured: Measured) -> xr.Dataset:
-    """The frames with the truth in the place of what was fitted and reckoned, and without errors."""
-    if "graphite.x" in measured.frames:
-        content = np.array([one["li_content"] for one in measured.truth])
-        exact = {
-            "graphite.x": ("frame", content),
-            "graphite.x_sigma_stat": ("frame", np.full(content.size, EXACT)),
-        }
-        return measured.frames.assign(exact)
-    if "thickness_um.Li" in measured.frames:
-        exact = {}
-        for layer in measured.truth[0]:
-            name = f"thickness_um.{layer}"
-            exact[name] = ("frame", np.array([one[layer] for one in measured.truth]))
-            for error in ("stat", "sys"):
-                exact[f"{name}_sigma_{error}"] = ("frame", np.full(len(measured.truth), EXACT))
-        return measured.frames.assign(exact)
-    rows = [one["positive"] for one in measured.truth]
-    stage_1 = [row["stages"].get("1", {}) for row in rows]
-    columns = {
-        "x_positive": [row["li_content"] for row in rows],
-        "stage_1_fraction": [row["stage_1_fraction"] for row in rows],
-        "graphite.d": [row.get("poor_layer_spacing_angstrom", np.nan) for row in rows],
-        "graphite.a": [row.get("poor_in_plane_a_angstrom", np.nan) for row in rows],
-        "LiC6.d": [row.get("layer_spacing_angstrom", np.nan) for row in stage_1],
-        "LiC6.a": [row.get("in_plane_a_angstrom", np.nan) for row in stage_1],
-    }
-    nothing = np.zeros(len(rows))
-    errors = {
-        f"{name}_sigma{kind}": ("frame", nothing)
-        for name in columns
-        for kind in ([""] if name == "x_positive" else ["_stat", "_sys"])
-    }
-    values = {name: ("frame", np.array(column)) for name, column in columns.items()}
-    return measured.frames.assign(values | errors)
 
 
 def whole(study: Study, world: World, seed: int, folder: Path) -> tuple[Outcome, float]:
@@ -185,12 +148,31 @@ def recovery_table(found: Sequence[Outcome], names: Sequence[str]) -> str:
             goal = f">= {WITH:.0%}" if world is World.EFFECT else f"<= {WITHOUT:.0%}"
             met = verdict(-share, -WITH) if world is World.EFFECT else verdict(share, WITHOUT)
             count = sum(one.recovered for one in own)
-            told = study.told(world) or "real"
+            worlds = {World(name): _said(one) for name, one in study.about.worlds.items()}
             rows.append(
-                [study.id, study.about.origin, world, told, len(own), count, f"{share:.0%}", goal, met]
+                [
+                    study.id,
+                    study.about.origin,
+                    world,
+                    worlds.get(world, ""),
+                    len(own),
+                    count,
+                    f"{share:.0%}",
+                    goal,
+                    met,
+                ]
             )
     head = ["study", "origin", "world", "told", "seeds", "recovered", "share", "goal", ""]
     return table(head, rows)
+
+
+def _said(told: Settings, under: str = "") -> str:
+    """Settings in a line."""
+    parts = [
+        _said(value, f"{under}{key}.") if isinstance(value, dict) else f"{under}{key} = {value}"
+        for key, value in told.items()
+    ]
+    return ", ".join(parts)
 
 
 def quantity_table(found: Sequence[Outcome], names: Sequence[str]) -> str:

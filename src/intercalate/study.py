@@ -1,11 +1,12 @@
 """A published study on a simulated beamline of its own, from nothing to its finding."""
 
 import json
-import re
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tomli_w
 import xarray as xr
 from rich.console import Console
 
@@ -14,12 +15,7 @@ from intercalate.execute import execute, preparations
 from intercalate.own_beamline import FIRST_PLACE, configure, start, stop, stored_run
 from intercalate.simulation import simulation_services
 from intercalate.views.progress import bar, task
-from intercalate_plans.studies import Finding, Study, Told, World
-
-FIRST_CELL = "A1"
-"""Of the simulator, in the place of the first channel."""
-MICROSCOPE = "[vacuum.sem]\n"
-"""Where the simulator's settings say of it."""
+from intercalate_plans.studies import Finding, Study, World, merged
 
 
 @dataclass(frozen=True)
@@ -83,11 +79,11 @@ def run_study(study: Study, folder: Path, *, world: World, seed: int, console: C
     SessionError
         If the experiment ends early.
     """
-    told = study.told(world)
-    config = configure(folder, "study", lambda text: _settings(text, seed, study.about.told, told))
+    told = study.told(world) | {"seed": seed}
+    config = configure(folder, "study", lambda shipped: tomli_w.dumps(merged(tomllib.loads(shipped), told)))
     *formation, measured = study.experiments(config.site)
     try:
-        start(config, folder, rate=study.about.rate, cell_model=study.about.cell_model, console=console)
+        start(config, folder, rate=study.about.rate, cell_model=None, console=console)
         before = preparations(measured, [measured.cells[0].place or FIRST_PLACE])
         md = {"study": study.id}
         for one in formation:
@@ -107,16 +103,6 @@ def run_study(study: Study, folder: Path, *, world: World, seed: int, console: C
     result = StudyResult(study, world, seed, outcome.uids[0], simulated, finding, path)
     (folder / "result.json").write_text(json.dumps(result.given(), indent=1))
     return result
-
-
-def _settings(text: str, seed: int, kind: Told, told: str | None) -> str:
-    """Settings of the simulator; what the cell really is stands nowhere else."""
-    text = re.sub(r"^seed = .*$", f"seed = {seed}", text, flags=re.MULTILINE)
-    if told is None:
-        return text
-    if kind is Told.SECTION:
-        return text.replace(MICROSCOPE, f'{MICROSCOPE}law = "{told}"\n')
-    return f'{text}\n[hosts]\n{FIRST_CELL} = "{told}"\n'
 
 
 def _read(run: Any, config: Config, stream: str, console: Console) -> tuple[xr.Dataset, xr.Dataset]:

@@ -39,15 +39,6 @@ class World(StrEnum):
     """It is there in the opposite direction or order."""
 
 
-class Told(StrEnum):
-    """What the simulator is told, that makes a world another one."""
-
-    HOSTS = "hosts"
-    """Which graphite is in the cell."""
-    SECTION = "section"
-    """How the layers of a cut change."""
-
-
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -80,18 +71,21 @@ class Publication(_Section):
         return {one.name: Published(one.name, one.value, one.half_width) for one in self.values}
 
 
+Settings = dict[str, Any]
+"""Of the simulator, nested as in its file: those that differ from what is shipped."""
+
+
 class _About(_Section):
     title: str
     question: str
     origin: Literal["emergent", "imposed"]
     analysis: Annotated[str, Field(pattern=r"^[a-z_]+$")]
-    cell_model: str | None = None
     formation: Path | None = None
-    told: Told = Told.HOSTS
     rate: Annotated[float, Field(gt=0)] = RATE
     differs: str
     published: Publication
-    worlds: dict[Literal["null", "permuted"], str]
+    simulation: Settings = {}
+    worlds: dict[Literal["null", "permuted"], Settings]
 
 
 class Study(_Section):
@@ -103,8 +97,8 @@ class Study(_Section):
         `S` and the number of its reference in a review of in situ techniques for Li-ion batteries.
     about
         Question, origin (`emergent` from the cell model, or `imposed` on the simulated world), publication,
-        what differs from it, and what the simulator is told for each world. Without a model of the cell, the
-        one that is at its place as shipped.
+        what differs from it, and what the simulator is told: in all worlds (`simulation`), and in each of
+        those without the effect.
     content
         As an experiment file.
     """
@@ -152,26 +146,24 @@ class Study(_Section):
         formation = {key: measured[key] for key in ("cell", "on_abort", "on_client_lost") if key in measured}
         return formation | {"mode": "cycling", "protocol": str(self.about.formation)}
 
-    def told(self, world: World) -> str | None:
-        """What the simulator has to be told of the cell, as `about.told` says of what; None for nothing.
+    def told(self, world: World) -> Settings:
+        """What the simulator has to be told besides what is shipped.
 
         Raises
         ------
         StudyError
             If there is no such world of this study.
         """
-        if world is World.EFFECT:
-            return None
-        worlds = {str(name): told for name, told in self.about.worlds.items()}
+        worlds = {World.EFFECT: Settings()} | {World(name): one for name, one in self.about.worlds.items()}
         if world not in worlds:
             problem = Problem(
                 "world",
                 str(world),
                 f"{self.id} neither ranks nor has a direction",
-                f"use one of {', '.join([World.EFFECT, *worlds])}",
+                f"use one of {', '.join(worlds)}",
             )
             raise StudyError(self.id, [problem])
-        return worlds[world]
+        return merged(self.about.simulation, worlds[world])
 
     def analyse(self, records: xr.Dataset, frames: xr.Dataset) -> Finding:
         """Look for the finding in cycler records, and in frames that are aligned, reduced and fitted."""
@@ -184,6 +176,15 @@ class Study(_Section):
     @property
     def _analysis(self) -> Any:
         return import_module(f"intercalate_plans.studies.{self.about.analysis}")
+
+
+def merged(settings: Settings, others: Settings) -> Settings:
+    """Both; what both say, as the others say it."""
+    found = settings | others
+    for key in settings.keys() & others.keys():
+        if isinstance(settings[key], dict) and isinstance(others[key], dict):
+            found[key] = merged(settings[key], others[key])
+    return found
 
 
 def studies() -> Sequence[str]:

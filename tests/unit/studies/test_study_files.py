@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,9 @@ from click.testing import CliRunner
 
 from intercalate.cli import main
 from intercalate.config import EXAMPLES, Config
-from intercalate_plans.studies import Study, StudyError, Told, World, load_study, studies
+from intercalate_plans.studies import Study, StudyError, World, load_study, merged, studies
 from intercalate_plans.studies.study import FOLDER
-from intercalate_sims.cell import cell_specs
-from intercalate_sims.cell.hosts import Host
-from intercalate_sims.probes.sem_sample import SectionLaw
+from intercalate_sims.settings import SimulationSettings
 
 SITE = Config.from_file(EXAMPLES / "config" / "simulated.toml").site
 
@@ -25,11 +24,11 @@ def test_a_study_is_an_experiment_that_can_run(name: str) -> None:
     assert not any(one.cells[0].measurements for one in formation)
     assert bool(formation) == (study.about.formation is not None)
     assert measured.cells[0].measurements
-    assert study.about.cell_model is None or study.about.cell_model in cell_specs()
-    for world in World:
-        if world is not World.EFFECT and str(world) in study.about.worlds:
-            assert study.told(world) in list({Told.HOSTS: Host, Told.SECTION: SectionLaw}[study.about.told])
-    assert study.told(World.EFFECT) is None
+    shipped = tomllib.loads((EXAMPLES / "config" / "simulation.toml").read_text())
+    told = [study.told(World(one)) for one in [World.EFFECT, *study.about.worlds]]
+    for one in told:
+        assert SimulationSettings.model_validate(merged(shipped, one))
+    assert all(one != told[0] for one in told[1:])
     assert study.about.published.source
 
 
@@ -58,8 +57,8 @@ def test_a_mistake_in_the_experiment_is_explained(tmp_path: Path) -> None:
 
 
 def test_a_study_that_has_no_direction_has_no_permuted_world(tmp_path: Path) -> None:
-    study = Study.from_file(changed(tmp_path, 'permuted = "reversed"\n', ""))
-    assert study.told(World.NULL) == "solid_solution"
+    study = Study.from_file(changed(tmp_path, '[study.worlds.permuted.hosts]\nA1 = "reversed"\n', ""))
+    assert study.told(World.NULL)["hosts"] == {"A1": "solid_solution"}
     with pytest.raises(StudyError, match=r"neither ranks nor has a direction; use one of effect, null"):
         study.told(World.PERMUTED)
 
