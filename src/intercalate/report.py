@@ -206,9 +206,13 @@ def _measurement(
     due_unix_s = _occasions(asked, protocol, tables)
     if due_unix_s is None:
         due_unix_s = np.full(measured + missed.total(), np.nan)
-    if gone := sum(int(((due_unix_s > a) & (due_unix_s <= b)).sum()) for a, b in absent):
+    left = len(due_unix_s) - measured - missed.total()
+    gone = sum(int(((due_unix_s > a) & (due_unix_s <= b)).sum()) for a, b in absent)
+    # One of those may have been measured by the session that came, late.
+    if (gone := min(gone, left)) > 0:
         missed[NO_SESSION] += gone
-    if (left := len(due_unix_s) - measured - missed.total()) > 0:
+        left -= gone
+    if left > 0:
         missed[ENDED_FIRST] += left
     gaps_s = np.diff(np.sort(np.concatenate([one.exposed_unix_s for one in parts])))
     return MeasurementReport(

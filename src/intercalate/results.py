@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from intercalate import streams
 from intercalate.analysis import Exposure, phases_of, reduce_and_fit
 from intercalate.beam_effect import Comparison
 from intercalate.beam_quality import BeamQuality
@@ -19,7 +18,7 @@ from intercalate.calibrations import Calibration, CalibrationStore, Kind, exposu
 from intercalate.catalog.alignment import align, frames_alone
 from intercalate.catalog.client import frames, records
 from intercalate.catalog.export import to_csv, to_netcdf
-from intercalate.catalog.linked import current_cell, cycling_source
+from intercalate.catalog.linked import current_cell, cycling_source, has_records
 from intercalate.cell import Cell
 from intercalate.config import Config
 from intercalate.contract import STATION_NAMES
@@ -51,7 +50,7 @@ from intercalate.views.layers import (
     save_layers_figure,
     save_x_rays_figure,
 )
-from intercalate.views.operando import save_operando_figure
+from intercalate.views.operando import save_operando_figure, save_patterns_figure
 from intercalate.views.orientations import save_grains_figure, save_orientations_figure
 from intercalate.views.raman import save_map_figure, save_raman_figure
 from intercalate.views.surface import save_spectra_figure, save_surface_figure
@@ -96,8 +95,7 @@ def reduce_run(
     ReductionWarning
         If there are no monitor counts, no background, or a calibration was made after the run began.
     """
-    is_cycled = streams.CYCLING in cycling_source(run).run
-    aligned = align(run, stream) if is_cycled else frames_alone(run, stream)
+    aligned = align(run, stream) if has_records(run) else frames_alone(run, stream)
     start = run.metadata["start"]
     exposure_s = _one_exposure(aligned)
     instrument = instrument_of(start, stream)
@@ -268,7 +266,7 @@ class _Files:
 
 
 _FILES = {
-    "xrd": _Files("", ("two_theta",), save_operando_figure),
+    "xrd": _Files("", ("two_theta",), save_operando_figure, {"patterns": save_patterns_figure}),
     "raman": _Files("_raman", ("shift",), save_raman_figure, {"maps": save_map_figure}),
     "xps": _Files("_xps", ("frame", "point"), save_surface_figure, {"spectra": save_spectra_figure}),
     "sem": _Files("_sem", ("row", "column"), save_layers_figure, {"images": save_images_figure}),
@@ -283,8 +281,8 @@ _FILES = {
 
 def write_results(run: Any, data: xr.Dataset, folder: Path) -> dict[str, Path]:
     """Write `operando.csv`, `operando.nc` and `operando.png` into a folder, with `_raman` or `_xps` for
-    spectra; those of a cell that was carried away are called `ex_situ`, without a figure. Raman spectra of a
-    grid are shown as `maps.png`, photoelectron spectra as `spectra.png` too.
+    spectra; those of a cell that was carried away are called `ex_situ`, without a course. Patterns are shown
+    as `patterns.png` too, Raman spectra of a grid as `maps.png`, photoelectron spectra as `spectra.png`.
 
     Returns
     -------

@@ -17,9 +17,10 @@ from event_model import Filler
 
 from catalog.conftest import Laboratory, Server
 from catalog.making import COLUMNS, ROWS, SpectraRecorder, declare, orphan, record, take
-from intercalate.catalog.alignment import align
+from intercalate.catalog.alignment import align, frames_alone
 from intercalate.catalog.client import CatalogError, find_run, frames, open_catalog, records, runs, spectra
 from intercalate.catalog.journal import journals, read_documents
+from intercalate.catalog.linked import has_records
 from intercalate.catalog.server import ADDRESS_FILE
 from intercalate.config import DEFAULT_CONFIG, Config
 from intercalate.contract import IMPEDANCE_COLUMNS
@@ -233,6 +234,21 @@ def test_records_come_once_and_sorted_and_align_with_frames(laboratory: Laborato
     assert aligned["in_gap"].all()
     assert np.isnan(aligned["test_time_second_sigma"]).all()
     assert "no paired clock readings" in aligned.attrs["clock_note"]
+
+
+def test_frames_of_a_run_without_cycler_keep_the_time_of_their_instrument(
+    laboratory: Laboratory, catalog: Any
+) -> None:
+    counted = bpp.stage_wrapper(take(laboratory.detector, 2), [laboratory.detector])
+    uid = laboratory.run(bpp.run_wrapper(counted, md={"sample": "made", "plan_name": "made"}))
+    laboratory.forward()
+    run = find_run(catalog, uid)
+    assert not has_records(run)
+    with pytest.raises(CatalogError, match="import-cycling"):
+        align(run)
+    alone = frames_alone(run)
+    assert alone["frame_index"].values.tolist() == [0, 1]
+    assert np.diff(alone["start_unix_s"].values)[0] > 0
 
 
 def test_spectra_come_once_and_sorted(laboratory: Laboratory, catalog: Any) -> None:

@@ -163,3 +163,28 @@ def test_an_experiment_that_is_not_there_is_named(catalog: Any) -> None:
 
 def test_a_report_of_nothing_is_no_error() -> None:
     assert beam_time([]) == "beam time 0 h"
+
+
+def test_an_occasion_that_the_next_session_measured_late_is_not_missed_as_well(
+    laboratory: Laboratory, catalog: Any, request: pytest.FixtureRequest
+) -> None:
+    recorder, experiment_uid = laboratory.recorder, {"experiment_uid": request.node.name}
+    first = a_run(
+        laboratory,
+        available(1.0),
+        *(visit(laboratory, at_s) for at_s in (1.0, 101.0, 201.0)),
+        record(recorder, 250),
+        **experiment_uid,
+    )
+    a_run(
+        laboratory,
+        record(recorder, 520),
+        available(519.0),
+        *(visit(laboratory, at_s) for at_s in (525.0, 601.0, 701.0)),
+        record(recorder, 280),
+        **experiment_uid,
+    )
+    laboratory.forward()
+    (one,) = reports_of_experiment(catalog, find_run(catalog, first))
+    frames = one.measurements["xrd"]
+    assert (frames.occasions, frames.measured, frames.missed) == (8, 6, {NO_SESSION: 2})

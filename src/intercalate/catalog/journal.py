@@ -27,6 +27,8 @@ from typing import Any
 
 import numpy as np
 
+from intercalate import streams
+
 MEMORY_LIMIT_BYTES = 256 * 1024 * 1024
 """Documents that may wait in memory for a disk: hours of an experiment, little of a computer."""
 
@@ -390,7 +392,8 @@ def latest_runs(folder: str | Path, uid: str | None = None) -> list[ProgramRun]:
     Parameters
     ----------
     uid
-        Beginning of the unique id of the experiment, or of one of its runs; None for the latest experiment.
+        Beginning of the unique id of the experiment, or of one of its runs; None for the latest experiment
+        that did not fail before anything was recorded: of one that was refused nothing is left.
 
     Returns
     -------
@@ -408,7 +411,9 @@ def latest_runs(folder: str | Path, uid: str | None = None) -> list[ProgramRun]:
         experiment, program = start.get("experiment_uid"), start.get("program_id")
         if experiment is None or program is None:
             continue
-        if wanted is None and (uid is None or experiment.startswith(uid) or start["uid"].startswith(uid)):
+        if wanted is None and (
+            _was_begun(path) if uid is None else experiment.startswith(uid) or start["uid"].startswith(uid)
+        ):
             wanted = experiment
         if experiment == wanted and program not in found:
             stop = stop_of(path)
@@ -416,6 +421,12 @@ def latest_runs(folder: str | Path, uid: str | None = None) -> list[ProgramRun]:
     gone_on_with = {(one.start.get("begin") or {}).get("program_id") for one in found.values()}
     latest = [one for program, one in found.items() if program not in gone_on_with]
     return sorted(latest, key=lambda one: str(one.start.get("place", "")))
+
+
+def _was_begun(path: Path) -> bool:
+    """Whether a run did anything: it has not failed, or its cycler recorded something."""
+    stop = stop_of(path)
+    return stop is None or stop["exit_status"] == "success" or bool(stop["num_events"].get(streams.CYCLING))
 
 
 def stop_of(path: Path) -> dict[str, Any] | None:

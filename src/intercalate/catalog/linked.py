@@ -96,6 +96,11 @@ def _complete_starts(folder: Path) -> Iterator[dict[str, Any]]:
             yield first[1]
 
 
+def has_records(run: Any) -> bool:
+    """Whether a run has the cycler's records, its own or imported ones."""
+    return streams.CYCLING in run or bool(linked_runs(run, CYCLING_OF))
+
+
 def cycling_source(run: Any) -> CyclingSource:
     """Where the cycler's records of a run are: its own, or the latest that were imported.
 

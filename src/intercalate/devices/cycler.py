@@ -226,7 +226,7 @@ class Cycler(Device):
                     "the state of the cell is unknown until it does"
                 )
         if not answer["ok"]:
-            raise CyclerError(f"{self.prefix} refused {verb!r}: {answer['message']}")
+            raise CyclerError(f"{self.prefix} refused {verb.value}: {answer['message']}")
         return answer["result"]
 
     def command_status(self, verb: Verb, **arguments: Any) -> DeviceStatus:

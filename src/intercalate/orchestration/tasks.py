@@ -4,7 +4,15 @@ import math
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from intercalate import streams
 from intercalate.cell import Cell
@@ -15,7 +23,16 @@ from intercalate.orchestration.when import At, When
 from intercalate.problems import ABSENT, Problem, ProblemsError, problems_of
 from intercalate.protocol import Beginning, Hold, Protocol, with_holds
 
-Budget = Annotated[float, Field(gt=0)] | Literal["unlimited"]
+
+def _budget(value: object) -> float | str:
+    if value == "unlimited":
+        return "unlimited"
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
+        return float(value)
+    raise ValueError('a budget is a number above 0, or "unlimited"')
+
+
+Budget = Annotated[float | Literal["unlimited"], BeforeValidator(_budget)]
 SpotMm = tuple[Annotated[float, Field(ge=-20, le=20)], Annotated[float, Field(ge=-20, le=20)]]
 
 

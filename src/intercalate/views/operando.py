@@ -142,3 +142,32 @@ def _graphite_plane(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
         _points(other, data, "stage_1_fraction", ORANGE, "stage 1 fraction", "^")
         other.set_ylim(-0.05, 1.05)
         other.set_ylabel("Fraction\nin stage 1", color=ORANGE)
+
+
+def patterns_figure(data: xr.Dataset, title: str) -> Figure:
+    """Patterns of the first, the middle and the last frame, one upon the other.
+
+    Parameters
+    ----------
+    data
+        Fitted frames: `intensity` (frame, two_theta).
+    """
+    figure, axis = plt.subplots(figsize=(7.5, 4.0), layout="constrained")
+    intensity = data["intensity"]
+    for number, colour in zip(
+        np.unique([0, intensity.sizes["frame"] // 2, intensity.sizes["frame"] - 1]), (BLUE, GREEN, VERMILION)
+    ):
+        axis.plot(
+            data["two_theta"], intensity[number], color=colour, linewidth=0.8, label=f"frame {number + 1}"
+        )
+    axis.set(xlabel=r"2θ (°)", ylabel=str(intensity.attrs.get("units", "Intensity")), yscale="log")
+    axis.legend(frameon=False, fontsize=8)
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def save_patterns_figure(path: Path, data: xr.Dataset, title: str) -> None:
+    """Write the figure as PNG."""
+    figure = patterns_figure(data, title)
+    figure.savefig(path, dpi=160)
+    plt.close(figure)

@@ -11,7 +11,7 @@ from intercalate.devices.archive import Archive
 from intercalate.orchestration.continuing import ContinueError, what_is_left
 
 
-def a_run(folder: Path, number: int, status: str | None = None, **start: Any) -> None:
+def a_run(folder: Path, number: int, status: str | None = None, *, records: int = 9, **start: Any) -> None:
     """Journal of one run; without a status its session died."""
     uid = f"run{number}"
     every = {"when": {"every": {"time_s": 60.0}}, "exposure_s": 10.0, "budget_MGy": "unlimited"}
@@ -32,7 +32,7 @@ def a_run(folder: Path, number: int, status: str | None = None, **start: Any) ->
     }
     lines = [["start", whole]]
     if status is not None:
-        lines.append(["stop", {"run_start": uid, "exit_status": status}])
+        lines.append(["stop", {"run_start": uid, "exit_status": status, "num_events": {"cycling": records}}])
     text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
     (folder / f"2027-01-01T00-00-{number:02d}_{uid}.jsonl").write_text(text)
 
@@ -60,6 +60,13 @@ def test_a_cell_that_is_finished_is_left_alone(tmp_path: Path) -> None:
     left = what_is_left(archive(tmp_path))
     assert [task.place for task in left.tasks] == ["H2"]
     assert left.finished == ("H1",)
+
+
+def test_an_experiment_that_was_refused_does_not_hide_the_one_before(tmp_path: Path) -> None:
+    a_run(tmp_path, 1, "fail", place="H1")
+    a_run(tmp_path, 2, "fail", records=0, experiment_uid="refused", program_id="p2")
+    assert what_is_left(archive(tmp_path)).experiment_uid == "experiment-1"
+    assert what_is_left(archive(tmp_path), "refused").experiment_uid == "refused"
 
 
 def test_of_a_program_that_another_goes_on_with_nothing_is_left(tmp_path: Path) -> None:
