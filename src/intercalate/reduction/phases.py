@@ -54,6 +54,9 @@ class FitPhase:
         By which a standard's parameter follows temperature from 25 degC.
     seeds
         Used in order at a cold start.
+    led
+        Parameter, the one that leads it, and slope: at a cold start it is put where that says, and is free
+        from there on. For lines that those of another phase may be taken for.
     key_line
         The reflection by which the phase is known to be there; any where empty.
     least_d_angstrom
@@ -78,6 +81,7 @@ class FitPhase:
     seeds: tuple[Seed, ...] = ()
     key_line: str = ""
     least_d_angstrom: float = 0.0
+    led: tuple[tuple[str, str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.coefficients.shape != (len(self.reflections), len(self.parameters)):
@@ -163,9 +167,9 @@ def olivine(depth_um: float = 0.0, depth_sigma_um: float = 5.0) -> list[FitPhase
             "LFP",
             1.0,
             start=(10.29, 5.99, 4.698),
-            low=(10.00, 5.87, 4.66),
+            low=(10.00, 5.90, 4.66),
             high=(10.38, 6.04, 4.75),
-            seeds=(Seed("a", "200", 5.035, 5.20), Seed("b", "020", 2.945, 3.015)),
+            seed=Seed("a", "200", 5.035, 5.20),
             depth_um=depth_um,
             depth_sigma_um=depth_sigma_um,
         ),
@@ -175,7 +179,7 @@ def olivine(depth_um: float = 0.0, depth_sigma_um: float = 5.0) -> list[FitPhase
             start=(9.86, 5.81, 4.770),
             low=(9.76, 5.75, 4.72),
             high=(10.10, 5.92, 4.82),
-            seeds=(Seed("a", "200", 4.87, 5.035), Seed("b", "020", 2.88, 2.945)),
+            seed=Seed("a", "200", 4.87, 5.035),
             depth_um=depth_um,
             depth_sigma_um=depth_sigma_um,
         ),
@@ -320,11 +324,16 @@ def _orthorhombic(
     start: tuple[float, float, float],
     low: tuple[float, float, float],
     high: tuple[float, float, float],
-    seeds: tuple[Seed, ...],
+    seed: Seed,
     depth_um: float,
     depth_sigma_um: float,
 ) -> FitPhase:
-    """A phase of the table of crystals, by its lines at this lithium content."""
+    """A phase of the table of crystals, by its lines at this lithium content.
+
+    A cold start takes b and c from a, by the lattices of the table: 020 may lie under 211 of the other.
+    """
+    ends = np.array([row.lengths_angstrom for row in crystal(name).lattice])
+    by_a = (ends[-1] - ends[0]) / (ends[-1, 0] - ends[0, 0])
     lines = powder_lines(crystal(name), li_content, least_d_angstrom=OLIVINE_LEAST_D_ANGSTROM)
     power = lines.strength * lines.d_angstrom**2
     hkl = lines.hkl[power > OLIVINE_WEAKEST * power.max()]
@@ -341,7 +350,8 @@ def _orthorhombic(
         strained=True,
         depth_um=depth_um,
         depth_sigma_um=depth_sigma_um,
-        seeds=seeds,
+        seeds=(seed,),
+        led=tuple((other, "a", float(slope)) for other, slope in zip("bc", by_a[1:])),
         key_line="200",
         least_d_angstrom=OLIVINE_LEAST_D_ANGSTROM,
     )

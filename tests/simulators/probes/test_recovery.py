@@ -133,7 +133,7 @@ def test_a_stage_that_grows_from_nothing_is_found_while_it_is_small(bench):
     assert np.abs(np.asarray(fitted["stage_1_fraction"])[found] - true[found]).max() < 0.05
 
 
-@pytest.mark.parametrize("x", [0.25, 0.75])
+@pytest.mark.parametrize("x", [0.07, 0.13, 0.25, 0.75])
 def test_both_phases_of_lfp_are_recovered(x):
     """Lattices within their errors, and the share of the rich phase."""
     probe = DiffractionProbe(makeup=makeup_of("lfp-li"), seed=5)
