@@ -167,16 +167,8 @@ def reduced(
 
 
 def _exact(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Columns of what is true of graphite in each frame."""
-    stage_1 = [row["stages"].get("1", {}) for row in rows]
-    columns = {
-        "x_positive": [row["li_content"] for row in rows],
-        "stage_1_fraction": [row["stage_1_fraction"] for row in rows],
-        "graphite.d": [row.get("poor_layer_spacing_angstrom", np.nan) for row in rows],
-        "graphite.a": [row.get("poor_in_plane_a_angstrom", np.nan) for row in rows],
-        "LiC6.d": [row.get("layer_spacing_angstrom", np.nan) for row in stage_1],
-        "LiC6.a": [row.get("in_plane_a_angstrom", np.nan) for row in stage_1],
-    }
+    """Columns of what is true of the working electrode in each frame."""
+    columns = _of_olivine(rows) if rows[0]["material"] == "LFP" else _of_graphite(rows)
     errors = {
         f"{name}_sigma{kind}": ("frame", np.zeros(len(rows)))
         for name in columns
@@ -185,8 +177,34 @@ def _exact(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {name: ("frame", np.array(column)) for name, column in columns.items()} | errors
 
 
+def _of_olivine(rows: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
+    phases = {key: [row["phases"].get(key, {}) for row in rows] for key in ("LFP", "FePO4")}
+    unknown = [np.nan] * 3
+    return {
+        "x_positive": [row["li_content"] for row in rows],
+        "lithium_rich_fraction": [one.get("fraction", 0.0) for one in phases["LFP"]],
+        **{
+            f"{key}.{name}": [one.get("lengths_angstrom", unknown)[axis] for one in found]
+            for key, found in phases.items()
+            for axis, name in enumerate("abc")
+        },
+    }
+
+
+def _of_graphite(rows: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
+    stage_1 = [row["stages"].get("1", {}) for row in rows]
+    return {
+        "x_positive": [row["li_content"] for row in rows],
+        "stage_1_fraction": [row["stage_1_fraction"] for row in rows],
+        "graphite.d": [row.get("poor_layer_spacing_angstrom", np.nan) for row in rows],
+        "graphite.a": [row.get("poor_in_plane_a_angstrom", np.nan) for row in rows],
+        "LiC6.d": [row.get("layer_spacing_angstrom", np.nan) for row in stage_1],
+        "LiC6.a": [row.get("in_plane_a_angstrom", np.nan) for row in stage_1],
+    }
+
+
 def graphite_in(told: Settings) -> tuple[str, Host]:
-    """Model of the first cell, and the graphite that it has in it."""
+    """Model of the first cell, and the graphite or LFP that it has in it."""
     return told["cells"][FIRST_CELL], Host(told.get("hosts", {}).get(FIRST_CELL, Host.STAGED))
 
 
@@ -195,14 +213,15 @@ def lithiated(
 ) -> Measured:
     """Do what a study of one cell with frames at even times says, in a cell as the simulator is told."""
     site = Config.from_file(EXAMPLES / "config" / "simulated.toml").site
-    formation, experiment = (one.cells[0] for one in study.experiments(site))
+    *formation, experiment = (one.cells[0] for one in study.experiments(site))
     (task,) = experiment.measurements
     if task.exposure_s != EXPOSURE_S or task.when.every is None:
         raise ValueError(f"{study.id}: only frames of {EXPOSURE_S:g} s at even times are made in one process")
     active_mass = instrument.hidden.cell(FIRST_CELL).active_mass
     model, host = graphite_in(told)
     world = CellOnChannel(model, seed, host, active_mass, folder, site)
-    world.run("formation", formation.protocol, formation.cell)
+    for one in formation:
+        world.run("formation", one.protocol, one.cell)
     records, exposures = world.run(
         "measured", experiment.protocol, experiment.cell, every_s=task.when.every.time_s
     )

@@ -35,7 +35,7 @@ class HiddenCell:
     active_mass
         True over nominal mass of both electrodes, as their area.
     host
-        What graphite it really has in it.
+        What graphite or LFP it really has in it.
     """
 
     displacement_um: float = 0.0

@@ -323,7 +323,7 @@ class SimulationSettings(_Section):
     vacuum: VacuumServer | None = None
     tem: TransmissionServer | None = None
     hosts: dict[str, Host] = {}
-    """Cells that have another graphite in them than the real one. Nobody is told."""
+    """Cells that have another graphite or LFP in them than the real one. Nobody is told."""
     beam_effect: BeamEffectSettings | None = None
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""What graphite a cell is made of: the real one, or one in which an effect is not there."""
+"""What graphite or LFP a cell is made of: the real one, or one in which an effect is not there."""
 
 from dataclasses import replace
 from enum import StrEnum
@@ -8,7 +8,7 @@ from intercalate_sims.cell.parameters import CellParameters, PorousElectrode
 
 
 class Host(StrEnum):
-    """How graphite takes up lithium; the probes look up lattices by it."""
+    """How a host takes up lithium; the probes look up lattices by it."""
 
     STAGED = "staged"
     """In stages, with a plateau for each change of them: real graphite."""
@@ -21,6 +21,10 @@ class Host(StrEnum):
     this one is full."""
     EVEN = "even"
     """Real graphite, all of whose particles are alike, in all places of the cell."""
+    STATIC = "static"
+    """LFP of two phases that keep their compositions, at any rate; real graphite."""
+    SLOW_SOLUTION = "slow_solution"
+    """LFP whose two phases change their compositions the less, the higher the rate; real graphite."""
 
 
 SLOPING = TanhPotential(constant_v=0.30, slope_v=-0.28, exponentials=((1.2, -60.0), (0.15, -8.0)), tanhs=())

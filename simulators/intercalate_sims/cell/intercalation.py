@@ -1,7 +1,7 @@
 """The reduced model of a cell of one or two porous intercalation electrodes."""
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -305,20 +305,27 @@ class IntercalationCell:
             time_s=self._steps * self.dt_s,
             temperature_c=float(self._total[kernel.TEMPERATURE_K]) - ZERO_CELSIUS_K,
             positive=self._isolated[0].seen_with(
-                _electrode_state(self.parameters.positive, self._pos, self._spread_pos, self.host),
+                self._electrode_state(self.parameters.positive, self._pos, self._spread_pos),
                 self._sites_pos,
             ),
             negative=(
                 self._foil_state(self.parameters.negative)
                 if isinstance(self.parameters.negative, LithiumFoil)
                 else self._isolated[1].seen_with(
-                    _electrode_state(self.parameters.negative, self._neg, self._spread_neg, self.host),
+                    self._electrode_state(self.parameters.negative, self._neg, self._spread_neg),
                     self._sites_neg,
                 )
             ),
             plated_li_ah=inventory["plated"],
             sei_charge_ah=inventory["sei"],
         )
+
+    def _electrode_state(
+        self, electrode: PorousElectrode, state: np.ndarray, scatter: np.ndarray
+    ) -> ElectrodeState:
+        current_a_m2 = abs(self._reading.current_a) / self.area_m2
+        rate_per_h = 3600.0 * current_a_m2 / (FARADAY_C_PER_MOL * electrode.sites_mol_m2)
+        return replace(_electrode_state(electrode, state, scatter, self.host), rate_per_h=float(rate_per_h))
 
     def _foil_state(self, foil: LithiumFoil) -> ElectrodeState:
         """Of a foil, as thick as the lithium that is left of it, or was laid on it."""

@@ -64,6 +64,8 @@ class ElectrodeState:
         width of one and mean height, both in um.
     dead_um
         Lithium without contact, as thick as it would be if it were dense.
+    rate_per_h
+        Change of the mean x per hour by the current, without sign.
     """
 
     material: str
@@ -75,6 +77,7 @@ class ElectrodeState:
     film_c_m2: tuple[float, ...] = ()
     deposits: tuple[tuple[str, float, float, float], ...] = ()
     dead_um: float = 0.0
+    rate_per_h: float = 0.0
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Self:

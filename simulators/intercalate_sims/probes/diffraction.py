@@ -5,11 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from intercalate_sims.cell.interface import ProbeState
+from intercalate_sims.cell.interface import ElectrodeState, ProbeState
 from intercalate_sims.hidden import HiddenCell
 from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.detector import DetectorGeometry, count_photons, write_stamp
-from intercalate_sims.probes.lattice import crystallites, graphite_stages, oxide_lattice
+from intercalate_sims.probes.lattice import (
+    crystallites,
+    graphite_stages,
+    olivine_phases,
+    one_by_one,
+    oxide_lattice,
+)
 from intercalate_sims.probes.powder import CellMakeup
 from intercalate_sims.probes.projection import InstrumentProfile, Projection
 from intercalate_sims.probes.samples import cell_sample
@@ -129,8 +135,32 @@ def truth_of(states: Sequence[tuple[float, ProbeState]]) -> dict[str, Any]:
                 entry["c_angstrom"] = float(np.dot(sample.weight, c))
             else:
                 entry.update(_graphite_truth(sample.li_content, sample.weight, weighted[0][1].host))
+        elif material == "LFP":
+            entry.update(_olivine_truth(weighted))
         found[side] = entry
     return found
+
+
+def _olivine_truth(weighted: Sequence[tuple[float, ElectrodeState]]) -> dict[str, Any]:
+    """Share of the sites and mean lattice of each phase."""
+    sums: dict[str, np.ndarray] = {}
+    content = 0.0
+    for weight, state, sample in one_by_one(weighted):
+        content += weight * float(sample.weight @ sample.li_content)
+        for share in olivine_phases(sample.li_content, state.host, state.rate_per_h):
+            held = weight * sample.weight * share.fraction
+            own = np.array([held.sum(), held @ share.li_content, *(held @ share.lengths_angstrom)])
+            sums[share.phase] = sums.get(share.phase, np.zeros(5)) + own
+    phases = {
+        key: {
+            "fraction": float(one[0]),
+            "li_content": float(one[1] / one[0]),
+            "lengths_angstrom": [float(length) for length in one[2:] / one[0]],
+        }
+        for key, one in sums.items()
+        if one[0] > 0
+    }
+    return {"li_content": content, "phases": phases}
 
 
 def _graphite_truth(li_content: np.ndarray, weight: np.ndarray, host: str) -> dict[str, Any]:

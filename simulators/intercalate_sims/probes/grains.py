@@ -19,10 +19,29 @@ RADIUS_STEP_MM = 0.2
 _GRAIN_STEP_MM = 2.0
 """Rings much closer together than this have the same grains; those of one phase hardly ever are."""
 
-GRAIN_SIGMA = {"Li": 0.9, "Al": 0.25, "Cu": 0.20, "graphite": 0.06, "NMC811": 0.03, "LaB6": 0.02, "Si": 0.06}
+GRAIN_SIGMA = {
+    "Li": 0.9,
+    "Al": 0.25,
+    "Cu": 0.20,
+    "graphite": 0.06,
+    "NMC811": 0.03,
+    "LFP": 0.01,
+    "FePO4": 0.01,
+    "LaB6": 0.02,
+    "Si": 0.06,
+}
 """Relative standard deviation of the intensity in one degree of a ring, for a beam of 0.5 x 0.5 mm."""
 
-TEXTURE = {"Al": 0.35, "Cu": 0.30, "PE": 0.50, "Li": 0.20, "graphite": 0.03, "NMC811": 0.02}
+TEXTURE = {
+    "Al": 0.35,
+    "Cu": 0.30,
+    "PE": 0.50,
+    "Li": 0.20,
+    "graphite": 0.03,
+    "NMC811": 0.02,
+    "LFP": 0.01,
+    "FePO4": 0.01,
+}
 """Amplitude of the modulation over the azimuth."""
 
 _REFERENCE_MM2 = 0.25

@@ -7,7 +7,8 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtri
 
-from intercalate.materials import GRAPHITE, NMC811
+from intercalate.materials import GRAPHITE, NMC811, Mark, Source
+from intercalate.materials.crystals import crystal, phase_diagram
 from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import ElectrodeState
 
@@ -73,6 +74,14 @@ def crystallites(weighted: Sequence[tuple[float, ElectrodeState]]) -> Crystallit
     return Crystallites(np.concatenate(contents), weight_all / weight_all.sum(), np.concatenate(depths))
 
 
+def one_by_one(
+    weighted: Sequence[tuple[float, ElectrodeState]],
+) -> list[tuple[float, ElectrodeState, Crystallites]]:
+    """Each state with its part of the exposure and its own crystallites, whose rates may differ."""
+    total = sum(weight for weight, _ in weighted)
+    return [(weight / total, state, crystallites([(1.0, state)])) for weight, state in weighted]
+
+
 def oxide_lattice(li_content: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return a and c of NMC811 in A, monotone between the rows of the table."""
     return _NMC_A(li_content), _NMC_C(li_content)
@@ -123,7 +132,7 @@ def graphite_stages(li_content: np.ndarray, host: str = Host.STAGED) -> list[Sta
     """Stages of LixC6, in real graphite or another host."""
     x = np.asarray(li_content, dtype=float)
     match Host(host):
-        case Host.STAGED | Host.EVEN:
+        case Host.STAGED | Host.EVEN | Host.STATIC | Host.SLOW_SOLUTION:
             return _real_stages(x)
         case Host.REVERSED:
             return _real_stages(1.0 - x)
@@ -178,3 +187,71 @@ def _real_stages(x: np.ndarray) -> list[StageShare]:
             )
         )
     return shares
+
+
+SOLUTION_SHARE = 0.35
+"""Largest part of the lithium that LFP takes up between its phases by changing their compositions. Both stay
+where their lattices are known, by Vegard's law."""
+SOLUTION_RATE_PER_H = 1.2
+"""Change of x per hour at which the share is 1 - 1/e of that."""
+SOLUTION_SOURCE = Source("a share that grows with rate and is never all; no measurement", Mark.ILLUSTRATION)
+
+
+@dataclass(frozen=True, slots=True)
+class CrystalShare:
+    """How much of the material is in one phase, crystallite by crystallite.
+
+    Attributes
+    ----------
+    fraction
+        Share of the sites of each crystallite.
+    li_content
+        Of this phase in each crystallite.
+    lengths_angstrom
+        a, b and c, shape (..., 3).
+    """
+
+    phase: str
+    fraction: np.ndarray
+    li_content: np.ndarray
+    lengths_angstrom: np.ndarray
+
+
+def solution_share(rate_per_h: float, host: str = Host.STAGED) -> float:
+    """Part of the lithium that goes into or out of the two phases of LFP as they are, and converts none.
+
+    Real LFP, and one in which the share falls with rate, or is nothing.
+    """
+    within = float(np.exp(-rate_per_h / SOLUTION_RATE_PER_H))
+    match Host(host):
+        case Host.STATIC:
+            return 0.0
+        case Host.SLOW_SOLUTION:
+            return SOLUTION_SHARE * within
+        case _:
+            return SOLUTION_SHARE * (1.0 - within)
+
+
+def olivine_phases(
+    li_content: np.ndarray, host: str = Host.STAGED, rate_per_h: float = 0.0
+) -> list[CrystalShare]:
+    """FePO4 and LFP that coexist, by the lever rule.
+
+    Between the windows in which each is alone, with limits p and r, u = (r - x) / (r - p) of the material is
+    FePO4. Of a share s of solid solution both are the poorer in lithium the further that is: LFP has
+    r - s (r - p) u, and FePO4 p + s (r - p) (1 - u). The mean over both is x at any s. Static phases
+    have x = 0 and x = 1, whatever the rate.
+    """
+    x = np.asarray(li_content, dtype=float)
+    (_, _, poor_limit), (_, rich_limit, _) = phase_diagram("LFP").windows
+    if Host(host) is Host.STATIC:
+        poor_limit, rich_limit = 0.0, 1.0
+    width = rich_limit - poor_limit
+    turned = np.clip((rich_limit - x) / width, 0.0, 1.0)
+    moved = solution_share(rate_per_h, host) * width
+    poor = np.minimum(x, poor_limit + moved * (1.0 - turned))
+    rich = np.maximum(x, rich_limit - moved * turned)
+    return [
+        CrystalShare(phase, fraction, content, crystal(phase).lengths_at(content))
+        for phase, fraction, content in (("FePO4", turned, poor), ("LFP", 1.0 - turned, rich))
+    ]

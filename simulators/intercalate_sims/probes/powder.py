@@ -2,13 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from intercalate.materials import FARADAY_C_MOL, GRAPHITE, NMC811, electrode, metal, polymer
+from intercalate.materials.crystals import PowderLines, crystal, powder_lines, unit_cell
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState
 from intercalate_sims.probes import scattering
-from intercalate_sims.probes.lattice import crystallites, graphite_stages, oxide_lattice
+from intercalate_sims.probes.lattice import (
+    crystallites,
+    graphite_stages,
+    olivine_phases,
+    one_by_one,
+    oxide_lattice,
+)
 
 _ANGSTROM_PER_UM = 1e4
 _AVOGADRO_PER_MOL = 6.02214076e23
@@ -49,12 +57,20 @@ class CellMakeup:
     foil_texture: tuple[tuple[str, float], ...] = (("111", 0.7), ("200", 1.1), ("220", 1.6), ("311", 1.1))
 
 
+_HALF_CELLS = {
+    **{f"graphite{kind}-li": ("Cu", 12.0) for kind in ("", "-ecdec", "-pc", "-thf", "-wetdmc")},
+    "lfp-li": ("Al", 15.0),
+}
+"""Collector of the working electrode against lithium with a liquid between, and its thickness in um."""
+
+
 def makeup_of(cell_model: str) -> CellMakeup:
     """What surrounds the electrodes of a cell of this model."""
-    if cell_model == "graphite-li":
+    if cell_model in _HALF_CELLS:
+        collector, thickness_um = _HALF_CELLS[cell_model]
         return CellMakeup(
-            positive_collector="Cu",
-            positive_collector_um=12.0,
+            positive_collector=collector,
+            positive_collector_um=thickness_um,
             negative_collector_um=0.0,
             lithium_um=250.0,
             separator_um=25.0,
@@ -124,8 +140,11 @@ def _electrode_lines(
         return [_oxide_lines(weighted, sign, face_um, makeup, wavelength_angstrom)]
     if material == "graphite":
         return _graphite_lines(weighted, sign, face_um, makeup, wavelength_angstrom)
+    if material == "LFP":
+        return _olivine_lines(weighted, sign, face_um, makeup, wavelength_angstrom)
     raise ValueError(
-        f"no diffraction model of an electrode of {material!r}; there are models of NMC811, graphite and Li"
+        f"no diffraction model of an electrode of {material!r}; "
+        "there are models of NMC811, graphite, LFP and Li"
     )
 
 
@@ -194,6 +213,47 @@ def _graphite_lines(
         for name in ("inverse_d", "fraction", "depth_um")
     )
     return [Lines("graphite", *joined)]
+
+
+@cache
+def _lines_of(phase: str) -> tuple[PowderLines, float]:
+    """Of an end of LFP: lines with the strength that they have there, and formula units per cell."""
+    content = 1.0 if phase == "LFP" else 0.0
+    atoms = unit_cell(crystal(phase), content)
+    return powder_lines(crystal(phase), content), float(next(len(at) for of, at, _ in atoms if of == "Fe"))
+
+
+def _olivine_lines(
+    weighted: Sequence[tuple[float, ElectrodeState]],
+    sign: float,
+    face_um: float,
+    makeup: CellMakeup,
+    wavelength_angstrom: float,
+) -> list[Lines]:
+    """LFP and FePO4, without texture: their particles are round, or nearly."""
+    found = []
+    for weight, state, sample in one_by_one(weighted):
+        depth_um = sign * (face_um + sample.depth_um)
+        for share in olivine_phases(sample.li_content, state.host, state.rate_per_h):
+            present = np.flatnonzero(share.fraction > 0)
+            if not present.size:
+                continue
+            lines, formula_units = _lines_of(share.phase)
+            cells = _cells_per_angstrom2(weighted, formula_units) * weight
+            lengths = share.lengths_angstrom[present]
+            inverse_d = np.sqrt(lines.hkl**2 @ (1 / lengths**2).T)
+            debye_waller = np.exp(-scattering.DEBYE_WALLER_B_ANGSTROM2["oxide"] * inverse_d**2 / 2)
+            fraction = scattering.cone_fraction(
+                lines.strength[:, None] * debye_waller,
+                1.0,
+                lengths.prod(axis=1),
+                cells * (sample.weight * share.fraction)[present],
+                inverse_d,
+                wavelength_angstrom,
+            )
+            depth = np.broadcast_to(depth_um[present], inverse_d.shape)
+            found.append(_flat(share.phase, inverse_d, fraction, depth))
+    return found
 
 
 def _collector_lines(

@@ -48,6 +48,8 @@ class InstrumentProfile:
 _CRYSTALLITE_SIGMA_MM = {
     "NMC811": 0.045,
     "graphite": 0.09,
+    "LFP": 0.06,
+    "FePO4": 0.06,
     "Al": 0.03,
     "Cu": 0.04,
     "Li": 0.02,

@@ -70,7 +70,7 @@ def fit(
         If the range holds too few points for the number of parameters.
     """
     options = options or FitOptions()
-    part = pattern.between(*options.range_deg)
+    part = pattern.between(options.range_deg[0], min(options.range_deg[1], _end_deg(pattern, phases)))
     fitted = [at_temperature(phase, options.temperature_c) for phase in phases]
     lines = sum(len(phase.reflections) for phase in fitted)
     if len(part) < 2 * (lines + options.background_terms):
@@ -94,6 +94,14 @@ def fit(
         candidates.append(_Fit(part, shifted, options, start, best.width_deg))
     results = [candidate.run() for candidate in candidates]
     return min(results, key=lambda result: (not result.converged, result.reduced_chi2))
+
+
+def _end_deg(pattern: Pattern, phases: Sequence[FitPhase]) -> float:
+    """Angle down to whose spacing the lines of all phases are listed."""
+    least_d = max((phase.least_d_angstrom for phase in phases), default=0.0)
+    if not least_d > pattern.wavelength_angstrom / 2:
+        return 180.0
+    return float(2 * np.degrees(np.arcsin(pattern.wavelength_angstrom / (2 * least_d))))
 
 
 class _Fit:

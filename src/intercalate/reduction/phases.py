@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from intercalate.materials import GRAPHITE, NMC811, Reflection, metal, polymer
+from intercalate.materials.crystals import crystal, powder_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,13 @@ class FitPhase:
         By which a standard's parameter follows temperature from 25 degC.
     seeds
         Used in order at a cold start.
+    led
+        Parameter, the one that leads it, and slope: at a cold start it is put where that says, and is free
+        from there on. For lines that those of another phase may be taken for.
     key_line
         The reflection by which the phase is known to be there; any where empty.
+    least_d_angstrom
+        Spacing down to which its lines are listed, where a fit has to end; 0 where all are.
     """
 
     name: str
@@ -74,6 +80,8 @@ class FitPhase:
     expansion_per_k: float = 0.0
     seeds: tuple[Seed, ...] = ()
     key_line: str = ""
+    least_d_angstrom: float = 0.0
+    led: tuple[tuple[str, str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.coefficients.shape != (len(self.reflections), len(self.parameters)):
@@ -141,6 +149,41 @@ def lithiated_graphite(depth_um: float = 0.0, depth_sigma_um: float = 5.0) -> Fi
         depth_um=depth_um,
         depth_sigma_um=depth_sigma_um,
     )
+
+
+OLIVINE_LEAST_D_ANGSTROM = 2.17
+"""Beyond it lines lie too close, and move too much, to be told apart; that of Al 111 is before it."""
+OLIVINE_WEAKEST = 0.008
+"""Of the strongest line of a phase, after the factor of a powder d^2: weaker ones are left out."""
+
+
+def olivine(depth_um: float = 0.0, depth_sigma_um: float = 5.0) -> list[FitPhase]:
+    """LFP and FePO4: a, b and c of each, free of any law that ties them to lithium contents.
+
+    LFP may lose two fifths of its lithium, and FePO4 gain as much: there they meet.
+    """
+    return [
+        _orthorhombic(
+            "LFP",
+            1.0,
+            start=(10.29, 5.99, 4.698),
+            low=(10.00, 5.90, 4.66),
+            high=(10.38, 6.04, 4.75),
+            seed=Seed("a", "200", 5.035, 5.20),
+            depth_um=depth_um,
+            depth_sigma_um=depth_sigma_um,
+        ),
+        _orthorhombic(
+            "FePO4",
+            0.0,
+            start=(9.86, 5.81, 4.770),
+            low=(9.76, 5.75, 4.72),
+            high=(10.10, 5.92, 4.82),
+            seed=Seed("a", "200", 4.87, 5.035),
+            depth_um=depth_um,
+            depth_sigma_um=depth_sigma_um,
+        ),
+    ]
 
 
 def foil(key: str, depth_um: float = 0.0, depth_sigma_um: float = 2.0) -> FitPhase:
@@ -212,14 +255,14 @@ def half_cell(
 ) -> list[FitPhase]:
     """Phases of an electrode on its foil against lithium, beam entering at the foil.
 
-    The foil is Al for NMC811 and Cu for graphite. `counter_collector` (`Al` or `Cu`) carries the
+    The foil is Al for NMC811 and LFP, and Cu for graphite. `counter_collector` (`Al` or `Cu`) carries the
     lithium, whose thickness changes: it is no standard. Every foil in the beam has to be named: one that
     is not pulls the standard to its own depth.
 
     Raises
     ------
     ValueError
-        If `working` is neither `NMC811` nor `graphite`.
+        If `working` is none of `NMC811`, `graphite` and `LFP`.
     """
     half, sigma = separator_um / 2, thickness_sigma_um
     depth = -(half + working_um / 2)
@@ -227,8 +270,10 @@ def half_cell(
         electrode, collector = [nmc811(depth, sigma)], "Al"
     elif working == "graphite":
         electrode, collector = [graphite(depth, sigma), lithiated_graphite(depth, sigma)], "Cu"
+    elif working == "LFP":
+        electrode, collector = olivine(depth, sigma), "Al"
     else:
-        raise ValueError(f"no phases for a working electrode of {working!r}; known: NMC811, graphite")
+        raise ValueError(f"no phases for a working electrode of {working!r}; known: NMC811, graphite, LFP")
     phases = [
         *electrode,
         foil(collector, -(half + working_um + collector_um / 2), sigma),
@@ -269,6 +314,46 @@ def _hexagonal(
         depth_sigma_um=depth_sigma_um,
         seeds=seeds,
         key_line=reflections[0].name,
+    )
+
+
+def _orthorhombic(
+    name: str,
+    li_content: float,
+    *,
+    start: tuple[float, float, float],
+    low: tuple[float, float, float],
+    high: tuple[float, float, float],
+    seed: Seed,
+    depth_um: float,
+    depth_sigma_um: float,
+) -> FitPhase:
+    """A phase of the table of crystals, by its lines at this lithium content.
+
+    A cold start takes b and c from a, by the lattices of the table: 020 may lie under 211 of the other.
+    """
+    ends = np.array([row.lengths_angstrom for row in crystal(name).lattice])
+    by_a = (ends[-1] - ends[0]) / (ends[-1, 0] - ends[0, 0])
+    lines = powder_lines(crystal(name), li_content, least_d_angstrom=OLIVINE_LEAST_D_ANGSTROM)
+    power = lines.strength * lines.d_angstrom**2
+    hkl = lines.hkl[power > OLIVINE_WEAKEST * power.max()]
+    reflections = tuple("".join(str(index) for index in one) for one in hkl)
+    return FitPhase(
+        name=name,
+        reflections=reflections,
+        parameters=("a", "b", "c"),
+        start=start,
+        low=low,
+        high=high,
+        coefficients=hkl.astype(float) ** 2,
+        offset=np.zeros(len(hkl)),
+        strained=True,
+        depth_um=depth_um,
+        depth_sigma_um=depth_sigma_um,
+        seeds=(seed,),
+        led=tuple((other, "a", float(slope)) for other, slope in zip("bc", by_a[1:])),
+        key_line="200",
+        least_d_angstrom=OLIVINE_LEAST_D_ANGSTROM,
     )
 
 

@@ -47,6 +47,10 @@ def searched(pattern: Pattern, phase: FitPhase) -> FitPhase:
         if remaining > 0:
             value = np.sqrt(phase.coefficients[row, column] / remaining)
             lattice[seed.parameter] = float(np.clip(value, phase.low[column], phase.high[column]))
+    known = dict(zip(phase.parameters, zip(phase.start, phase.low, phase.high)))
+    for name, leader, slope in phase.led:
+        start, low, high = known[name]
+        lattice[name] = float(np.clip(start + slope * (lattice[leader] - known[leader][0]), low, high))
     return replace(phase, start=tuple(lattice[name] for name in phase.parameters))
 
 

@@ -1,15 +1,18 @@
 """Fits of a series of frames, each started from the one before."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
 
+from intercalate.reduction.conversion import lithium_rich_fraction
 from intercalate.reduction.integration import Pattern
 from intercalate.reduction.pawley import fit
 from intercalate.reduction.phases import FitPhase
 from intercalate.reduction.results import UNDETERMINED, Estimate, FitOptions, PawleyResult
 from intercalate.reduction.staging import stage_1_fraction
+
+_SHARES = {"stage_1_fraction": stage_1_fraction, "lithium_rich_fraction": lithium_rich_fraction}
 
 
 def fit_series(
@@ -34,7 +37,8 @@ def fit_series(
     Returns
     -------
     xarray.Dataset
-        Along `frame`: each parameter with `_sigma_stat` and `_sigma_sys`, `stage_1_fraction` likewise,
+        Along `frame`: each parameter with `_sigma_stat` and `_sigma_sys`, `stage_1_fraction` or
+        `lithium_rich_fraction` likewise,
         `present_<phase>`, `reduced_chi2`, `converged` and `message`. Values of fits that did not
         converge, or of frames without a pattern, are NaN.
 
@@ -44,12 +48,13 @@ def fit_series(
         If `times` has another length than the series, or the series holds no pattern at all.
     """
     results: list[PawleyResult | str] = []
-    fractions: list[Estimate] = []
+    fractions: dict[str, list[Estimate]] = {name: [] for name in _SHARES}
     last: PawleyResult | None = None
     for pattern in patterns:
         if isinstance(pattern, str):
             results.append(pattern)
-            fractions.append(UNDETERMINED)
+            for series in fractions.values():
+                series.append(UNDETERMINED)
             continue
         result = fit(pattern, phases, options, start=last)
         if not result.converged and last is not None:
@@ -57,7 +62,8 @@ def fit_series(
         if result.converged:
             last = result
         results.append(result)
-        fractions.append(stage_1_fraction(result, pattern.wavelength_angstrom))
+        for name, share in _SHARES.items():
+            fractions[name].append(share(result, pattern.wavelength_angstrom))
     if all(isinstance(result, str) for result in results):
         why = f": {results[0]}" if results else ""
         raise ValueError(f"the series holds no pattern{why}")
@@ -67,7 +73,9 @@ def fit_series(
 
 
 def _dataset(
-    results: Sequence[PawleyResult | str], fractions: list[Estimate], times: Sequence[float] | None
+    results: Sequence[PawleyResult | str],
+    fractions: Mapping[str, list[Estimate]],
+    times: Sequence[float] | None,
 ) -> xr.Dataset:
     fitted = [result if isinstance(result, PawleyResult) else None for result in results]
     first = next(result for result in fitted if result is not None)
@@ -76,8 +84,9 @@ def _dataset(
         name: [UNDETERMINED if one is None or not one.converged else one.parameters[name] for one in fitted]
         for name in first.parameters
     }
-    if any(np.isfinite(fraction.value) for fraction in fractions):
-        estimates["stage_1_fraction"] = fractions
+    for name, shares in fractions.items():
+        if any(np.isfinite(share.value) for share in shares):
+            estimates[name] = shares
     for name, series in estimates.items():
         attributes = {"units": _unit(name)}
         for suffix, field in (("", "value"), ("_sigma_stat", "sigma_stat"), ("_sigma_sys", "sigma_sys")):
@@ -97,7 +106,7 @@ def _dataset(
 
 def _unit(name: str) -> str:
     last = name.split(".")[-1]
-    if last in ("a", "c", "d"):
+    if last in ("a", "b", "c", "d"):
         return "angstrom"
     if last == "displacement_um":
         return "um"

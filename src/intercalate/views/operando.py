@@ -36,6 +36,8 @@ def operando_figure(data: xr.Dataset, records: xr.Dataset, title: str) -> Figure
     panels = [_heat_map, voltage_panel]
     if "NMC811.a" in data:
         panels.append(_oxide)
+    if "LFP.a" in data:
+        panels += [_olivine, _conversion]
     if "graphite.d" in data:
         panels += [_graphite_spacing, _graphite_plane]
     return stacked_figure(panels, [2.6, 1.2] + [1.1] * (len(panels) - 2), data, records, title)
@@ -124,6 +126,20 @@ def _oxide(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
     other = axis.twinx()
     _points(other, data, "NMC811.a", VERMILION, "a", "s")
     other.set_ylabel("a (Å)", color=VERMILION)
+
+
+def _olivine(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
+    _points(axis, data, "LFP.a", BLUE, "LFP")
+    _points(axis, data, "FePO4.a", VERMILION, "FePO4", "s")
+    axis.set_ylabel("a (Å)")
+    axis.legend(loc="best", fontsize=7, frameon=False)
+
+
+def _conversion(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
+    if "lithium_rich_fraction" in data:
+        _points(axis, data, "lithium_rich_fraction", ORANGE, "share of LFP", "^")
+    axis.set_ylim(-0.05, 1.05)
+    axis.set_ylabel("Share of\nthe Li-rich phase")
 
 
 def _graphite_spacing(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:

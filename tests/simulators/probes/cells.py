@@ -6,7 +6,7 @@ from intercalate_sims.cell.interface import ElectrodeState, ProbeState
 
 
 def electrode(material: str, x: float, spread: float = 0.01, slices: int = 5) -> ElectrodeState:
-    loading, thickness = {"NMC811": (18.0, 65.0), "graphite": (11.0, 75.0)}[material]
+    loading, thickness = {"NMC811": (18.0, 65.0), "graphite": (11.0, 75.0), "LFP": (7.3, 45.0)}[material]
     return ElectrodeState(material, (x,) * slices, (spread,) * slices, thickness, loading)
 
 

@@ -145,6 +145,6 @@ def test_impossible_exposures_are_refused(probe, states, exposure_s, message):
 
 def test_unknown_electrode_is_refused_with_the_known_ones(probe):
     state = full_cell_state(0.6, 0.4)
-    strange = replace(state, positive=replace(electrode("NMC811", 0.5), material="LFP"))
-    with pytest.raises(ValueError, match="'LFP'"):
+    strange = replace(state, positive=replace(electrode("NMC811", 0.5), material="LTO"))
+    with pytest.raises(ValueError, match="'LTO'"):
         probe.frame([(1.0, strange)], 1.0, 0.0)

@@ -5,7 +5,14 @@ from hypothesis import strategies as st
 
 from intercalate.materials import GRAPHITE, NMC811
 from intercalate_sims.cell.interface import ElectrodeState
-from intercalate_sims.probes.lattice import crystallites, graphite_stages, oxide_lattice
+from intercalate_sims.probes.lattice import (
+    SOLUTION_SHARE,
+    crystallites,
+    graphite_stages,
+    olivine_phases,
+    oxide_lattice,
+    solution_share,
+)
 
 from .cells import electrode
 
@@ -61,3 +68,29 @@ def test_weights_of_states_average_over_time():
 def test_electrode_without_slices_is_refused():
     with pytest.raises(ValueError, match="0 slices"):
         crystallites([(1.0, ElectrodeState("graphite", (), (), 75.0, 11.0))])
+
+
+OLIVINES = st.sampled_from(["staged", "static", "slow_solution"])
+
+
+@given(x=st.lists(fractions, min_size=1, max_size=20), host=OLIVINES, rate_per_h=st.floats(0.0, 50.0))
+def test_phases_of_lfp_hold_all_the_iron_and_all_the_lithium(x, host, rate_per_h):
+    x = np.array(x)
+    shares = olivine_phases(x, host, rate_per_h)
+    np.testing.assert_allclose(sum(share.fraction for share in shares), 1.0, atol=1e-12)
+    np.testing.assert_allclose(sum(share.fraction * share.li_content for share in shares), x, atol=1e-12)
+    assert all((share.fraction >= 0).all() for share in shares)
+    # Beyond these contents the table knows no lattice.
+    poor, rich = shares
+    assert poor.li_content[poor.fraction > 1e-9].max(initial=0.0) <= 0.4
+    assert rich.li_content[rich.fraction > 1e-9].min(initial=1.0) >= 0.6
+
+
+@pytest.mark.parametrize(("host", "direction"), [("staged", 1), ("slow_solution", -1), ("static", 0)])
+def test_phases_of_lfp_change_with_rate_as_their_world_says(host, direction):
+    slow, fast = (solution_share(rate, host) for rate in (0.5, 2.0))
+    assert np.sign(fast - slow) == direction
+    assert max(slow, fast) < SOLUTION_SHARE
+    for rate_per_h, share in ((0.5, slow), (2.0, fast)):
+        for phase in olivine_phases(np.array([0.3, 0.7]), host, rate_per_h):
+            assert np.diff(phase.li_content)[0] == pytest.approx(0.4 * share, abs=1e-12)

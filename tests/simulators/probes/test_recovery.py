@@ -2,15 +2,17 @@
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from intercalate.reduction import Integrator, fit, fit_series, full_cell, half_cell
+from intercalate.reduction.conversion import lithium_rich_fraction
 from intercalate_sims.probes.detector import DetectorGeometry
 from intercalate_sims.probes.diffraction import DiffractionProbe
-from intercalate_sims.probes.powder import CellMakeup
+from intercalate_sims.probes.powder import CellMakeup, makeup_of
 
 from .cells import half_cell_state
 
@@ -129,3 +131,34 @@ def test_a_stage_that_grows_from_nothing_is_found_while_it_is_small(bench):
     assert found[true > 0.10].all()
     assert not found[true < 0.01].any()
     assert np.abs(np.asarray(fitted["stage_1_fraction"])[found] - true[found]).max() < 0.05
+
+
+@pytest.mark.parametrize("x", [0.07, 0.13, 0.25, 0.75])
+def test_both_phases_of_lfp_are_recovered(x):
+    """Lattices within their errors, and the share of the rich phase."""
+    probe = DiffractionProbe(makeup=makeup_of("lfp-li"), seed=5)
+    still = half_cell_state("LFP", x)
+    states = [(1.0, replace(still, positive=replace(still.positive, rate_per_h=2.0)))]
+    integrator = Integrator(probe.geometry_poni(), probe.mask)
+    pattern = integrator.integrate(probe.frame(states, 60.0, 0.0))
+    phases = half_cell("LFP", working_um=45.0, lithium_um=250.0, collector_um=15.0)
+    result = fit(pattern, phases)
+    assert result.converged, result.message
+    truth = probe.truth(states)["positive"]["phases"]
+    for phase in ("LFP", "FePO4"):
+        for name, length in zip("abc", truth[phase]["lengths_angstrom"]):
+            estimate = result.parameters[f"{phase}.{name}"]
+            assert abs(estimate.value - length) < 3 * estimate.sigma, (phase, name)
+            assert estimate.sigma < 5e-3
+    share = lithium_rich_fraction(result, pattern.wavelength_angstrom)
+    assert abs(share.value - truth["LFP"]["fraction"]) < 3 * share.sigma
+
+
+def test_full_lfp_has_no_other_phase():
+    probe = DiffractionProbe(makeup=makeup_of("lfp-li"), seed=6)
+    integrator = Integrator(probe.geometry_poni(), probe.mask)
+    pattern = integrator.integrate(probe.frame([(1.0, half_cell_state("LFP", 0.98))], 60.0, 0.0))
+    result = fit(pattern, half_cell("LFP", working_um=45.0, lithium_um=250.0, collector_um=15.0))
+    assert result.converged, result.message
+    assert (result.present["LFP"], result.present["FePO4"]) == (True, False)
+    assert lithium_rich_fraction(result, pattern.wavelength_angstrom).value == 1.0
