@@ -10,11 +10,20 @@ from intercalate.cell import Cell
 from intercalate.config import EXAMPLES
 from intercalate.session import Session, open_session
 
+OVERTAKEN = "the one before still waited for the beam"
+"""An occasion that the next one overtook, as on a busy machine."""
+
 
 def assert_frames_are_their_own(documents: Documents, beamline: Beamline, stream: str) -> None:
     """Every event's image carries the hidden counter of the exposure whose time the event states."""
     wrong = foreign_frames(documents, beamline.truth(), stream)
     assert not wrong, wrong
+
+
+def missed_reasons(documents: Documents) -> list[str]:
+    """Why occasions were missed, but for those that the next one overtook."""
+    reasons = [event["data"]["missed_reason"] for event in documents.events("missed")]
+    return [reason for reason in reasons if reason != OVERTAKEN]
 
 
 @pytest.fixture(scope="module")

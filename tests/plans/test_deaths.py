@@ -27,13 +27,10 @@ from intercalate_plans import count_frames, operando
 from intercalate_sims.cell import restore_cell
 from polling import wait_for
 
-from .conftest import Documents, assert_frames_are_their_own
+from .conftest import Documents, assert_frames_are_their_own, missed_reasons
 from .experiment_process import CHARGE_S, EVERY_S, RATE_C, Run, Runs, protocol
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(120)]
-
-OVERTAKEN = "the one before still waited for the beam"
-"""An occasion that the next one overtook, as on a busy machine."""
 
 SEQ, TIME, CURRENT = (RECORD_COLUMNS.index(c) for c in ("record_seq", "test_time_second", "current_ampere"))
 RATE = 1000.0
@@ -221,8 +218,7 @@ def test_what_a_killed_plan_left_running_is_taken_up(
     assert times_s[0] > last_s
     assert_frames_are_their_own(documents, beamline, "xrd")
     # Occasions of the time in between are not counted as missed by a run that did not exist.
-    reasons = {event["data"]["missed_reason"] for event in documents.events("missed")}
-    assert reasons <= {OVERTAKEN}
+    assert not missed_reasons(documents)
     assert len(documents.events("missed")) < 20
 
     refused, words = runs.resume().end()
@@ -316,12 +312,6 @@ def test_without_the_beams_server_nothing_is_exposed_and_the_cell_goes_on(
     reasons = missed_reasons(run.documents())
     assert all("the dose cannot be reckoned" in reason for reason in reasons), reasons
     assert session.cycler.state.get(use_monitor=False) == CyclerState.RUNNING
-
-
-def missed_reasons(documents: Documents) -> list[str]:
-    """Why occasions were missed, but for those that the next one overtook."""
-    reasons = [event["data"]["missed_reason"] for event in documents.events("missed")]
-    return [reason for reason in reasons if reason != OVERTAKEN]
 
 
 def test_a_session_takes_frames_again_after_its_instrument_was_killed(

@@ -15,7 +15,7 @@ from intercalate.orchestration.tasks import TasksError
 from intercalate.session import Session
 from intercalate_plans import count_frames, operando_cells, take_darks
 
-from .conftest import Documents
+from .conftest import Documents, missed_reasons
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(120)]
 
@@ -84,7 +84,7 @@ def test_a_budget_ends_measuring_at_its_spot(session: Session, cell: Cell, docum
     events = documents.events("xrd")
     assert len(events) == 3
     assert events[-1]["data"]["dose_spot_gy"] <= 1e6 * budget
-    reasons = [one["data"]["missed_reason"] for one in documents.events("missed")]
+    reasons = missed_reasons(documents)
     assert len([one for one in reasons if one.startswith("no dose left: 0, 0 mm got")]) >= 5
 
 

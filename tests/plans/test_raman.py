@@ -34,7 +34,7 @@ from intercalate_plans import (
 from intercalate_sims.probes.raman_station import HiddenRaman
 from polling import wait_for
 
-from .conftest import Documents
+from .conftest import Documents, missed_reasons
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(120)]
 
@@ -176,8 +176,7 @@ def test_the_dose_of_the_laser_is_its_own_account(
     fresh = optical.model_copy(update={"name": "laser budget"})
     session.RE(both(session, task(fresh, budget_J_cm2=2.5 * one_j_cm2)))
     assert len(documents.events("raman")) == 2
-    reasons = [one["data"]["missed_reason"] for one in documents.events("missed")]
-    assert any("J/cm2, one more frame gives" in one for one in reasons)
+    assert any("J/cm2, one more frame gives" in one for one in missed_reasons(documents))
 
 
 @pytest.mark.parametrize(
@@ -296,7 +295,6 @@ def test_an_open_interlock_costs_occasions_and_not_the_cell(
         epics.caput(knob, 0, wait=True)
     assert not documents.events("raman")
     assert len(documents.events("xrd")) >= 6
-    reasons = {one["data"]["missed_reason"] for one in documents.events("missed")}
-    assert "no laser: its interlock is open" in reasons
+    assert "no laser: its interlock is open" in missed_reasons(documents)
     assert documents.of("stop")[0]["exit_status"] == "success"
     wait_for(lambda: raman.beam.unavailable() == "", 10.0, "the interlock is closed again")
