@@ -7,7 +7,7 @@ beamline; the frames' clock is the cycler's, and the cell is in the middle of th
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import xarray as xr
@@ -24,7 +24,7 @@ from intercalate.cycler_server.executor import ChannelExecutor
 from intercalate.cycler_server.ledger import ProgramLedger
 from intercalate.cycler_server.records import RecordFile
 from intercalate.protocol import Protocol, SiteLimits, bind
-from intercalate_plans.studies import Settings, Study
+from intercalate_plans.studies import Cells, Settings, Study, one_cell
 from intercalate_sims.cell import make_cell
 from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import ProbeState
@@ -136,13 +136,17 @@ class CellOnChannel:
 
 @dataclass(frozen=True)
 class Measured:
-    """What an analysis is given, and, apart from it, the same frames with the truth in the place of what was
-    fitted and reckoned, and without errors.
+    """What an analysis is given, and, apart from it, the same with the truth in the place of what was fitted
+    and reckoned, and without errors.
     """
 
-    records: xr.Dataset
-    frames: xr.Dataset
-    true_frames: xr.Dataset
+    cells: Cells
+    true_cells: Cells
+
+    @classmethod
+    def of_one(cls, records: xr.Dataset, frames: xr.Dataset, true_frames: xr.Dataset) -> Self:
+        """A single cell with a single measurement."""
+        return cls(one_cell(records, frames), one_cell(records, true_frames))
 
 
 def reduced(
@@ -163,7 +167,7 @@ def reduced(
     aligned = align_frames(records, times, clock, cell=cell)
     merged = aligned.drop_vars("frame").merge(fitted.drop_vars("frame", errors="ignore"))
     truth = [truth_of(states)["positive"] for _, states in exposures]
-    return Measured(records, merged, merged.assign(_exact(truth)))
+    return Measured.of_one(records, merged, merged.assign(_exact(truth)))
 
 
 def _exact(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -107,4 +107,4 @@ def mapped(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
         "graphite.x": ("frame", content),
         "graphite.x_sigma_stat": ("frame", np.full(content.size, EXACT)),
     }
-    return Measured(records, frames, frames.assign(exact))
+    return Measured.of_one(records, frames, frames.assign(exact))

@@ -120,7 +120,7 @@ def sectioned(study: Study, told: Settings, seed: int, folder: Path) -> Measured
         exact[name] = ("frame", np.array([one[layer] for one in truth]))
         for error in ("stat", "sys"):
             exact[f"{name}_sigma_{error}"] = ("frame", np.full(len(truth), EXACT))
-    return Measured(records, frames, frames.assign(exact))
+    return Measured.of_one(records, frames, frames.assign(exact))
 
 
 class _Scale:

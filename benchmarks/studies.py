@@ -99,8 +99,8 @@ def _measured(
 
 
 def _outcome(study: Study, world: World, seed: int, measured: Measured) -> Outcome:
-    finding = study.analyse(measured.records, measured.frames)
-    truth = study.analyse(measured.records, measured.true_frames)
+    finding = study.analyse(measured.cells)
+    truth = study.analyse(measured.true_cells)
     true = {one.name: one.value for one in truth.quantities}
     # A voltage is read from the same records in both, errors make neighbours less alike, and what isles do to
     # a face is known of no image: no truths.

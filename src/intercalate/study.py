@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
-import xarray as xr
 from rich.console import Console
 
 from intercalate.config import Config
@@ -15,7 +14,7 @@ from intercalate.execute import execute, preparations
 from intercalate.own_beamline import FIRST_PLACE, configure, start, stop, stored_run
 from intercalate.simulation import simulation_services
 from intercalate.views.progress import bar, task
-from intercalate_plans.studies import Finding, Study, World, merged
+from intercalate_plans.studies import Cells, Finding, MeasuredCell, Study, World, merged
 
 
 @dataclass(frozen=True)
@@ -24,14 +23,14 @@ class StudyResult:
 
     Attributes
     ----------
-    run
-        Unique id in the catalog of `folder`.
+    runs
+        Unique ids in the catalog of `folder`, one for each cell.
     """
 
     study: Study
     world: World
     seed: int
-    run: str
+    runs: tuple[str, ...]
     simulated: bool
     finding: Finding
     figure: Path
@@ -51,7 +50,7 @@ class StudyResult:
             "origin": about.origin,
             "world": str(self.world),
             "seed": self.seed,
-            "run": self.run,
+            "runs": list(self.runs),
             "simulated": self.simulated,
             "recovered": self.finding.recovered,
             "figure": str(self.figure),
@@ -84,45 +83,50 @@ def run_study(study: Study, folder: Path, *, world: World, seed: int, console: C
     *formation, measured = study.experiments(config.site)
     try:
         start(config, folder, rate=study.about.rate, cell_model=None, console=console)
-        before = preparations(measured, [measured.cells[0].place or FIRST_PLACE])
+        before = preparations(measured, [one.place or FIRST_PLACE for one in measured.cells])
         md = {"study": study.id}
         for one in formation:
             execute(config, one, console, before, md=md)
             before = []
         outcome = execute(config, measured, console, before, md=md)
-        run = stored_run(config, outcome.uids[0])
+        runs = [stored_run(config, uid) for uid in outcome.uids]
         # The cores are the reduction's now.
         simulation_services(config).stop()
-        records, frames = _read(run, config, measured.cells[0].measurements[0].name, console)
-        finding = study.analyse(records, frames)
-        simulated = bool(frames.attrs["simulated"])
+        cells = dict(_read(run, config, console) for run in runs)
+        finding = study.analyse(cells)
+        simulated = any(run.metadata["start"]["simulated"] for run in runs)
         path = folder / f"{study.id}.png"
-        _save_figure(path, study, records, frames, finding)
+        _save_figure(path, study, cells, finding, simulated=simulated)
     finally:
         stop(config)
-    result = StudyResult(study, world, seed, outcome.uids[0], simulated, finding, path)
+    result = StudyResult(study, world, seed, outcome.uids, simulated, finding, path)
     (folder / "result.json").write_text(json.dumps(result.given(), indent=1))
     return result
 
 
-def _read(run: Any, config: Config, stream: str, console: Console) -> tuple[xr.Dataset, xr.Dataset]:
-    """Cycler records, and frames of a stream aligned, reduced and fitted."""
+def _read(run: Any, config: Config, console: Console) -> tuple[str, MeasuredCell]:
+    """Place or name of the cell of a run, with its records, and its frames aligned, reduced and fitted."""
     from intercalate.catalog.client import frames, records
     from intercalate.results import reduce_run
 
-    with (
-        bar(console) as progress,
-        task(progress, "integrating and fitting", float(len(frames(run, stream)))) as update,
-    ):
-        data = reduce_run(run, config, stream=stream, progress=lambda done: update(done, f"{done} frames"))
-    return records(run), data
+    start = run.metadata["start"]
+    found = {}
+    for stream in [one["name"] for one in start["measurements"]]:
+        with (
+            bar(console) as progress,
+            task(progress, f"reducing {stream}", float(len(frames(run, stream)))) as update,
+        ):
+            found[stream] = reduce_run(
+                run, config, stream=stream, progress=lambda done, at=update: at(done, f"{done} frames")
+            )
+    return start.get("place", start["sample"]), MeasuredCell(records(run), found)
 
 
-def _save_figure(path: Path, study: Study, records: xr.Dataset, frames: xr.Dataset, finding: Finding) -> None:
+def _save_figure(path: Path, study: Study, cells: Cells, finding: Finding, *, simulated: bool) -> None:
     from matplotlib import pyplot as plt
 
-    simulated = "; simulated" if frames.attrs["simulated"] else ""
+    mark = "; simulated" if simulated else ""
     verdict = "recovered" if finding.recovered else "not recovered"
-    figure = study.figure(records, frames, finding, f"{study.id}: {study.about.title}{simulated}, {verdict}")
+    figure = study.figure(cells, finding, f"{study.id}: {study.about.title}{mark}, {verdict}")
     figure.savefig(path, dpi=160)
     plt.close(figure)

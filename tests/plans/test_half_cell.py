@@ -25,7 +25,7 @@ from intercalate.config import Config
 from intercalate.report import EXPOSING, beam_time, report_of
 from intercalate.results import ReductionWarning, reduce_run
 from intercalate.services import module_command
-from intercalate_plans.studies import load_study
+from intercalate_plans.studies import load_study, one_cell
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(300)]
 
@@ -63,7 +63,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measured]:
     try:
         start_catalog(config)
         catalog = open_configured_catalog(config)
-        run = find_run(catalog, result["run"])
+        run = find_run(catalog, result["runs"][0])
         yield Measured(records_of(run), reduce_run(run, config), run, config, result)
         catalog.context.close()
     finally:
@@ -86,14 +86,14 @@ def test_the_study_says_what_it_found(measured: Measured) -> None:
     assert (result["recovered"], result["simulated"], result["world"]) == (True, True, "effect")
     assert (start["study"], start["simulated"]) == ("S26", True)
     assert Path(result["figure"]).stat().st_size > 10_000
-    again = load_study("S26").analyse(measured.records, measured.frames)
+    again = load_study("S26").analyse(one_cell(measured.records, measured.frames))
     assert {one["name"]: one["value"] for one in result["quantities"]} == pytest.approx(
         {one.name: one.value for one in again.quantities}
     )
 
 
 def test_the_stages_belong_to_the_plateaus(measured: Measured) -> None:
-    finding = load_study("S20").analyse(measured.records, measured.frames)
+    finding = load_study("S20").analyse(one_cell(measured.records, measured.frames))
     assert finding.recovered, finding
 
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from intercalate.reduction.raman import Inhomogeneity, MapError, Regime, inhomogeneity, maps_of
 from intercalate_plans.studies.finding import Claim, Finding, Published, Quantity
+from intercalate_plans.studies.measured import Cells, only
 
 CONTENT = "graphite.x"
 SIGMA = "graphite.x_sigma_stat"
@@ -19,7 +20,7 @@ MOST_UNKNOWN = 0.2
 """Share of the points of a map that may say nothing of how much lithium there is."""
 
 
-def analyse(records: xr.Dataset, frames: xr.Dataset, published: Mapping[str, Published]) -> Finding:
+def analyse(cells: Cells, published: Mapping[str, Published]) -> Finding:
     """Say of each map by how much the lithium content differs from place to place.
 
     It has to differ by more than counting explains, and less between neighbours than between any two places:
@@ -27,11 +28,12 @@ def analyse(records: xr.Dataset, frames: xr.Dataset, published: Mapping[str, Pub
 
     Parameters
     ----------
-    frames
-        Raman spectra of maps, aligned and reduced.
+    cells
+        One, with Raman spectra of maps.
     published
         Not used: the publication gives no numbers.
     """
+    _, frames = only(cells)
     found = _evenness(frames)
     if not found:
         text = "No map shows how much lithium there is at most of its points."
@@ -75,10 +77,9 @@ def _maps(frames: xr.Dataset) -> xr.Dataset:
     return maps_of(frames.assign(staged=("frame", staged)), [CONTENT, SIGMA, "staged"])
 
 
-def figure(
-    records: xr.Dataset, frames: xr.Dataset, finding: Finding, published: Mapping[str, Published], title: str
-) -> Figure:
+def figure(cells: Cells, finding: Finding, published: Mapping[str, Published], title: str) -> Figure:
     """Maps of the lithium content, and how its values are distributed beside what counting explains."""
+    _, frames = only(cells)
     try:
         images = _maps(frames)
     except MapError:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from intercalate.views.operando import BLUE, GREEN, ORANGE
 from intercalate_plans.studies.finding import SIGNIFICANCE, Claim, Finding, Published, Quantity
 from intercalate_plans.studies.graphite import Series, mean_over_stages
+from intercalate_plans.studies.measured import Cells, only
 
 MEASURES: dict[str, tuple[str, dict[str, int]]] = {
     "expansion": ("volume", {"d": 1, "a": 2}),
@@ -32,21 +33,19 @@ _FEWEST_FRAMES = 4
 _UNDETERMINED = (math.nan, math.nan)
 
 
-def analyse(records: xr.Dataset, frames: xr.Dataset, published: Mapping[str, Published]) -> Finding:
+def analyse(cells: Cells, published: Mapping[str, Published]) -> Finding:
     """Read the expansion off against the first frame, and compare it with what was published.
 
     Volume per C6 goes as d a^2, averaged over the stages by their shares.
 
     Parameters
     ----------
-    records
-        Not used: the lithium contents of the frames come from them.
-    frames
-        Aligned, reduced and fitted; needs `x_positive`, and `a` and `d` of `graphite` and `LiC6` with
-        `stage_1_fraction`.
+    cells
+        One; its frames with `x_positive`, and `a` and `d` of `graphite` and `LiC6` with `stage_1_fraction`.
     published
         `expansion_half_percent`, `expansion_full_percent`.
     """
+    _, frames = only(cells)
     growths = {name: growth_percent(frames, powers) for name, (_, powers) in MEASURES.items()}
     quantities = []
     for name, (label, _) in MEASURES.items():
@@ -124,10 +123,9 @@ def _lithium_sigma(frames: xr.Dataset, where: float) -> float:
     return math.hypot(of_charge, RESIDUAL_LITHIUM)
 
 
-def figure(
-    records: xr.Dataset, frames: xr.Dataset, finding: Finding, published: Mapping[str, Published], title: str
-) -> Figure:
+def figure(cells: Cells, finding: Finding, published: Mapping[str, Published], title: str) -> Figure:
     """Growth of volume, spacing and in-plane parameter by lithium content, with what was published."""
+    _, frames = only(cells)
     shown, axes = plt.subplots(3, 1, sharex=True, figsize=(6.5, 7.0), layout="constrained")
     for axis, (name, (label, powers)), colour in zip(axes, MEASURES.items(), (BLUE, GREEN, ORANGE)):
         growth = growth_percent(frames, powers)

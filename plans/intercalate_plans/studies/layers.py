@@ -11,6 +11,7 @@ from intercalate.reduction.micrographs.layers import slope
 from intercalate.reduction.results import UNDETERMINED, Estimate
 from intercalate.views.layers import layers_figure
 from intercalate_plans.studies.finding import Claim, Finding, Published, Quantity
+from intercalate_plans.studies.measured import Cells, only
 
 LITHIUM, WORKING = "Li", "LFP"
 LEAST_IMAGES = 8
@@ -18,16 +19,17 @@ CUT_SIGMA = 0.02
 """Relative, of every thickness of a cut: its angle, and the side to which its faces were smeared."""
 
 
-def analyse(records: xr.Dataset, frames: xr.Dataset, published: Mapping[str, Published]) -> Finding:
+def analyse(cells: Cells, published: Mapping[str, Published]) -> Finding:
     """Compare the thickness of each layer with the charge, and bodies on the lithium at its ends.
 
     Parameters
     ----------
-    frames
-        Micrographs of a section, aligned and reduced.
+    cells
+        One, with micrographs of its section.
     published
         `um_per_mah_cm2`: what Faraday's law gives for lithium.
     """
+    _, frames = only(cells)
     charge = np.asarray(frames["charge_mah_cm2"], float)
     courses = _courses(frames)
     try:
@@ -101,8 +103,7 @@ def _grown(frames: xr.Dataset, charge: np.ndarray) -> Estimate:
     return Estimate(float(np.mean([one.value for one in found])) * span, sigma * span, 0.0)
 
 
-def figure(
-    records: xr.Dataset, frames: xr.Dataset, finding: Finding, published: Mapping[str, Published], title: str
-) -> Figure:
+def figure(cells: Cells, finding: Finding, published: Mapping[str, Published], title: str) -> Figure:
     """Voltage, current, and the change of each layer."""
+    records, frames = only(cells)
     return layers_figure(frames, records, title)

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from intercalate.materials.crystals import crystal
 from intercalate.views.operando import BLUE, GREEN, ORANGE, VERMILION
 from intercalate_plans.studies.finding import Claim, Finding, Published, Quantity
+from intercalate_plans.studies.measured import Cells, only
 
 RICH, POOR = "LFP", "FePO4"
 PHASES = {RICH: "rich", POOR: "poor"}
@@ -79,18 +80,17 @@ class Rate:
         return Slope((self.rich.value + self.poor.value) / 2, sigma)
 
 
-def analyse(records: xr.Dataset, frames: xr.Dataset, published: Mapping[str, Published]) -> Finding:
+def analyse(cells: Cells, published: Mapping[str, Published]) -> Finding:
     """Follow both phases over the plateau in each step at constant current, and compare rates.
 
     Parameters
     ----------
-    records
-        Not used: what was done is in the frames.
-    frames
-        Aligned, reduced and fitted; needs `LFP.a`, `FePO4.a` and `lithium_rich_fraction`.
+    cells
+        One; its frames with `LFP.a`, `FePO4.a` and `lithium_rich_fraction`.
     published
         Not used: the publication gives no numbers.
     """
+    _, frames = only(cells)
     rates = _rates(frames)
     if len(rates) < 2:
         text = f"Both phases were followed over the plateau at {len(rates)} rates; it takes two."
@@ -209,10 +209,9 @@ def _slope(x: np.ndarray, value: np.ndarray, stat: np.ndarray, systematic: np.nd
     return Slope(slope, math.hypot(math.sqrt(max(scatter, 1.0) / spread), common))
 
 
-def figure(
-    records: xr.Dataset, frames: xr.Dataset, finding: Finding, published: Mapping[str, Published], title: str
-) -> Figure:
+def figure(cells: Cells, finding: Finding, published: Mapping[str, Published], title: str) -> Figure:
     """Compositions and share of phases by x, a colour for each rate; share of solid solution by rate."""
+    _, frames = only(cells)
     steps, rates = _steps(frames), _rates(frames)
     shown = plt.figure(figsize=(8.0, 6.0), layout="constrained")
     axes = shown.subplot_mosaic([["compositions", "solution"], ["share", "solution"]], width_ratios=(3, 2))

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import xarray as xr
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 from intercalate.views.operando import BLUE, GREEN, ORANGE
 from intercalate_plans.studies.finding import Claim, Finding, Published, Quantity
 from intercalate_plans.studies.graphite import Series, fitted
+from intercalate_plans.studies.measured import Cells, only
 from intercalate_plans.studies.plateaus import (
     GRID_V,
     Plateau,
@@ -25,7 +25,7 @@ MOST = 0.5
 """Share of the electrode that has to change on a plateau for it to be the plateau of that change."""
 
 
-def analyse(records: xr.Dataset, frames: xr.Dataset, published: Mapping[str, Published]) -> Finding:
+def analyse(cells: Cells, published: Mapping[str, Published]) -> Finding:
     """Find the two plateaus with most charge, and say which stage compound forms or moves on each.
 
     On the lower one stage 1 has to form, in most of the electrode, and not on the upper one; on the upper
@@ -33,13 +33,12 @@ def analyse(records: xr.Dataset, frames: xr.Dataset, published: Mapping[str, Pub
 
     Parameters
     ----------
-    records
-        With a step at constant current.
-    frames
-        Aligned, reduced and fitted; needs `graphite.d` and `stage_1_fraction`.
+    cells
+        One, with a step at constant current; its frames with `graphite.d` and `stage_1_fraction`.
     published
         Not used: the publication gives no numbers.
     """
+    records, frames = only(cells)
     step = constant_current_step(records)
     found = find_plateaus(step)
     pair = _largest_two(found)
@@ -123,10 +122,9 @@ def _outdoes(text: str, more: _Change, less: _Change) -> Claim:
     return Claim.exceeds(text, more.value - abs(less.value), math.hypot(more.sigma, less.sigma))
 
 
-def figure(
-    records: xr.Dataset, frames: xr.Dataset, finding: Finding, published: Mapping[str, Published], title: str
-) -> Figure:
+def figure(cells: Cells, finding: Finding, published: Mapping[str, Published], title: str) -> Figure:
     """Voltage with its charge per volt, spacings and share of stage 1 by charge; plateaus are tinted."""
+    records, frames = only(cells)
     step = constant_current_step(records)
     shown = plt.figure(figsize=(7.5, 7.0), layout="constrained")
     axes = shown.subplot_mosaic(

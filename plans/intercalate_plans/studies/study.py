@@ -7,7 +7,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import xarray as xr
 from matplotlib.figure import Figure
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,6 +15,7 @@ from intercalate.experiment import Experiment, ExperimentError
 from intercalate.problems import Problem, ProblemsError, did_you_mean, problems_of
 from intercalate.protocol import SiteLimits
 from intercalate_plans.studies.finding import Finding, Published
+from intercalate_plans.studies.measured import Cells
 
 FOLDER = Path(__file__).parent
 
@@ -165,13 +165,13 @@ class Study(_Section):
             raise StudyError(self.id, [problem])
         return merged(self.about.simulation, worlds[world])
 
-    def analyse(self, records: xr.Dataset, frames: xr.Dataset) -> Finding:
+    def analyse(self, cells: Cells) -> Finding:
         """Look for the finding in cycler records, and in frames that are aligned, reduced and fitted."""
-        return self._analysis.analyse(records, frames, self.about.published.numbers)
+        return self._analysis.analyse(cells, self.about.published.numbers)
 
-    def figure(self, records: xr.Dataset, frames: xr.Dataset, finding: Finding, title: str) -> Figure:
+    def figure(self, cells: Cells, finding: Finding, title: str) -> Figure:
         """Show it."""
-        return self._analysis.figure(records, frames, finding, self.about.published.numbers, title)
+        return self._analysis.figure(cells, finding, self.about.published.numbers, title)
 
     @property
     def _analysis(self) -> Any:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intercalate_plans.studies import load_study
+from intercalate_plans.studies import load_study, one_cell
 from intercalate_plans.studies.plateaus import Step, constant_current_step, find_plateaus
 
 from .made_up import CAPACITY_AH, PLATEAUS, Noise, frames, maps, records
@@ -26,10 +26,10 @@ S20, S26, S31 = load_study("S20"), load_study("S26"), load_study("S31")
 def test_staging_is_found_in_real_graphite_alone(noise: Noise, count: int) -> None:
     course = records(staged=True, noise=noise)
     for host, expected in (("real", True), ("late", False), ("rigid", False), ("reversed", False)):
-        finding = S20.analyse(course, frames(host=host, noise=noise, count=count))
+        finding = S20.analyse(one_cell(course, frames(host=host, noise=noise, count=count)))
         assert finding.recovered is expected, (host, [str(one) for one in finding.claims])
     sloping = records(staged=False, noise=noise)
-    assert not S20.analyse(sloping, frames(host="real", noise=noise, count=count)).recovered
+    assert not S20.analyse(one_cell(sloping, frames(host="real", noise=noise, count=count))).recovered
 
 
 @settings(max_examples=15, deadline=None)
@@ -37,7 +37,7 @@ def test_staging_is_found_in_real_graphite_alone(noise: Noise, count: int) -> No
 def test_early_expansion_is_found_in_real_graphite_alone(noise: Noise, count: int) -> None:
     course = records(staged=True, noise=noise)
     for host, expected in (("real", True), ("late", False), ("rigid", False), ("reversed", False)):
-        finding = S26.analyse(course, frames(host=host, noise=noise, count=count))
+        finding = S26.analyse(one_cell(course, frames(host=host, noise=noise, count=count)))
         assert finding.recovered is expected, (host, [str(one) for one in finding.claims])
 
 
@@ -77,7 +77,7 @@ def test_frames_without_fit_leave_the_finding_undetermined_and_not_recovered() -
     )
     course = records(staged=True, noise=Noise())
     for study in (S20, S26):
-        finding = study.analyse(course, lost)
+        finding = study.analyse(one_cell(course, lost))
         assert not finding.recovered
         assert any(not np.isfinite(one.value) for one in finding.quantities)
         assert "undetermined" in " ".join(map(str, finding.quantities))
@@ -85,7 +85,7 @@ def test_frames_without_fit_leave_the_finding_undetermined_and_not_recovered() -
 
 def test_a_run_that_never_comes_to_full_intercalation_says_nothing_of_it() -> None:
     data = frames(host="real", noise=Noise(), count=60).isel(frame=slice(0, 45))
-    finding = S26.analyse(records(staged=True, noise=Noise()), data)
+    finding = S26.analyse(one_cell(records(staged=True, noise=Noise()), data))
     assert np.isfinite(finding.quantity("expansion_half_percent").value)
     assert not np.isfinite(finding.quantity("expansion_full_percent").value)
     assert not finding.recovered
@@ -95,7 +95,7 @@ def test_a_run_without_charge_is_refused() -> None:
     resting = records(staged=True, noise=Noise())
     resting["net_capacity_ah"] = 0.0 * resting["net_capacity_ah"]
     with pytest.raises(ValueError, match="no step of the run passed any charge"):
-        S20.analyse(resting, frames(host="real", noise=Noise()))
+        S20.analyse(one_cell(resting, frames(host="real", noise=Noise())))
 
 
 @pytest.mark.parametrize("study", [S20, S26], ids=lambda one: one.id)
@@ -103,8 +103,8 @@ def test_a_run_without_charge_is_refused() -> None:
 def test_the_figure_is_drawn_whatever_came_out(study, staged: bool, tmp_path) -> None:
     from matplotlib import pyplot as plt
 
-    course, data = records(staged=staged, noise=Noise()), frames(host="real", noise=Noise())
-    figure = study.figure(course, data, study.analyse(course, data), "title")
+    cells = one_cell(records(staged=staged, noise=Noise()), frames(host="real", noise=Noise()))
+    figure = study.figure(cells, study.analyse(cells), "title")
     figure.savefig(tmp_path / "figure.png")
     plt.close(figure)
     assert (tmp_path / "figure.png").stat().st_size > 10_000
@@ -119,7 +119,7 @@ def test_an_uneven_electrode_is_told_from_an_even_one_and_from_errors_without_pl
 
     def recovered(spread: float, *, smooth: bool, staged: float = 1.0) -> bool:
         found = maps(spread=spread, smooth=smooth, noise=noise, seed=seed, staged=staged)
-        return S31.analyse(course, found).recovered
+        return S31.analyse(one_cell(course, found)).recovered
 
     assert recovered(spread, smooth=True)
     assert recovered(spread, smooth=True, staged=0.9)
@@ -130,6 +130,6 @@ def test_an_uneven_electrode_is_told_from_an_even_one_and_from_errors_without_pl
 
 def test_maps_that_say_nothing_of_the_lithium_leave_the_study_undecided() -> None:
     nothing = maps(spread=0.01, smooth=True, noise=0.005, seed=1, staged=0.0)
-    finding = S31.analyse(records(staged=True, noise=Noise()), nothing)
+    finding = S31.analyse(one_cell(records(staged=True, noise=Noise()), nothing))
     assert finding.text == "No map shows how much lithium there is at most of its points."
     assert not finding.recovered

@@ -1,12 +1,14 @@
 """Solid solution in both phases of LFP is found where it grows with rate, and nowhere else."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intercalate_plans.studies import load_study
+from intercalate_plans.studies import load_study, one_cell
 from intercalate_plans.studies.solution import lithium_in
 
 S28 = load_study("S28")
@@ -43,8 +45,8 @@ def frames(shares: tuple[float, ...], *, rich: float = 1.0, poor: float = 1.0, s
     return xr.Dataset({name: ("frame", column) for name, column in columns.items()})
 
 
-def analysed(*shares: float, **others: float):
-    return S28.analyse(xr.Dataset(), frames(shares, **others))
+def analysed(*shares: float, **others: Any):
+    return S28.analyse(one_cell(xr.Dataset(), frames(shares, **others)))
 
 
 @settings(max_examples=20, deadline=None)
