@@ -96,7 +96,7 @@ def read_file(path: str | Path) -> Any:
     Raises
     ------
     OSError
-        If the file cannot be read.
+        If the file cannot be read; where there is none, with the closest name beside it.
     ValueError
         If it has another suffix or is not well-formed.
     """
@@ -104,7 +104,13 @@ def read_file(path: str | Path) -> Any:
     kind = path.suffix.lower().lstrip(".")
     if kind not in ("json", "toml"):
         raise ValueError(f"file name ends in {path.suffix!r}, .json or .toml is read")
-    return read_mapping(path.read_text(encoding="utf-8-sig"), kind)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        there = sorted(one.name for one in path.parent.glob(f"*.{kind}"))
+        advice = did_you_mean(path.name, there) if there else f"no .{kind} file is in that folder"
+        raise FileNotFoundError(f"there is no such file as {path}; {advice}") from None
+    return read_mapping(text, kind)
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

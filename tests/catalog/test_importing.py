@@ -349,10 +349,16 @@ def test_the_commands_do_the_same(
     done = say("import-cycling", uid, path, "--timezone", "Europe/Paris", "--clock-check", pair)
     assert done.exit_code == 0, done.output
     assert "25 of 25 exposures lie within" in done.output
+    refused = say("enter-cell", uid, str(tmp_path / "sell.json"), "--reason", "weighed")
+    assert (refused.exit_code, "did you mean cell.json?" in refused.output) == (1, True)
     done = say("enter-cell", uid, str(tmp_path / "cell.json"), "--reason", "weighed")
     assert done.exit_code == 0, done.output
     assert len(journals(tmp_path / "journals")) == 3
     laboratory.forward()
+    shown = say("show", uid).output
+    assert f"version 1 of cycler files {Path(path).name} by " in shown
+    assert "version 1 of cell " in shown
+    assert "(weighed), run " in shown
     aligned = align(run)
     assert np.isfinite(aligned["x_positive"].values).all()
     assert aligned.attrs["clock_offset_s"] == pytest.approx(PC_AHEAD_S, abs=1e-3)

@@ -76,6 +76,21 @@ def linked_runs(run: Any, key: str) -> list[Any]:
     return sorted(whole, key=lambda one: one.metadata["start"]["time"])
 
 
+def said_of(run: Any) -> list[str]:
+    """What was said of a run after it, a line for each file import and each cell, oldest first."""
+    starts = [one.metadata["start"] for key in (CYCLING_OF, CELL_OF) for one in linked_runs(run, key)]
+    return [_said(one) for one in sorted(starts, key=lambda start: start["time"])]
+
+
+def _said(start: Mapping[str, Any]) -> str:
+    if CELL_OF in start:
+        what, who = f"cell {start['cell']['name']}", start["entered_by"]
+    else:
+        what, who = f"cycler files {', '.join(one['name'] for one in start['files'])}", start["imported_by"]
+    reason = f" ({start['reason']})" if start["reason"] else ""
+    return f"version {start['version']} of {what} by {who}{reason}, run {start['uid'][:8]}"
+
+
 def linked_starts(run: Any, key: str, folder: Path) -> list[dict[str, Any]]:
     """Start documents of the complete runs that name a run, also of those that only the journal has yet."""
     found = {one.metadata["start"]["uid"]: plain(one.metadata["start"]) for one in linked_runs(run, key)}

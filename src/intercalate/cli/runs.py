@@ -39,6 +39,7 @@ def runs(context: click.Context, number: int) -> None:
 def show(context: click.Context, run_id: str) -> None:
     """Say what a run is: RUN is the beginning of its id, or -1 for the latest."""
     from intercalate.catalog.client import find_run, run_status
+    from intercalate.catalog.linked import said_of
     from intercalate.catalog_services import open_configured_catalog
     from intercalate.protocol import Protocol
 
@@ -52,6 +53,8 @@ def show(context: click.Context, run_id: str) -> None:
         click.echo(f"{'stream ' + stream:16} {count} events")
     for measurement in start.get("measurements", ()):
         click.echo(f"{'measurement':16} {dict(measurement)}")
+    for line in said_of(run):
+        click.echo(f"{'said afterwards':16} {line}")
     if "protocol" in start:
         click.echo(Protocol.from_dict(dict(start["protocol"])).describe())
 
