@@ -1,17 +1,18 @@
 """How long after the voltage has crossed a level the exposure begins that waits for it."""
 
 import json
+import math
 from typing import Any
 
 import numpy as np
 
 from benchmarks.faults.evidence import Documents
 from benchmarks.report import table, verdict
-from benchmarks.rig import CELL_FILE, beamline
+from benchmarks.rig import CELL_FILE, beamline, wait_for
 from intercalate.cell import Cell
 from intercalate.config import Config
 from intercalate.contract import RECORD_COLUMNS
-from intercalate.session import open_session
+from intercalate.session import Session, open_session
 from intercalate_plans import operando
 
 RECORD_S = 2.0
@@ -56,12 +57,20 @@ def _truth(config: Config) -> dict[int, dict[str, Any]]:
     return {entry["frame_index"]: entry for entry in map(json.loads, lines)}
 
 
+def _voltage_v(session: Session) -> float:
+    return float(session.cycler.voltage_v.get(use_monitor=False))
+
+
 def measure() -> str:
     """Table of a charge at real time."""
     with beamline(1.0) as config:
         session = open_session(config)
         try:
-            rested_v = float(session.cycler.voltage_v.get(use_monitor=False))
+            voltage_v = session.cycler.voltage_v
+            wait_for(
+                lambda: math.isfinite(voltage_v.get(use_monitor=False)), 10.0, "the cell's first reading"
+            )
+            rested_v = float(voltage_v.get(use_monitor=False))
             levels_v = np.round(rested_v + LEVEL_V * np.arange(1, LEVELS + 1), 4)
             charge = {"step": "constant_current", "rate_C": 0.2, "until_time_s": DURATION_S}
             documents = Documents()

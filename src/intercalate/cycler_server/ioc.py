@@ -6,6 +6,7 @@
 import asyncio
 import contextlib
 import json
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -40,6 +41,9 @@ DOORBELL_PERIOD_S = 0.02
 
 LIVE_PERIOD_S = 0.25
 """Wall seconds between two publications of live values, and between two looks at the lease."""
+
+NO_READING = math.nan
+"""Of a channel that has not answered yet: 0 V would be a reading."""
 
 MESSAGE_BYTES = 1024
 NAME_BYTES = 256
@@ -92,15 +96,15 @@ class ChannelPVs(PVGroup):
     )
     fault_message = pvproperty(name="FaultMessage", **text_keywords(MESSAGE_BYTES), read_only=True)
     voltage = pvproperty(
-        name="Voltage", get=_reading("voltage_v"), value=0.0, units="V", precision=4, read_only=True
+        name="Voltage", get=_reading("voltage_v"), value=NO_READING, units="V", precision=4, read_only=True
     )
     current = pvproperty(
-        name="Current", get=_reading("current_a"), value=0.0, units="A", precision=6, read_only=True
+        name="Current", get=_reading("current_a"), value=NO_READING, units="A", precision=6, read_only=True
     )
     temperature = pvproperty(
         name="Temperature",
         get=_reading("temperature_c"),
-        value=0.0,
+        value=NO_READING,
         units="degC",
         precision=2,
         read_only=True,

@@ -1,13 +1,16 @@
 """Who may command, what a command answers, and what becomes of a client that is gone."""
 
+import asyncio
 import json
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from intercalate.contract import CyclerState, Verb
 from intercalate.cycler_server.commands import ANSWERS_KEPT
+from intercalate.cycler_server.ioc import ChannelPVs
 from intercalate.cycler_server.lease import Lease, LeaseRefused
 
 from .fakes import Bench, charge, make_program, rest
@@ -23,6 +26,18 @@ def start(bench: Bench, owner: str = "me", program_id: str = "p1", on_client_los
     assert bench.ask("take_lease", owner, duration_s=10)["ok"]
     assert load(bench, owner, program_id, on_client_lost)["ok"]
     assert bench.ask("start", owner, program_id=program_id)["ok"]
+
+
+def test_no_reading_is_no_number_of_volts(bench: Bench) -> None:
+    async def shown() -> list[float]:
+        group = ChannelPVs("CH1:", desk=bench.desk, boot_id=1)
+        await group.publish()
+        return [(await one.read(one.data_type))[1][0] for one in (group.voltage, group.current)]
+
+    sample, bench.executor.sample = bench.executor.sample, None
+    assert np.isnan(asyncio.run(shown())).all()
+    bench.executor.sample = sample
+    assert asyncio.run(shown()) == [3.0, 0.0]
 
 
 def test_only_the_owner_commands_and_anybody_stops(bench: Bench) -> None:
