@@ -66,11 +66,8 @@ def measure() -> str:
     with beamline(1.0) as config:
         session = open_session(config)
         try:
-            voltage_v = session.cycler.voltage_v
-            wait_for(
-                lambda: math.isfinite(voltage_v.get(use_monitor=False)), 10.0, "the cell's first reading"
-            )
-            rested_v = float(voltage_v.get(use_monitor=False))
+            wait_for(lambda: math.isfinite(_voltage_v(session)), 10.0, "the cell's first reading")
+            rested_v = _voltage_v(session)
             levels_v = np.round(rested_v + LEVEL_V * np.arange(1, LEVELS + 1), 4)
             charge = {"step": "constant_current", "rate_C": 0.2, "until_time_s": DURATION_S}
             documents = Documents()

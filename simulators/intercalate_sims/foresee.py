@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from intercalate.cell import Cell
-from intercalate.contract import IMPEDANCE_COLUMNS, ControlMode, CyclerState, OnLoss
+from intercalate.contract import IMPEDANCE_COLUMNS, Capability, ControlMode, CyclerState, OnLoss
 from intercalate.cycler_server.executor import ChannelExecutor
 from intercalate.cycler_server.ledger import ProgramLedger
 from intercalate.cycler_server.records import RecordFile
 from intercalate.protocol import BoundProgram, SiteLimits
 from intercalate.protocol.program import Back
 from intercalate_sims.cell import make_cell
+from intercalate_sims.cell.interface import HasImpedance
 from intercalate_sims.cell.parameters import CELLS, lithium_cell, sulfur_cell, sulfur_cell_names
 from intercalate_sims.channel import SimulatedChannel
 
@@ -103,7 +104,9 @@ class _Rig:
         self.dt_s = model.dt_s
         self.time_s = T0_UNIX_S
         self.channel = SimulatedChannel("CH1", "A1", self)  # type: ignore[arg-type]
-        self._model = model
+        if isinstance(model, HasImpedance):
+            self.channel.capabilities |= {Capability.IMPEDANCE_SPECTROSCOPY}
+        self._model: Any = model
         self._control: tuple[ControlMode, float] = (ControlMode.REST, 0.0)
 
     def unix_time_s(self) -> float:

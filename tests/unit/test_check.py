@@ -15,7 +15,7 @@ from intercalate.contract import RECORD_COLUMNS
 from intercalate.experiment import Experiment
 from intercalate.foresight import Foresight, ForesightError, foresee, steps_of
 from intercalate.orchestration.tasks import MeasurementTask
-from intercalate.protocol import bind
+from intercalate.protocol import Protocol, bind
 
 EXPERIMENTS = EXAMPLES / "experiments"
 
@@ -89,6 +89,16 @@ def test_the_simulated_cell_goes_through_an_experiment(config: Config) -> None:
     # The first discharge gives less than the first charge took.
     assert 0.8 < -discharge.charge_mAh / charge.charge_mAh < 0.95
     assert 20 * 3600 < seen.duration_s < 23 * 3600
+
+
+def test_the_impedance_of_the_simulated_cell_is_measured_on_the_way(config: Config) -> None:
+    (one,) = Experiment.from_file(EXPERIMENTS / "first_light.toml", config.site).cells
+    protocol = Protocol.from_file(EXAMPLES / "protocols" / "impedance_on_charge.json")
+    seen = foresee(bind(protocol, one.cell, config.site), one.cell, config.site)
+    assert seen is not None
+    spectra = [step for step in seen.steps if step.step == 4]
+    assert spectra
+    assert all(step.duration_s > 0 for step in spectra)
 
 
 def test_a_cell_of_another_size_is_foreseen_by_its_capacity(config: Config) -> None:
