@@ -9,6 +9,8 @@ import os
 import time
 from functools import cache
 
+from intercalate.materials.constants import FARADAY_C_PER_MOL
+
 os.environ["PYBAMM_DISABLE_TELEMETRY"] = "true"
 
 import numpy as np
@@ -17,7 +19,7 @@ import pybamm
 from intercalate.contract import ControlMode
 from intercalate_sims.cell import make_cell
 from intercalate_sims.cell.intercalation import IntercalationCell
-from intercalate_sims.cell.parameters import FARADAY_C_PER_MOL, NMC811_GRAPHITE, PorousElectrode
+from intercalate_sims.cell.parameters import NMC811_GRAPHITE, PorousElectrode
 
 REFERENCE_AREA_M2 = 0.1027
 NOMINAL_A = 5.0

@@ -12,13 +12,13 @@ import xarray as xr
 
 from benchmarks.in_process import EXACT, CellOnChannel, Measured, graphite_in
 from intercalate.config import EXAMPLES, Config
+from intercalate.materials.constants import KEV_J
 from intercalate.orchestration.tasks import Grid
 from intercalate.raman_chain import RamanOnPaper
 from intercalate.reduction.raman import ShiftAxis, calibrated_axis, reduced, spectra_of_graphite
 from intercalate_plans.studies import Settings, Study
 from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.changer import Holder, InBeam
-from intercalate_sims.exposures import KEV_J
 from intercalate_sims.probes.raman import Spectrograph
 from intercalate_sims.probes.raman_station import HiddenRaman, RamanStation
 from intercalate_sims.probes.shot import Shot

@@ -215,11 +215,12 @@ def _diffractometer(
     at
         Its name, where cells are carried to it: its tube is not polarised, and it has its own noise.
     """
+    from intercalate.materials.constants import HC_KEV_ANGSTROM
     from intercalate_sims.iocs.frame_instrument import FrameInstrument, InstrumentSettings
     from intercalate_sims.link import InstrumentLink
     from intercalate_sims.probes.detector import DetectorGeometry
     from intercalate_sims.probes.powder import makeup_of
-    from intercalate_sims.probes.station import HC_KEV_ANGSTROM, DiffractionStation
+    from intercalate_sims.probes.station import DiffractionStation
 
     nominal = DetectorGeometry(
         wavelength_angstrom=HC_KEV_ANGSTROM / energy_kev,

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from intercalate.materials.constants import KEV_J
 from intercalate_sims.irradiation import Inactive, Spot
 from intercalate_sims.wire import JsonLines
-
-KEV_J = 1.602176634e-16
 
 EXPOSURE_SAMPLES = 4
 """Equal parts of an exposure; of each, one state of the cell and the number of photons are kept."""

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from intercalate.calibrations import PLANS, Calibration, CalibrationError, Kind, exposure_key
+from intercalate.materials.constants import HC_KEV_ANGSTROM
 from intercalate.reduction import Pattern
 from intercalate.reduction.chain import Corrections, ReductionChain
-from intercalate.reduction.geometry import HC_KEV_ANGSTROM
 from intercalate.reduction.pixels import Dark
 
 IN_CHAIN = (Kind.GEOMETRY, Kind.FLAT, Kind.DARK, Kind.BACKGROUND)

@@ -13,9 +13,9 @@ from functools import lru_cache
 import numpy as np
 
 from intercalate.cell import Cell
+from intercalate.materials.constants import KEV_J
 from intercalate.materials.tables import ELECTRODES
 
-KEV_J = 1.602176634e-16
 ELECTRON_REST_KEV = 510.99895
 GRAMS_PER_KG = 1000.0
 A2_CM2 = 1e-16

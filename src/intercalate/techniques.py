@@ -17,11 +17,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from intercalate.cell import Cell
+from intercalate.materials.constants import GAS_J_MOL_K
 from intercalate.problems import Problem, ProblemsError, did_you_mean
 
 TABLE = Path(__file__).parent / "materials" / "techniques.toml"
 
-GAS_J_MOL_K = 8.314462618
 ROOM_K = 298.15
 ZERO_C_K = 273.15
 COLDEST_C = -180.0

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from intercalate.materials.constants import FARADAY_C_PER_MOL, GAS_J_MOL_K
 from intercalate_sims.cell import kernel
 
 
@@ -66,7 +67,7 @@ def impedance_ohm_m2(
 def _slices(electrode: Electrode, omega: np.ndarray, salt: np.ndarray, kelvin: float) -> np.ndarray:
     """Impedance of the surface of each slice, shape (slices, n); of a foil, one row."""
     p = electrode.parameters
-    thermal_v = kernel.GAS * kelvin / kernel.FARADAY
+    thermal_v = GAS_J_MOL_K * kelvin / FARADAY_C_PER_MOL
     warm = kernel.arrhenius(p[kernel.E_REACTION], kelvin)
     if not electrode.slices:
         transfer = thermal_v / (p[kernel.FOIL] * warm * np.sqrt(salt[0]))
@@ -104,7 +105,7 @@ class _Ladder:
         self._n_pos, self._n_neg, self._cells = positive.slices, negative.slices, concentration.size
         self._first_pos = self._cells - self._n_pos
         self._positive, self._salt = positive, concentration
-        self._chi = 2 * kernel.GAS * kelvin / kernel.FARADAY * (1 - cell[kernel.T_PLUS]) / concentration
+        self._chi = 2 * GAS_J_MOL_K * kelvin / FARADAY_C_PER_MOL * (1 - cell[kernel.T_PLUS]) / concentration
         self._volume = grid[kernel.VOLUME]
         self._contact = float(cell[kernel.CONTACT])
         self._ohmic = faces[kernel.OHMIC]
@@ -132,7 +133,7 @@ class _Ladder:
     def _place_diffusion(self, conductance: np.ndarray, cell: np.ndarray) -> None:
         """Balance of the salt: storage is added for each frequency."""
         offset = self._n_pos + self._n_neg
-        per_charge = (1 - cell[kernel.T_PLUS]) / (kernel.FARADAY * 1000.0)
+        per_charge = (1 - cell[kernel.T_PLUS]) / (FARADAY_C_PER_MOL * 1000.0)
         for i in range(self._cells):
             row = offset + i
             for neighbour, link in ((i - 1, conductance[i]), (i + 1, conductance[i + 1])):

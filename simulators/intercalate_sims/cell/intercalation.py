@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from intercalate.contract import ControlMode
+from intercalate.materials.constants import FARADAY_C_PER_MOL, GAS_J_MOL_K
 from intercalate_sims.cell import kernel
 from intercalate_sims.cell import lithium_growth as growing
 from intercalate_sims.cell.hosts import Host, with_host
@@ -15,7 +16,6 @@ from intercalate_sims.cell.interface import ElectrodeState, ProbeState, Reading
 from intercalate_sims.cell.isolation import CHARGE, Isolated
 from intercalate_sims.cell.ocv import potential_table
 from intercalate_sims.cell.parameters import (
-    FARADAY_C_PER_MOL,
     CellParameters,
     LithiumFoil,
     PorousElectrode,
@@ -497,7 +497,7 @@ def _electrode_vector(
     v[kernel.SEI_RESIDUAL] = side.sei_residual
     v[kernel.FILM] = side.sei_resistance_ohm_m2 / particle_area
     conductance = (
-        side.plating_current_a_m2 * particle_area / (kernel.GAS * kernel.REFERENCE_K / FARADAY_C_PER_MOL)
+        side.plating_current_a_m2 * particle_area / (GAS_J_MOL_K * kernel.REFERENCE_K / FARADAY_C_PER_MOL)
     )
     v[kernel.PLATING] = conductance
     v[kernel.DEAD_FRACTION] = side.plating_dead_fraction

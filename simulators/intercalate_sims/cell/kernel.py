@@ -10,6 +10,8 @@ import math
 import numpy as np
 from numba import njit
 
+from intercalate.materials.constants import FARADAY_C_PER_MOL, GAS_J_MOL_K
+
 LAMBDA = np.array([4.493409457909064, 7.725251836937707, 10.904121659428899, 14.066193912831473])
 """First roots of tan(l) = l: the modes of spherical diffusion with a given flux at the surface."""
 MODES = LAMBDA.size
@@ -48,8 +50,6 @@ FACE_ROWS = 5
 
 REST, CONTROL_CURRENT, CONTROL_VOLTAGE, CONTROL_POWER = range(4)
 
-FARADAY = 96485.33212
-GAS = 8.31446262
 REFERENCE_K = 298.15
 DEPLETED, SATURATED = 1e-4, 3.5
 """Salt concentrations in mol/L beyond which transport and kinetics change no further."""
@@ -66,7 +66,7 @@ UNDAMPED_ITERATIONS = 8
 
 @njit(cache=True, error_model="numpy")
 def arrhenius(activation, temperature_k):
-    return math.exp(activation / GAS * (1.0 / REFERENCE_K - 1.0 / temperature_k))
+    return math.exp(activation / GAS_J_MOL_K * (1.0 / REFERENCE_K - 1.0 / temperature_k))
 
 
 @njit(cache=True, error_model="numpy")
@@ -84,7 +84,7 @@ def side_currents(p, sei, plated, potential, kelvin, dt):
     """Cathodic SEI and plating current of one slice, the sum of their slopes, and plated Li lost."""
     if p[SEI_FULL] <= 0.0:
         return 0.0, 0.0, 0.0, 0.0
-    beta = 0.5 * FARADAY / (GAS * kelvin)
+    beta = 0.5 * FARADAY_C_PER_MOL / (GAS_J_MOL_K * kelvin)
     kinetic = p[SEI_KINETIC] * math.exp(min(max(beta * (p[SEI_V] - potential), -60.0), 60.0))
     rate = 1.0 / (1.0 / kinetic + 1.0 / p[SEI_TRANSPORT])
     slope_rate = -beta * rate * rate / kinetic
@@ -127,7 +127,7 @@ def prepare(state, p, sites, kelvin, dt, work):
 @njit(cache=True, error_model="numpy")
 def linearise(state, p, table, kelvin, dt, work):
     """Potential of each slice as OFFSET + RESISTANCE * (its anodic current), around the present guess."""
-    twice_rt = 2.0 * GAS * kelvin / FARADAY
+    twice_rt = 2.0 * GAS_J_MOL_K * kelvin / FARADAY_C_PER_MOL
     for k in range(state.shape[0]):
         j, i0 = work[HOST, k], work[I0, k]
         value, slope = lookup(table, work[FREE, k] - work[GAIN, k] * j)
@@ -242,7 +242,7 @@ def commit(state, p, sites, kelvin, dt, j_total, work):
 def transport(salt, grid, cell, kelvin, faces):
     """Fill ohmic resistance, diffusion conductance and diffusion potential of the faces i-1 | i."""
     warm = arrhenius(cell[E_SALT], kelvin)
-    chi = 2.0 * GAS * kelvin / FARADAY * (1.0 - cell[T_PLUS])
+    chi = 2.0 * GAS_J_MOL_K * kelvin / FARADAY_C_PER_MOL * (1.0 - cell[T_PLUS])
     ohmic_before, diffusive_before, log_before = 0.0, 0.0, 0.0
     for i in range(salt.size):
         c = min(max(salt[i], DEPLETED), SATURATED)
@@ -325,7 +325,7 @@ def solve(
     kelvin, current = total[TEMPERATURE_K], total[CURRENT]
     n_pos, n_neg = pos.shape[0], neg.shape[0]
     solid_pos = p_pos[SLICE] / p_pos[SIGMA]
-    twice_rt = 2.0 * GAS * kelvin / FARADAY
+    twice_rt = 2.0 * GAS_J_MOL_K * kelvin / FARADAY_C_PER_MOL
     en_a, en_b, va, vb = 0.0, 0.0, 0.0, 1.0
     converged = False
     for iteration in range(ITERATIONS):
@@ -356,7 +356,7 @@ def solve(
 def place_sources(salt, pos, neg, cell, current, faces, work_pos, work_neg):
     """Fill faces[SOURCE] with the salt that the reactions release, in mol/L m/s."""
     n_pos, n_neg = pos.shape[0], neg.shape[0]
-    salt_per_charge = (1.0 - cell[T_PLUS]) / (FARADAY * 1000.0)
+    salt_per_charge = (1.0 - cell[T_PLUS]) / (FARADAY_C_PER_MOL * 1000.0)
     for i in range(salt.size):
         faces[SOURCE, i] = 0.0
     for k in range(n_pos):

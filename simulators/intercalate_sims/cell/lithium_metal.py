@@ -8,10 +8,11 @@ import numpy as np
 from scipy.linalg import solve_banded
 
 from intercalate.contract import ControlMode
+from intercalate.materials.constants import FARADAY_C_PER_MOL, GAS_J_MOL_K
 from intercalate_sims.cell import lithium_growth as growing
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState, Reading
 from intercalate_sims.cell.lithium_step import NEGATIVE, POSITIVE, StepRelations, shorted
-from intercalate_sims.cell.shapes import FARADAY_C_PER_MOL, GAS_CONSTANT, REFERENCE_K, LithiumCellParameters
+from intercalate_sims.cell.shapes import REFERENCE_K, LithiumCellParameters
 
 MODEL = "lithium-metal"
 SALT_CELLS = 30
@@ -113,7 +114,7 @@ class LithiumMetalCell:
         self._per_charge = (1.0 - p.electrolyte.transference_number) / (1000.0 * FARADAY_C_PER_MOL)
 
     def _warm(self, activation_j_mol: float) -> float:
-        return math.exp(activation_j_mol / GAS_CONSTANT * (1.0 / REFERENCE_K - 1.0 / self._kelvin))
+        return math.exp(activation_j_mol / GAS_J_MOL_K * (1.0 / REFERENCE_K - 1.0 / self._kelvin))
 
     def _transport(self) -> tuple[np.ndarray, np.ndarray]:
         """Resistance in ohm m2 of each cell of the electrolyte, and its diffusivity."""
@@ -160,7 +161,7 @@ class LithiumMetalCell:
             supply=(supply[NEGATIVE], supply[POSITIVE]),
             resistance=float(ohmic.sum()) + 2.0 * p.interface_ohm_m2 + p.contact_resistance_ohm_m2,
             half_resistance=0.5 * float(ohmic.sum()) + p.interface_ohm_m2,
-            thermal_v=GAS_CONSTANT * self._kelvin / FARADAY_C_PER_MOL,
+            thermal_v=GAS_J_MOL_K * self._kelvin / FARADAY_C_PER_MOL,
             chi=2.0 * (1.0 - p.electrolyte.transference_number),
         )
 

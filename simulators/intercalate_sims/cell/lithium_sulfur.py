@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from intercalate.contract import ControlMode
+from intercalate.materials.constants import FARADAY_C_PER_MOL, GAS_J_MOL_K
 from intercalate_sims.cell import sulfur_kernel as kernel
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState, Reading
 from intercalate_sims.cell.lithium_growth import LITHIUM_CHARGE_C_M3
-from intercalate_sims.cell.shapes import FARADAY_C_PER_MOL, GAS_CONSTANT, REFERENCE_K, SulfurCellParameters
+from intercalate_sims.cell.shapes import REFERENCE_K, SulfurCellParameters
 
 MODEL = "lithium-sulfur"
 SULFUR_G_MOL = 32.06
@@ -106,10 +107,10 @@ class SulfurCell:
 
     def _vector(self, shuttle_per_s: float) -> np.ndarray:
         """Parameters in the order of the kernel."""
-        p, thermal = self.parameters, GAS_CONSTANT * self._kelvin / FARADAY_C_PER_MOL
+        p, thermal = self.parameters, GAS_J_MOL_K * self._kelvin / FARADAY_C_PER_MOL
         foil = p.negative
         warm = math.exp(
-            foil.reaction_activation_j_mol / GAS_CONSTANT * (1.0 / REFERENCE_K - 1.0 / self._kelvin)
+            foil.reaction_activation_j_mol / GAS_J_MOL_K * (1.0 / REFERENCE_K - 1.0 / self._kelvin)
         )
         v = np.zeros(kernel.PARAMETERS)
         v[kernel.E_HIGH], v[kernel.E_LOW] = p.high_potential_v, p.low_potential_v
@@ -169,7 +170,7 @@ class SulfurCell:
     def reading(self) -> Reading:
         """Terminals at the end of the last step; of a new cell, its open-circuit voltage."""
         foil = self._vector(0.0)[kernel.I_LITHIUM] * self.parameters.sulfur_g_m2
-        thermal_v = GAS_CONSTANT * self._kelvin / FARADAY_C_PER_MOL
+        thermal_v = GAS_J_MOL_K * self._kelvin / FARADAY_C_PER_MOL
         negative_v = -2.0 * thermal_v * math.asinh(0.5 * self._current_a_m2 / foil)
         return Reading(
             time_s=self._steps * self.dt_s,

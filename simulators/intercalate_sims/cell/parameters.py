@@ -10,8 +10,6 @@ from typing import Any
 
 from intercalate_sims.cell.parameter_files import Reader, content_of, merged, names_in, read_parameters
 from intercalate_sims.cell.shapes import (
-    FARADAY_C_PER_MOL,
-    GAS_CONSTANT,
     REFERENCE_K,
     CellParameters,
     Electrolyte,
@@ -25,8 +23,6 @@ from intercalate_sims.cell.shapes import (
 
 __all__ = [
     "CELLS",
-    "FARADAY_C_PER_MOL",
-    "GAS_CONSTANT",
     "NMC811_GRAPHITE",
     "REFERENCE_K",
     "CellParameters",

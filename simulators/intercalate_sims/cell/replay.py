@@ -9,9 +9,10 @@ import numpy as np
 
 from intercalate.contract import ControlMode
 from intercalate.cycling_files import read_cycling_file
+from intercalate.materials.constants import FARADAY_C_PER_MOL
 from intercalate_sims.cell.factory import REPLAY
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState, Reading
-from intercalate_sims.cell.parameters import FARADAY_C_PER_MOL, NMC811_GRAPHITE, PorousElectrode
+from intercalate_sims.cell.parameters import NMC811_GRAPHITE, PorousElectrode
 
 MODEL = "replay"
 SLICES = 8

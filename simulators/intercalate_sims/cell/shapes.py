@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from intercalate_sims.cell.ocv import SitePotential, TablePotential, TanhPotential
 
-FARADAY_C_PER_MOL = 96485.33212
-GAS_CONSTANT = 8.31446262
 REFERENCE_K = 298.15
 
 

@@ -9,6 +9,8 @@ import math
 import numpy as np
 from numba import njit
 
+from intercalate.materials.constants import FARADAY_C_PER_MOL
+
 S8, S4, S2, S1, SOLID = range(5)
 SPECIES = 5
 
@@ -20,7 +22,7 @@ resistance in ohm g, exchange current of the lithium in A/g."""
 
 REST, CONTROL_CURRENT, CONTROL_VOLTAGE, CONTROL_POWER = range(4)
 
-PER_COULOMB = 32.06 / (4.0 * 96485.33212)
+PER_COULOMB = 32.06 / (4.0 * FARADAY_C_PER_MOL)
 """Grams of one sulfur atom for each coulomb of a reaction of four electrons."""
 ELECTRONS = 4.0
 LEAST = 1e-60

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 import xraydb
 
+from intercalate.materials.constants import AVOGADRO_PER_MOL
 from intercalate.materials.eds import (
     LITHIUM_YIELD_FACTORS,
     SILICON_EDGE_EV,
@@ -18,7 +19,6 @@ from intercalate.materials.eds import (
 )
 from intercalate_sims.noise import keyed_generator
 
-_NA = 6.02214076e23
 _ELECTRONS_PER_NA_S = 6.241509074e9
 
 
@@ -265,7 +265,7 @@ def _cross_section_path(edge_ev: float, electrons: int, kv: float, number: float
     mean = 9.76 * number + 58.8 * number**-0.19
     kilo, mean_kev = energy / 1e3, mean / 1e3
     loss = 78500.0 * number / (mass * kilo) * np.log(1.166 * (kilo + 0.85 * mean_kev) / mean_kev)
-    return float(np.trapezoid(section / (1e3 * loss), energy)) * _NA
+    return float(np.trapezoid(section / (1e3 * loss), energy)) * AVOGADRO_PER_MOL
 
 
 def _mean(source: XraySource) -> tuple[float, float]:

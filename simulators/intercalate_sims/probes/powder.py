@@ -6,7 +6,8 @@ from functools import cache
 
 import numpy as np
 
-from intercalate.materials import FARADAY_C_MOL, GRAPHITE, NMC811, electrode, metal, polymer
+from intercalate.materials import GRAPHITE, NMC811, electrode, metal, polymer
+from intercalate.materials.constants import AVOGADRO_PER_MOL, FARADAY_C_PER_MOL
 from intercalate.materials.crystals import PowderLines, crystal, powder_lines, unit_cell
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState
 from intercalate_sims.probes import scattering
@@ -19,7 +20,6 @@ from intercalate_sims.probes.lattice import (
 )
 
 _ANGSTROM_PER_UM = 1e4
-_AVOGADRO_PER_MOL = 6.02214076e23
 TRANSMISSION_OF_STACK = 0.62
 """Of the whole stack at 25 keV, mostly lost in the copper; taken as one factor for all lines."""
 
@@ -114,7 +114,7 @@ def all_lines(
     found.append(separator_lines(makeup, wavelength_angstrom))
     plated = sum(weight * state.plated_li_ah for weight, state in states)
     if plated > 0:
-        grams_cm2 = plated * 3600 / FARADAY_C_MOL * electrode("Li").molar_mass_g_mol / makeup.area_cm2
+        grams_cm2 = plated * 3600 / FARADAY_C_PER_MOL * electrode("Li").molar_mass_g_mol / makeup.area_cm2
         thickness_um = grams_cm2 / metal("Li").density_g_cm3 * 1e4
         temperature = _mean_temperature(states)
         found.append(
@@ -153,7 +153,7 @@ def _cells_per_angstrom2(
 ) -> float:
     state = weighted[0][1]
     mol_cm2 = state.active_loading_mg_cm2 * 1e-3 / electrode(state.material).molar_mass_g_mol
-    return mol_cm2 * _AVOGADRO_PER_MOL * 1e-16 / formula_units_per_cell
+    return mol_cm2 * AVOGADRO_PER_MOL * 1e-16 / formula_units_per_cell
 
 
 def _oxide_lines(

@@ -6,8 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from intercalate.materials.constants import KEV_J
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState
-from intercalate_sims.exposures import KEV_J
 from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.monitors import LaserCounts, count_laser
 from intercalate_sims.probes.raman import HiddenSpectrograph, RamanProbe, Spectrograph

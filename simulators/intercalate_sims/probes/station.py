@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from intercalate.materials.constants import HC_KEV_ANGSTROM
 from intercalate_sims.hidden import Hidden
 from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.detector import DetectorGeometry, count_photons, write_stamp
@@ -19,8 +20,6 @@ from intercalate_sims.probes.projection import Modulation, Projection
 from intercalate_sims.probes.response import PixelMaps, Response
 from intercalate_sims.probes.samples import Sample, cell_sample, standard_sample
 from intercalate_sims.probes.shot import Shot
-
-HC_KEV_ANGSTROM = 12.398419843
 
 WEAK_BELOW = 0.5
 NONE_BELOW = 0.01

@@ -15,8 +15,7 @@ from intercalate.instrument_sections.common import (
     PrefixSection,
     Section,
 )
-
-HC_KEV_NM = 1.239841984
+from intercalate.materials.constants import HC_KEV_NM
 
 
 class DiffractometerSection(Section):

@@ -17,8 +17,7 @@ from intercalate.instrument_sections.common import (
     Share,
 )
 from intercalate.instrument_sections.vacuum import ChamberSection
-
-ELECTRON_C = 1.602176634e-19
+from intercalate.materials.constants import ELEMENTARY_CHARGE_C
 
 
 class ColumnSection(Section):
@@ -31,7 +30,7 @@ class ColumnSection(Section):
 
     def fluence_j_cm2(self, exposure_s: float) -> float:
         """Energy per area of the field of view in an exposure."""
-        electrons = self.current_na * 1e-9 / ELECTRON_C * exposure_s
+        electrons = self.current_na * 1e-9 / ELEMENTARY_CHARGE_C * exposure_s
         return energy_fluence_j_cm2(electrons, self.voltage_kv, (self.field_of_view_um / 1000.0) ** 2)
 
 

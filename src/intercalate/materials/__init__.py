@@ -3,7 +3,6 @@
 from typing import TypeVar
 
 from intercalate.materials.model import (
-    FARADAY_C_MOL,
     CubicMetal,
     ElectrodeMaterial,
     Graphite,
@@ -27,7 +26,6 @@ PHASES: dict[str, Phase] = {entry.key: entry for entry in (NMC811, GRAPHITE, *ME
 _ELECTRODES = {entry.key: entry for entry in ELECTRODES}
 
 __all__ = [
-    "FARADAY_C_MOL",
     "GRAPHITE",
     "NMC811",
     "PHASES",

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from intercalate.materials.constants import AVOGADRO_PER_MOL
 from intercalate.materials.model import Mark, Source
-
-AVOGADRO_PER_MOL = 6.02214076e23
-"""CODATA 2018, exact."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-FARADAY_C_MOL = 96485.33212
-"""CODATA 2018, exact."""
+from intercalate.materials.constants import FARADAY_C_PER_MOL
 
 
 class Mark(StrEnum):
@@ -54,7 +53,7 @@ class ElectrodeMaterial:
     @property
     def capacity_mah_per_g_per_x(self) -> float:
         """Charge in mAh per gram of `reference_formula` when x changes by one (Faraday's law)."""
-        return FARADAY_C_MOL / (3.6 * self.molar_mass_g_mol)
+        return FARADAY_C_PER_MOL / (3.6 * self.molar_mass_g_mol)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ laser.
 
 from dataclasses import dataclass
 
+from intercalate.materials.constants import HC_EV_NM
 from intercalate.materials.model import Mark, Source
 
 
@@ -63,9 +64,6 @@ class StageIndex:
     index: float
     source: Source
 
-
-HC_EV_NM = 1239.841984
-"""CODATA 2018, exact: energy in eV times wavelength in nm."""
 
 SILICON_PER_CM = 520.7
 """First-order line of crystalline silicon at 25 degC, by which the axis of a spectrum is set."""

@@ -20,13 +20,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.optimize import least_squares
 
+from intercalate.materials.constants import HC_KEV_ANGSTROM
 from intercalate.reduction.rings import MIN_RINGS, GeometryError, RingPoints, ring_positions
 
 if TYPE_CHECKING:
     from pyFAI.geometry import Geometry
 
-HC_KEV_ANGSTROM = 12.398419843320026
-"""Planck's constant times the speed of light, exact since 2019."""
 
 CALIBRANTS = {"LaB6": "LaB6_SRM660c", "Si": "Si_SRM640e"}
 """By the certificates of NIST SRM 660c and 640e, as pyFAI has them."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from intercalate.reduction.geometry import HC_KEV_ANGSTROM
+from intercalate.materials.constants import HC_KEV_ANGSTROM
 from intercalate.reduction.integration import load_geometry
 from intercalate.reduction.results import LineShifts
 
