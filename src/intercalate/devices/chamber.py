@@ -22,8 +22,9 @@ class StageTemperature(EpicsSignalWithRBV):
 
     def set(self, value: float, *, timeout: float | None = None, settle_time: float | None = None) -> Any:
         """Bring the stage to a temperature; `timeout` in wall seconds, by the stage's own time if None."""
-        own_s = STAGE_S / self.parent.rate() + 10.0
-        status = DeviceStatus(self.parent, timeout=timeout or own_s, settle_time=settle_time)
+        chamber: Any = self.parent
+        own_s = STAGE_S / chamber.rate() + 10.0
+        status = DeviceStatus(chamber, timeout=timeout or own_s, settle_time=settle_time)
 
         def look(*, value: Any, wanted_c: float = float(value), **_: Any) -> None:
             if abs(float(value) - wanted_c) <= STAGE_WITHIN_K:
