@@ -48,9 +48,10 @@ class CellOnChannel:
     up = True
 
     def __init__(self, model: str, seed: int, host: Host, active_mass: float, folder: Path, site: SiteLimits):
-        made = make_cell(model, seed=seed, host=host)
-        area_cm2 = made.describe()["area_cm2"] * active_mass
-        self.cell = make_cell(model, seed=seed, host=host, area_cm2=area_cm2)
+        # Not every model has a choice of hosts.
+        options: dict[str, Any] = {"seed": seed} if host is Host.STAGED else {"seed": seed, "host": host}
+        area_cm2 = make_cell(model, **options).describe()["area_cm2"] * active_mass
+        self.cell = make_cell(model, **options, area_cm2=area_cm2)
         self.dt_s = self.cell.dt_s
         self.site = site
         self._control = (ControlMode.REST, 0.0)

@@ -4,7 +4,9 @@ Microscope and reduction are those of the chamber. Cell model, channel and cycle
 beamline, as in `in_process`; the cut is in the middle of the image, and there is one clock.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from intercalate.calibrations import Kind
 from intercalate.catalog.alignment import FrameTimes, align_frames
 from intercalate.catalog.clock import ClockModel
 from intercalate.config import EXAMPLES, Config
+from intercalate.instrument_sections import ColumnSection
 from intercalate.reduction.micrographs import micrograph, scale_of
 from intercalate.sem_results import layers_of, reduce_micrographs
 from intercalate_plans.studies import Settings, Study
@@ -31,12 +34,10 @@ MODEL = "lfp-polymer-li"
 class Microscope:
     """A station of which only images are seen, with its scale measured on the grid."""
 
-    def __init__(self, seed: int, law: SectionLaw):
+    def __init__(self, seed: int, specimens: Specimens):
         section = Config.from_file(EXAMPLES / "config" / "simulated.toml").sem
         assert section is not None
         self.section = section
-        cell = SectionedCell(make_cell(MODEL).probe_state(), between_electrodes_m(MODEL) * 1e6)
-        specimens = Specimens({"D1": cell}, HiddenSection.draw(seed), law, HiddenMicroscope.draw(seed), seed)
         self._station = ImagingStation(
             specimens, section.imaging.shape, section.monitors.particles_per_count, seed
         )
@@ -59,11 +60,29 @@ class Microscope:
         at_mm: tuple[float, float] = (0.0, 0.0),
     ) -> np.ndarray:
         """One image; what was under it is in `truth`."""
+        return self.taken(self.shot(content, state, exposure_s, at_mm, {}))
+
+    def taken(self, shot: Shot) -> np.ndarray:
+        """One image; what was under it is in `truth`."""
+        frame, _, self.truth = self._station.take(shot, 0)
+        return frame
+
+    def shot(
+        self,
+        content: str,
+        state: ProbeState | None,
+        exposure_s: float,
+        at_mm: tuple[float, float],
+        asked: Mapping[str, Any],
+        **settings: Any,
+    ) -> Shot:
+        """A scan with the column as it is asked for, and besides as it is on paper."""
         self._clock_s += 1000.0
-        column = self.section.column
+        own = {name: value for name, value in asked.items() if name in ColumnSection.model_fields}
+        column = self.section.column.model_copy(update=own)
         side_mm = column.field_of_view_um / 1000.0
         electrons_s = column.current_na * 1e-9 / ELECTRON_C
-        shot = Shot(
+        return Shot(
             start_s=self._clock_s,
             exposure_s=exposure_s,
             photons_s=electrons_s,
@@ -72,9 +91,8 @@ class Microscope:
             size_mm=(side_mm, side_mm),
             in_beam=InBeam(Holder("V2", content, 0.0, 0.0), 1.0, 0.0, at_mm),
             states=[] if state is None else [(1.0, state)],
+            settings=settings,
         )
-        frame, _, self.truth = self._station.take(shot, 0)
-        return frame
 
 
 def sectioned(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
@@ -89,7 +107,9 @@ def sectioned(study: Study, told: Settings, seed: int, folder: Path) -> Measured
         "measured", experiment.protocol, experiment.cell, every_s=task.when.every.time_s
     )
     law = told.get("vacuum", {}).get("sem", {}).get("law", SectionLaw.REAL)
-    microscope = Microscope(seed, SectionLaw(law))
+    sectioned_cell = SectionedCell(make_cell(MODEL).probe_state(), between_electrodes_m(MODEL) * 1e6)
+    hidden = HiddenSection.draw(seed), SectionLaw(law), HiddenMicroscope.draw(seed), seed
+    microscope = Microscope(seed, Specimens({"D1": sectioned_cell}, *hidden))
     images, truth = [], []
     for _, states in exposures:
         spot_mm = task.spots_mm[len(images) % len(task.spots_mm)]
@@ -108,7 +128,7 @@ def sectioned(study: Study, told: Settings, seed: int, folder: Path) -> Measured
     data, _ = reduce_micrographs(
         images,
         aligned,
-        {str(Kind.SCALE): _Scale(microscope.scale)},  # type: ignore[dict-item]
+        {str(Kind.SCALE): Scale(microscope.scale)},  # type: ignore[dict-item]
         microscope.section,
         experiment.cell,
         lambda done: None,
@@ -123,7 +143,7 @@ def sectioned(study: Study, told: Settings, seed: int, folder: Path) -> Measured
     return Measured.of_one(records, frames, frames.assign(exact))
 
 
-class _Scale:
+class Scale:
     """As much of a calibration as the reduction asks for."""
 
     name = str(Kind.SCALE)

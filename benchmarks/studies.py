@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.bench_chain import Calibrated, Instrument, calibrated
+from benchmarks.heated_in_process import heated
 from benchmarks.in_process import Measured, graphite_in, lithiated
 from benchmarks.maps_in_process import mapped
 from benchmarks.report import circumstances, table, verdict
@@ -85,11 +86,15 @@ def _measured(
     folder: Path,
     instruments: dict[str, tuple[Instrument, Calibrated]],
 ) -> Measured:
-    (task,) = study.content["measurements"].values()
-    match task.get("instrument", "xrd"):
-        case "raman":
+    instruments_used = sorted(
+        {one.get("instrument", "xrd") for one in study.content["measurements"].values()}
+    )
+    match instruments_used:
+        case ["ebsd", "sem"]:
+            return heated(study, told, seed, folder)
+        case ["raman"]:
             return mapped(study, told, seed, folder)
-        case "sem":
+        case ["sem"]:
             return sectioned(study, told, seed, folder)
     model, _ = graphite_in(told)
     if model not in instruments:

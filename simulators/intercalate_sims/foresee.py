@@ -51,6 +51,7 @@ _MODELS = {
     ("Li", "Li", "liquid"): "li-liquid-li",
     ("Li", "Li", "polymer"): "li-polymer-li",
     ("Li", "Li", "ceramic"): "li-llzo-li",
+    ("Li10Mg", "Li10Mg", "ceramic"): "li10mg-llzo-li10mg",
 }
 """By both materials, and the kind of electrolyte; what is neither solid nor a polymer counts as liquid."""
 _GRAPHITE_BY_SOLVENTS = {

@@ -11,6 +11,7 @@ from intercalate.cycler_server.soft_ioc import server_environment
 from intercalate.problems import ProblemsError, problems_of
 from intercalate_sims.cell import REDUCED, REPLAY, cell_specs, is_replay, make_cell
 from intercalate_sims.cell.hosts import Host
+from intercalate_sims.probes.sem_face import Heating
 from intercalate_sims.probes.sem_sample import SectionLaw
 from intercalate_sims.sources import (
     FIELD_OF_VIEW_UM,
@@ -235,7 +236,13 @@ class EbsdServer(_Section):
 
 
 class VacuumServer(_Section):
-    """The vacuum chamber with its stage, and the instruments in it."""
+    """The vacuum chamber with its stage, and the instruments in it.
+
+    Attributes
+    ----------
+    heating
+        What heat does to lithium in it. Nobody is told.
+    """
 
     prefix: Prefix
     port: Port
@@ -244,6 +251,7 @@ class VacuumServer(_Section):
     sem: SemServer | None = None
     eds: EdsServer | None = None
     ebsd: EbsdServer | None = None
+    heating: Heating = Heating.REAL
 
     @model_validator(mode="after")
     def _has_a_column(self) -> Self:

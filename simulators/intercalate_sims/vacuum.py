@@ -119,10 +119,19 @@ class _Maker(ChamberMaker):
             between_um = between_electrodes_m(model) * 1e6
             sections[cell] = SectionedCell(make_cell(model).probe_state(), between_um)
         hidden, microscope = HiddenSection.draw(seed), HiddenMicroscope.draw(seed)
+        heating, faces = self._vacuum.heating, self._seen("face")
+        specimens = Specimens(sections, hidden, found.law, microscope, seed, faces, heating)
         self._keep_hidden(
-            SEM, {"section": hidden.as_json(), "microscope": asdict(microscope), "law": str(found.law)}
+            SEM,
+            {
+                "section": hidden.as_json(),
+                "face": specimens.hidden_face.as_json(),
+                "microscope": asdict(microscope),
+                "law": str(found.law),
+                "heating": str(heating),
+            },
         )
-        return Specimens(sections, hidden, found.law, microscope, seed)
+        return specimens
 
     def _eds(self, found: EdsServer, column: SemServer, specimens: "Specimens") -> None:
         from intercalate.materials.eds import STANDARD_DETECTOR, WINDOWLESS_DETECTOR
@@ -146,8 +155,6 @@ class _Maker(ChamberMaker):
         seed = self._settings.seed
         hidden = HiddenIndexing.draw(seed)
         self._keep_hidden(EBSD, asdict(hidden))
-        station = OrientationStation(
-            specimens, self._seen("face"), found.points, hidden, column.electrons_per_count, seed
-        )
+        station = OrientationStation(specimens, found.points, hidden, column.electrons_per_count, seed)
         asked = OrientationScanPVs(prefix=found.prefix)
         self._add(EBSD, SEM, found, station, SpecimenMonitorPVs, asked)

@@ -150,9 +150,11 @@ def preparations(experiment: "Experiment", places: Sequence[str]) -> list[Prepar
         ]
     else:
         at_beamline = False
+    # A face is wherever the stage is; of cells, only a cut has to be found.
+    cuts = [place for place, one in zip(places, experiment.cells) if one.cell.exposed_face == "section"]
     for name, make in OWN_CALIBRATIONS.items():
         if exposures_s := experiment.exposures_s(name):
-            plans += make(exposures_s, places)
+            plans += make(exposures_s, cuts if name == "sem" else places)
     return [*plans, into_the_beam(places[0])] if at_beamline else plans
 
 

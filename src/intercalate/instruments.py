@@ -274,12 +274,10 @@ class _Maker:
         return self._on_column(name, section, self._column, calibrations, "spectrometer")
 
     def ebsd(self, name: str, section: EbsdSection) -> Station:
-        """A screen for diffraction patterns on the column; what it shows hangs on the temperature."""
+        """A screen for diffraction patterns on the column."""
         calibrations = self._calibrations(PREFIXES[name], section.calibration, section.detector)
         scan = OrientationScan(section.detector.prefix, name=f"{PREFIXES[name]}scan")
-        return self._on_column(
-            name, section, self._column, calibrations, "detector", scan, self._vacuum.chamber
-        )
+        return self._on_column(name, section, self._column, calibrations, "detector", scan)
 
     def tem(self, name: str, section: TemSection) -> Station:
         """A transmission electron microscope, with a chamber and a stage of its own."""
@@ -292,18 +290,13 @@ class _Maker:
         )
         self._transmission = _Column(gun, vacuum, "tem")
         scan = TransmissionScan(section.detector.prefix, name=f"{prefix}scan")
-        return self._on_column(
-            name, section, self._transmission, calibrations, "detector", scan, vacuum.chamber
-        )
+        return self._on_column(name, section, self._transmission, calibrations, "detector", scan)
 
     def eels(self, name: str, section: EelsSection) -> Station:
         """A spectrometer of electron losses on the column of the transmission microscope."""
         calibrations = self._calibrations(PREFIXES[name], section.calibration, section.detector)
-        scan, chamber = (
-            LossScan(section.detector.prefix, name=f"{PREFIXES[name]}scan"),
-            self._transmission.vacuum.chamber,
-        )
-        return self._on_column(name, section, self._transmission, calibrations, "spectrometer", scan, chamber)
+        scan = LossScan(section.detector.prefix, name=f"{PREFIXES[name]}scan")
+        return self._on_column(name, section, self._transmission, calibrations, "spectrometer", scan)
 
     def _on_column(
         self,
@@ -313,7 +306,6 @@ class _Maker:
         calibrations: Calibrations,
         detector: str,
         scan: AnyScan | None = None,
-        *read_with_frames: Any,
     ) -> Station:
         prefix = PREFIXES[name]
         monitors = self._steady_monitors(prefix, section.monitors, column.gun, ElectronMonitors)
@@ -324,7 +316,7 @@ class _Maker:
             monitors=monitors,
             calibrations=calibrations,
             scan=scan,
-            read_with_frames=[column.gun, *read_with_frames],
+            read_with_frames=[column.gun],
             dose=ElectronDoseMeter(
                 name=f"{prefix}dose",
                 technique=column.account,

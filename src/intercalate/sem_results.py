@@ -1,6 +1,7 @@
 """Micrographs and X-ray spectra of a run: layers of a section, deposits on a face, elements."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from intercalate.cell import Cell
 from intercalate.dose import formula_elements
 from intercalate.instrument_sections import EdsSection, SemSection
 from intercalate.materials.eds import STANDARD_DETECTOR, WINDOWLESS_DETECTOR
+from intercalate.reduction.ebsd import overlap
 from intercalate.reduction.eds import (
     EnergyAxis,
     SpectrumError,
@@ -21,10 +23,13 @@ from intercalate.reduction.eds import (
     lithium,
 )
 from intercalate.reduction.micrographs import (
+    DepositMap,
+    Micrograph,
     MicrographError,
     deposits,
     micrograph,
     section,
+    shift_between,
     tallest_body,
 )
 from intercalate.reduction.results import UNDETERMINED, Estimate
@@ -62,7 +67,8 @@ def reduce_micrographs(
     -------
     data
         Along `frame`, of a section `thickness_um.LAYER`, `roughness_um.LAYER` and `body_um`, by which the
-        tallest body stands out from the first layer, of a face `coverage.CLASS` and `habit`, each with
+        tallest body stands out from the first layer, of a face `coverage` and of it `coverage.CLASS`,
+        `same_relief`, how much of it is as in the first image of this spot, and `habit`, each with
         `_sigma_stat` and `_sigma_sys`; `charge_mah_cm2` since the start of the program; `note`; `pixel_um`;
         and `thumbnail` (frame, row, column).
     used
@@ -86,27 +92,28 @@ def reduce_micrographs(
     )
     columns = section_.imaging.shape[1]
     pixel_um = np.asarray(aligned["column_field_of_view_um"], float) / columns * ratio
-    rows: list[dict[str, Estimate]] = []
-    habits, notes, thumbnails = [], [], []
+    rows: list[_Found] = []
+    thumbnails = []
+    first: dict[tuple[float, ...], _Face] = {}
     for number in range(len(images)):
         grey = np.asarray(images[number])
         thumbnails.append(_thumbnail(grey))
-        found, habit, note = _measured(
-            grey, float(pixel_um[number]), sigma, names, why_useless(aligned, number)
-        )
-        rows.append(found)
-        habits.append(habit)
-        notes.append(note)
+        found = _measured(grey, float(pixel_um[number]), sigma, names, why_useless(aligned, number))
+        if found.face is not None:
+            before = first.setdefault(_spot(aligned, number), found.face)
+            if before is not found.face:
+                found.quantities["same_relief"] = _same_relief(before, found.face)
+        rows.append(replace(found, face=None))
         progress(number + 1)
-    variables = columns_of(rows, "um" if names else "")
+    variables = columns_of([one.quantities for one in rows], "um" if names else "")
     if "net_capacity_ah" in aligned and cell.working_electrode.area_cm2 is not None:
         charge = 1000.0 * np.asarray(aligned["net_capacity_ah"], float) / cell.working_electrode.area_cm2
         variables["charge_mah_cm2"] = ("frame", charge, {"units": "mAh/cm2"})
-    variables["note"] = ("frame", np.array(notes))
+    variables["note"] = ("frame", np.array([one.note for one in rows]))
     variables["pixel_um"] = ("frame", pixel_um, {"units": "um"})
     variables["thumbnail"] = (("frame", "row", "column"), np.array(thumbnails))
     if not names:
-        variables["habit"] = ("frame", np.array(habits))
+        variables["habit"] = ("frame", np.array([one.habit for one in rows]))
     return xr.Dataset(variables), {} if scale is None else {scale.name: scale}
 
 
@@ -115,12 +122,37 @@ def layers_of(cell: Cell) -> tuple[str, ...]:
     return (cell.negative.material, POLYMER, cell.positive.material)
 
 
+@dataclass(frozen=True)
+class _Face:
+    """A face as an image shows it."""
+
+    image: Micrograph
+    grown: DepositMap
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What an image shows.
+
+    Attributes
+    ----------
+    habit
+        Of what has grown on a face.
+    note
+        Why something is missing.
+    """
+
+    quantities: dict[str, Estimate] = field(default_factory=dict)
+    habit: str = ""
+    note: str = ""
+    face: _Face | None = None
+
+
 def _measured(
     grey: np.ndarray, pixel_um: float, pixel_sigma: float, names: Sequence[str], why: str
-) -> tuple[dict[str, Estimate], str, str]:
-    """Quantities of an image, the habit of what has grown, and why something is missing."""
+) -> _Found:
     if why:
-        return {}, "", why
+        return _Found(note=why)
     found: dict[str, Estimate] = {}
     try:
         image = micrograph(grey.astype(np.uint8), pixel_um, pixel_um * pixel_sigma)
@@ -130,13 +162,30 @@ def _measured(
                 found[f"thickness_um.{layer.name}"] = layer.thickness_um
                 found[f"roughness_um.{layer.name}"] = layer.roughness_um
             found["body_um"] = tallest_body(cut, 1, image.pixel_um)
-            return found, "", ""
+            return _Found(found)
         grown = deposits(image)
     except MicrographError as error:
-        return {}, "", str(error)
+        return _Found(note=str(error))
+    found["coverage"] = grown.coverage
     for kind, covered in grown.coverage_of.items():
         found[f"coverage.{kind}"] = covered
-    return found, str(grown.kind), ""
+    return _Found(found, str(grown.kind), face=_Face(image, grown))
+
+
+def _spot(aligned: xr.Dataset, number: int) -> tuple[float, ...]:
+    """Where on the sample; nowhere in particular where it is not known."""
+    names = [name for name in ("spot_x_mm", "spot_y_mm") if name in aligned]
+    found = tuple(float(aligned[name][number]) for name in names)
+    return found if np.all(np.isfinite(found)) else ()
+
+
+def _same_relief(before: _Face, after: _Face) -> Estimate:
+    """How much of what stands out is as before, a shift of the sample taken out."""
+    try:
+        shift = shift_between(before.image, after.image)
+    except MicrographError:
+        return UNDETERMINED
+    return overlap(before.grown, after.grown, shift.rows, shift.columns)
 
 
 def _thumbnail(grey: np.ndarray) -> np.ndarray:

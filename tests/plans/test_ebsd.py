@@ -21,6 +21,7 @@ from intercalate.results import write_results
 from intercalate.session import Session
 from intercalate_plans import find_section, in_situ, take_images
 from intercalate_sims.probes.ebsd import HiddenIndexing
+from polling import wait_for
 
 from .conftest import Documents
 
@@ -118,6 +119,26 @@ def test_lithium_melts_and_freezes_as_other_grains(
     assert "colour" not in table
 
 
+def test_a_measurement_brings_the_stage_to_a_temperature_at_each_visit(
+    session: Session, ebsd: Station, cell: Cell, beamline: Beamline, documents: Documents
+) -> None:
+    settings = {"temperature_c": [25.0, 200.0, 30.0]}
+    one = task(cell, settings=settings, spots_mm=[[0.5, 0.0]])
+    one["protocol"]["method"] *= 3
+    image = {"name": "sem", "instrument": "sem", "exposure_s": 20.0, "priority": 1, "settings": settings}
+    one["measurements"].append({**image, "budget_e_A2": "unlimited", "spots_mm": [[0.5, 0.0]]})
+    session.RE(held(session, one))
+    for stream in ("ebsd", "sem"):
+        there_c = [event["data"]["chamber_temperature_c"] for event in documents.events(stream)]
+        assert there_c == pytest.approx([25.0, 200.0, 30.0], abs=0.6), stream
+    before, molten, after = beamline.truth("truth_ebsd")[-3:]
+    # Both find the stage as the other has left it: it was heated once.
+    assert after["generation"] == molten["generation"] + 1 == before["generation"] + 1
+    assert not documents.events("missed")
+    # The stage comes back by itself.
+    wait_for(lambda: abs(ebsd.chamber.temperature_c.get() - 25.0) < 0.6, 10.0, "the stage is cold")
+
+
 def test_the_number_of_grains_is_true_within_those_at_the_side(
     session: Session, ebsd: Station, beamline: Beamline, documents: Documents
 ) -> None:
@@ -170,6 +191,9 @@ def test_nothing_is_indexed_where_there_is_no_lithium_or_no_beam(
     ("changes", "words"),
     [
         ({"settings": {"step_um": 50.0}}, r"settings\.step_um = 50.*a number from 0\.02 to 20"),
+        ({"settings": {"temperature_c": 500.0}}, r"temperature_c = 500.*a number from -180 to 400"),
+        ({"settings": {"temperature_c": [25.0, 401.0]}}, r"temperature_c\[1\] = 401.*from -180 to 400"),
+        ({"settings": {"temperature_c": ["hot"]}}, r"temperature_c = .*hot.*it must be a number"),
         ({"settings": {"image_detector": "secondary electrons"}}, "ebsd has no such setting"),
         ({"budget_e_A2": None, "budget_MGy": 5.0}, "give budget_e_A2"),
     ],

@@ -22,11 +22,14 @@ class Grains:
         Number of times that the metal has melted: each time it freezes, grains are new.
     texture
         0 for random orientations, towards 1 for one that all share.
+    melts_c
+        Where there is no crystal any more.
     """
 
     diameter_um: float = 20.0
     generation: int = 0
     texture: float = 0.0
+    melts_c: float = LITHIUM_MELTS_C
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def orientation_map(
     shape = (conditions.rows, conditions.columns)
     grain = owner[:, 0]
     generator = keyed_generator(seed, "orientation noise", round(start_s * 1000))
-    if conditions.temperature_c > LITHIUM_MELTS_C:
+    if conditions.temperature_c > grains.melts_c:
         # A melt has no bands: what software still makes of it is chance.
         contrast = np.clip(generator.normal(0.0, 1.5, grain.size), 0, None)
         nothing = np.zeros((*shape, 3))

@@ -1,6 +1,5 @@
 """Electron backscatter diffraction: the orientation map that a scan over lithium leaves."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +9,7 @@ from intercalate.orientation_frames import OrientationFrame, frame_shape, packed
 from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.ebsd import EbsdConditions, Grains, HiddenIndexing, orientation_map
 from intercalate_sims.probes.monitors import SpecimenCounts
+from intercalate_sims.probes.sem_face import METALS
 from intercalate_sims.probes.sem_station import ImagingStation, Specimens, conditions_of
 from intercalate_sims.probes.shot import Shot
 
@@ -28,9 +28,7 @@ class OrientationStation:
     Parameters
     ----------
     specimens
-        Cells of which a section is seen.
-    faces
-        Electrode that other cells turn to the column, by their names.
+        What is on the stage.
     points
         Rows and columns of a map.
     electrons_per_count
@@ -40,20 +38,18 @@ class OrientationStation:
     def __init__(
         self,
         specimens: Specimens,
-        faces: Mapping[str, str],
         points: tuple[int, int],
         hidden: HiddenIndexing,
         electrons_per_count: float,
         seed: int,
     ):
         self._specimens = specimens
-        self._faces = dict(faces)
         self._points = points
         self._hidden = hidden
         self._imaging = ImagingStation(specimens, (16, 16), electrons_per_count, seed)
         self._seed = seed
         self.shape = frame_shape(*points)
-        self.cells = specimens.cells | frozenset(faces)
+        self.cells = specimens.cells
 
     def take(self, shot: Shot, stamp: int) -> tuple[np.ndarray, SpecimenCounts, dict[str, Any]]:
         """Map as a frame (uint32), counts of the monitors, and the grains that are there."""
@@ -90,7 +86,9 @@ class OrientationStation:
     def grains(self, shot: Shot) -> Grains:
         """Of the lithium in the beam."""
         draw = keyed_generator(self._seed, f"grain size of {shot.in_beam.content}", 0).standard_normal()
-        return Grains(GRAIN_UM * float(np.exp(0.2 * draw)), generation=int(shot.settings.get("freezes", 0)))
+        heating = self._specimens.heating
+        generation = heating.generation(int(shot.settings.get("freezes", 0)))
+        return Grains(GRAIN_UM * float(np.exp(0.2 * draw)), generation, melts_c=heating.melts_c)
 
     def _seed_of(self, shot: Shot) -> int:
         """Of the grains, and of the noise, of a cell's field."""
@@ -101,11 +99,10 @@ class OrientationStation:
     def _metal(self, shot: Shot, step_um: float) -> np.ndarray:
         """Where there is lithium within the field that the column scans."""
         rows, columns = self._points
-        content = shot.in_beam.content or ""
-        if content in self._faces:
-            states = [getattr(state, self._faces[content]) for _, state in shot.states]
-            metal = np.full(self._points, bool(states) and all(one.material == "Li" for one in states))
-        elif content in self._specimens.cells:
+        if self._specimens.shows_face(shot):
+            face = self._specimens.electrode(shot)
+            metal = np.full(self._points, face is not None and face.material in METALS)
+        elif shot.in_beam.content in self._specimens.cells:
             conditions = replace(conditions_of(shot, rows, columns), pixel_um=step_um)
             grid = self._specimens.probe.grid(conditions, shot.start_s)
             relief = self._specimens.relief(shot, grid)

@@ -206,7 +206,7 @@ class SemProbe:
         grid = self.grid(conditions, start_s)
         molten = conditions.temperature_c > LITHIUM_MELTS_C
         under = relief(view, grid, self._seed, molten)
-        _burn(under, grid, self._seed, exposed.dose_c_cm2, conditions.temperature_c)
+        burn(under, grid, self._seed, exposed.dose_c_cm2, conditions.temperature_c)
         return SimulatedImage(self.scan(under, grid, conditions, start_s, exposed), under, grid)
 
     def scan(
@@ -309,7 +309,7 @@ _HALF_DAMAGE_C_CM2 = 1.5
 """Dose at which a quarter of a lithium face is pitted at room temperature; an illustration."""
 
 
-def _burn(under: Relief, grid: Grid, seed: int, dose_c_cm2: float, temperature_c: float) -> None:
+def burn(under: Relief, grid: Grid, seed: int, dose_c_cm2: float, temperature_c: float) -> None:
     """Pits in lithium, at places of their own, that grow with the dose; a cold stage holds them off."""
     cold = 1.0 / (1.0 + 29.0 / (1.0 + np.exp((temperature_c + 100.0) / 15.0)))
     pitted = 1.0 - np.exp(-0.3 * cold * dose_c_cm2 / _HALF_DAMAGE_C_CM2)

@@ -86,7 +86,7 @@ def relief(view: SurfaceView, grid: Grid, seed: int, melted: bool = False) -> Re
     if view.cracks is not None:
         _cracks(made, grid, view.cracks, seed)
     if melted and not view.passivated:
-        made.height_um[:] = 0.0
+        made.height_um[:], made.material[:] = 0.0, 0
         made.covered.clear()
     return made
 

@@ -9,17 +9,20 @@ import xraydb
 
 from intercalate.materials.eds import XrayDetector
 from intercalate.materials.electron_range import IMAGED_MATERIALS
-from intercalate_sims.cell.interface import ProbeState
+from intercalate_sims.cell.interface import ElectrodeState, ProbeState
 from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.eds import EdsConditions, EdsProbe, HiddenDetector, XraySource
 from intercalate_sims.probes.monitors import SpecimenCounts, count_specimen
+from intercalate_sims.probes.sem_face import ROOM_C, Heating, HiddenFace, face_of
 from intercalate_sims.probes.sem_image import (
     Exposed,
     HiddenMicroscope,
     ImageConditions,
     ImageDetector,
     SemProbe,
+    burn,
 )
+from intercalate_sims.probes.sem_relief import relief
 from intercalate_sims.probes.sem_sample import HiddenSection, SectionLaw, section_of
 from intercalate_sims.probes.sem_section import CrossSection, calibration_grid, section_relief
 from intercalate_sims.probes.sem_surface import Grid, Relief
@@ -55,8 +58,8 @@ class Specimens:
 
     Parameters
     ----------
-    sections
-        Cells by name.
+    sections, faces
+        Cells of which a section is seen, and electrodes that others turn to the column, by their names.
     """
 
     def __init__(
@@ -66,8 +69,13 @@ class Specimens:
         law: SectionLaw,
         microscope: HiddenMicroscope,
         seed: int,
+        faces: Mapping[str, str] | None = None,
+        heating: Heating = Heating.REAL,
     ):
-        self.cells = frozenset(sections)
+        self._faces = dict(faces or {})
+        self.cells = frozenset(sections) | self._faces.keys()
+        self.heating = heating
+        self.hidden_face = HiddenFace.draw(seed)
         self._sections = dict(sections)
         self._hidden = hidden
         self._law = law
@@ -82,8 +90,26 @@ class Specimens:
         _, state = shot.states[len(shot.states) // 2]
         return section_of(state, known.fresh, known.polymer_um, self._hidden, self._law)
 
+    def shows_face(self, shot: Shot) -> bool:
+        """Whether it is the face of an electrode that the column sees."""
+        return shot.in_beam.content in self._faces
+
+    def electrode(self, shot: Shot) -> ElectrodeState | None:
+        """Whose face is seen, in the middle of the exposure; None where there is none."""
+        side = self._faces.get(shot.in_beam.content or "")
+        if side is None or not shot.states:
+            return None
+        _, state = shot.states[len(shot.states) // 2]
+        return getattr(state, side)
+
     def relief(self, shot: Shot, grid: Grid) -> Relief:
         """Under the pixels of a scan."""
+        electrode = self.electrode(shot)
+        if electrode is not None:
+            # Each cell has places of its own.
+            own = int(keyed_generator(self._seed, f"face of {shot.in_beam.content}", 0).integers(2**31))
+            molten = float(shot.settings.get("temperature_c", ROOM_C)) > self.heating.melts_c
+            return relief(face_of(electrode, self.hidden_face, self.heating), grid, own, molten)
         section = self.section(shot)
         if section is not None:
             return section_relief(section, grid, self._seed)
@@ -136,17 +162,24 @@ class ImagingStation:
     def take(self, shot: Shot, stamp: int) -> tuple[np.ndarray, SpecimenCounts, dict[str, Any]]:
         """Image (uint32), counts of the monitors, and what was under it."""
         conditions = conditions_of(shot, *self.shape)
+        if self._specimens.shows_face(shot):
+            moved_um = self._specimens.hidden_face.moved_um(conditions.temperature_c)
+            x_um, y_um = conditions.x_um - moved_um[0], conditions.y_um - moved_um[1]
+            conditions = replace(conditions, x_um=x_um, y_um=y_um)
         probe = self._specimens.probe
         grid = probe.grid(conditions, shot.start_s)
-        relief = self._specimens.relief(shot, grid)
+        under = self._specimens.relief(shot, grid)
         before = self._before(shot, conditions)
-        image = probe.scan(relief, grid, conditions, shot.start_s, before)
+        if self._specimens.shows_face(shot):
+            burn(under, grid, self._seed, before.dose_c_cm2, conditions.temperature_c)
+        image = probe.scan(under, grid, conditions, shot.start_s, before)
         section = self._specimens.section(shot)
         truth = {
             "content": shot.in_beam.content,
             "pixel_um": grid.pixel_um,
             "layers_um": [] if section is None else [one.thickness_um for one in section.layers],
             "isles_per_mm": 0.0 if section is None or section.isles is None else section.isles.per_mm,
+            "coverage": {str(habit): float(one.mean()) for habit, one in under.covered.items()},
         }
         return image.astype(np.uint32), self.count(shot), truth
 

@@ -17,6 +17,25 @@ STAGE_S = 3600.0
 STAGE_WITHIN_K = 0.5
 
 
+class StageTemperature(EpicsSignalWithRBV):
+    """Of a stage that is heated and cooled; `set` is done when the stage is there."""
+
+    def set(self, value: float, *, timeout: float | None = None, settle_time: float | None = None) -> Any:
+        """Bring the stage to a temperature; `timeout` in wall seconds, by the stage's own time if None."""
+        chamber: Any = self.parent
+        own_s = STAGE_S / chamber.rate() + 10.0
+        status = DeviceStatus(chamber, timeout=timeout or own_s, settle_time=settle_time)
+
+        def look(*, value: Any, wanted_c: float = float(value), **_: Any) -> None:
+            if abs(float(value) - wanted_c) <= STAGE_WITHIN_K:
+                end(status)
+
+        status.add_callback(lambda _: self.clear_sub(look))
+        self.put(value, wait=False)
+        self.subscribe(look)
+        return status
+
+
 class Chamber(Device):
     """Gauge, gate valve, and a stage that is heated and cooled.
 
@@ -28,11 +47,18 @@ class Chamber(Device):
         Most that a sample may give off.
     rate
         Gives cell seconds per wall second, by which a timeout is reckoned; 1 at a beamline.
+
+    Attributes
+    ----------
+    settable
+        What a measurement may ask to be set.
     """
+
+    settable = ("temperature_c",)
 
     pressure_mbar = Cpt(EpicsSignalRO, "Pressure", auto_monitor=True, kind=Kind.normal)
     gate_valve = Cpt(EpicsSignalWithRBV, "GateValve", string=True, auto_monitor=True, kind=Kind.normal)
-    temperature_c = Cpt(EpicsSignalWithRBV, "Temperature", auto_monitor=True, kind=Kind.normal)
+    temperature_c = Cpt(StageTemperature, "Temperature", auto_monitor=True, kind=Kind.normal)
 
     def __init__(
         self,
@@ -47,7 +73,7 @@ class Chamber(Device):
         super().__init__(prefix, name=name, **kwargs)
         self.highest_mbar = highest_mbar
         self.vapour_limit_mbar = vapour_limit_mbar
-        self._rate = rate
+        self.rate = rate
 
     def unavailable(self) -> str:
         """Why nothing can be measured in it; empty if something can, or if nothing can be known."""
@@ -66,7 +92,7 @@ class Chamber(Device):
 
     def pump(self) -> DeviceStatus:
         """Close the gate valve; done when it is closed and the pressure is below the limit."""
-        status = DeviceStatus(self, timeout=PUMP_DOWN_S / self._rate() + 10.0)
+        status = DeviceStatus(self, timeout=PUMP_DOWN_S / self.rate() + 10.0)
         signals = (self.pressure_mbar, self.gate_valve)
         is_done = dict.fromkeys((one.name for one in signals), False)
 
@@ -86,16 +112,6 @@ class Chamber(Device):
             one.subscribe(look)
         return status
 
-    def heat(self, temperature_c: float) -> DeviceStatus:
+    def heat(self, temperature_c: float) -> Any:
         """Bring the stage to a temperature; done when it is there."""
-        status = DeviceStatus(self, timeout=STAGE_S / self._rate() + 10.0)
-        shown = self.temperature_c
-
-        def look(*, value: Any, **_: Any) -> None:
-            if abs(float(value) - temperature_c) <= STAGE_WITHIN_K:
-                end(status)
-
-        status.add_callback(lambda _: shown.clear_sub(look))
-        shown.put(temperature_c, wait=False)
-        shown.subscribe(look)
-        return status
+        return self.temperature_c.set(temperature_c)

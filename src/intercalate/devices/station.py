@@ -90,7 +90,7 @@ class Station:
     @property
     def settings(self) -> dict[str, Any]:
         """What a measurement may ask to be set before its frames, by name."""
-        devices = (self.scan, self.beam if isinstance(self.beam, SteadySource) else None)
+        devices = (self.scan, self.beam if isinstance(self.beam, SteadySource) else None, self.chamber)
         return {
             name: getattr(device, name)
             for device in devices
@@ -101,7 +101,8 @@ class Station:
     @property
     def of_exposure(self) -> list[Any]:
         """What a frame must be read with, besides the monitors: where it was taken, and how."""
-        found = [one for one in (self.objective, self.analyser, self.scan) if one is not None]
+        own = (self.objective, self.analyser, self.scan, self.chamber)
+        found = [one for one in own if one is not None]
         return [*found, *self._read_with_frames]
 
     def unavailable(self) -> str:

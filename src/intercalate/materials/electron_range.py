@@ -15,6 +15,14 @@ ELEMENTARY_CHARGE_C = 1.602176634e-19
 LITHIUM_MELTS_C = 180.5
 LITHIUM_MELTS_SOURCE = Source("CRC Handbook of Chemistry and Physics", Mark.RECALLED)
 
+ALLOY_MELTS_C = LITHIUM_MELTS_C
+ALLOY_MELTS_SOURCE = Source(
+    "of lithium with some magnesium, the melting point of lithium itself: published curves of the "
+    "Li-rich side disagree (Nayeb-Hashemi et al., Bull. Alloy Phase Diagrams 5 (1984) 365), "
+    "and alloys melt over a range",
+    Mark.ILLUSTRATION,
+)
+
 RANGE_SOURCE = Source("Kanaya & Okayama, J. Phys. D 5 (1972) 43", Mark.RECALLED)
 BACKSCATTER_SOURCE = Source(
     "Reuter, Proc. 6th Int. Conf. X-ray Optics and Microanalysis (1972) 121, at 20 kV", Mark.RECALLED

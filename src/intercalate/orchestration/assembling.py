@@ -24,7 +24,7 @@ from intercalate.orchestration.sample_check import problems_of_sample
 from intercalate.orchestration.sample_position import stage_target
 from intercalate.orchestration.shots import problems_of_shots, shots_of
 from intercalate.orchestration.taking_up import interrupted_rest, program_id_for
-from intercalate.orchestration.tasks import CellTask, MeasurementTask, TasksError, cycler_of
+from intercalate.orchestration.tasks import TEMPERATURE, CellTask, MeasurementTask, TasksError, cycler_of
 from intercalate.orchestration.visiting import Visitor
 from intercalate.orchestration.waiting import in_thread
 from intercalate.problems import Problem
@@ -86,6 +86,7 @@ class Experimenting:
         self._stations = {one.name: one for one in stations}
         self._detectors = {one.name: OpenDetector(one.detector) for one in stations}
         self._visitors = {one.name: Visitor(one, self._collect) for one in stations}
+        self._stages: dict[str, tuple[Any, float]] = {}
 
     def add(self, task: CellTask, **more: Any) -> MsgGenerator[None]:
         """Make a cell ready to be started.
@@ -108,6 +109,7 @@ class Experimenting:
             check_when(one.when, program, source=f"{one.name}.when of {task.label}")
         self._check_sample(task, cell)
         self._check_shots(task)
+        yield from in_thread(lambda: self._note_stages(task))
         measurements = [
             self._measurement(one, cycler, protocol, cell, task.place) for one in task.measurements
         ]
@@ -161,10 +163,16 @@ class Experimenting:
 
     def _check_sample(self, task: CellTask, cell: Cell) -> None:
         """Refuse light where no window lets it in, and a vacuum that the cell would spoil."""
+        to_c = [
+            float(value)
+            for one in task.measurements
+            for value in one.setting(TEMPERATURE)
+            if not isinstance(value, str)
+        ]
         problems = [
             problem.under(f"measurements[{number}].instrument")
             for number, one in enumerate(task.measurements)
-            for problem in problems_of_sample(self._stations[one.instrument], cell)
+            for problem in problems_of_sample(self._stations[one.instrument], cell, to_c)
         ]
         if problems:
             raise TasksError(f"cell {task.label}", problems)
@@ -178,6 +186,13 @@ class Experimenting:
         ]
         if problems:
             raise TasksError(f"cell {task.label}", problems)
+
+    def _note_stages(self, task: CellTask) -> None:
+        """Know to which temperature stages that the measurements of a cell move are to come back."""
+        for one in task.measurements:
+            if one.setting(TEMPERATURE):
+                stage = self._stations[one.instrument].settings[TEMPERATURE]
+                self._stages.setdefault(stage.name, (stage, float(stage.get_setpoint())))
 
     def _stations_of(self, task: CellTask) -> list[MeasuresCells]:
         """Instruments of the measurements of a cell."""
@@ -286,3 +301,9 @@ class Experimenting:
                 yield from bps.wait(group="shutter", timeout=SHUTTER_S, error_on_timeout=False)
             except FAILURES as error:
                 log.error("the shutter of %s was not closed: %s", name, cause_of(error))
+        for stage, before_c in self._stages.values():
+            # Nobody waits for it: whatever ended the experiment, no sample stays hot.
+            try:
+                yield from in_thread(lambda one=stage, to_c=before_c: one.put(to_c, wait=False))
+            except FAILURES as error:
+                log.error("%s was not set back to %g degC: %s", stage.name, before_c, cause_of(error))

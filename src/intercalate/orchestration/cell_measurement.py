@@ -41,7 +41,7 @@ class CellMeasurement:
     spots_mm
         On the sample, from the centre of its window; one after the other.
     shots
-        Frames of a visit: what is set before each, device and value.
+        Frames of each visit, which go through them: what is set before each frame, device and value.
     priority
         Of those that are due, the one with the higher priority is taken first.
     budget
@@ -62,7 +62,7 @@ class CellMeasurement:
         visit: Visit,
         *,
         spots_mm: Sequence[tuple[float, float]] = ((0.0, 0.0),),
-        shots: Sequence[Shot] = ((),),
+        shots: Sequence[Sequence[Shot]] = (((),),),
         priority: int = 0,
         budget: SpotBudget | None = None,
     ):
@@ -72,7 +72,7 @@ class CellMeasurement:
         self.measuring = measuring
         self.visit = visit
         self.priority = priority
-        self.shots = tuple(shots)
+        self._shots = tuple(shots)
         self.last_visit_s = -math.inf
         self._spots_mm = list(spots_mm)
         self._budget = budget
@@ -83,6 +83,11 @@ class CellMeasurement:
         """Whether it is taken while the cell is held for it."""
         at = self.occasions.when.at
         return at is not None and bool(at.hold)
+
+    @property
+    def shots(self) -> Sequence[Shot]:
+        """Frames of the visit that has begun last."""
+        return self._shots[max(self._visits - 1, 0) % len(self._shots)]
 
     def next_spot_mm(self) -> MsgGenerator[tuple[tuple[float, float], str]]:
         """Where on the sample the next frame is taken, and why not, if so; asking begins a visit."""

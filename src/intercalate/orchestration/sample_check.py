@@ -1,13 +1,23 @@
 """Whether an instrument can take a cell: by its windows, and by what it gives off in a vacuum."""
 
+from collections.abc import Sequence
+
 from intercalate.cell import Cell
 from intercalate.devices.roles import MeasuresCells
 from intercalate.problems import Problem
 from intercalate.techniques import Sample, table, takes
 
 
-def problems_of_sample(station: MeasuresCells, cell: Cell) -> list[Problem]:
-    """Why an instrument cannot take a cell that is cycled in it."""
+def problems_of_sample(
+    station: MeasuresCells, cell: Cell, temperatures_c: Sequence[float] = ()
+) -> list[Problem]:
+    """Why an instrument cannot take a cell that is cycled in it.
+
+    Parameters
+    ----------
+    temperatures_c
+        To which its stage will be brought.
+    """
     technique = table().techniques[station.technique]
     found = []
     if technique.window == "optical" and cell.optical_window is None:
@@ -16,7 +26,8 @@ def problems_of_sample(station: MeasuresCells, cell: Cell) -> list[Problem]:
         found.append(Problem("", station.name, limit, fix))
     if station.chamber is None:
         return found
-    sample = Sample(cell, temperature_c=float(station.chamber.temperature_c.get()))
+    now_c = float(station.chamber.temperature_c.get())
+    sample = Sample(cell, temperature_c=max([now_c, *temperatures_c]))
     limits = {station.technique: station.chamber.vapour_limit_mbar}
     verdict = takes(station.technique, sample, "in_situ", limits)
     found += [

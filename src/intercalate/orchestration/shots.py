@@ -1,21 +1,34 @@
 """Frames of one visit: points of a map, regions of an analyser."""
 
+import math
+from typing import Any
+
 from intercalate.devices.roles import MeasuresCells
 from intercalate.orchestration.cell_measurement import Shot
-from intercalate.orchestration.tasks import FramesTask, MeasurementTask
+from intercalate.orchestration.tasks import FramesTask, MeasurementTask, Setting
 from intercalate.problems import Problem, did_you_mean
 
 
-def shots_of(one: FramesTask, station: MeasuresCells) -> list[Shot]:
-    """What is set before each frame of a visit, in their order: at every point every region."""
+def shots_of(one: FramesTask, station: MeasuresCells) -> list[list[Shot]]:
+    """What is set before each frame of a visit, in their order: at every point every region.
+
+    Returns
+    -------
+    list of list
+        Of each visit, until settings that are gone through begin again.
+    """
     points_um = one.points_um if isinstance(one, MeasurementTask) else []
     objective = station.objective
     places: list[Shot] = [()]
     if objective is not None:
         places = [((objective.x_um, x), (objective.y_um, y)) for x, y in points_um or [(0.0, 0.0)]]
     regions: list[Shot] = [((station.analyser, region),) for region in one.regions] or [()]
-    settings = [(station.settings[name], value) for name, value in one.settings.items()]
-    return [(*settings, *place, *region) for place in places for region in regions]
+    visits = []
+    for number in range(math.lcm(*(len(one.setting(name)) for name in one.settings))):
+        values = {name: one.setting(name) for name in one.settings}
+        settings = [(station.settings[name], of[number % len(of)]) for name, of in values.items()]
+        visits.append([(*settings, *place, *region) for place in places for region in regions])
+    return visits
 
 
 def problems_of_shots(one: FramesTask, station: MeasuresCells) -> list[Problem]:
@@ -55,21 +68,28 @@ def problems_of_shots(one: FramesTask, station: MeasuresCells) -> list[Problem]:
 def _problems_of_settings(one: FramesTask, station: MeasuresCells) -> list[Problem]:
     """What cannot be set, or not so."""
     found = []
-    for name, value in one.settings.items():
-        where = f"settings.{name}"
+    for name in one.settings:
+        values = one.setting(name)
         signal = station.settings.get(name)
         if signal is None:
             limit = f"{station.name} has no such setting"
             advice = did_you_mean(name, station.settings) if station.settings else "drop it"
-            found.append(Problem(where, value, limit, advice))
+            found.append(Problem(f"settings.{name}", one.settings[name], limit, advice))
             continue
-        words = signal.enum_strs
-        if words:
-            if value not in words:
-                found.append(Problem(where, value, "there is no such choice", did_you_mean(value, words)))
-            continue
-        low, high = signal.limits
-        if isinstance(value, str) or (low < high and not low <= value <= high):
-            limit = f"it must be a number from {low:g} to {high:g}" if low < high else "it must be a number"
-            found.append(Problem(where, value, limit, "correct the value"))
+        for number, value in enumerate(values):
+            where = f"settings.{name}" + (f"[{number}]" if len(values) > 1 else "")
+            found += _problems_of_value(where, value, signal)
     return found
+
+
+def _problems_of_value(where: str, value: Setting, signal: Any) -> list[Problem]:
+    """Why a signal does not take a value."""
+    words = signal.enum_strs
+    if words:
+        known = value in words
+        return [] if known else [Problem(where, value, "there is no such choice", did_you_mean(value, words))]
+    low, high = signal.limits
+    if isinstance(value, str) or (low < high and not low <= value <= high):
+        limit = f"it must be a number from {low:g} to {high:g}" if low < high else "it must be a number"
+        return [Problem(where, value, limit, "correct the value")]
+    return []

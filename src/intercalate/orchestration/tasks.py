@@ -40,6 +40,10 @@ class TasksError(ProblemsError):
     """The list of cells was refused; `problems` lists everything wrong with it."""
 
 
+Setting = float | str
+TEMPERATURE = "temperature_c"
+"""Setting that changes the sample, and not the instrument alone."""
+
 BUDGETS = ("budget_MGy", "budget_J_cm2", "budget_e_A2")
 
 AT_EACH_HOLD = When(at=At(hold=True))
@@ -84,7 +88,9 @@ class FramesTask(_Model):
         Of an electron energy analyser, by name, taken one after the other at each visit.
     settings
         What is set of the instrument before each frame, by name: `field_of_view_um` and `image_detector` of
-        an electron microscope, `power_mw` of a laser.
+        an electron microscope, `power_mw` of a laser, `temperature_c` of the stage in a chamber. A list is
+        gone through, one value for each visit, and from its beginning again; measurements that are due
+        together find the stage as the first of them has left it.
     budget_MGy, budget_J_cm2, budget_e_A2
         Most that a spot may get in the cell's life, or `unlimited`. No value is known to be safe: it is the
         experimenter's to say. Of X-rays in the material that the cell declares as working electrode, of a
@@ -97,7 +103,7 @@ class FramesTask(_Model):
     exposure_s: Annotated[float, Field(gt=0, le=MAX_EXPOSURE_S)]
     spots_mm: Annotated[tuple[SpotMm, ...], Field(min_length=1)] = ((0.0, 0.0),)
     regions: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    settings: dict[str, float | str] = {}
+    settings: dict[str, Setting | Annotated[tuple[Setting, ...], Field(min_length=1)]] = {}
     budget_MGy: Budget | None = None
     budget_J_cm2: Budget | None = None
     budget_e_A2: Budget | None = None
@@ -121,6 +127,11 @@ class FramesTask(_Model):
             '"unlimited"'
         )
         raise TasksError("measurement", [Problem("budget_MGy", value, limit, fix)])
+
+    def setting(self, name: str) -> tuple[Setting, ...]:
+        """Values of a setting, of one visit after the other; none where it is not set."""
+        value = self.settings.get(name, ())
+        return value if isinstance(value, tuple) else (value,)
 
     @property
     def budget_key(self) -> str:

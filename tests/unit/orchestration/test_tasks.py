@@ -1,5 +1,6 @@
 import pytest
 
+from intercalate.orchestration.shots import shots_of
 from intercalate.orchestration.tasks import CellTask, TasksError, raster_mm
 
 MEASUREMENT = {"when": {"every": {"time_s": 60.0}}, "exposure_s": 10.0, "budget_MGy": "unlimited"}
@@ -24,6 +25,7 @@ def test_a_task_goes_to_json_and_back():
         ([TASK, {**TASK, "place": ""}], ("cells[1].place",)),
         ([measured(when={"every": {"times": 3}})], ("cells[0]", "did you mean time_s")),
         ([measured(spots_mm=[])], ("spots_mm",)),
+        ([measured(settings={"temperature_c": []})], ("settings.temperature_c",)),
         ([measured(spots_mm=[[0.0, 99.0]])], ("spots_mm", "99")),
         ([measured(grid={"extent_um": 500.0, "points": 4})], ("grid.extent_um", "500")),
         ([measured(grid={"extent_um": 10.0, "points": 1})], ("grid.points", "1")),
@@ -58,3 +60,32 @@ def test_a_grid_goes_row_by_row_around_its_spot():
     assert one.points_um[:4] == [(-15.0, -15.0), (0.0, -15.0), (15.0, -15.0), (-15.0, 0.0)]
     (alone,) = CellTask.all_of([TASK])[0].measurements
     assert (alone.points_um, alone.frames_per_visit) == ([], 1)
+
+
+class _Station:
+    """As much of an instrument as the order of its frames asks for."""
+
+    objective = analyser = None
+    settings = {"temperature_c": "stage", "step_um": "step"}  # noqa: RUF012
+
+
+@pytest.mark.parametrize(
+    ("settings", "values"),
+    [
+        ({}, [()]),
+        ({"step_um": 1.0}, [(("step", 1.0),)]),
+        (
+            {"step_um": 1.0, "temperature_c": [25.0, 90.0]},
+            [(("step", 1.0), ("stage", at)) for at in (25, 90)],
+        ),
+        (
+            {"temperature_c": [1.0, 2.0], "step_um": [1.0, 2.0, 3.0]},
+            [(("stage", one % 2 + 1.0), ("step", one % 3 + 1.0)) for one in range(6)],
+        ),
+    ],
+)
+def test_settings_are_gone_through_from_visit_to_visit(settings, values):
+    (task,) = CellTask.all_of([measured(settings=settings)])
+    assert CellTask.all_of([task.model_dump(mode="json")]) == [task]
+    visits = shots_of(task.measurements[0], _Station())
+    assert [tuple(shot) for (shot,) in visits] == values

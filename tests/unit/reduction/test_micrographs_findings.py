@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from intercalate.reduction.ebsd import HeatedVisit, melting
+from intercalate.reduction.ebsd import HeatedVisit, melting, patterns_of
 from intercalate.reduction.ebsd.grains import OrientationMapError
 from intercalate.reduction.micrographs import (
     DepositClass,
@@ -19,7 +19,7 @@ from intercalate.reduction.micrographs import (
     layers_against_charge,
     uneven_thinning,
 )
-from intercalate.reduction.results import Estimate
+from intercalate.reduction.results import UNDETERMINED, Estimate
 
 SEEDS = 40
 
@@ -134,16 +134,15 @@ def heated(seed, moved, molten, same_grains):
     generator = np.random.default_rng(seed)
 
     def visit(temperature, patterns, coverage):
-        relief = SimpleNamespace(coverage=Estimate(coverage + 1e-3 * generator.standard_normal(), 1e-3, 8e-3))
-        crystal = SimpleNamespace(pattern_share=patterns, contrast=np.zeros((64, 64)))
-        return HeatedVisit(temperature, relief, crystal)
+        covered = Estimate(coverage + 1e-3 * generator.standard_normal(), 1e-3, 8e-3)
+        return HeatedVisit(temperature, covered, patterns_of(patterns, 64 * 64))
 
     visits = [
         visit(25.0, 0.96, 0.2),
         visit(150.0, 0.95, 0.2),
         visit(325.0, 0.01 if molten else 0.93, 0.2 - 0.15 * moved),
     ]
-    grains = SimpleNamespace(same_area=Estimate(same_grains, 0.02, 0.05))
+    grains = Estimate(same_grains, 0.02, 0.05)
     overlap = Estimate(0.85 - 0.7 * moved + 0.02 * generator.standard_normal(), 1e-3, 0.03)
     return melting(visits, grains, overlap)
 
@@ -154,4 +153,4 @@ def test_melting_below_a_layer_that_stays():
     assert recovered_in(heated, 0.0, False, 0.95) <= 0.05
     assert recovered_in(heated, 0.0, True, 0.95) <= 0.05
     with pytest.raises(OrientationMapError, match="above 180"):
-        melting([], SimpleNamespace(same_area=None), Estimate(1.0, 0.1, 0.1))
+        melting([], UNDETERMINED, Estimate(1.0, 0.1, 0.1))

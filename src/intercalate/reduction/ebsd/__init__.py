@@ -8,7 +8,7 @@ from intercalate.reduction.ebsd.grains import (
     orientation_map,
 )
 from intercalate.reduction.ebsd.heating import GrainComparison, compare
-from intercalate.reduction.ebsd.melting import HeatedVisit, melting, overlap
+from intercalate.reduction.ebsd.melting import HeatedVisit, melting, overlap, patterns_of
 from intercalate.reduction.ebsd.orientation import (
     disorientation_deg,
     euler_deg,
@@ -31,6 +31,7 @@ __all__ = [
     "melting",
     "orientation_map",
     "overlap",
+    "patterns_of",
     "quaternions",
     "reduced_to_zone",
 ]

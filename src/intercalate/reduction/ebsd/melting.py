@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from intercalate.materials.electron_range import LITHIUM_MELTS_C
-from intercalate.reduction.ebsd.grains import OrientationMap, OrientationMapError
-from intercalate.reduction.ebsd.heating import GrainComparison
+from intercalate.reduction.ebsd.grains import OrientationMapError
 from intercalate.reduction.micrographs.claims import ImageClaim, ImageFinding, Observation, difference
 from intercalate.reduction.micrographs.deposits import DepositMap
 from intercalate.reduction.results import Estimate
@@ -25,15 +24,15 @@ class HeatedVisit:
 
     Attributes
     ----------
-    relief
-        Of the face, in secondary electrons.
-    crystal
-        Orientation map of the same place, whether or not it shows a crystal.
+    coverage
+        Share of the face that stands out, in secondary electrons.
+    patterns
+        Share of the points of an orientation map of the same place that show a pattern.
     """
 
     temperature_c: float
-    relief: DepositMap
-    crystal: OrientationMap
+    coverage: Estimate
+    patterns: Estimate
 
 
 def overlap(first: DepositMap, second: DepositMap, rows: float = 0.0, columns: float = 0.0) -> Estimate:
@@ -51,15 +50,15 @@ def overlap(first: DepositMap, second: DepositMap, rows: float = 0.0, columns: f
     return Estimate(value, 1.0 / np.sqrt(either), 0.5 * edges)
 
 
-def melting(visits: Sequence[HeatedVisit], grains: GrainComparison, same_relief: Estimate) -> ImageFinding:
+def melting(visits: Sequence[HeatedVisit], same_grains: Estimate, same_relief: Estimate) -> ImageFinding:
     """Judge whether the relief of the passivation layer outlasts the melting of what is below.
 
     Parameters
     ----------
     visits
-        At rising temperature, at least one below and one above melting.
-    grains
-        Before heating against after cooling.
+        In their order, at least one below and one above melting.
+    same_grains
+        Share of the area that has the same grains before heating and after cooling.
     same_relief
         `overlap` of the relief of the first visit and the hottest, shifts taken out.
 
@@ -76,37 +75,34 @@ def melting(visits: Sequence[HeatedVisit], grains: GrainComparison, same_relief:
             f"least"
         )
     hottest = max(above, key=lambda one: one.temperature_c)
-    change = difference(hottest.relief.coverage, below[0].relief.coverage)
+    change = difference(hottest.coverage, below[0].coverage)
     # Both images have the same edges: what is not known of their place is common.
     change = Estimate(abs(change.value), change.sigma_stat, 0.3 * change.sigma_sys)
-    patterns_below = _share(below[-1].crystal)
-    patterns_above = _share(hottest.crystal)
+    patterns_below, patterns_above = below[0].patterns, hottest.patterns
     observations = [
         Observation("coverage_change", "covered share above melting less that before", change, ""),
         Observation("overlap", "relief that is the same above melting", same_relief, ""),
         Observation("patterns_below", "points with a pattern below melting", patterns_below, ""),
         Observation("patterns_above", "points with a pattern above melting", patterns_above, ""),
-        Observation("same_grains", "area of the same grains after cooling", grains.same_area, ""),
+        Observation("same_grains", "area of the same grains after cooling", same_grains, ""),
     ]
     claims = [
         ImageClaim.stays_below("the covered share stays", change, _COVERAGE_MARGIN),
         ImageClaim.exceeds("the relief is the same", same_relief, _LEAST_OVERLAP),
         ImageClaim.exceeds("there is a crystal below melting", patterns_below, 0.5),
         ImageClaim.stays_below("there is none above", patterns_above, 0.2),
-        ImageClaim.stays_below("grains are new after cooling", grains.same_area, 0.5),
+        ImageClaim.stays_below("grains are new after cooling", same_grains, 0.5),
     ]
     return ImageFinding(
         f"at {hottest.temperature_c:g} degC {100 * same_relief.value:.0f} % of the relief is as before, "
         f"{100 * patterns_above.value:.0f} % of the points show a pattern ({100 * patterns_below.value:.0f} "
         f"% below melting); "
-        f"{100 * grains.same_area.value:.0f} % of the grains' area is the same after cooling",
+        f"{100 * same_grains.value:.0f} % of the grains' area is the same after cooling",
         observations,
         claims,
     )
 
 
-def _share(crystal: OrientationMap) -> Estimate:
-    """Points with a pattern; one in twenty may be judged wrongly."""
-    share = crystal.pattern_share
-    points = crystal.contrast.size
+def patterns_of(share: float, points: int) -> Estimate:
+    """Share of so many points that show a pattern; one in twenty may be judged wrongly."""
     return Estimate(share, float(np.sqrt(max(share * (1 - share), 1.0 / points) / points)), 0.05)
