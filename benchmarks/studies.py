@@ -20,6 +20,7 @@ from benchmarks.bench_chain import Calibrated, Instrument, calibrated
 from benchmarks.in_process import Measured, graphite_in, lithiated
 from benchmarks.maps_in_process import mapped
 from benchmarks.report import circumstances, table, verdict
+from benchmarks.scans_in_process import scanned
 from benchmarks.sections_in_process import sectioned
 from intercalate.services import module_command
 from intercalate_plans.studies import Settings, Study, World, load_study, studies
@@ -85,6 +86,8 @@ def _measured(
     folder: Path,
     instruments: dict[str, tuple[Instrument, Calibrated]],
 ) -> Measured:
+    if study.series is not None:
+        return scanned(study, told, seed, folder)
     (task,) = study.content["measurements"].values()
     match task.get("instrument", "xrd"):
         case "raman":
