@@ -21,6 +21,7 @@ from benchmarks.heated_in_process import heated
 from benchmarks.in_process import Measured, graphite_in, lithiated
 from benchmarks.maps_in_process import mapped
 from benchmarks.report import circumstances, table, verdict
+from benchmarks.scans_in_process import scanned
 from benchmarks.sections_in_process import sectioned
 from intercalate.services import module_command
 from intercalate_plans.studies import Settings, Study, World, load_study, studies
@@ -86,6 +87,8 @@ def _measured(
     folder: Path,
     instruments: dict[str, tuple[Instrument, Calibrated]],
 ) -> Measured:
+    if study.series is not None:
+        return scanned(study, told, seed, folder)
     instruments_used = sorted(
         {one.get("instrument", "xrd") for one in study.content["measurements"].values()}
     )

@@ -20,7 +20,7 @@ from intercalate_plans.operando import operando
 from intercalate_plans.preflight import preflight
 from intercalate_plans.raman import calibrate_shift, focus_laser, map_raman
 from intercalate_plans.reference import reference_scan, take_background
-from intercalate_plans.transmission import calibrate_camera_length
+from intercalate_plans.transmission import calibrate_camera_length, scan_losses
 from intercalate_plans.xps import calibrate_energy, take_regions
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "operando_cells",
     "preflight",
     "reference_scan",
+    "scan_losses",
     "scan_sample",
     "take_background",
     "take_darks",

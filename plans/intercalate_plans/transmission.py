@@ -1,19 +1,59 @@
-"""A plan for a transmission electron microscope: its camera length."""
+"""Plans for a transmission electron microscope: its camera length, and scans of losses under voltage."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import bluesky.plan_stubs as bps
+import bluesky.preprocessors as bpp
 from bluesky.utils import MsgGenerator
+from pydantic import BaseModel, ConfigDict, Field
 
 from intercalate.calibrations import Kind
 from intercalate.devices.roles import MeasuresCells
-from intercalate.orchestration.annotations import EXPOSURE, FURTHER_METADATA, device, for_queue
+from intercalate.materials import Mark, Source
+from intercalate.orchestration.annotations import (
+    EXPOSURE,
+    FURTHER_METADATA,
+    device,
+    for_queue,
+    mappings,
+    number,
+)
 from intercalate.orchestration.calibrating import calibration_run, keep, take
 from intercalate.orchestration.checking import check_exposure, require_station
+from intercalate.orchestration.sample_position import stage_target
 from intercalate.orchestration.waiting import in_thread
 from intercalate.reduction.tem import camera_constant
 
 GOLD, PATTERN = "gold", "diffraction"
+STAGE_C = (-190.0, 100.0)
+"""Between which the stage may be sent."""
+STAGE_SOURCE = Source("stages cooled by liquid nitrogen, with a heater", Mark.ILLUSTRATION)
+
+_Step = Annotated[float, Field(ge=0.1, le=100.0)]
+
+
+class LossScanRequest(BaseModel):
+    """One scan of electron losses.
+
+    Attributes
+    ----------
+    content
+        Of the place on the stage.
+    step_nm, row_step_nm
+        Between two columns, and between two rows.
+    bias_v
+        Between the electrodes of the holder.
+    beside_mm
+        Along the layers from the middle of the place: where no beam has been before, nothing is damaged.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    content: str
+    step_nm: _Step
+    row_step_nm: _Step
+    bias_v: Annotated[float, Field(ge=-6.0, le=6.0)] = 0.0
+    beside_mm: Annotated[float, Field(ge=-0.05, le=0.05)] = 0.0
 
 
 @for_queue(
@@ -72,3 +112,76 @@ def calibrate_camera_length(
             station, "calibrate_camera_length", body, md, place=at, exposure_s=exposure_s
         )
     )
+
+
+@for_queue(
+    "Scan electron losses, one place after the other, at voltages across the holder.",
+    station=device("Spectrometer of electron losses with all that is around it.", "eels"),
+    scans=mappings("Scans in their order: content, step_nm, row_step_nm, bias_v, beside_mm."),
+    exposure_s=EXPOSURE,
+    temperature_c=number("Of the stage, in degrees Celsius.", *STAGE_C),
+    md=FURTHER_METADATA,
+)
+def scan_losses(
+    station: MeasuresCells,
+    scans: list[dict[str, Any]],
+    exposure_s: float,
+    temperature_c: float = -150.0,
+    *,
+    md: dict[str, Any] | None = None,
+) -> MsgGenerator[str]:
+    """Scan electron losses, one place after the other, at voltages across the holder.
+
+    Parameters
+    ----------
+    station
+        Spectrometer on a transmission electron microscope.
+    scans
+        In their order, as `LossScanRequest`.
+    exposure_s
+        Of each scan, in cell seconds.
+    temperature_c
+        Of the stage.
+    md
+        Added to the run's start document; `films`, with `thickness_nm` and `thickness_sigma`, makes films of
+        single compounds the references by which the reduction reads a battery in the same run.
+
+    Returns
+    -------
+    str
+        Unique id of the run. The voltage is 0 afterwards.
+
+    Raises
+    ------
+    ValueError
+        Before anything moves, if a scan or the temperature is out of its limits, or there is no such place.
+    """
+    require_station(station, "eels")
+    requests = [LossScanRequest.model_validate(one) for one in scans]
+    check_exposure(exposure_s, len(requests))
+    low_c, high_c = STAGE_C
+    if not low_c <= temperature_c <= high_c:
+        raise ValueError(f"temperature_c is {temperature_c:g}; the stage bears {low_c:g} to {high_c:g}")
+    targets = [
+        stage_target(station, station.changer.find(content=one.content), (0.0, one.beside_mm))
+        for one in requests
+    ]
+    for target in targets:
+        station.changer.position_mm(target)
+
+    def body(run: str) -> MsgGenerator[None]:
+        yield from in_thread(lambda: station.chamber.heat(temperature_c).wait())
+        scan = station.scan
+        for one, target in zip(requests, targets):
+            yield from bps.mv(station.changer, target)
+            yield from bps.mv(
+                scan.step_nm, one.step_nm, scan.row_step_nm, one.row_step_nm, scan.bias_v, one.bias_v
+            )
+            yield from take(station, 1, exposure_s, *station.of_exposure, stream=station.technique)
+
+    def without_voltage(run: str) -> MsgGenerator[None]:
+        yield from bpp.finalize_wrapper(body(run), bps.mv(station.scan.bias_v, 0.0))
+
+    listed = [one.model_dump() for one in requests]
+    metadata = {"exposure_s": exposure_s, "instrument": station.name, "num_points": len(requests)}
+    return (yield from calibration_run(station, "scan_losses", without_voltage, md, scans=listed, **metadata))

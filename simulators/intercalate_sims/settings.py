@@ -11,6 +11,7 @@ from intercalate.cycler_server.soft_ioc import server_environment
 from intercalate.problems import ProblemsError, problems_of
 from intercalate_sims.cell import REDUCED, REPLAY, cell_specs, is_replay, make_cell
 from intercalate_sims.cell.hosts import Host
+from intercalate_sims.probes.nanobattery import REFERENCE_FILMS, NanobatteryLaw
 from intercalate_sims.probes.sem_face import Heating
 from intercalate_sims.probes.sem_sample import SectionLaw
 from intercalate_sims.sources import (
@@ -29,7 +30,7 @@ STANDARDS = ("LaB6", "Si", "empty", "fluorescence")
 VACUUM_STANDARDS = ("Au", "Ag", "Cu", "Co", "grid", "Faraday cup", "empty")
 """What a holder in the vacuum chamber may hold besides a cell."""
 
-TRANSMISSION_CONTENTS = ("gold", "deposit", "nanobattery", "empty")
+TRANSMISSION_CONTENTS = ("gold", "deposit", "nanobattery", "empty", *REFERENCE_FILMS)
 """What a holder in the transmission microscope may hold."""
 
 LABORATORY = "laboratory_xrd"
@@ -277,6 +278,8 @@ class TransmissionServer(_Section):
     ----------
     chamber_prefix
         Of the chamber and its stage.
+    nanobattery
+        What lies on its cathode. Nobody is told.
     """
 
     prefix: Prefix
@@ -291,6 +294,7 @@ class TransmissionServer(_Section):
     electrons_per_count: Positive
     holders: Annotated[dict[str, HolderSettings], Field(min_length=1)]
     eels: EelsServer | None = None
+    nanobattery: NanobatteryLaw = NanobatteryLaw.REAL
 
     @model_validator(mode="after")
     def _contents_exist(self) -> Self:

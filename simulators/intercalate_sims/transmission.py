@@ -50,7 +50,7 @@ class _Maker(ChamberMaker):
         seed = self._settings.seed
         hidden = HiddenTem.draw(seed)
         self._keep_hidden(TEM, asdict(hidden))
-        specimens = ThinSpecimens(found.electrons_per_count, seed)
+        specimens = ThinSpecimens(found.electrons_per_count, seed, found.nanobattery)
         station = CameraStation(TemProbe(TemMicroscope(), hidden, seed), specimens)
         asked = TransmissionScanPVs(prefix=found.prefix)
         instrument = self._add(TEM, TEM, found, station, SpecimenMonitorPVs, asked)

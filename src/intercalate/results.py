@@ -34,6 +34,7 @@ from intercalate.instrument_sections import (
     TemSection,
     XpsSection,
 )
+from intercalate.nanobattery_results import Films, reduce_nanobattery
 from intercalate.orchestration.metadata import calibrations_key
 from intercalate.raman_results import reduce_spectra
 from intercalate.reduction import FitOptions, Systematics
@@ -133,6 +134,11 @@ def reduce_run(
         case EelsSection():
             technique, steps = "eels", ["dark level", "zero loss of each pixel", "log-ratio thickness"]
             fitted, used = reduce_losses(images, aligned, section, progress), {}
+            if "films" in start:
+                contents = [str(one["content"]) for one in start["scans"]]
+                profiles = reduce_nanobattery(images, aligned, contents, Films(**start["films"]), section)
+                fitted = fitted.merge(profiles)
+                steps.append("compounds and valence of cobalt by films of the same run")
         case Config() | LaboratorySection():
             detector = section.diffractometer
             chain, used = chain_of(
@@ -275,7 +281,7 @@ _FILES = {
         "_ebsd", ("row", "column", "channel"), save_grains_figure, {"maps": save_orientations_figure}
     ),
     "tem": _Files("_tem", ("row", "column"), None, {"frames": save_frames_figure}),
-    "eels": _Files("_eels", ("channel", "x"), None, {"thickness": save_thickness_figure}),
+    "eels": _Files("_eels", ("channel", "x", "wide_x", "edge"), None, {"thickness": save_thickness_figure}),
 }
 
 
@@ -294,7 +300,7 @@ def write_results(run: Any, data: xr.Dataset, folder: Path) -> dict[str, Path]:
     has_course = is_cycled and files.course is not None
     name, kinds = "operando" if is_cycled else "ex_situ", ("csv", "nc", *(("png",) if has_course else ()))
     paths = {kind: folder / f"{name}{files.suffix}.{kind}" for kind in kinds}
-    to_csv(data.drop_dims(files.not_in_table), paths["csv"])
+    to_csv(data.drop_dims(set(files.not_in_table) & set(data.dims)), paths["csv"])
     to_netcdf(data, paths["nc"])
     title = f"{data.attrs['sample']}{' (simulated)' if data.attrs['simulated'] else ''}"
     for picture, save in files.pictures.items():

@@ -2,16 +2,21 @@
 
 import json
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tomli_w
+import xarray as xr
+from bluesky.utils import MsgGenerator
 from rich.console import Console
 
+from intercalate.catalog.linked import has_records
 from intercalate.config import Config
-from intercalate.execute import execute, preparations
+from intercalate.execute import execute, preparations, prepare
 from intercalate.own_beamline import FIRST_PLACE, configure, start, stop, stored_run
+from intercalate.session import Session
 from intercalate.simulation import simulation_services
 from intercalate.views.progress import bar, task
 from intercalate_plans.studies import Cells, Finding, MeasuredCell, Study, World, merged
@@ -80,16 +85,12 @@ def run_study(study: Study, folder: Path, *, world: World, seed: int, console: C
     """
     told = study.told(world) | {"seed": seed}
     config = configure(folder, "study", lambda shipped: tomli_w.dumps(merged(tomllib.loads(shipped), told)))
-    *formation, measured = study.experiments(config.site)
+    measure = _cycled if study.series is None else _scanned
+    measured = measure(study, config)
     try:
         start(config, folder, rate=study.about.rate, cell_model=None, console=console)
-        before = preparations(measured, [one.place or FIRST_PLACE for one in measured.cells])
-        md = {"study": study.id}
-        for one in formation:
-            execute(config, one, console, before, md=md)
-            before = []
-        outcome = execute(config, measured, console, before, md=md)
-        runs = [stored_run(config, uid) for uid in outcome.uids]
+        uids = measured(console)
+        runs = [stored_run(config, uid) for uid in uids]
         # The cores are the reduction's now.
         simulation_services(config).stop()
         cells = dict(_read(run, config, console) for run in runs)
@@ -99,9 +100,50 @@ def run_study(study: Study, folder: Path, *, world: World, seed: int, console: C
         _save_figure(path, study, cells, finding, simulated=simulated)
     finally:
         stop(config)
-    result = StudyResult(study, world, seed, outcome.uids, simulated, finding, path)
+    result = StudyResult(study, world, seed, uids, simulated, finding, path)
     (folder / "result.json").write_text(json.dumps(result.given(), indent=1))
     return result
+
+
+_Measuring = Callable[[Console], tuple[str, ...]]
+"""Gives the ids of the runs."""
+
+
+def _cycled(study: Study, config: Config) -> _Measuring:
+    """Of an experiment with cells on channels."""
+    *formation, measured = study.experiments(config.site)
+
+    def measuring(console: Console) -> tuple[str, ...]:
+        before = preparations(measured, [one.place or FIRST_PLACE for one in measured.cells])
+        md = {"study": study.id}
+        for one in formation:
+            execute(config, one, console, before, md=md)
+            before = []
+        return execute(config, measured, console, before, md=md).uids
+
+    return measuring
+
+
+def _scanned(study: Study, config: Config) -> _Measuring:
+    """Of scans under voltage, with no cell on a channel."""
+    from intercalate_plans import scan_losses
+
+    series = study.series
+    assert series is not None
+    scans = [one.model_dump() for one in series.scans]
+    md = {"study": study.id, "films": series.films}
+
+    def measuring(console: Console) -> tuple[str, ...]:
+        runs: list[str] = []
+
+        def plan(session: Session) -> MsgGenerator[None]:
+            station = session.stations["eels"]
+            runs.append((yield from scan_losses(station, scans, series.exposure_s, series.stage_c, md=md)))
+
+        prepare(config, [("scanning", plan)], console)
+        return tuple(runs)
+
+    return measuring
 
 
 def _read(run: Any, config: Config, console: Console) -> tuple[str, MeasuredCell]:
@@ -111,7 +153,8 @@ def _read(run: Any, config: Config, console: Console) -> tuple[str, MeasuredCell
 
     start = run.metadata["start"]
     found = {}
-    for stream in [one["name"] for one in start["measurements"]]:
+    # What is on no channel is measured by a single instrument, under its name.
+    for stream in [one["name"] for one in start.get("measurements", [{"name": start.get("instrument")}])]:
         with (
             bar(console) as progress,
             task(progress, f"reducing {stream}", float(len(frames(run, stream)))) as update,
@@ -119,7 +162,8 @@ def _read(run: Any, config: Config, console: Console) -> tuple[str, MeasuredCell
             found[stream] = reduce_run(
                 run, config, stream=stream, progress=lambda done, at=update: at(done, f"{done} frames")
             )
-    return start.get("place", start["sample"]), MeasuredCell(records(run), found)
+    name = start.get("place") or start.get("sample") or start["instrument"]
+    return name, MeasuredCell(records(run) if has_records(run) else xr.Dataset(), found)
 
 
 def _save_figure(path: Path, study: Study, cells: Cells, finding: Finding, *, simulated: bool) -> None:

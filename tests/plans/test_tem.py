@@ -18,7 +18,7 @@ from intercalate.results import write_results
 from intercalate.session import Session
 from intercalate.spectrum_frames import unpacked
 from intercalate.tem_results import reduce_losses, reduce_transmission
-from intercalate_plans import calibrate_camera_length, take_images
+from intercalate_plans import calibrate_camera_length, scan_losses, take_images
 from intercalate_sims.probes.eels import HiddenEels
 from intercalate_sims.probes.tem import HiddenTem
 from polling import wait_for
@@ -170,6 +170,27 @@ def test_spectra_of_a_nanobattery_tell_zero_loss_and_thickness(
     assert np.all(np.asarray(data["t_over_lambda"])[0] > 5.0 * np.asarray(sigma)[0])
     assert list(data["scan_step_nm"].values) == [1.0, 1.0]
     assert_is_written(data, "eels", tmp_path, {"csv", "nc", "thickness"})
+
+
+def test_a_battery_is_scanned_under_voltage_and_left_without(
+    session: Session, eels: Station, beamline: Beamline, documents: Documents
+) -> None:
+    steps = {"content": "nanobattery", "step_nm": 1.0, "row_step_nm": 4.0}
+    before = len(beamline.truth("truth_eels"))
+    with pytest.raises(ValueError, match="bias_v"):
+        session.RE(scan_losses(eels, [steps | {"bias_v": 60.0}], 10.0))
+    with pytest.raises(ValueError, match="temperature_c is 400; the stage bears -190 to 100"):
+        session.RE(scan_losses(eels, [steps], 10.0, 400.0))
+    assert len(beamline.truth("truth_eels")) == before
+    scans = [steps | {"beside_mm": 0.01}, steps | {"beside_mm": 0.02, "bias_v": 4.2}]
+    session.RE(scan_losses(eels, scans, 10.0))
+    assert [event["data"]["eels_scan_bias_v"] for event in documents.events("eels")] == [0.0, 4.2]
+    assert float(eels.scan.bias_v.get()) == 0.0
+    (_, one), (_, two) = last(beamline, "eels", 2)
+    # Each is of a fresh area, and gets a quarter of the dose that rows 1 nm apart would have given.
+    assert one["before"] == two["before"] == 0.0
+    per_pixel = 0.05e-9 / 1.602e-19 * 10.0 / 1024
+    assert one["dose_e_per_a2"] == pytest.approx(per_pixel / 400.0, rel=0.2)
 
 
 def test_without_electrons_nothing_is_said(

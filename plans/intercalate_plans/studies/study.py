@@ -16,6 +16,7 @@ from intercalate.problems import Problem, ProblemsError, did_you_mean, problems_
 from intercalate.protocol import SiteLimits
 from intercalate_plans.studies.finding import Finding, Published
 from intercalate_plans.studies.measured import Cells
+from intercalate_plans.studies.series import MODE, BiasSeries
 
 FOLDER = Path(__file__).parent
 
@@ -122,6 +123,22 @@ class Study(_Section):
         except ValidationError as error:
             raise StudyError(path.name, [one.under("study") for one in problems_of(error, _About)]) from None
         return cls(id=path.stem, about=about, content=content)
+
+    @property
+    def series(self) -> BiasSeries | None:
+        """What is scanned where the sample is on no channel; None where a cell is.
+
+        Raises
+        ------
+        StudyError
+            Naming everything that is wrong with it.
+        """
+        if self.content.get("mode") != MODE:
+            return None
+        try:
+            return BiasSeries.model_validate(self.content)
+        except ValidationError as error:
+            raise StudyError(f"{self.id}.toml", problems_of(error, BiasSeries)) from None
 
     def experiments(self, site: SiteLimits) -> list[Experiment]:
         """Formation, where there is one, then what is measured.

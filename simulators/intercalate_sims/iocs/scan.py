@@ -58,8 +58,18 @@ class LossScanPVs(PVGroup):
     step = pvproperty(
         name="Step", value=1.0, units="nm", precision=3, lower_ctrl_limit=0.1, upper_ctrl_limit=100.0
     )
+    row_step = pvproperty(
+        name="RowStep", value=1.0, units="nm", precision=3, lower_ctrl_limit=0.1, upper_ctrl_limit=100.0
+    )
+    bias = pvproperty(
+        name="Bias", value=0.0, units="V", precision=3, lower_ctrl_limit=-6.0, upper_ctrl_limit=6.0
+    )
 
     @property
     def settings(self) -> dict[str, Any]:
         """What a probe must know of it."""
-        return {"step_nm": float(self.step.value)}
+        return {
+            "step_nm": float(self.step.value),
+            "row_step_nm": float(self.row_step.value),
+            "bias_v": float(self.bias.value),
+        }

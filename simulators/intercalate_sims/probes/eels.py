@@ -59,12 +59,15 @@ class ThinSample:
         Change of the thickness from left to right, relative.
     interface_nm
         Standard width of the interfaces: roughness along the beam.
+    kind
+        Samples of one kind have the same fine structure.
     """
 
     layers: tuple[Layer, ...]
     thickness_nm: float = 50.0
     wedge: float = 0.1
     interface_nm: float = 1.0
+    kind: str = "sample"
 
     def weights(self, x_nm: np.ndarray) -> np.ndarray:
         """Part of each layer at each place, shape (layers, places); the first and last go on."""
@@ -151,6 +154,8 @@ class Scan:
     ----------
     start_nm
         Of the first column, from the left end of the sample.
+    row_nm
+        Between two rows; None for as much as between columns.
     """
 
     columns: int = 64
@@ -160,6 +165,7 @@ class Scan:
     beam_na: float = 0.05
     dwell_s: float = 0.01
     is_cold: bool = False
+    row_nm: float | None = None
 
     @property
     def electrons(self) -> float:
@@ -169,7 +175,8 @@ class Scan:
     @property
     def dose_e_per_a2(self) -> float:
         """Of one scan."""
-        return self.electrons / (10.0 * self.pixel_nm) ** 2
+        row_nm = self.pixel_nm if self.row_nm is None else self.row_nm
+        return self.electrons / (100.0 * self.pixel_nm * row_nm)
 
     @property
     def x_nm(self) -> np.ndarray:
@@ -224,7 +231,7 @@ class EelsProbe:
         layers = tuple(damaged(one, scan, earlier_e_per_a2) for one in sample.layers)
         sample = replace(sample, layers=layers)
         weights = sample.weights(scan.x_nm)
-        single = np.array([self._single(layer, "sample") for layer in layers])
+        single = np.array([self._single(layer, sample.kind) for layer in layers])
         thickness = self._thickness(sample, scan, place)
         drift = self._drift(scan, key)
         columns = np.asarray(weights.T @ single)

@@ -9,6 +9,13 @@ from intercalate.spectrum_frames import frame_shape, packed
 from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.eels import EelsProbe, Layer, Scan, ThinSample
 from intercalate_sims.probes.monitors import SpecimenCounts, count_specimen
+from intercalate_sims.probes.nanobattery import (
+    CHARGES_ABOVE_V,
+    REFERENCE_FILMS,
+    NanobatteryLaw,
+    film,
+    nanobattery,
+)
 from intercalate_sims.probes.shot import Shot
 from intercalate_sims.probes.tem import Deposit, Exposure, Kink, TemFrame, TemProbe, deposit_as_json
 from intercalate_sims.probes.tem_crystals import GROWTH_AXES
@@ -28,7 +35,9 @@ VOID = ThinSample((Layer("nothing", 1.0, {}),), thickness_nm=0.0)
 class ThinSpecimens:
     """What is on the stage, with the dose that every place has had from all that is on the column."""
 
-    def __init__(self, electrons_per_count: float, seed: int):
+    def __init__(self, electrons_per_count: float, seed: int, law: NanobatteryLaw = NanobatteryLaw.REAL):
+        self._law = law
+        self._charged: set[str] = set()
         self._electrons_per_count = electrons_per_count
         self._seed = seed
         self._had: dict[int, float] = {}
@@ -70,17 +79,14 @@ class ThinSpecimens:
     def sample(self, shot: Shot) -> ThinSample:
         """What a beam goes through, as layers from the left of the scan."""
         content = shot.in_beam.content
-        if content == NANOBATTERY:
-            generator = keyed_generator(self._seed, "nanobattery", self.key(shot))
-            cathode_nm = float(generator.uniform(22.0, 28.0))
-            electrolyte_nm = float(generator.uniform(20.0, 26.0))
-            return ThinSample(
-                (
-                    Layer("cathode", cathode_nm, {"LiCoO2": 1.0}),
-                    Layer("electrolyte", electrolyte_nm, {"LiPON": 1.0}),
-                    Layer("anode", 20.0, {"Si": 1.0}),
-                )
-            )
+        holder = shot.in_beam.holder
+        if content == NANOBATTERY and holder is not None:
+            # A layer so thin is charged long before a scan is at its end.
+            if float(shot.settings.get("bias_v", 0.0)) > CHARGES_ABOVE_V:
+                self._charged.add(holder.name)
+            return nanobattery(self._seed, self._law, was_charged=holder.name in self._charged)
+        if content in REFERENCE_FILMS:
+            return film(content, self._seed)
         if content == DEPOSIT:
             deposit = self.deposit(shot)
             return ThinSample((Layer("lithium", deposit.width_nm, {"Li": 1.0}),), deposit.width_nm)
@@ -127,7 +133,7 @@ class CameraStation:
         key = self._specimens.key(shot)
         if shot.in_beam.content == DEPOSIT:
             return self._probe.image(self._specimens.deposit(shot), exposure, key, before, noise)
-        passes = FILM_PASSES if shot.in_beam.content in (GOLD, NANOBATTERY) else 1.0
+        passes = FILM_PASSES if shot.in_beam.content in (GOLD, NANOBATTERY, *REFERENCE_FILMS) else 1.0
         return self._probe.even(exposure, passes, key, noise)
 
     def _pattern(self, shot: Shot, electrons: float, noise: int) -> TemFrame:
@@ -164,6 +170,7 @@ class LossStation:
             beam_na=shot.photons_s * ELECTRON_C * 1e9,
             dwell_s=shot.exposure_s / (rows * columns),
             is_cold=is_cold(shot),
+            row_nm=float(shot.settings["row_step_nm"]),
         )
         before = self._specimens.expose(shot, scan.dose_e_per_a2)
         sample = self._specimens.sample(shot)

@@ -56,15 +56,19 @@ class LossScan(Device):
 
     Attributes
     ----------
-    step_nm
-        Between two pixels.
+    step_nm, row_step_nm
+        Between two columns, and between two rows. Within such a pixel the beam is swept, so its dose is even.
+    bias_v
+        Between the electrodes of the holder on the stage while the scan is made.
     settable
         What a measurement may ask to be set.
     """
 
-    settable = ("step_nm",)
+    settable = ("step_nm", "row_step_nm", "bias_v")
 
     step_nm = Cpt(EpicsSignal, "Step", kind=Kind.normal)
+    row_step_nm = Cpt(EpicsSignal, "RowStep", kind=Kind.normal)
+    bias_v = Cpt(EpicsSignal, "Bias", kind=Kind.normal)
 
 
 AnyScan = Scan | OrientationScan | TransmissionScan | LossScan

@@ -64,6 +64,13 @@ Content = Literal[
     "gold",
     "deposit",
     "nanobattery",
+    "CoO",
+    "Co3O4",
+    "LiCoO2",
+    "Li0.5CoO2",
+    "Li2O",
+    "Li2O2",
+    "LiPON",
 ]
 """Of a place that is none for a cell."""
 

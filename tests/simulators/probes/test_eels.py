@@ -1,5 +1,7 @@
 """Spectrum images in, compounds out: a reduction and a simulator that share nothing but tables."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,8 +16,9 @@ from intercalate.reduction.eels import (
     lithium_map,
     profile_of,
 )
+from intercalate.reduction.eels.nanobattery import amount_at_end
 from intercalate.views.eels import claims_text, maps_figure, profile_figure, spectrum_figure
-from intercalate_sims.probes.eels import Layer, ThinSample, damaged
+from intercalate_sims.probes.eels import HiddenEels, Layer, ThinSample, damaged
 
 from .eels_session import BATTERY, Session, scan
 
@@ -103,6 +106,17 @@ def test_what_lies_on_the_cathode_is_found_only_where_it_is(referenced, sample, 
     profile = profiled(referenced, sample)
     assert charging_finding(profile).recovered is charged
     assert disordered_finding(profile).recovered is disordered
+
+
+def test_another_material_of_one_thickness_is_no_lithium_oxide():
+    """Low losses of cathode, layer and electrolyte differ: by a mean of theirs, edges have a wrong tail."""
+    session = Session(3, hidden=HiddenEels(fine_structure=0.0, drift_ev=0.0))
+    references = {name: session.reference(name) for name in ALL}
+    sample = replace(DISORDERED, thickness_nm=60.0)
+    prepared, truth = session.take(sample, scan(rows=48, dwell_s=0.06), 11)
+    found = amount_at_end(profile_of(prepared, references, truth["x_nm"]), "Li2O")
+    assert found.sigma_stat < 0.5
+    assert abs(found.value) < 3 * found.sigma_stat
 
 
 def test_valence_of_cobalt_follows_the_layers(referenced):

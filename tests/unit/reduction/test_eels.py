@@ -1,5 +1,7 @@
 """Electron energy losses: what the pieces do on spectra that are known exactly."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,6 +24,7 @@ from intercalate.reduction.eels import (
     thickness,
     zero_loss_ev,
 )
+from intercalate.reduction.eels.nanobattery import mean_amount
 
 CAMERA = EelsCamera(0.5, -20.0, 500.0, 0.1, 4.0, 1.0, 60000.0, (0.1, 0.8, 0.1))
 ENERGY = np.arange(500.0, 700.0, 0.5)
@@ -89,6 +92,34 @@ class TestComponents:
         )
         assert abs(found.mean("first").value - 100.0) < 4 * found.mean("first").sigma
         assert abs(found.mean("change").value) < 4 * found.mean("change").sigma
+
+    def test_where_one_became_the_other_the_shape_of_each_errs_as_far_as_it_is_there(self):
+        twin = Component("other", edge(532.0, peak=1.4))
+        parts = [components()[0], difference("change", twin, components()[0])]
+        all_changed = np.random.default_rng(5).poisson(BACKGROUND + 100 * twin.template, (1, 64, ENERGY.size))
+        found = fit_components(image(all_changed.astype(float)), parts, np.ones((1, 64)))
+        assert found.edges == ("first", "other")
+        by_edge = np.abs(found.sigma_by_edge["first"].mean(axis=(1, 2)))
+        assert by_edge[0] < 0.2 * by_edge[1]
+        total = np.sqrt(np.sum(found.sigma_by_edge["first"] ** 2, axis=0))
+        np.testing.assert_allclose(total, found.sigma_sys["first"], rtol=1e-6)
+
+    def test_what_a_reference_is_off_is_the_same_in_two_images(self):
+        wave = 1.0 + 0.03 * np.sin(2 * np.pi * ENERGY / 14.0)
+        means = []
+        for number, second in enumerate((10.0, 20.0)):
+            expected = 1e4 * (BACKGROUND + 100.0 * FIRST * wave + second * SECOND)
+            data = np.random.default_rng(number).poisson(expected, (1, 64, ENERGY.size)).astype(float)
+            found = fit_components(image(data), components(), np.full((1, 64), 1e4))
+            means.append(mean_amount(found, "second", np.ones(64, bool)))
+        off = means[0].value - 10.0
+        alone = means[0].minus(replace(means[1], by_edge=0 * means[1].by_edge, sigma_stat=0.0))
+        # Far from the truth by its statistical error, but not by its systematic one, which the change lacks.
+        assert abs(off) > 5 * means[0].sigma_stat
+        assert abs(off) < 3 * alone.sigma
+        change = means[1].minus(means[0])
+        assert change.sigma_sys < 0.5 * alone.sigma_sys
+        assert abs(change.value - 10.0) < 3 * change.sigma
 
     def test_amounts_may_be_held_above_nothing(self):
         data = image(noisy((0.0, 40.0)))

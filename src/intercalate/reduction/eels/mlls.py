@@ -26,24 +26,34 @@ class Component:
         hold it for signal and find too little, and counted as an error. 0 where there is none.
     amount_sigma
         Relative standard uncertainty of the amount in the reference.
+    parts
+        Edges that the template is a sum of, each with its factor; empty where it is one itself.
     """
 
     name: str
     template: np.ndarray
     variance: np.ndarray | float = 0.0
     amount_sigma: float = 0.03
+    parts: tuple[tuple["Component", float], ...] = ()
+
+    @property
+    def edges(self) -> tuple[tuple["Component", float], ...]:
+        """Measured edges in it, each with its factor."""
+        return self.parts or ((self, 1.0),)
 
 
 def difference(name: str, component: Component, other: Component) -> Component:
     """What changes when an amount of one component becomes the other.
 
-    Fitted beside `other`, whose amount is then that of both, where two components are alike.
+    Fitted beside `other`, whose amount is then that of both, where two components are alike. Both edges keep
+    their own noise and their own errors of shape: where half has become the other, half of each counts.
     """
     return Component(
         name,
         component.template - other.template,
         np.asarray(component.variance) + np.asarray(other.variance),
         max(component.amount_sigma, other.amount_sigma),
+        (*component.edges, *((edge, -factor) for edge, factor in other.edges)),
     )
 
 
@@ -79,6 +89,11 @@ class ComponentMaps:
     ----------
     amount, sigma_stat, sigma_sys
         By component, shape (rows, columns); NaN where the component is not determined.
+    edges
+        Names of the references, each of which errs by itself.
+    sigma_by_edge
+        By component, shape (edges, rows, columns): the part of `sigma_sys` that is of each edge, with the
+        sign of its amount. It adds up linearly over pixels and images of one sample, edges in quadrature.
     common_sigma
         By component, relative: of the reference's amount, the same for all pixels, in addition.
     inflation
@@ -101,6 +116,8 @@ class ComponentMaps:
     amount: Mapping[str, np.ndarray]
     sigma_stat: Mapping[str, np.ndarray]
     sigma_sys: Mapping[str, np.ndarray]
+    edges: tuple[str, ...]
+    sigma_by_edge: Mapping[str, np.ndarray]
     common_sigma: Mapping[str, float]
     inflation: Mapping[str, float]
     reduced_chi2: np.ndarray
@@ -161,24 +178,37 @@ def fit_components(
     count = len(components)
     extra = np.broadcast_to(np.asarray(image.background_variance), image.electrons.shape)
     extra = extra.reshape(-1, channels)
-    found = _Found.empty(flat.shape[0], count, len(settings.exponents), channels)
+    edges, made_of = _edges_of(components)
+    found = _Found.empty(flat.shape[0], count, len(edges), len(settings.exponents), channels)
+    noise = np.array([np.broadcast_to(one.variance, (channels,)) for one in edges.values()]).T
     for number in np.unique(bins):
         which = np.flatnonzero(bins == number)
-        templates = np.array(
-            [one.template if one.template.ndim == 1 else one.template[number] for one in components]
-        ).T.reshape(channels, count)
+        shapes = np.array(
+            [one.template if one.template.ndim == 1 else one.template[number] for one in edges.values()]
+        ).T.reshape(channels, len(edges))
+        templates = shapes @ made_of
         scale = np.abs(templates).mean(axis=0)
         design = np.concatenate([templates / scale, powers], axis=1)
-        noise = np.array([np.broadcast_to(one.variance, (channels,)) for one in components]).T / scale**2
+        # Components that share an edge share its noise.
+        shared = np.einsum("ce,ei,ej->cij", noise, made_of / scale, made_of / scale)
         first = mean[None, :] * (total[which] / mean.sum())[:, None] + extra[which]
-        solution, _ = _solve(design, noise, flat[which], 1 / first, 0)
+        solution, _ = _solve(design, shared, flat[which], 1 / first, 0)
         variance = np.maximum(solution @ design.T, 0.05 * (first - extra[which])) + extra[which]
         held = count if settings.is_nonnegative else 0
-        solution, covariance = _solve(design, noise, flat[which], 1 / variance, held)
-        deviations = settings.shape_sigma * design[:, :count, None] * _modes(image.energy_ev).T[:, None, :]
-        response = _response(deviations, noise, design, 1 / variance.mean(axis=0))
-        found.put(which, design, scale, solution, covariance, response, flat[which], variance)
-    return found.maps(image, components, incident, settings, (rows, columns))
+        solution, covariance = _solve(design, shared, flat[which], 1 / variance, held)
+        deviations = settings.shape_sigma * shapes[:, :, None] * _modes(image.energy_ev).T[:, None, :]
+        response = _response(deviations, noise, design, 1 / variance.mean(axis=0), count)
+        of_edges = solution[:, :count] / scale @ made_of.T
+        found.put(which, design, scale, solution, covariance, response, of_edges, flat[which], variance)
+    return found.maps(image, components, tuple(edges), incident, settings, (rows, columns))
+
+
+def _edges_of(components: Sequence[Component]) -> tuple[dict[str, Component], np.ndarray]:
+    """Edges by name, and their factors in all components, shape (edges, components)."""
+    edges = {edge.name: edge for one in components for edge, _ in one.edges}
+    return edges, np.array(
+        [[sum(f for edge, f in one.edges if edge.name == name) for one in components] for name in edges]
+    )
 
 
 def _check(
@@ -206,7 +236,13 @@ def _check(
 def _solve(
     design: np.ndarray, noise: np.ndarray, data: np.ndarray, weight: np.ndarray, held: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted least squares of every pixel, shape (pixels, unknowns), with their covariances."""
+    """Weighted least squares of every pixel, shape (pixels, unknowns), with their covariances.
+
+    Parameters
+    ----------
+    noise
+        Covariance of the templates in each channel, shape (channels, components, components).
+    """
     unknowns = design.shape[1]
     upper = np.triu_indices(unknowns)
     products = weight @ (design[:, upper[0]] * design[:, upper[1]])
@@ -216,7 +252,7 @@ def _solve(
     right = (weight * data) @ design
     gram[:, np.arange(unknowns), np.arange(unknowns)] *= 1 + 1e-11
     count = noise.shape[1]
-    gram[:, np.arange(count), np.arange(count)] -= weight @ noise
+    gram[:, :count, :count] -= np.einsum("pc,cij->pij", weight, noise)
     covariance = np.linalg.inv(gram)
     solution = np.einsum("pij,pj->pi", covariance, right)
     allowed = np.ones(unknowns, bool)
@@ -235,7 +271,7 @@ def _modes(energy_ev: np.ndarray) -> np.ndarray:
 
 
 def _response(
-    deviations: np.ndarray, noise: np.ndarray, design: np.ndarray, weight: np.ndarray
+    deviations: np.ndarray, noise: np.ndarray, design: np.ndarray, weight: np.ndarray, count: int
 ) -> np.ndarray:
     """Variance of each amount for one unit of each edge, by shapes and noise of templates.
 
@@ -243,16 +279,19 @@ def _response(
     ----------
     deviations
         Of each edge in each mode, shape (channels, edges, modes).
+    noise
+        Variance of each edge, shape (channels, edges).
+    count
+        Of components.
 
     Returns
     -------
     numpy.ndarray
-        Shape (amounts, edges).
+        Shape (components, edges).
     """
-    count = deviations.shape[1]
     gram = regularised(design.T @ (weight[:, None] * design))
     solver = np.linalg.solve(gram, design.T * weight)[:count]
-    moved = (solver @ deviations.reshape(weight.size, -1)).reshape(count, count, -1)
+    moved = (solver @ deviations.reshape(weight.size, -1)).reshape(count, deviations.shape[1], -1)
     return np.sum(moved**2, axis=2) + solver**2 @ noise
 
 
@@ -262,8 +301,8 @@ class _Found:
 
     amount: np.ndarray
     stat: np.ndarray
-    systematic: np.ndarray
     inflation: np.ndarray
+    by_edge: np.ndarray
     chi2: np.ndarray
     signal: np.ndarray
     poisson_part: np.ndarray
@@ -272,9 +311,10 @@ class _Found:
     unknowns: int
 
     @classmethod
-    def empty(cls, pixels: int, count: int, terms: int, channels: int) -> "_Found":
+    def empty(cls, pixels: int, count: int, edges: int, terms: int, channels: int) -> "_Found":
         return cls(
-            *(np.zeros((pixels, count)) for _ in range(4)),
+            *(np.zeros((pixels, count)) for _ in range(3)),
+            np.zeros((pixels, count, edges)),
             *(np.zeros(pixels) for _ in range(3)),
             *(np.zeros((pixels, channels)) for _ in range(2)),
             unknowns=count + terms,
@@ -288,6 +328,7 @@ class _Found:
         solution: np.ndarray,
         covariance: np.ndarray,
         response: np.ndarray,
+        of_edges: np.ndarray,
         data: np.ndarray,
         variance: np.ndarray,
     ) -> None:
@@ -296,8 +337,7 @@ class _Found:
         self.amount[which] = solution[:, :count] / scale
         diagonal = np.einsum("pii->pi", covariance)[:, :count]
         self.stat[which] = np.sqrt(diagonal) / scale
-        moved = solution[:, :count] ** 2 @ response.T
-        self.systematic[which] = np.sqrt(moved) / scale
+        self.by_edge[which] = of_edges[:, None, :] * np.sqrt(response) / scale[:, None]
         weight = 1 / variance
         alone = weight @ design[:, :count] ** 2
         self.inflation[which] = np.sqrt(diagonal * alone)
@@ -311,6 +351,7 @@ class _Found:
         self,
         image: SpectrumImage,
         components: Sequence[Component],
+        edges: tuple[str, ...],
         incident: np.ndarray,
         settings: FitSettings,
         shape: tuple[int, int],
@@ -340,11 +381,17 @@ class _Found:
             return (values / per).reshape(shape)
 
         columns = {name: number for number, name in enumerate(names)}
-        systematic = np.hypot(self.systematic, np.where(unknown, extra, 0.0)[:, None] * self.stat)
+        shapes = np.sqrt(np.sum(self.by_edge**2, axis=2))
+        systematic = np.hypot(shapes, np.where(unknown, extra, 0.0)[:, None] * self.stat)
         return ComponentMaps(
             amount={name: mapped(self.amount[:, at], name) for name, at in columns.items()},
             sigma_stat={name: mapped(self.stat[:, at], name) for name, at in columns.items()},
             sigma_sys={name: mapped(systematic[:, at], name) for name, at in columns.items()},
+            edges=edges,
+            sigma_by_edge={
+                name: np.array([mapped(self.by_edge[:, at, edge], name) for edge in range(len(edges))])
+                for name, at in columns.items()
+            },
             common_sigma={one.name: one.amount_sigma for one in components},
             inflation=inflation,
             reduced_chi2=reduced.reshape(shape),

@@ -39,6 +39,69 @@ _BLUR_NM = 1.5
 
 
 @dataclass(frozen=True)
+class Amounts:
+    """As much of `ComponentMaps` as findings need; by compound, shape (1, places), in nm."""
+
+    amount: Mapping[str, np.ndarray]
+    sigma_stat: Mapping[str, np.ndarray]
+    sigma_sys: Mapping[str, np.ndarray]
+    sigma_by_edge: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class MeanAmount:
+    """Of a compound over some places.
+
+    Attributes
+    ----------
+    value, sigma_stat
+        In nm.
+    by_edge
+        Systematic error by what the shape of each reference is off, with the sign of that edge's amount.
+    sigma_other
+        Systematic error besides: what the references do not explain.
+    """
+
+    value: float
+    sigma_stat: float
+    by_edge: np.ndarray
+    sigma_other: float
+
+    def minus(self, other: "MeanAmount") -> Estimate:
+        """How much more it is than at other places, or in another image of one sample by the same references.
+
+        What the shape of a reference is off is the same in both, so only the change of its edge counts.
+        """
+        shapes = float(np.sqrt(np.sum((self.by_edge - other.by_edge) ** 2)))
+        others = np.hypot(self.sigma_other, other.sigma_other)
+        return Estimate(
+            self.value - other.value,
+            float(np.hypot(self.sigma_stat, other.sigma_stat)),
+            float(np.hypot(shapes, others)),
+        )
+
+
+def mean_amount(maps: ComponentMaps | Amounts, name: str, where: np.ndarray) -> MeanAmount:
+    """Mean amount of a compound over places; NaN where there is none.
+
+    Parameters
+    ----------
+    where
+        Shape (places,).
+    """
+    shapes = maps.sigma_by_edge[name][:, 0]
+    if not where.any():
+        return MeanAmount(np.nan, np.nan, np.full(shapes.shape[0], np.nan), np.nan)
+    other = np.sqrt(np.maximum(maps.sigma_sys[name][0] ** 2 - np.sum(shapes**2, axis=0), 0.0))
+    return MeanAmount(
+        float(maps.amount[name][0][where].mean()),
+        float(np.sqrt(np.sum(maps.sigma_stat[name][0][where] ** 2)) / where.sum()),
+        shapes[:, where].mean(axis=1),
+        float(other[where].mean()),
+    )
+
+
+@dataclass(frozen=True)
 class NanobatteryProfile:
     """Quantities across the battery.
 
@@ -56,7 +119,7 @@ class NanobatteryProfile:
     """
 
     x_nm: np.ndarray
-    maps: ComponentMaps
+    maps: ComponentMaps | Amounts
     valence_x_nm: np.ndarray
     valence: CobaltValence
     cathode_end: Interface
@@ -112,7 +175,7 @@ def profile_of(
         raise EelsError(f"references of {', '.join(missing)} are needed; measure them in the same session")
     summed = prepared.columns(1)
     image = summed.core.between(*WINDOW_EV)
-    found, bins = components_of([references[name] for name in needed[:-1]], summed, image, bins=3)
+    found, bins = components_of([references[name] for name in needed[:-1]], summed, image, bins=None)
     components: list[Component] = [
         found[0],
         difference(OXIDISED, found[1], found[0]),
@@ -132,6 +195,12 @@ def profile_of(
     centres = x_nm[:used].reshape(-1, valence_columns).mean(axis=1)
     end = fit_interface(x_nm, maps.amount[CATHODE][0], maps.sigma_stat[CATHODE][0])
     return NanobatteryProfile(x_nm, maps, centres, valence, end)
+
+
+def amount_at_end(profile: NanobatteryProfile, name: str) -> MeanAmount:
+    """Mean amount of a compound around the end of the cathode."""
+    near = np.abs(profile.x_nm - profile.cathode_end.position_nm.value) < NEAR_NM / 2
+    return mean_amount(profile.maps, name, near)
 
 
 def charging_finding(profile: NanobatteryProfile) -> LayerFinding:
@@ -163,16 +232,8 @@ def _on_cathode(profile: NanobatteryProfile, name: str) -> tuple[LayerFound, lis
     except EelsError:
         layer = LayerFound(UNDETERMINED, UNDETERMINED, UNDETERMINED, float("nan"), False)
     end = profile.cathode_end.position_nm
-    inside = np.abs(profile.x_nm - end.value) < NEAR_NM / 2
     far = np.abs(profile.x_nm - end.value) > NEAR_NM
-    systematic = float(np.nanmean(profile.maps.sigma_sys[name][0][inside])) if inside.any() else np.nan
-    excess = UNDETERMINED
-    if inside.any() and far.any():
-        near_value, far_value = amount[inside].mean(), amount[far].mean()
-        stat = np.hypot(
-            np.sqrt(np.sum(sigma[inside] ** 2)) / inside.sum(), np.sqrt(np.sum(sigma[far] ** 2)) / far.sum()
-        )
-        excess = Estimate(float(near_value - far_value), float(stat), systematic)
+    excess = amount_at_end(profile, name).minus(mean_amount(profile.maps, name, far))
     away = UNDETERMINED
     if layer.converged and np.isfinite(end.value):
         # Positive where the layer is within reach of the end of the cathode.

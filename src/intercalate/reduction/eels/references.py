@@ -220,9 +220,21 @@ def components_of(
     prepared: Prepared,
     image: SpectrumImage,
     pre_edge_ev: tuple[float, float] = (509.0, 525.5),
-    bins: int = 6,
+    bins: int | None = 6,
 ) -> tuple[list[Component], np.ndarray]:
-    """References as components for an image of core losses, and the bin of each pixel."""
-    number, low = thickness_bins(prepared, bins)
+    """References as components for an image of core losses, and the bin of each pixel.
+
+    Parameters
+    ----------
+    bins
+        Of thickness. None where each pixel has a bin of its own: different materials of one t/lambda have
+        different low losses, which matters where pixels are few and hold many electrons.
+    """
+    if bins is None:
+        shape = prepared.thickness.t_over_lambda.shape
+        number = np.arange(np.prod(shape)).reshape(shape)
+        low = prepared.low.electrons.reshape(number.size, -1)
+    else:
+        number, low = thickness_bins(prepared, bins)
     axis = prepared.low.energy_ev
     return [core_component(one, image, low, axis, pre_edge_ev) for one in references], number
