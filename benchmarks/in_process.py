@@ -47,10 +47,14 @@ class CellOnChannel:
     rate = 1.0
     up = True
 
-    def __init__(self, model: str, seed: int, host: Host, active_mass: float, folder: Path, site: SiteLimits):
-        made = make_cell(model, seed=seed, host=host)
+    def __init__(
+        self, model: str, seed: int, host: Host | None, active_mass: float, folder: Path, site: SiteLimits
+    ):
+        # Not all models have a choice of hosts.
+        options: dict[str, Any] = {} if host is None else {"host": host}
+        made = make_cell(model, seed=seed, **options)
         area_cm2 = made.describe()["area_cm2"] * active_mass
-        self.cell = make_cell(model, seed=seed, host=host, area_cm2=area_cm2)
+        self.cell = make_cell(model, seed=seed, area_cm2=area_cm2, **options)
         self.dt_s = self.cell.dt_s
         self.site = site
         self._control = (ControlMode.REST, 0.0)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.bench_chain import Calibrated, Instrument, calibrated
+from benchmarks.faces_in_process import mapped_face
 from benchmarks.in_process import Measured, graphite_in, lithiated
 from benchmarks.maps_in_process import mapped
 from benchmarks.report import circumstances, table, verdict
@@ -91,6 +92,8 @@ def _measured(
             return mapped(study, told, seed, folder)
         case "sem":
             return sectioned(study, told, seed, folder)
+        case "xps":
+            return mapped_face(study, told, seed, folder)
     model, _ = graphite_in(told)
     if model not in instruments:
         instrument = Instrument(seed, model)
@@ -180,7 +183,8 @@ def quantity_table(found: Sequence[Outcome], names: Sequence[str]) -> str:
     rows = []
     for study in map(load_study, names):
         own = _of(found, study.id, World.EFFECT)
-        for name in own[0].quantities:
+        # Of what is counted, as irregularities are, there is not the same number in every world.
+        for name in (name for name in own[0].quantities if all(name in one.quantities for one in own)):
             value, sigma, true = np.array([one.quantities[name] for one in own]).T
             spread, stated = value.std(ddof=1), np.median(sigma)
             row = [study.id, name, f"{value.mean():.4g}", f"{spread:.2g}", f"{stated:.2g}"]

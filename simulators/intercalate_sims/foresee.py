@@ -49,6 +49,8 @@ _MODELS = {
     ("S", "Li", "liquid"): "sulfur-li",
     ("Li", "Li", "liquid"): "li-liquid-li",
     ("Li", "Li", "polymer"): "li-polymer-li",
+    # No model has its potential; what is at rest needs none.
+    ("LiAl", "Li", "polymer"): "li-polymer-li",
     ("Li", "Li", "ceramic"): "li-llzo-li",
 }
 """By both materials, and the kind of electrolyte; what is neither solid nor a polymer counts as liquid."""

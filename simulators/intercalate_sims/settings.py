@@ -12,6 +12,7 @@ from intercalate.problems import ProblemsError, problems_of
 from intercalate_sims.cell import REDUCED, REPLAY, cell_specs, is_replay, make_cell
 from intercalate_sims.cell.hosts import Host
 from intercalate_sims.probes.sem_sample import SectionLaw
+from intercalate_sims.probes.xps_faces import Face
 from intercalate_sims.sources import (
     FIELD_OF_VIEW_UM,
     GUN_KV,
@@ -181,7 +182,13 @@ class FaceHolder(HolderSettings):
 
 
 class XpsServer(_Section):
-    """The photoelectron spectrometer, with what its users are told."""
+    """The photoelectron spectrometer, with what its users are told.
+
+    Attributes
+    ----------
+    faces
+        Cells that show another face than their model has. Nobody is told.
+    """
 
     prefix: Prefix
     source_prefix: Prefix
@@ -193,6 +200,7 @@ class XpsServer(_Section):
     photons_per_count: Positive
     spot_um: Positive
     points: Annotated[int, Field(ge=64)]
+    faces: dict[str, Face] = {}
 
 
 class SemServer(_Section):

@@ -12,6 +12,7 @@ from intercalate.cell import Cell
 from intercalate.instrument_sections import AnalyserSection, RegionSection, XpsSection
 from intercalate.reduction.xps import AnalyserOnPaper, RegionSpectrum, XpsError, counted
 from intercalate.reduction.xps.series import MODELS, Acquisition, SurfaceModel, surface_series
+from intercalate.xps_map_results import is_grid, share_of_each_point
 
 IN_TIME = ("test_time_second", "voltage_volt", "net_capacity_ah", "start_unix_s", "x_positive", "x_negative")
 """Of which an acquisition has the mean over its spectra."""
@@ -66,7 +67,8 @@ def reduce_photoelectrons(
     -------
     data
         Along `acquisition`, what `surface_series` gives with the time and voltage of each; along `frame` and
-        `point`, `binding_ev` and `counts`, NaN behind the end of a region.
+        `point`, `binding_ev` and `counts`, NaN behind the end of a region. Of spectra of a grid, in the place
+        of the first, what `share_of_each_point` gives along `frame`.
     used
         The scale of energies, if there is one; without it, lines of the surface are looked for around where
         the analyser has them.
@@ -81,6 +83,15 @@ def reduce_photoelectrons(
     model, paper = surface_model(cell), analyser_on_paper(section.analyser)
     scale = known.get(str(Kind.ENERGY))
     binding, counts = _spectra(images, aligned, scale)
+    variables: dict[str, Any] = {
+        "binding_ev": (("frame", "point"), binding.astype(np.float32), {"units": "eV"}),
+        "counts": (("frame", "point"), counts.astype(np.float32), {"units": "counts"}),
+    }
+    calibrations = {} if scale is None else {scale.name: scale}
+    if is_grid(aligned):
+        shares = share_of_each_point(aligned, binding, counts, model, paper)
+        progress(len(images))
+        return shares.assign(variables), calibrations
     numbers = _acquisitions(aligned)
 
     def acquisitions() -> Iterator[Acquisition]:
@@ -92,16 +103,12 @@ def reduce_photoelectrons(
             progress(done)
 
     data = surface_series(acquisitions(), model)
-    variables: dict[str, Any] = {
-        "binding_ev": (("frame", "point"), binding.astype(np.float32), {"units": "eV"}),
-        "counts": (("frame", "point"), counts.astype(np.float32), {"units": "counts"}),
-        "acquisition_of_frame": ("frame", numbers),
-    }
+    variables["acquisition_of_frame"] = ("frame", numbers)
     for name in IN_TIME:
         if name in aligned:
             mean = _means(aligned[name], numbers)
             variables[f"acquisition_{name}"] = ("acquisition", mean, aligned[name].attrs)
-    return data.assign(variables), {} if scale is None else {scale.name: scale}
+    return data.assign(variables), calibrations
 
 
 def surface_model(cell: Cell) -> SurfaceModel:

@@ -66,6 +66,7 @@ MODELS: Mapping[str, SurfaceModel] = {
     "graphite": SurfaceModel(
         ("graphite",), ("adventitious carbon", "CH3OCO2Li", "Li2CO3", "LiF"), "graphite C 1s"
     ),
+    "LiAl": SurfaceModel(("LiAl",), ("adventitious carbon", "Li2O"), "LiAl Al 2p"),
     "Li": SurfaceModel(("Li",), ("adventitious carbon", "Li2CO3", "LiOH", "Li2O"), "Li Li 1s"),
     "LFP": SurfaceModel(("LFP", "FePO4"), ("adventitious carbon", "Li2CO3", "LiF"), "LFP P 2p"),
     "LCO": SurfaceModel(("LCO",), ("adventitious carbon", "Li2CO3", "LiF"), "LCO Co 2p"),
