@@ -5,9 +5,11 @@ executor are those of the beamline, as in `in_process`; the holder is where it s
 clock.
 """
 
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,10 +17,13 @@ import xarray as xr
 from benchmarks.in_process import EXACT, CellOnChannel, Measured
 from intercalate.calibrations import Kind
 from intercalate.config import EXAMPLES, Config
+from intercalate.materials.xps import AL_K_ALPHA_EV, HYDROCARBON_EV, LEVELS, compound_named
 from intercalate.orchestration.tasks import MeasurementTask
 from intercalate.reduction.xps import GOLD_EV, SILVER_EV, components_of, energy_scale, fit_regions
 from intercalate.xps_results import reduce_photoelectrons, region_spectrum
-from intercalate_plans.studies import Settings, Study
+from intercalate_plans.studies import MeasuredCell, Settings, Study, merged
+from intercalate_sims.cell import REDUCED
+from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.changer import Holder, InBeam
 from intercalate_sims.probes.faces import HiddenFace
@@ -26,6 +31,8 @@ from intercalate_sims.probes.shot import Shot
 from intercalate_sims.probes.xps import Analyser, HiddenXps
 from intercalate_sims.probes.xps_alloy import Alloy
 from intercalate_sims.probes.xps_faces import Face
+from intercalate_sims.probes.xps_lines import Deviations, emitted_lines
+from intercalate_sims.probes.xps_samples import Layer
 from intercalate_sims.probes.xps_station import XpsOnPaper, XpsStation
 
 REFERENCES = {"Au": ("Au 4f", GOLD_EV), "Ag": ("Ag 3d", SILVER_EV)}
@@ -80,6 +87,7 @@ class Spectrometer:
         *,
         spot_um: float | None = None,
         power_w: float | None = None,
+        flood_gun: str = "off",
     ) -> tuple[np.ndarray, float]:
         """One spectrum and I0; what made them is in `truth`."""
         self._clock_s += BETWEEN_S
@@ -102,7 +110,7 @@ class Spectrometer:
                 "stop_ev": asked.stop_ev,
                 "step_ev": asked.step_ev,
                 "pass_energy_ev": asked.pass_energy_ev,
-                "flood_gun": False,
+                "flood_gun": flood_gun == "on",
             },
         )
         frame, monitor, self.truth = self._station.take(shot, 0)
@@ -118,7 +126,7 @@ class Spectrometer:
         """What the catalog has of visits, one at each state: frames with their settings."""
         rows, images = [], []
         self.truths: list[dict] = []
-        said = {name: float(value) for name, value in task.settings.items()}
+        said: dict[str, Any] = dict(task.settings)
         for number, state in enumerate(states):
             for at_um in task.points_um or [(0.0, 0.0)]:
                 place_um = (at_um[0] + away_um[0], at_um[1] + away_um[1])
@@ -144,6 +152,95 @@ class Spectrometer:
                     )
         columns = {name: ("frame", np.array([row[name] for row in rows])) for name in rows[0]}
         return xr.Dataset(columns), images
+
+
+def acquired_faces(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
+    """Do what a study of several faces at holds says, each as the simulator is told."""
+    config, simulation = (
+        tomllib.loads((EXAMPLES / "config" / f"{name}.toml").read_text())
+        for name in ("simulated", "simulation")
+    )
+    places = merged(config, study.about.beamline)["vacuum"]["changer"]["places"]
+    settings = merged(simulation, told)
+    site = Config.from_file(EXAMPLES / "config" / "simulated.toml").site
+    faces = {cell: Face(one) for cell, one in settings["vacuum"]["xps"].get("faces", {}).items()}
+    contents = {
+        place: settings["cycler"]["channels"][one["channel"]]
+        for place, one in places.items()
+        if "channel" in one
+    }
+    sides = {one["content"]: one["face"] for one in settings["vacuum"]["holders"].values() if "face" in one}
+    spectrometer = Spectrometer(seed, sides, faces)
+    found, true = {}, {}
+    (experiment,) = study.experiments(site)
+    for one in experiment.cells:
+        (task,) = one.measurements
+        content = contents[one.place or ""]
+        own = folder / content
+        own.mkdir()
+        model = settings["cells"][content]
+        host = Host.STAGED if model in REDUCED else None
+        world = CellOnChannel(model, seed, host, 1.0, own, site)
+        records, states = world.run_held("measured", one.protocol, one.cell)
+        aligned, images = spectrometer.visit(content, states, task)
+        known = {str(Kind.ENERGY): spectrometer.scale}
+        data, _ = reduce_photoelectrons(
+            images,
+            aligned,
+            known,  # type: ignore[arg-type]
+            spectrometer.section,
+            one.cell,
+            lambda done: None,
+        )
+        frames = aligned.merge(data)
+        stack = [
+            Layer(layer["shares"], np.inf if layer["thickness_nm"] is None else layer["thickness_nm"])
+            for layer in spectrometer.truths[0]["stack"]
+        ]
+        exact = exact_composition(frames, stack, HiddenXps.draw(seed).deviations)
+        found[one.place] = MeasuredCell(records, {task.name: frames})
+        true[one.place] = MeasuredCell(records, {task.name: frames.assign(exact)})
+    return Measured(found, true)
+
+
+def exact_composition(frames: xr.Dataset, stack: Sequence[Layer], deviations: Deviations) -> dict[str, Any]:
+    """Columns of what a stack shows of itself where every table is right, and of where its lines lie."""
+    signals: dict[tuple[str, str], float] = {}
+    lines = iter(emitted_lines(stack, 0.0, Deviations.none()))
+    matrix = compound_named("Li2CO3")
+    bindings: dict[str, float] = {}
+    for layer in stack:
+        for compound, _ in layer.parts():
+            for line in compound.levels:
+                level = LEVELS[line.level]
+                strength = sum(next(lines).strength for _ in range(2 if level.ratio else 1))
+                unit = level.cross_section * matrix.mean_free_path_nm(AL_K_ALPHA_EV - line.binding_ev)
+                name = f"{compound.key} {line.name}"
+                signals[name, level.element] = signals.get((name, level.element), 0.0) + strength / unit
+                off = deviations.binding_ev * deviations.normal(f"binding {name}")
+                bindings[name] = line.binding_ev + off
+    names = [str(one) for one in np.asarray(frames["component"])]
+    fitted = {name.split(": ", 1)[1] for name in names}
+    seen = {key: one for key, one in signals.items() if key[0] in fitted}
+    total = sum(seen.values())
+    columns: dict[str, Any] = {}
+    for column in (str(one) for one in frames if str(one).startswith("atomic_percent.")):
+        element = column.removeprefix("atomic_percent.")
+        if "_sigma" not in element:
+            percent = 100.0 * sum(one for (_, of), one in seen.items() if of == element) / total
+            columns[column] = ("acquisition", np.array([percent]))
+    shares = [
+        100.0 * sum(one for (of, _), one in seen.items() if of == name.split(": ", 1)[1]) / total
+        for name in names
+    ]
+    carbon = HYDROCARBON_EV
+    at = [bindings.get(name.split(": ", 1)[1], np.nan) for name in names]
+    at = [carbon if "adventitious" in name else one for name, one in zip(names, at)]
+    dims = ("acquisition", "component")
+    return columns | {
+        "component_percent": (dims, np.array([shares])),
+        "component_binding_ev": (dims, np.array([at])),
+    }
 
 
 def _drawn(alloy: Alloy, at_um: Sequence[float], step_um: float) -> float:

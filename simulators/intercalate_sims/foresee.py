@@ -51,6 +51,10 @@ _MODELS = {
     ("Li", "Li", "polymer"): "li-polymer-li",
     # No model has its potential; what is at rest needs none.
     ("LiAl", "Li", "polymer"): "li-polymer-li",
+    # Of these there is a model in a liquid alone.
+    ("LTO", "Li", "polymer"): "lto-li",
+    ("LCO", "Li", "polymer"): "lco-li",
+    ("NMC111", "Li", "polymer"): "nmc111-li",
     ("Li", "Li", "ceramic"): "li-llzo-li",
 }
 """By both materials, and the kind of electrolyte; what is neither solid nor a polymer counts as liquid."""

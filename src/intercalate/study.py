@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from intercalate.execute import execute, preparations
 from intercalate.own_beamline import FIRST_PLACE, configure, start, stop, stored_run
 from intercalate.simulation import simulation_services
 from intercalate.views.progress import bar, task
-from intercalate_plans.studies import Cells, Finding, MeasuredCell, Study, World, merged
+from intercalate_plans.studies import Cells, Finding, MeasuredCell, Settings, Study, World, merged
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def run_study(study: Study, folder: Path, *, world: World, seed: int, console: C
         If the experiment ends early.
     """
     told = study.told(world) | {"seed": seed}
-    config = configure(folder, "study", lambda shipped: tomli_w.dumps(merged(tomllib.loads(shipped), told)))
+    config = configure(folder, "study", _with(told), _with(study.about.beamline))
     *formation, measured = study.experiments(config.site)
     try:
         start(config, folder, rate=study.about.rate, cell_model=None, console=console)
@@ -102,6 +103,11 @@ def run_study(study: Study, folder: Path, *, world: World, seed: int, console: C
     result = StudyResult(study, world, seed, outcome.uids, simulated, finding, path)
     (folder / "result.json").write_text(json.dumps(result.given(), indent=1))
     return result
+
+
+def _with(settings: Settings) -> Callable[[str], str]:
+    """What puts settings over those of a file."""
+    return lambda shipped: tomli_w.dumps(merged(tomllib.loads(shipped), settings))
 
 
 def _read(run: Any, config: Config, console: Console) -> tuple[str, MeasuredCell]:

@@ -13,7 +13,7 @@ from intercalate.reduction.xps import (
     components_of,
     share_map,
 )
-from intercalate.reduction.xps.series import FILM, SUBSTRATE, SurfaceModel
+from intercalate.reduction.xps.series import FILM, SUBSTRATE, SurfaceModel, is_seen
 
 POSITION_UM = 0.05
 """To which positions of the spot are told apart."""
@@ -109,20 +109,12 @@ def _map_of(
             )
         )
     seen = [components_of([key], regions, SUBSTRATE) for key in model.substrate]
-    film = [components_of([key], regions, FILM) for key in model.film if _has_line(key, regions)]
+    film = [components_of([key], regions, FILM) for key in model.film if is_seen(key, regions)]
     components = [one for part in (*seen, *film) for one in part]
     chemical = chemical_map(regions, components)
     elements = {one.level for part in seen for one in part}
     among = [one.name for one in components if one.level in elements]
     return share_map(chemical, model.marker_name, among, matrix=model.substrate[0]), (row, column)
-
-
-def _has_line(key: str, regions: list[MappedRegion]) -> bool:
-    try:
-        components_of([key], regions)
-    except XpsError:
-        return False
-    return True
 
 
 def _element(model: SurfaceModel) -> str:

@@ -14,6 +14,9 @@ from intercalate.reduction.xps import AnalyserOnPaper, RegionSpectrum, XpsError,
 from intercalate.reduction.xps.series import MODELS, Acquisition, SurfaceModel, surface_series
 from intercalate.xps_map_results import is_grid, share_of_each_point
 
+SURVEY_EV = 200.0
+"""From which on a region is a survey, in which levels are looked for, and not species."""
+
 IN_TIME = ("test_time_second", "voltage_volt", "net_capacity_ah", "start_unix_s", "x_positive", "x_negative")
 """Of which an acquisition has the mean over its spectra."""
 
@@ -167,6 +170,7 @@ def _acquisition(
 ) -> Acquisition:
     """Spectra of one acquisition; those without X-rays are left out, and said."""
     spectra: list[RegionSpectrum] = []
+    survey: RegionSpectrum | None = None
     i0: dict[str, float] = {}
     why = ""
     for number in chosen:
@@ -176,21 +180,25 @@ def _acquisition(
             continue
         points = np.isfinite(binding[number])
         try:
-            spectra.append(
-                counted(
-                    region,
-                    binding[number, points],
-                    counts[number, points],
-                    seconds=float(aligned["exposure_s"].values[number]) / points.sum(),
-                    pass_energy_ev=float(aligned["analyser_pass_energy_ev"].values[number]),
-                    analyser=paper,
-                )
+            one = counted(
+                region,
+                binding[number, points],
+                counts[number, points],
+                seconds=float(aligned["exposure_s"].values[number]) / points.sum(),
+                pass_energy_ev=float(aligned["analyser_pass_energy_ev"].values[number]),
+                analyser=paper,
             )
         except XpsError as error:
             why = str(error)
             continue
+        if np.ptp(one.binding_ev) > SURVEY_EV:
+            survey = one
+        else:
+            spectra.append(one)
         i0[region] = float(_at(aligned, "i0_counts", number))
-    return Acquisition(tuple(spectra), i0, "" if spectra else why)
+    if not spectra and not why:
+        why = "there is a survey alone: its lines are not resolved"
+    return Acquisition(tuple(spectra), i0, "" if spectra else why, survey)
 
 
 def _at(aligned: xr.Dataset, name: str, number: int) -> Any:

@@ -13,13 +13,14 @@ from intercalate_sims.probes.monitors import SteadyCounts, count_steady
 from intercalate_sims.probes.shot import Shot
 from intercalate_sims.probes.xps import Analyser, HiddenXps, Region, spectrum
 from intercalate_sims.probes.xps_alloy import Alloy
-from intercalate_sims.probes.xps_faces import Face
+from intercalate_sims.probes.xps_faces import Face, lithium_face
 from intercalate_sims.probes.xps_samples import Layer
 
 REFERENCES = {"Au": "Au", "Ag": "Ag"}
 """Clean metals on the stage, by what a holder holds."""
 
 ALLOYS = (Face.IRREGULAR_ALLOY, Face.EVEN_ALLOY)
+LITHIUM_FACES = (Face.LAYERED_LITHIUM, Face.BARE_LITHIUM)
 
 PARTS = 3
 """Of an exposure in which a face changes: as many states of it are looked at."""
@@ -157,6 +158,8 @@ class XpsStation:
             share, seen = alloy.share(x_um, y_um, spot_um), alloy.brightness(x_um, y_um)
             parts = ((1.0 - share, alloy.usual), (share, alloy.other))
             return [(seen * part, list(stack)) for part, stack in parts if part > 0]
+        if self._others.get(content) in LITHIUM_FACES:
+            return [(1.0, lithium_face(self._seed, self._others[content], self._face.hydrocarbon_nm))]
         states = [state for _, state in shot.states]
         chosen = states[:: max(1, len(states) // PARTS)]
         side = self._faces[content]
