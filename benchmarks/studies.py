@@ -185,7 +185,9 @@ def quantity_table(found: Sequence[Outcome], names: Sequence[str]) -> str:
     rows = []
     for study in map(load_study, names):
         own = _of(found, study.id, World.EFFECT)
-        # Of what is counted, as irregularities are, there is not the same number in every world.
+        # Of what is counted, as irregularities are, there is not the same number in every world; none at all
+        # where nothing was found.
+        own = [one for one in own if one.quantities]
         for name in (name for name in own[0].quantities if all(name in one.quantities for one in own)):
             value, sigma, true = np.array([one.quantities[name] for one in own]).T
             spread, stated = value.std(ddof=1), np.median(sigma)

@@ -34,8 +34,9 @@ def share_of_each_point(
 ) -> xr.Dataset:
     """Atomic share of the element of the marker's line among the elements of the substrate.
 
-    All chemical states of an element count, those of the film as well: what is common to all points, such as
-    roughness and a film that is the same everywhere, changes no difference between points.
+    All chemical states of an element count; what a film has under the same line is taken with it. What is
+    common to all points, such as roughness and a film that is the same everywhere, changes no difference
+    between points.
 
     Parameters
     ----------
