@@ -147,6 +147,7 @@ class Spectrometer:
                             "i0_counts": i0,
                             "objective_x_um": at_um[0],
                             "objective_y_um": at_um[1],
+                            "analyser_flood_gun": said.get("flood_gun", "off"),
                             "source_spot_um": said.get("spot_um", self.section.source.spot_um),
                         }
                     )

@@ -19,6 +19,8 @@ from intercalate_plans.studies.measured import Cells
 LAYERS = {"Li2O": "O 1s", "Li2CO3": "C 1s", "Li3N": "N 1s"}
 """On lithium, each by a line that is not that of lithium, which they have in common."""
 LITHIUM = "Li"
+SCALE_SIGMA_EV = 0.05
+"""Of the scale that gold and silver set, between both and somewhat beyond."""
 CARBON = "film: adventitious carbon C 1s C-C"
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, "#CC79A7", "#56B4E9", "#777777")
 
@@ -114,9 +116,11 @@ def _surface(frames: xr.Dataset) -> Surface:
     first = frames.isel(acquisition=0)
     names = [str(one) for one in np.asarray(frames["component"])]
     binding = {name: _estimate(first, "component_binding_ev", number) for number, name in enumerate(names)}
-    carbon = binding.get(CARBON, UNDETERMINED)
     species = {
-        name: (_estimate(first, "component_percent", number), _against(binding[name], carbon))
+        name: (
+            _estimate(first, "component_percent", number),
+            _referred(binding[name], frames, names, binding),
+        )
         for number, name in enumerate(names)
     }
     elements = [
@@ -129,8 +133,18 @@ def _surface(frames: xr.Dataset) -> Surface:
     return Surface(host, frames, percent, species)
 
 
-def _against(line: Estimate, carbon: Estimate) -> Estimate:
-    """Binding energy if adventitious carbon has its own."""
+def _referred(
+    line: Estimate, frames: xr.Dataset, names: list[str], binding: Mapping[str, Estimate]
+) -> Estimate:
+    """Binding energy without charge: as read where no electrons were shed on an earthed conductor, and as if
+    adventitious carbon had its own elsewhere; undetermined where there is none.
+    """
+    if set(np.asarray(frames["analyser_flood_gun"]).astype(str)) == {"off"}:
+        return Estimate(line.value, line.sigma_stat, math.hypot(line.sigma_sys, SCALE_SIGMA_EV))
+    is_there = CARBON in names and bool(np.asarray(frames["component_present"])[0, names.index(CARBON)])
+    if not is_there:
+        return UNDETERMINED
+    carbon = binding[CARBON]
     return Estimate(
         line.value - carbon.value + HYDROCARBON_EV,
         math.hypot(line.sigma_stat, carbon.sigma_stat),

@@ -22,8 +22,13 @@ HOSTS = {
 LAYERS = ("Li2O O 1s", "Li2CO3 C 1s", "Li3N N 1s")
 
 
-def face(host: str, *, layers: float = 5.0, off_ev: float = 0.0, converged: bool = True) -> xr.Dataset:
-    """One acquisition of a face whose lines lie where they are published, all shifted by charge."""
+def face(
+    host: str, *, layers: float = 5.0, off_ev: float = 0.0, converged: bool = True, carbon: bool = True
+) -> xr.Dataset:
+    """One acquisition of a face whose lines lie where they are published, all shifted by electrons from the
+    flood gun but on graphite.
+    """
+    flood_gun = "off" if host == "graphite" else "on"
     published = S33.about.published.numbers
     names, percent, binding = [CARBON], [10.0], [284.8]
     for level in HOSTS[host]:
@@ -38,10 +43,13 @@ def face(host: str, *, layers: float = 5.0, off_ev: float = 0.0, converged: bool
     dims = ("acquisition", "component")
     columns = {"component": ("component", np.array(names)), "converged": ("acquisition", [converged])}
     for name, values, sigma in (("percent", percent, 0.8), ("binding_ev", binding, 0.05)):
-        row = np.array([values]) + (CHARGE_EV if name == "binding_ev" else 0.0)
+        row = np.array([values]) + (CHARGE_EV if name == "binding_ev" and flood_gun == "on" else 0.0)
         columns[f"component_{name}"] = (dims, row)
         for error in ("stat", "sys"):
             columns[f"component_{name}_sigma_{error}"] = (dims, np.full(row.shape, sigma))
+    present = np.array([[carbon or name != CARBON for name in names]])
+    columns["component_present"] = (dims, present)
+    columns["analyser_flood_gun"] = ("frame", [flood_gun])
     for element in {level.split(" ")[0] for level in HOSTS[host]} | {"C", "O"}:
         for end, value in (("", 20.0), ("_sigma_stat", 1.0), ("_sigma_sys", 1.5)):
             columns[f"atomic_percent.{element}{end}"] = ("acquisition", [value])
@@ -71,6 +79,12 @@ def test_lithium_without_its_layers_is_not_what_was_published() -> None:
 def test_another_chemical_state_is_not_what_was_published() -> None:
     finding = analysed(LTO=face("LTO", off_ev=-1.8))
     assert [one.text for one in finding.claims if not one.holds] == ["Ti 2p of LTO is in its chemical state"]
+
+
+def test_without_carbon_nothing_is_known_of_a_state_on_an_insulator() -> None:
+    finding = analysed(LTO=face("LTO", carbon=False), graphite=face("graphite", carbon=False))
+    assert [one.text for one in finding.claims if not one.holds] == ["Ti 2p of LTO is in its chemical state"]
+    assert np.isnan(finding.quantity("ev_LTO_Ti 2p").value)
 
 
 def test_a_surface_whose_fit_failed_leaves_it_undetermined() -> None:
