@@ -22,7 +22,6 @@ from intercalate.ebsd_results import reduce_orientation_maps
 from intercalate.orchestration.tasks import TEMPERATURE, MeasurementTask
 from intercalate.sem_results import reduce_micrographs
 from intercalate_plans.studies import MeasuredCell, Settings, Study
-from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.chamber import Chamber
 from intercalate_sims.probes.ebsd import HiddenIndexing
@@ -42,7 +41,7 @@ def heated(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
     config = Config.from_file(EXAMPLES / "config" / "simulated.toml")
     (experiment,) = (one.cells[0] for one in study.experiments(config.site))
     images, maps = experiment.measurements
-    world = CellOnChannel(told["cells"][CELL], seed, Host.STAGED, 1.0, folder, config.site)
+    world = CellOnChannel(told["cells"][CELL], seed, None, 1.0, folder, config.site)
     records, states = world.run_held("measured", experiment.protocol, experiment.cell)
     heating = Heating(told.get("vacuum", {}).get("heating", Heating.REAL))
     drawn = HiddenSection.draw(seed), SectionLaw.REAL, HiddenMicroscope.draw(seed), seed

@@ -47,11 +47,14 @@ class CellOnChannel:
     rate = 1.0
     up = True
 
-    def __init__(self, model: str, seed: int, host: Host, active_mass: float, folder: Path, site: SiteLimits):
-        # Not every model has a choice of hosts.
-        options: dict[str, Any] = {"seed": seed} if host is Host.STAGED else {"seed": seed, "host": host}
-        area_cm2 = make_cell(model, **options).describe()["area_cm2"] * active_mass
-        self.cell = make_cell(model, **options, area_cm2=area_cm2)
+    def __init__(
+        self, model: str, seed: int, host: Host | None, active_mass: float, folder: Path, site: SiteLimits
+    ):
+        # Not all models have a choice of hosts.
+        options: dict[str, Any] = {} if host is None else {"host": host}
+        made = make_cell(model, seed=seed, **options)
+        area_cm2 = made.describe()["area_cm2"] * active_mass
+        self.cell = make_cell(model, seed=seed, area_cm2=area_cm2, **options)
         self.dt_s = self.cell.dt_s
         self.site = site
         self._control = (ControlMode.REST, 0.0)
@@ -208,9 +211,10 @@ def _of_graphite(rows: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
     }
 
 
-def graphite_in(told: Settings) -> tuple[str, Host]:
-    """Model of the first cell, and the graphite or LFP that it has in it."""
-    return told["cells"][FIRST_CELL], Host(told.get("hosts", {}).get(FIRST_CELL, Host.STAGED))
+def model_and_host(told: Settings) -> tuple[str, Host | None]:
+    """Model of the first cell, and which host it has in it; None for that which it usually has."""
+    host = told.get("hosts", {}).get(FIRST_CELL)
+    return told["cells"][FIRST_CELL], None if host is None else Host(host)
 
 
 def lithiated(
@@ -223,7 +227,7 @@ def lithiated(
     if task.exposure_s != EXPOSURE_S or task.when.every is None:
         raise ValueError(f"{study.id}: only frames of {EXPOSURE_S:g} s at even times are made in one process")
     active_mass = instrument.hidden.cell(FIRST_CELL).active_mass
-    model, host = graphite_in(told)
+    model, host = model_and_host(told)
     world = CellOnChannel(model, seed, host, active_mass, folder, site)
     for one in formation:
         world.run("formation", one.protocol, one.cell)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from benchmarks.in_process import EXACT, CellOnChannel, Measured, graphite_in
+from benchmarks.in_process import EXACT, CellOnChannel, Measured, model_and_host
 from intercalate.config import EXAMPLES, Config
 from intercalate.materials.constants import KEV_J
 from intercalate.orchestration.tasks import Grid
@@ -97,7 +97,7 @@ def mapped(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
     (task,) = experiment.measurements
     if task.grid is None:
         raise ValueError(f"{study.id}: only maps at holds are made here")
-    model, host = graphite_in(told)
+    model, host = model_and_host(told)
     world = CellOnChannel(model, seed, host, 1.0, folder, site)
     world.run("formation", formation.protocol, formation.cell)
     records, states = world.run_held("measured", experiment.protocol, experiment.cell)

@@ -20,7 +20,6 @@ from intercalate.reduction.micrographs import micrograph, scale_of
 from intercalate.sem_results import layers_of, reduce_micrographs
 from intercalate_plans.studies import Settings, Study
 from intercalate_sims.cell import between_electrodes_m, make_cell
-from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.changer import Holder, InBeam
 from intercalate_sims.probes.sem_image import HiddenMicroscope
@@ -102,7 +101,7 @@ def sectioned(study: Study, told: Settings, seed: int, folder: Path) -> Measured
     (task,) = experiment.measurements
     if task.when.every is None or task.when.every.time_s is None:
         raise ValueError(f"{study.id}: only images at even times are made in one process")
-    world = CellOnChannel(MODEL, seed, Host.STAGED, 1.0, folder, config.site)
+    world = CellOnChannel(MODEL, seed, None, 1.0, folder, config.site)
     records, exposures = world.run(
         "measured", experiment.protocol, experiment.cell, every_s=task.when.every.time_s
     )

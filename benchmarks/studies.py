@@ -8,7 +8,7 @@ import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.bench_chain import Calibrated, Instrument, calibrated
+from benchmarks.faces_in_process import faced
 from benchmarks.heated_in_process import heated
-from benchmarks.in_process import Measured, graphite_in, lithiated
+from benchmarks.in_process import Measured, lithiated, model_and_host
 from benchmarks.maps_in_process import mapped
 from benchmarks.report import circumstances, table, verdict
 from benchmarks.scans_in_process import scanned
@@ -80,6 +81,21 @@ def outcomes(names: Sequence[str], seed: int) -> list[Outcome]:
     return found
 
 
+IN_PROCESS: Mapping[tuple[str, ...], Callable[[Study, Settings, int, Path], Measured]] = {
+    ("ebsd", "sem"): heated,
+    ("raman",): mapped,
+    ("sem",): sectioned,
+    ("xps",): faced,
+}
+"""By instruments; frames of a diffractometer are made on one that is shared by the studies of a seed."""
+
+
+def _instruments_of(study: Study) -> tuple[str, ...]:
+    of_cells = [one.get("measurements", {}) for one in study.content.get("cells", [])]
+    measured = [study.content.get("measurements", {}), *of_cells]
+    return tuple(sorted({task.get("instrument", "xrd") for one in measured for task in one.values()}))
+
+
 def _measured(
     study: Study,
     told: Settings,
@@ -89,17 +105,10 @@ def _measured(
 ) -> Measured:
     if study.series is not None:
         return scanned(study, told, seed, folder)
-    instruments_used = sorted(
-        {one.get("instrument", "xrd") for one in study.content["measurements"].values()}
-    )
-    match instruments_used:
-        case ["ebsd", "sem"]:
-            return heated(study, told, seed, folder)
-        case ["raman"]:
-            return mapped(study, told, seed, folder)
-        case ["sem"]:
-            return sectioned(study, told, seed, folder)
-    model, _ = graphite_in(told)
+    made = IN_PROCESS.get(_instruments_of(study))
+    if made is not None:
+        return made(study, told, seed, folder)
+    model, _ = model_and_host(told)
     if model not in instruments:
         instrument = Instrument(seed, model)
         instruments[model] = (instrument, calibrated(instrument))
@@ -188,7 +197,10 @@ def quantity_table(found: Sequence[Outcome], names: Sequence[str]) -> str:
     rows = []
     for study in map(load_study, names):
         own = _of(found, study.id, World.EFFECT)
-        for name in own[0].quantities:
+        # Of what is counted, as irregularities are, there is not the same number in every world; none at all
+        # where nothing was found.
+        own = [one for one in own if one.quantities]
+        for name in (name for name in own[0].quantities if all(name in one.quantities for one in own)):
             value, sigma, true = np.array([one.quantities[name] for one in own]).T
             spread, stated = value.std(ddof=1), np.median(sigma)
             row = [study.id, name, f"{value.mean():.4g}", f"{spread:.2g}", f"{stated:.2g}"]

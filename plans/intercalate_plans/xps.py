@@ -61,6 +61,8 @@ def calibrate_energy(
         station.analyser.check_value(region)
 
     def body(run: str) -> MsgGenerator[None]:
+        # Metals that are earthed need no electrons, and would be shifted by them.
+        yield from bps.mv(station.analyser.flood_gun, "off")
         found: list[tuple[Estimate, float]] = []
         for metal, at in places.items():
             region, true_ev = REFERENCES[metal]

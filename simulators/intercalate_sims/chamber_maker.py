@@ -66,9 +66,16 @@ class ChamberMaker:
         (self._folder / f"hidden_{name}.json").write_text(json.dumps(hidden, indent=1))
 
     def _add(
-        self, name: str, at: str, found: Any, station: Any, monitors: Any, asked: Any = None
+        self,
+        name: str,
+        at: str,
+        found: Any,
+        station: Any,
+        monitors: Any,
+        asked: Any = None,
+        objective: Any = None,
     ) -> "FrameInstrument":
-        """An instrument on the stage; its source is that of `at`."""
+        """An instrument on the stage; its source is that of `at`, which `objective` moves."""
         from intercalate_sims.iocs.frame_instrument import FrameInstrument, InstrumentSettings
 
         instrument = FrameInstrument(
@@ -85,6 +92,7 @@ class ChamberMaker:
             stage=self._stage,
             monitors=monitors,
             settings_of_exposures=asked,
+            objective=objective,
             surroundings=lambda: {
                 "temperature_c": self._chamber.chamber.stage_c,
                 "pressure_mbar": self._chamber.chamber.pressure_mbar,

@@ -50,6 +50,12 @@ _MODELS = {
     ("S", "Li", "liquid"): "sulfur-li",
     ("Li", "Li", "liquid"): "li-liquid-li",
     ("Li", "Li", "polymer"): "li-polymer-li",
+    # No model has its potential; what is at rest needs none.
+    ("LiAl", "Li", "polymer"): "li-polymer-li",
+    # Of these there is a model in a liquid alone.
+    ("LTO", "Li", "polymer"): "lto-li",
+    ("LCO", "Li", "polymer"): "lco-li",
+    ("NMC111", "Li", "polymer"): "nmc111-li",
     ("Li", "Li", "ceramic"): "li-llzo-li",
     ("Li10Mg", "Li10Mg", "ceramic"): "li10mg-llzo-li10mg",
 }

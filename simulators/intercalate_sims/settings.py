@@ -14,6 +14,7 @@ from intercalate_sims.cell.hosts import Host
 from intercalate_sims.probes.nanobattery import REFERENCE_FILMS, NanobatteryLaw
 from intercalate_sims.probes.sem_face import Heating
 from intercalate_sims.probes.sem_sample import SectionLaw
+from intercalate_sims.probes.xps_faces import Face
 from intercalate_sims.sources import (
     FIELD_OF_VIEW_UM,
     GUN_KV,
@@ -183,7 +184,13 @@ class FaceHolder(HolderSettings):
 
 
 class XpsServer(_Section):
-    """The photoelectron spectrometer, with what its users are told."""
+    """The photoelectron spectrometer, with what its users are told.
+
+    Attributes
+    ----------
+    faces
+        Cells that show another face than their model has. Nobody is told.
+    """
 
     prefix: Prefix
     source_prefix: Prefix
@@ -195,6 +202,7 @@ class XpsServer(_Section):
     photons_per_count: Positive
     spot_um: Positive
     points: Annotated[int, Field(ge=64)]
+    faces: dict[str, Face] = {}
 
 
 class SemServer(_Section):

@@ -13,6 +13,8 @@ MOST_MW = 50.0
 """Of a laser, with nothing of the attenuator in the way."""
 MOST_W = 50.0
 """Of the X-ray tube of an electron spectrometer."""
+SPOT_UM = (5.0, 500.0)
+"""Of the same."""
 GUN_KV = (0.5, 30.0)
 GUN_NA = (0.0, 100.0)
 FIELD_OF_VIEW_UM = (0.5, 2000.0)
@@ -133,7 +135,8 @@ class LaserBeam(SteadyBeam):
 
 
 class SoftXRays(SteadyBeam):
-    """The monochromated X-ray tube of an electron spectrometer; `power_w` is that of its anode.
+    """The monochromated X-ray tube of an electron spectrometer; `power_w` is that of its anode, `spot_um` the
+    side of what it lights.
 
     Parameters
     ----------
@@ -141,11 +144,10 @@ class SoftXRays(SteadyBeam):
         At the sample, for each watt.
     """
 
-    ranges = MappingProxyType({"power_w": (0.0, MOST_W)})
+    ranges = MappingProxyType({"power_w": (0.0, MOST_W), "spot_um": SPOT_UM})
 
-    def __init__(self, energy_kev: float, spot_mm: float, power_w: float, photons_per_s_w: float):
-        super().__init__({"power_w": power_w})
-        self._spot_mm = spot_mm
+    def __init__(self, energy_kev: float, spot_um: float, power_w: float, photons_per_s_w: float):
+        super().__init__({"power_w": power_w, "spot_um": spot_um})
         self._energy_kev = energy_kev
         self._photons_per_s_w = photons_per_s_w
 
@@ -157,7 +159,8 @@ class SoftXRays(SteadyBeam):
     @property
     def size_mm(self) -> tuple[float, float]:
         """Of the spot."""
-        return self._spot_mm, self._spot_mm
+        side_mm = self.value("spot_um") / 1000.0
+        return side_mm, side_mm
 
     def full_photons_s(self) -> float:
         """Photons per second with tube switched on and interlock closed."""

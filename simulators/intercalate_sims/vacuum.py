@@ -35,7 +35,7 @@ def make_vacuum_sources(settings: SimulationSettings) -> "dict[str, SteadyBeam]"
     if settings.vacuum is None:
         return sources
     if (xps := settings.vacuum.xps) is not None:
-        sources[XPS] = SoftXRays(xps.energy_kev, xps.spot_um / 1000.0, xps.power_w, xps.photons_per_s_w)
+        sources[XPS] = SoftXRays(xps.energy_kev, xps.spot_um, xps.power_w, xps.photons_per_s_w)
     if (sem := settings.vacuum.sem) is not None:
         share = 1.0 + CURRENT_SIGMA * float(keyed_generator(settings.seed, "gun", 0).standard_normal())
         sources[SEM] = ElectronGun(sem.voltage_kv, sem.current_na, sem.field_of_view_um, share)
@@ -72,6 +72,7 @@ class _Maker(ChamberMaker):
     def xps(self, found: XpsServer) -> None:
         """The photoelectron spectrometer and its source; what is hidden is kept beside the truth."""
         from intercalate_sims.iocs.analyser import AnalyserPVs
+        from intercalate_sims.iocs.laser import ObjectivePVs
         from intercalate_sims.iocs.monitors import SteadyMonitorPVs
         from intercalate_sims.iocs.sources import SoftXRayPVs
         from intercalate_sims.probes.faces import HiddenFace
@@ -80,12 +81,14 @@ class _Maker(ChamberMaker):
 
         seed = self._settings.seed
         hidden, face = HiddenXps.draw(seed), HiddenFace.draw(seed)
-        self._keep_hidden(XPS, {"analyser": asdict(hidden), "face": face.as_json()})
+        others = {cell: str(one) for cell, one in found.faces.items()}
+        self._keep_hidden(XPS, {"analyser": asdict(hidden), "face": face.as_json(), "faces": others})
         photons_s = found.power_w * found.photons_per_s_w
         paper = XpsOnPaper(found.points, photons_s, found.photons_per_count, Analyser())
-        station = XpsStation(paper, hidden, face, self._seen("face"), seed)
+        station = XpsStation(paper, hidden, face, self._seen("face"), seed, found.faces)
         asked = AnalyserPVs(prefix=found.prefix)
-        instrument = self._add(XPS, XPS, found, station, SteadyMonitorPVs, asked)
+        objective = ObjectivePVs(prefix=found.source_prefix, beside_mm=(0.0, 0.0))
+        instrument = self._add(XPS, XPS, found, station, SteadyMonitorPVs, asked, objective)
         self._add_source(SoftXRayPVs(prefix=found.source_prefix, link=instrument.link))
 
     def sem(self, found: SemServer, eds: EdsServer | None, ebsd: EbsdServer | None) -> None:

@@ -231,11 +231,13 @@ class _Maker:
         source = SoftXRays(
             section.source.prefix,
             name=f"{prefix}source",
-            spot_um=section.source.spot_um,
             photons_per_s_w=section.source.photons_per_s_w,
             per_count=section.monitors.particles_per_count,
         )
         monitors = self._steady_monitors(prefix, section.monitors, source)
+        objective = (
+            Objective(section.source.prefix, name=f"{prefix}objective") if section.source.scans else None
+        )
         analyser = Analyser(
             section.analyser.prefix, name=f"{prefix}analyser", regions=section.analyser.regions
         )
@@ -243,13 +245,16 @@ class _Maker:
             name=name,
             technique="xps",
             beam=source,
+            objective=objective,
             analyser=analyser,
+            read_with_frames=[source],
             monitors=monitors,
             calibrations=self._calibrations(prefix, section.calibration, section.analyser),
             dose=SoftXRayDoseMeter(
                 name=f"{prefix}dose",
                 technique="xps",
                 source=source,
+                objective=objective,
                 **self._accounts(monitors, self._vacuum.stage),
             ),
             **self._vacuum.devices,

@@ -27,7 +27,12 @@ FIRST_PLACE = "H1"
 SHIPPED_PORTS = ("15064", "15065", "15066", "15067", "15068", "15069", "15070", "15071", "8410")
 
 
-def configure(folder: Path, what: str, simulation: Callable[[str], str] = lambda text: text) -> Config:
+def configure(
+    folder: Path,
+    what: str,
+    simulation: Callable[[str], str] = lambda text: text,
+    beamline: Callable[[str], str] = lambda text: text,
+) -> Config:
     """Empty the folder and write configuration files with ports that are free.
 
     Parameters
@@ -36,8 +41,8 @@ def configure(folder: Path, what: str, simulation: Callable[[str], str] = lambda
         Made anew; what ran in it is stopped.
     what
         It is for: `demo`. Only a folder of the same kind is emptied.
-    simulation
-        Given the text of `simulation.toml` as shipped, returns the one to use.
+    simulation, beamline
+        Given the text of `simulation.toml` or `simulated.toml` as shipped, returns the one to use.
 
     Raises
     ------
@@ -54,7 +59,7 @@ def configure(folder: Path, what: str, simulation: Callable[[str], str] = lambda
     folder.mkdir(parents=True)
     mark.touch()
     with _free_ports(len(SHIPPED_PORTS)) as ports:
-        for name, edit in (("simulated.toml", str), ("simulation.toml", simulation)):
+        for name, edit in (("simulated.toml", beamline), ("simulation.toml", simulation)):
             text = edit((EXAMPLES / "config" / name).read_text())
             for shipped, free in zip(SHIPPED_PORTS, ports, strict=True):
                 text = text.replace(shipped, str(free))

@@ -56,6 +56,7 @@ from intercalate.views.orientations import save_grains_figure, save_orientations
 from intercalate.views.raman import save_map_figure, save_raman_figure
 from intercalate.views.surface import save_spectra_figure, save_surface_figure
 from intercalate.views.transmission import save_frames_figure, save_thickness_figure
+from intercalate.views.xps_maps import save_share_figure
 from intercalate.xps_results import reduce_photoelectrons
 
 Progress = Callable[[int], None]
@@ -111,6 +112,7 @@ def reduce_run(
         case XpsSection():
             technique, steps = "xps", ["dead time", "lines and active backgrounds"]
             fitted, used = reduce_photoelectrons(images, aligned, known, section, _named(cell), progress)
+            technique = "xps" if "acquisition" in fitted.dims else "xps_map"
             if not used:
                 _warn("the scale of energies was not measured; run calibrate_energy")
         case SemSection():
@@ -274,6 +276,7 @@ class _Files:
 _FILES = {
     "xrd": _Files("", ("two_theta",), save_operando_figure, {"patterns": save_patterns_figure}),
     "raman": _Files("_raman", ("shift",), save_raman_figure, {"maps": save_map_figure}),
+    "xps_map": _Files("_xps_map", ("point",), None, {"shares": save_share_figure}),
     "xps": _Files("_xps", ("frame", "point"), save_surface_figure, {"spectra": save_spectra_figure}),
     "sem": _Files("_sem", ("row", "column"), save_layers_figure, {"images": save_images_figure}),
     "eds": _Files("_eds", ("channel",), save_elements_figure, {"x_rays": save_x_rays_figure}),

@@ -19,7 +19,7 @@ from intercalate.own_beamline import FIRST_PLACE, configure, start, stop, stored
 from intercalate.session import Session
 from intercalate.simulation import simulation_services
 from intercalate.views.progress import bar, task
-from intercalate_plans.studies import Cells, Finding, MeasuredCell, Study, World, merged
+from intercalate_plans.studies import Cells, Finding, MeasuredCell, Settings, Study, World, merged
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,11 @@ def run_study(study: Study, folder: Path, *, world: World, seed: int, console: C
         If the experiment ends early.
     """
     told = study.told(world) | {"seed": seed}
-    config = configure(folder, "study", lambda shipped: tomli_w.dumps(merged(tomllib.loads(shipped), told)))
-    measure = _cycled if study.series is None else _scanned
-    measured = measure(study, config)
+    config = configure(folder, "study", _with(told), _with(study.about.beamline))
+    measuring = (_cycled if study.series is None else _scanned)(study, config)
     try:
         start(config, folder, rate=study.about.rate, cell_model=None, console=console)
-        uids = measured(console)
+        uids = measuring(console)
         runs = [stored_run(config, uid) for uid in uids]
         # The cores are the reduction's now.
         simulation_services(config).stop()
@@ -103,6 +102,11 @@ def run_study(study: Study, folder: Path, *, world: World, seed: int, console: C
     result = StudyResult(study, world, seed, uids, simulated, finding, path)
     (folder / "result.json").write_text(json.dumps(result.given(), indent=1))
     return result
+
+
+def _with(settings: Settings) -> Callable[[str], str]:
+    """What puts settings over those of a file."""
+    return lambda shipped: tomli_w.dumps(merged(tomllib.loads(shipped), settings))
 
 
 _Measuring = Callable[[Console], tuple[str, ...]]

@@ -12,6 +12,10 @@ from intercalate.cell import Cell
 from intercalate.instrument_sections import AnalyserSection, RegionSection, XpsSection
 from intercalate.reduction.xps import AnalyserOnPaper, RegionSpectrum, XpsError, counted
 from intercalate.reduction.xps.series import MODELS, Acquisition, SurfaceModel, surface_series
+from intercalate.xps_map_results import is_grid, share_of_each_point
+
+SURVEY_EV = 200.0
+"""From which on a region is a survey, in which levels are looked for, and not species."""
 
 IN_TIME = ("test_time_second", "voltage_volt", "net_capacity_ah", "start_unix_s", "x_positive", "x_negative")
 """Of which an acquisition has the mean over its spectra."""
@@ -66,7 +70,8 @@ def reduce_photoelectrons(
     -------
     data
         Along `acquisition`, what `surface_series` gives with the time and voltage of each; along `frame` and
-        `point`, `binding_ev` and `counts`, NaN behind the end of a region.
+        `point`, `binding_ev` and `counts`, NaN behind the end of a region. Of spectra of a grid, in the place
+        of the first, what `share_of_each_point` gives along `frame`.
     used
         The scale of energies, if there is one; without it, lines of the surface are looked for around where
         the analyser has them.
@@ -81,6 +86,15 @@ def reduce_photoelectrons(
     model, paper = surface_model(cell), analyser_on_paper(section.analyser)
     scale = known.get(str(Kind.ENERGY))
     binding, counts = _spectra(images, aligned, scale)
+    variables: dict[str, Any] = {
+        "binding_ev": (("frame", "point"), binding.astype(np.float32), {"units": "eV"}),
+        "counts": (("frame", "point"), counts.astype(np.float32), {"units": "counts"}),
+    }
+    calibrations = {} if scale is None else {scale.name: scale}
+    if is_grid(aligned):
+        shares = share_of_each_point(aligned, binding, counts, model, paper)
+        progress(len(images))
+        return shares.assign(variables), calibrations
     numbers = _acquisitions(aligned)
 
     def acquisitions() -> Iterator[Acquisition]:
@@ -92,16 +106,12 @@ def reduce_photoelectrons(
             progress(done)
 
     data = surface_series(acquisitions(), model)
-    variables: dict[str, Any] = {
-        "binding_ev": (("frame", "point"), binding.astype(np.float32), {"units": "eV"}),
-        "counts": (("frame", "point"), counts.astype(np.float32), {"units": "counts"}),
-        "acquisition_of_frame": ("frame", numbers),
-    }
+    variables["acquisition_of_frame"] = ("frame", numbers)
     for name in IN_TIME:
         if name in aligned:
             mean = _means(aligned[name], numbers)
             variables[f"acquisition_{name}"] = ("acquisition", mean, aligned[name].attrs)
-    return data.assign(variables), {} if scale is None else {scale.name: scale}
+    return data.assign(variables), calibrations
 
 
 def surface_model(cell: Cell) -> SurfaceModel:
@@ -160,6 +170,7 @@ def _acquisition(
 ) -> Acquisition:
     """Spectra of one acquisition; those without X-rays are left out, and said."""
     spectra: list[RegionSpectrum] = []
+    survey: RegionSpectrum | None = None
     i0: dict[str, float] = {}
     why = ""
     for number in chosen:
@@ -169,21 +180,25 @@ def _acquisition(
             continue
         points = np.isfinite(binding[number])
         try:
-            spectra.append(
-                counted(
-                    region,
-                    binding[number, points],
-                    counts[number, points],
-                    seconds=float(aligned["exposure_s"].values[number]) / points.sum(),
-                    pass_energy_ev=float(aligned["analyser_pass_energy_ev"].values[number]),
-                    analyser=paper,
-                )
+            one = counted(
+                region,
+                binding[number, points],
+                counts[number, points],
+                seconds=float(aligned["exposure_s"].values[number]) / points.sum(),
+                pass_energy_ev=float(aligned["analyser_pass_energy_ev"].values[number]),
+                analyser=paper,
             )
         except XpsError as error:
             why = str(error)
             continue
+        if np.ptp(one.binding_ev) > SURVEY_EV:
+            survey = one
+        else:
+            spectra.append(one)
         i0[region] = float(_at(aligned, "i0_counts", number))
-    return Acquisition(tuple(spectra), i0, "" if spectra else why)
+    if not spectra and not why:
+        why = "there is a survey alone: its lines are not resolved"
+    return Acquisition(tuple(spectra), i0, "" if spectra else why, survey)
 
 
 def _at(aligned: xr.Dataset, name: str, number: int) -> Any:

@@ -165,6 +165,7 @@ DEVICES: dict[str, tuple[type[Device], str]] = {
     "xps_analyser": (Analyser, XPS),
     "xps_monitors": (SteadyMonitors, f"{XPS}Monitor:"),
     "xps_source": (SoftXRays, f"{XPS}Source:"),
+    "xps_objective": (Objective, f"{XPS}Source:"),
     "column": (ElectronGun, COLUMN),
     "sem_detector": (FrameDetector, SEM),
     "sem_shutter": (Shutter, SEM),

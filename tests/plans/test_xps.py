@@ -145,13 +145,32 @@ def test_each_spectrum_counts_for_the_dose_of_its_spot(
         session.RE(held(session, too_much))
 
 
+def test_a_small_spot_is_moved_over_a_grid(
+    session: Session, cell: Cell, beamline: Beamline, xps: Station, documents: Documents
+) -> None:
+    grid = {"extent_um": 20.0, "points": 2}
+    settings = {"spot_um": 10.0, "power_w": 1.0}
+    one = task(cell, regions=["C 1s"], exposure_s=20.0, grid=grid, settings=settings)
+    session.RE(held(session, one))
+    events = [event["data"] for event in documents.events("xps")]
+    at = [(event["xps_objective_x_um"], event["xps_objective_y_um"]) for event in events]
+    assert np.round(at, 2).tolist() == [[-10.0, -10.0], [10.0, -10.0], [-10.0, 10.0], [10.0, 10.0]]
+    assert {event["xps_source_spot_um"] for event in events} == {10.0}
+    # 1 W, 4e8 photons each, on 10 um.
+    fluence = 4e8 * 20.0 * 1.4866 * 1.602e-16 / 0.001**2
+    doses = [event["xps_dose_exposure_gy"] for event in events]
+    assert doses == pytest.approx([dose_gy(fluence, "C6", 1.4866)] * 4, rel=0.05)
+    xps.beam.spot_um.set(200.0).wait(10)
+    xps.beam.power_w.set(25.0).wait(10)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"regions": []}, r"measurements\[0\]\.regions.*nobody said which energies.*survey"),
         ({"regions": ["C1s"]}, r"regions = 'C1s': there is no such region; did you mean C 1s\?"),
         ({"budget_MGy": None, "budget_J_cm2": 5.0}, "doses of xps are in MGy; give budget_MGy"),
-        ({"grid": {"extent_um": 10.0, "points": 3}}, "xps has no objective"),
+        ({"settings": {"spot_um": 1.0}}, "spot_um = 1.0: it must be a number from 5 to 500"),
     ],
 )
 def test_what_it_cannot_do_is_refused_before_anything_moves(

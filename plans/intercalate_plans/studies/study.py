@@ -85,6 +85,7 @@ class _About(_Section):
     rate: Annotated[float, Field(gt=0)] = RATE
     differs: str
     published: Publication
+    beamline: Settings = {}
     simulation: Settings = {}
     worlds: dict[Literal["null", "permuted"], Settings]
 
@@ -98,8 +99,8 @@ class Study(_Section):
         `S` and the number of its reference in a review of in situ techniques for Li-ion batteries.
     about
         Question, origin (`emergent` from the cell model, or `imposed` on the simulated world), publication,
-        what differs from it, and what the simulator is told: in all worlds (`simulation`), and in each of
-        those without the effect.
+        what differs from it, what the beamline has that the shipped one has not (`beamline`), and what the
+        simulator is told: in all worlds (`simulation`), and in each of those without the effect.
     content
         As an experiment file.
     """

@@ -1,4 +1,4 @@
-"""The objective that moves the spot of a laser over the sample, and the monitors beside it."""
+"""What moves the spot of a laser or a microprobe over the sample, and the monitors beside a laser."""
 
 # caproto's handlers carry the name of the PV they belong to, and its types are narrower than its use.
 # pyright: reportGeneralTypeIssues=false, reportArgumentType=false

@@ -18,6 +18,7 @@ from intercalate_sims.sources import (
     ILLUMINATED_UM,
     MOST_MW,
     MOST_W,
+    SPOT_UM,
     TRANSMISSION_KV,
     TRANSMISSION_NA,
 )
@@ -117,14 +118,33 @@ class SoftXRayPVs(SteadySourcePVs):
         name="Power", value=1.0, units="W", precision=2, lower_ctrl_limit=0.0, upper_ctrl_limit=MOST_W
     )
     power_readback = shown_pv("Power_RBV", "power_w", value=1.0, units="W", precision=2)
+    spot = pvproperty(
+        name="Spot",
+        value=200.0,
+        units="um",
+        precision=1,
+        lower_ctrl_limit=SPOT_UM[0],
+        upper_ctrl_limit=SPOT_UM[1],
+    )
+    spot_readback = shown_pv("Spot_RBV", "spot_um", value=200.0, units="um", precision=1)
     energy = shown_pv("Energy_RBV", "energy_kev", value=1.4866, units="keV", precision=5)
 
-    settable = (("power", "power_w"),)
-    shown_pvs = (("power_readback", "power_w"), ("energy", "energy_kev"), *SteadySourcePVs.shown_pvs)
+    settable = (("power", "power_w"), ("spot", "spot_um"))
+    shown_pvs = (
+        ("power_readback", "power_w"),
+        ("spot_readback", "spot_um"),
+        ("energy", "energy_kev"),
+        *SteadySourcePVs.shown_pvs,
+    )
 
     @power.putter
     async def power(self, instance: Any, value: Any) -> Any:
         await self.change(power_w=float(value))
+        return value
+
+    @spot.putter
+    async def spot(self, instance: Any, value: Any) -> Any:
+        await self.change(spot_um=float(value))
         return value
 
 

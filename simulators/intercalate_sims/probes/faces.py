@@ -27,6 +27,7 @@ ELECTRONS = {ORGANIC: 1.0, "Li2CO3": 2.0, "LiF": 1.0}
 OXIDES: Mapping[str, Mapping[str, float]] = {
     "LFP": {"LFP": 1.0},
     "LCO": {"LCO": 1.0},
+    "LTO": {"LTO": 1.0},
     "NMC111": {"NMC111": 1.0},
     "NMC811": {"NMC111": 1.0},
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,15 @@ from intercalate_sims.probes.faces import HiddenFace, face_of
 from intercalate_sims.probes.monitors import SteadyCounts, count_steady
 from intercalate_sims.probes.shot import Shot
 from intercalate_sims.probes.xps import Analyser, HiddenXps, Region, spectrum
+from intercalate_sims.probes.xps_alloy import Alloy
+from intercalate_sims.probes.xps_faces import Face, lithium_face
 from intercalate_sims.probes.xps_samples import Layer
 
 REFERENCES = {"Au": "Au", "Ag": "Ag"}
 """Clean metals on the stage, by what a holder holds."""
+
+ALLOYS = (Face.IRREGULAR_ALLOY, Face.EVEN_ALLOY)
+LITHIUM_FACES = (Face.LAYERED_LITHIUM, Face.BARE_LITHIUM)
 
 PARTS = 3
 """Of an exposure in which a face changes: as many states of it are looked at."""
@@ -50,17 +56,27 @@ class XpsStation:
     faces
         Which electrode a cell turns to the analyser, by its name.
     seed
-        Of noise.
+        Of noise, and of faces that are drawn.
+    others
+        Faces of cells that are not those of their models.
     """
 
     def __init__(
-        self, paper: XpsOnPaper, hidden: HiddenXps, face: HiddenFace, faces: Mapping[str, str], seed: int
+        self,
+        paper: XpsOnPaper,
+        hidden: HiddenXps,
+        face: HiddenFace,
+        faces: Mapping[str, str],
+        seed: int,
+        others: Mapping[str, Face] = MappingProxyType({}),
     ):
         self._paper = paper
         self._hidden = hidden
         self._face = face
         self._faces = dict(faces)
         self._seed = seed
+        self._others = others
+        self._alloys = {one: Alloy(seed, one is Face.EVEN_ALLOY) for one in ALLOYS}
         self.cells = frozenset(faces)
         self.shape = (1, paper.points)
 
@@ -87,6 +103,8 @@ class XpsStation:
             "region": region.name,
             "stack": [_told(layer) for layer in seen[-1][1]] if seen else [],
         }
+        if (alloy := self._alloy(shot)) is not None:
+            truth |= self._told_of(alloy, shot)
         return frame, self.count(shot), truth
 
     def count(self, shot: Shot) -> SteadyCounts:
@@ -118,6 +136,16 @@ class XpsStation:
         )
         return replace(region, dwell_s=shot.exposure_s / points), analyser
 
+    def _alloy(self, shot: Shot) -> Alloy | None:
+        """What is in the beam, if it is an alloy."""
+        face = self._others.get(shot.in_beam.content or "")
+        return None if face is None else self._alloys.get(face)
+
+    def _told_of(self, alloy: Alloy, shot: Shot) -> dict[str, Any]:
+        x_um, y_um, spot_um = _spot_um(shot)
+        share = alloy.share(x_um, y_um, spot_um)
+        return {"place_um": [x_um, y_um], "share": share, "lacking": alloy.lacking}
+
     def _seen(self, shot: Shot) -> list[tuple[float, list[Layer]]]:
         """Shares of the exposure, with the layers that the photons met."""
         content = shot.in_beam.content
@@ -125,10 +153,23 @@ class XpsStation:
             return [(1.0, [Layer(REFERENCES[content])])]
         if content not in self._faces or not shot.states:
             return []
+        if (alloy := self._alloy(shot)) is not None:
+            x_um, y_um, spot_um = _spot_um(shot)
+            share, seen = alloy.share(x_um, y_um, spot_um), alloy.brightness(x_um, y_um)
+            parts = ((1.0 - share, alloy.usual), (share, alloy.other))
+            return [(seen * part, list(stack)) for part, stack in parts if part > 0]
+        if self._others.get(content) in LITHIUM_FACES:
+            return [(1.0, lithium_face(self._seed, self._others[content], self._face.hydrocarbon_nm))]
         states = [state for _, state in shot.states]
         chosen = states[:: max(1, len(states) // PARTS)]
         side = self._faces[content]
         return [(1.0 / len(chosen), face_of(getattr(one, side), self._face)) for one in chosen]
+
+
+def _spot_um(shot: Shot) -> tuple[float, float, float]:
+    """Where the beam is on the sample, and how wide."""
+    x_mm, y_mm = shot.in_beam.place_mm
+    return 1000.0 * x_mm, 1000.0 * y_mm, 1000.0 * shot.size_mm[0]
 
 
 def _told(layer: Layer) -> dict[str, Any]:

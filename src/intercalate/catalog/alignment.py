@@ -43,6 +43,8 @@ SETTINGS = {
     "objective_x_um": "um",
     "objective_y_um": "um",
     "objective_z_um": "um",
+    "source_power_w": "W",
+    "source_spot_um": "um",
     "analyser_region": "",
     "analyser_start_ev": "eV",
     "analyser_stop_ev": "eV",

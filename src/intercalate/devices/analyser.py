@@ -24,7 +24,16 @@ class Analyser(Device):
     ----------
     regions
         By name.
+
+    Attributes
+    ----------
+    flood_gun
+        `on` while slow electrons keep an insulator from charging; they shift all of a sample alike.
+    settable
+        What a measurement may ask to be set.
     """
+
+    settable = ("flood_gun",)
 
     region = Cpt(EpicsSignal, "Region", string=True, kind=Kind.normal)
     start_ev = Cpt(EpicsSignal, "Start", kind=Kind.normal)

@@ -1,4 +1,4 @@
-"""The objective that focuses a beam on the sample and moves it over it."""
+"""What focuses a beam on the sample and moves it over it."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from ophyd import Device, EpicsMotor, Kind
 
 
 class Objective(Device):
-    """Moves the spot of a laser over the sample, and its focus into it.
+    """Moves the spot of a laser or of an X-ray microprobe over the sample, and its focus into it.
 
     Parameters
     ----------

@@ -117,8 +117,6 @@ class SoftXRays(SteadySource):
 
     Parameters
     ----------
-    spot_um
-        Side of the square that it lights.
     photons_per_s_w
         At the sample, for each watt.
 
@@ -126,21 +124,21 @@ class SoftXRays(SteadySource):
     ----------
     power_w
         Of the anode.
+    spot_um
+        Side of the square that it lights, as wide as the analyser sees it at half maximum.
     energy_kev
         Of its line.
     """
 
     power_w = Cpt(EpicsSignalWithRBV, "Power", auto_monitor=True, kind=Kind.normal)
+    spot_um = Cpt(EpicsSignalWithRBV, "Spot", auto_monitor=True, kind=Kind.normal)
     energy_kev = Cpt(EpicsSignalRO, "Energy_RBV", kind=Kind.normal)
 
     noun = "X-rays"
-    settable = ("power_w",)
+    settable = ("power_w", "spot_um")
 
-    def __init__(
-        self, prefix: str, *, name: str, spot_um: float = 1.0, photons_per_s_w: float = 1.0, **kwargs: Any
-    ):
+    def __init__(self, prefix: str, *, name: str, photons_per_s_w: float = 1.0, **kwargs: Any):
         super().__init__(prefix, name=name, **kwargs)
-        self._side_mm = spot_um / 1000.0
         self._photons_per_s_w = photons_per_s_w
 
     def particle_kev(self) -> float:
@@ -149,7 +147,8 @@ class SoftXRays(SteadySource):
 
     def size_mm(self) -> tuple[float, float]:
         """Of the spot."""
-        return self._side_mm, self._side_mm
+        side_mm = float(self.spot_um.get()) / 1000.0
+        return side_mm, side_mm
 
     def joules_per_s(self) -> float:
         """At the sample, as it is set."""

@@ -90,7 +90,8 @@ class Station:
     @property
     def settings(self) -> dict[str, Any]:
         """What a measurement may ask to be set before its frames, by name."""
-        devices = (self.scan, self.beam if isinstance(self.beam, SteadySource) else None, self.chamber)
+        source = self.beam if isinstance(self.beam, SteadySource) else None
+        devices = (self.scan, self.analyser, source, self.chamber)
         return {
             name: getattr(device, name)
             for device in devices

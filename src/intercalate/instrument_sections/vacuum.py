@@ -116,7 +116,9 @@ class SoftXRaysSection(Section):
     photons_per_s_w
         At the sample, for each watt.
     spot_um
-        Side of what it lights.
+        Side of what it lights, as found.
+    scans
+        Whether its spot can be moved over the sample: a scanning microprobe, with axes at its prefix.
     """
 
     prefix: Prefix
@@ -124,6 +126,7 @@ class SoftXRaysSection(Section):
     power_w: Positive
     photons_per_s_w: Positive
     spot_um: Positive
+    scans: bool = False
 
 
 class XpsSection(Section):

@@ -71,7 +71,13 @@ def _spectrum(axis: Axes, fit: XpsFit, shown: FittedRegion) -> None:
 
 
 def irregularity_figure(
-    image: np.ndarray, step_um: float, found: Sequence[MapIrregularity], label: str, title: str
+    image: np.ndarray,
+    step_um: float,
+    found: Sequence[MapIrregularity],
+    label: str,
+    title: str,
+    *,
+    first_um: float = 0.0,
 ) -> Figure:
     """A map, with a circle of the area of each irregularity and a cross as large as the error of its place.
 
@@ -81,16 +87,24 @@ def irregularity_figure(
         Shape (rows, columns).
     label
         Of the quantity, with its unit.
+    first_um
+        Where the first row and the first column are shown.
+
+    Those that reach the edge of the map have a broken circle and no size.
     """
     rows, columns = image.shape
     figure = Figure(figsize=(5.6, 4.6), layout="constrained")
     axis = figure.subplots()
-    x, y = np.arange(columns) * step_um, np.arange(rows) * step_um
+    x, y = first_um + np.arange(columns) * step_um, first_um + np.arange(rows) * step_um
     mesh = axis.pcolormesh(x, y, image, shading="nearest", cmap="cividis")
     figure.colorbar(mesh, ax=axis).set_label(label)
     for one in found:
-        place = (one.x_um.value, one.y_um.value)
-        axis.add_patch(Circle(place, one.diameter_um.value / 2, fill=False, color=VERMILION, lw=1.5))
+        place = (first_um + one.x_um.value, first_um + one.y_um.value)
+        style = "--" if one.touches_edge else "-"
+        radius_um = one.diameter_um.value / 2
+        axis.add_patch(Circle(place, radius_um, fill=False, color=VERMILION, lw=1.5, ls=style))
+        if one.touches_edge:
+            continue
         axis.errorbar(*place, one.y_um.sigma, one.x_um.sigma, color=VERMILION, lw=1.0)
         text = f"({one.diameter_um.value:.0f} ± {one.diameter_um.sigma:.0f}) µm"
         axis.annotate(

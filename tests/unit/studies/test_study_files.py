@@ -93,3 +93,13 @@ def test_studies_are_listed() -> None:
     assert "emergent; worlds: effect, null, permuted" in answer.output
     rows = json.loads(command("--list", "--json").output)
     assert {"S20", "S26"} <= {row["study"] for row in rows}
+
+
+@pytest.mark.parametrize("name", studies())
+def test_its_cells_have_places_on_the_beamline_of_the_study(name: str) -> None:
+    study = load_study(name)
+    shipped = tomllib.loads((EXAMPLES / "config" / "simulated.toml").read_text())
+    config = Config.model_validate(merged(shipped, study.about.beamline))
+    places = {**config.changer.places, **({} if config.vacuum is None else config.vacuum.changer.places)}
+    for one in study.experiments(SITE)[-1].cells:
+        assert one.place is None or places[one.place].channel is not None

@@ -302,21 +302,21 @@ class _Found:
     amount: np.ndarray
     stat: np.ndarray
     inflation: np.ndarray
-    by_edge: np.ndarray
     chi2: np.ndarray
     signal: np.ndarray
     poisson_part: np.ndarray
     model: np.ndarray
     background: np.ndarray
+    by_edge: np.ndarray
     unknowns: int
 
     @classmethod
     def empty(cls, pixels: int, count: int, edges: int, terms: int, channels: int) -> "_Found":
         return cls(
             *(np.zeros((pixels, count)) for _ in range(3)),
-            np.zeros((pixels, count, edges)),
             *(np.zeros(pixels) for _ in range(3)),
             *(np.zeros((pixels, channels)) for _ in range(2)),
+            by_edge=np.zeros((pixels, count, edges)),
             unknowns=count + terms,
         )
 

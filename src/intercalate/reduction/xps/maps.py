@@ -52,10 +52,13 @@ class ChemicalMap:
         Of the sum of all spectra, from which positions, widths and backgrounds are taken.
     sigma
         Statistical; independent between points.
+    covariance
+        Statistical, of two components of one region: lines that overlap take from each other.
     """
 
     area: Mapping[str, np.ndarray]
     sigma: Mapping[str, np.ndarray]
+    covariance: Mapping[tuple[str, str], np.ndarray]
     fit: XpsFit
 
 
@@ -89,6 +92,7 @@ def chemical_map(
         raise XpsError(f"the sum of all spectra of the map was not fitted: {fit.message}")
     area: dict[str, np.ndarray] = {}
     sigma: dict[str, np.ndarray] = {}
+    covariance: dict[tuple[str, str], np.ndarray] = {}
     for one, whole in zip(regions, sums):
         part = fit.region(one.name)
         span = 2 * (part.binding_ev - part.binding_ev[0]) / np.ptp(part.binding_ev) - 1
@@ -101,10 +105,11 @@ def chemical_map(
         values = (raw / alive) @ project.T
         # Where nothing was counted, the mean of the map says by how much that could have been otherwise.
         spread = np.maximum(raw, 0.3 * part.model / (raw.shape[0] * raw.shape[1])) / alive**4
-        variance = spread @ (project**2).T
         for number, name in enumerate(part.component_names):
-            area[name], sigma[name] = values[..., number], np.sqrt(variance[..., number])
-    return ChemicalMap(area, sigma, fit)
+            common = spread @ (project * project[number]).T
+            area[name], sigma[name] = values[..., number], np.sqrt(common[..., number])
+            covariance |= {(name, other): common[..., k] for k, other in enumerate(part.component_names)}
+    return ChemicalMap(area, sigma, covariance, fit)
 
 
 def _check(regions: Sequence[MappedRegion]) -> None:
@@ -167,7 +172,7 @@ def share_map(
         raise XpsError(f"{named}; there are {', '.join(chemical.area)}")
     by_name = {one.name: one for one in chemical.fit.components}
     spectra = {one.name: one for one in chemical.fit.spectra}
-    amounts, variances = [], []
+    amounts, units = [], []
     for name in among:
         one = by_name[name]
         spectrum = spectra[one.region]
@@ -176,14 +181,19 @@ def share_map(
         )
         unit *= spectrum.seconds
         amounts.append(chemical.area[name] / unit)
-        variances.append((chemical.sigma[name] / unit) ** 2)
+        units.append(unit)
     total = np.sum(amounts, axis=0)
-    known = total > 3.0 * np.sqrt(np.sum(variances, axis=0))
+    common = {
+        (i, j): chemical.covariance[one, other] / (units[i] * units[j])
+        for i, one in enumerate(among)
+        for j, other in enumerate(among)
+        if (one, other) in chemical.covariance
+    }
+    known = total > 3.0 * np.sqrt(np.sum(list(common.values()), axis=0))
     safe = np.where(known, total, np.nan)
     share = amounts[list(among).index(of)] / safe
-    variance = np.zeros(share.shape)
-    for name, one in zip(among, variances):
-        variance = variance + ((float(name == of) - share) / safe) ** 2 * one
+    slopes = [(float(name == of) - share) / safe for name in among]
+    variance = np.sum([slopes[i] * slopes[j] * one for (i, j), one in common.items()], axis=0)
     levels = [by_name[name] for name in (of, next((one for one in among if one != of), of))]
     covariance = (sensitivity or Sensitivity()).covariance(
         [LEVELS[one.level] for one in levels], np.array([one.binding_ev for one in levels])

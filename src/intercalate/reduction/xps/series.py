@@ -9,10 +9,17 @@ import xarray as xr
 
 from intercalate.materials.xps import AL_K_ALPHA_EV, MEAN_FREE_PATH_SIGMA, compound_named
 from intercalate.reduction.results import UNDETERMINED, Estimate
-from intercalate.reduction.xps.components import XpsOptions, components_of
+from intercalate.reduction.xps.components import MeasuredRegion, XpsOptions, components_of
 from intercalate.reduction.xps.composition import composition
 from intercalate.reduction.xps.counts import RegionSpectrum, XpsError
 from intercalate.reduction.xps.fit import XpsFit, fit_regions
+from intercalate.reduction.xps.survey import read_survey
+
+LOOKED_FOR = (
+    *("Li 1s", "C 1s", "N 1s", "O 1s", "F 1s", "P 2p", "S 2p"),
+    *("Ti 2p", "Mn 2p", "Fe 2p", "Co 2p", "Ni 2p"),
+)
+"""Levels of a survey."""
 
 FILM, SUBSTRATE = "film", "substrate"
 """Layers of a fit, each with a potential of its own."""
@@ -66,7 +73,9 @@ MODELS: Mapping[str, SurfaceModel] = {
     "graphite": SurfaceModel(
         ("graphite",), ("adventitious carbon", "CH3OCO2Li", "Li2CO3", "LiF"), "graphite C 1s"
     ),
-    "Li": SurfaceModel(("Li",), ("adventitious carbon", "Li2CO3", "LiOH", "Li2O"), "Li Li 1s"),
+    "LiAl": SurfaceModel(("LiAl",), ("adventitious carbon", "Li2O"), "LiAl Al 2p"),
+    "Li": SurfaceModel(("Li",), ("adventitious carbon", "Li2CO3", "LiOH", "Li3N", "Li2O"), "Li Li 1s"),
+    "LTO": SurfaceModel(("LTO",), ("adventitious carbon", "Li2CO3"), "LTO Ti 2p"),
     "LFP": SurfaceModel(("LFP", "FePO4"), ("adventitious carbon", "Li2CO3", "LiF"), "LFP P 2p"),
     "LCO": SurfaceModel(("LCO",), ("adventitious carbon", "Li2CO3", "LiF"), "LCO Co 2p"),
     "NMC111": SurfaceModel(("NMC111",), ("adventitious carbon", "Li2CO3", "LiF"), "NMC111 O 1s"),
@@ -84,11 +93,14 @@ class Acquisition:
         Regions; or in words why they cannot be used.
     i0
         Counts of the monitor before the sample during each.
+    survey
+        In which levels of all elements of `LOOKED_FOR` are looked for; None without one.
     """
 
     spectra: tuple[RegionSpectrum, ...]
     i0: Mapping[str, float]
     note: str = ""
+    survey: RegionSpectrum | None = None
 
 
 def surface_fit(
@@ -96,7 +108,7 @@ def surface_fit(
 ) -> XpsFit:
     """Fit what may be on a face, its film and its substrate each with a potential of its own.
 
-    Compounds without a line in the regions are left out.
+    Compounds without a line in the regions are left out, and those of which no element but lithium has one.
 
     Raises
     ------
@@ -105,7 +117,7 @@ def surface_fit(
     """
     components = []
     for layer, compounds in ((FILM, model.film), (SUBSTRATE, model.substrate)):
-        seen = [key for key in compounds if _has_line(key, spectra)]
+        seen = [key for key in compounds if is_seen(key, spectra)]
         if not seen:
             names = ", ".join(one.name for one in spectra)
             raise XpsError(f"no line of {', '.join(compounds)} lies in the regions {names}")
@@ -113,10 +125,13 @@ def surface_fit(
     return fit_regions(spectra, components, options)
 
 
-def _has_line(key: str, spectra: Sequence[RegionSpectrum]) -> bool:
+def is_seen(key: str, spectra: Sequence[MeasuredRegion]) -> bool:
+    """Whether a compound has a line in the regions, by which it is told from others with lithium."""
+    levels = compound_named(key).levels
+    others = [line for line in levels if line.level != "Li 1s"]
     return any(
         one.binding_ev[0] + 1.0 < line.binding_ev < one.binding_ev[-1] - 1.0
-        for line in compound_named(key).levels
+        for line in others or levels
         for one in spectra
     )
 
@@ -135,8 +150,10 @@ def surface_series(
     xarray.Dataset
         Along `acquisition`: `atomic_percent.ELEMENT` with `_sigma_stat` and `_sigma_sys`, as if the surface
         were the same at all depths that are seen; `film_nm`, by which the substrate is hidden more than at
-        first; `reduced_chi2`, `converged`, `unknown` (binding energies of lines that nothing explains),
-        `note`.
+        first; `survey_percent.ELEMENT` of those that stand out in a survey; `reduced_chi2`, `converged`,
+        `unknown` (binding energies of lines that nothing explains), `note`.
+        Along `component` as well, by its name in the fits: `component_percent` of all atoms and
+        `component_binding_ev`, each with both errors, and `component_present`.
     """
     kept: list[tuple[XpsFit | None, Acquisition, str]] = []
     for number, one in enumerate(acquisitions, start=1):
@@ -150,8 +167,8 @@ def surface_series(
         kept.append((fit, one, note))
         progress(number)
     columns: dict[str, list[Estimate]] = {"film_nm": _film(kept, model)}
-    for name, found in _compositions([fit for fit, _, _ in kept]).items():
-        columns[name] = found
+    columns |= _compositions([fit for fit, _, _ in kept])
+    columns |= _surveys([one.survey for _, one, _ in kept])
     variables: dict[str, Any] = {}
     for name, found in columns.items():
         variables |= _estimates(name, found, "nm" if name == "film_nm" else "%")
@@ -164,12 +181,37 @@ def surface_series(
     return xr.Dataset(
         {
             **variables,
+            **_components(fits),
             "reduced_chi2": ("acquisition", np.array(chi2)),
             "converged": ("acquisition", np.array([fit is not None and fit.converged for fit in fits])),
             "unknown": ("acquisition", np.array(unknown)),
             "note": ("acquisition", np.array([note for _, _, note in kept])),
         }
     )
+
+
+def _components(fits: Sequence[XpsFit | None]) -> dict[str, Any]:
+    """Of each component at every acquisition, undetermined where there is no fit."""
+    found = [{} if fit is None or not fit.converged else composition(fit).by_component for fit in fits]
+    names = list(dict.fromkeys(one.name for fit in fits if fit is not None for one in fit.components))
+    percent = [[row.get(name, UNDETERMINED) for name in names] for row in found]
+    binding = [
+        [UNDETERMINED if fit is None else fit.centre.get(name, UNDETERMINED) for name in names]
+        for fit in fits
+    ]
+    present = [[fit is not None and bool(fit.present.get(name)) for name in names] for fit in fits]
+    shape = (len(fits), len(names))
+    dims = ("acquisition", "component")
+    variables: dict[str, Any] = {
+        "component": ("component", np.array(names, dtype=str)),
+        "component_present": (dims, np.array(present, dtype=bool).reshape(shape)),
+    }
+    for name, rows, units in (("percent", percent, "%"), ("binding_ev", binding, "eV")):
+        for end in ("value", "sigma_stat", "sigma_sys"):
+            values = np.array([[getattr(one, end) for one in row] for row in rows], float).reshape(shape)
+            column = f"component_{name}" + ("" if end == "value" else f"_{end}")
+            variables[column] = (dims, values, {"units": units})
+    return variables
 
 
 def _compositions(fits: Sequence[XpsFit | None]) -> dict[str, list[Estimate]]:
@@ -181,6 +223,19 @@ def _compositions(fits: Sequence[XpsFit | None]) -> dict[str, list[Estimate]]:
             found = composition(fit)
             row = {f"atomic_percent.{element}": one for element, one in found.atomic_percent.items()}
         rows.append(row)
+    names = {name: None for row in rows for name in row}
+    return {name: [row.get(name, UNDETERMINED) for row in rows] for name in names}
+
+
+def _surveys(surveys: Sequence[RegionSpectrum | None]) -> dict[str, list[Estimate]]:
+    """Of elements, by the names of their columns; undetermined where there is no survey or nothing in it."""
+    rows: list[Mapping[str, Estimate]] = []
+    for one in surveys:
+        try:
+            found = {} if one is None else read_survey(one, LOOKED_FOR).atomic_percent
+        except XpsError:
+            found = {}
+        rows.append({f"survey_percent.{element}": value for element, value in found.items()})
     names = {name: None for row in rows for name in row}
     return {name: [row.get(name, UNDETERMINED) for row in rows] for name in names}
 
