@@ -238,10 +238,7 @@ def _solve(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weighted least squares of every pixel, shape (pixels, unknowns), with their covariances.
 
-    Parameters
-    ----------
-    noise
-        Covariance of the templates in each channel, shape (channels, components, components).
+    `noise` is the covariance of the templates in each channel, shape (channels, components, components).
     """
     unknowns = design.shape[1]
     upper = np.triu_indices(unknowns)
@@ -281,8 +278,6 @@ def _response(
         Of each edge in each mode, shape (channels, edges, modes).
     noise
         Variance of each edge, shape (channels, edges).
-    count
-        Of components.
 
     Returns
     -------
@@ -302,21 +297,21 @@ class _Found:
     amount: np.ndarray
     stat: np.ndarray
     inflation: np.ndarray
-    by_edge: np.ndarray
     chi2: np.ndarray
     signal: np.ndarray
     poisson_part: np.ndarray
     model: np.ndarray
     background: np.ndarray
+    by_edge: np.ndarray
     unknowns: int
 
     @classmethod
     def empty(cls, pixels: int, count: int, edges: int, terms: int, channels: int) -> "_Found":
         return cls(
             *(np.zeros((pixels, count)) for _ in range(3)),
-            np.zeros((pixels, count, edges)),
             *(np.zeros(pixels) for _ in range(3)),
             *(np.zeros((pixels, channels)) for _ in range(2)),
+            by_edge=np.zeros((pixels, count, edges)),
             unknowns=count + terms,
         )
 
