@@ -238,10 +238,7 @@ def _solve(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weighted least squares of every pixel, shape (pixels, unknowns), with their covariances.
 
-    Parameters
-    ----------
-    noise
-        Covariance of the templates in each channel, shape (channels, components, components).
+    `noise` is the covariance of the templates in each channel, shape (channels, components, components).
     """
     unknowns = design.shape[1]
     upper = np.triu_indices(unknowns)
@@ -281,8 +278,6 @@ def _response(
         Of each edge in each mode, shape (channels, edges, modes).
     noise
         Variance of each edge, shape (channels, edges).
-    count
-        Of components.
 
     Returns
     -------
