@@ -47,9 +47,18 @@ class CellOnChannel:
     rate = 1.0
     up = True
 
-    def __init__(self, model: str, seed: int, host: Host, active_mass: float, folder: Path, site: SiteLimits):
+    def __init__(
+        self,
+        model: str,
+        seed: int,
+        host: Host,
+        active_mass: float,
+        folder: Path,
+        site: SiteLimits,
+        **options: Any,
+    ):
         # Not every model has a choice of hosts.
-        options: dict[str, Any] = {"seed": seed} if host is Host.STAGED else {"seed": seed, "host": host}
+        options |= {"seed": seed} if host is Host.STAGED else {"seed": seed, "host": host}
         area_cm2 = make_cell(model, **options).describe()["area_cm2"] * active_mass
         self.cell = make_cell(model, **options, area_cm2=area_cm2)
         self.dt_s = self.cell.dt_s

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.bench_chain import Calibrated, Instrument, calibrated
+from benchmarks.faces_in_process import plated
 from benchmarks.heated_in_process import heated
 from benchmarks.in_process import Measured, graphite_in, lithiated
 from benchmarks.maps_in_process import mapped
@@ -94,6 +95,8 @@ def _measured(
             return heated(study, told, seed, folder)
         case ["raman"]:
             return mapped(study, told, seed, folder)
+        case ["sem"] if len(study.content["cells"]) > 1:
+            return plated(study, told, seed, folder)
         case ["sem"]:
             return sectioned(study, told, seed, folder)
     model, _ = graphite_in(told)
