@@ -24,6 +24,7 @@ from intercalate.xps_results import reduce_photoelectrons, region_spectrum
 from intercalate_plans.studies import MeasuredCell, Settings, Study, merged
 from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.changer import Holder, InBeam
+from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.faces import HiddenFace
 from intercalate_sims.probes.shot import Shot
 from intercalate_sims.probes.xps import Analyser, HiddenXps
@@ -184,7 +185,7 @@ def _acquired_faces(study: Study, told: Settings, seed: int, folder: Path) -> Me
         own = folder / content
         own.mkdir()
         model = settings["cells"][content]
-        world = CellOnChannel(model, seed, None, 1.0, own, site)
+        world = CellOnChannel(model, seed, 1.0, own, site)
         records, states = world.run_held("measured", one.protocol, one.cell)
         aligned, images = spectrometer.visit(content, states, task)
         known = {str(Kind.ENERGY): spectrometer.scale}
@@ -261,12 +262,12 @@ def _mapped_face(study: Study, told: Settings, seed: int, folder: Path) -> Measu
     if task.grid is None:
         raise ValueError(f"{study.id}: only maps at holds are made here")
     name = "C1"
-    world = CellOnChannel(told["cells"][name], seed, None, 1.0, folder, config.site)
+    world = CellOnChannel(told["cells"][name], seed, 1.0, folder, config.site)
     records, states = world.run_held("measured", experiment.protocol, experiment.cell)
     faces = {cell: Face(one) for cell, one in told["vacuum"]["xps"]["faces"].items()}
     spectrometer = Spectrometer(seed, {name: "positive"}, faces)
     # Where the map lies on the face is chance: nobody knows to a hundredth of a millimetre where a holder is.
-    generator = np.random.default_rng(seed)
+    generator = keyed_generator(seed, "place of the map", 0)
     away_um = (float(generator.uniform(-200.0, 200.0)), float(generator.uniform(-200.0, 200.0)))
     aligned, images = spectrometer.visit(name, states, task, away_um)
     known = {str(Kind.ENERGY): spectrometer.scale}

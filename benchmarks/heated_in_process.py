@@ -41,7 +41,7 @@ def heated(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
     config = Config.from_file(EXAMPLES / "config" / "simulated.toml")
     (experiment,) = (one.cells[0] for one in study.experiments(config.site))
     images, maps = experiment.measurements
-    world = CellOnChannel(told["cells"][CELL], seed, None, 1.0, folder, config.site)
+    world = CellOnChannel(told["cells"][CELL], seed, 1.0, folder, config.site)
     records, states = world.run_held("measured", experiment.protocol, experiment.cell)
     heating = Heating(told.get("vacuum", {}).get("heating", Heating.REAL))
     drawn = HiddenSection.draw(seed), SectionLaw.REAL, HiddenMicroscope.draw(seed), seed
@@ -82,7 +82,7 @@ def heated(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
         )
     frames = {}
     for one in (images, maps):
-        aligned = _aligned(records, states, one, [to_c for to_c, _ in taken[one.name]], experiment.cell)
+        aligned = aligned_at(records, states, one, [to_c for to_c, _ in taken[one.name]], experiment.cell)
         pictures = [picture for _, picture in taken[one.name]]
         if one is images:
             known: Any = {str(Kind.SCALE): Scale(microscope.scale)}
@@ -92,20 +92,20 @@ def heated(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
         else:
             reduced, _ = reduce_orientation_maps(pictures, aligned, {}, config.ebsd, lambda done: None)
         frames[one.name] = aligned.drop_vars("frame").merge(reduced)
-    exact = {
+    true = {
         images.name: frames[images.name].assign(
-            _exact(coverage=[one["coverage"] for one in truth], same_relief=[1.0 for _ in truth])
+            exact(coverage=[one["coverage"] for one in truth], same_relief=[1.0 for _ in truth])
         ),
         maps.name: frames[maps.name].assign(
             pattern_share=("frame", np.array([float(not one["is_molten"]) for one in truth])),
-            **_exact(same_area=[float(one["generation"] == truth[0]["generation"]) for one in truth]),
+            **exact(same_area=[float(one["generation"] == truth[0]["generation"]) for one in truth]),
         ),
     }
-    cells = ({"V2": MeasuredCell(records, one)} for one in (frames, exact))
+    cells = ({"V2": MeasuredCell(records, one)} for one in (frames, true))
     return Measured(*cells)
 
 
-def _aligned(
+def aligned_at(
     records: xr.Dataset,
     states: Sequence[ProbeState],
     task: MeasurementTask,
@@ -118,18 +118,19 @@ def _aligned(
     times = FrameTimes(np.arange(count), start_s, np.full(count, task.exposure_s))
     aligned = align_frames(records, times, ClockModel.assumed(0.0, 0.01, "one clock"), cell=cell)
     settings: dict[str, Any] = task.settings
+    spots_mm = [task.spots_mm[number % len(task.spots_mm)] for number in range(count)]
     told = {
         "chamber_temperature_c": temperatures_c,
         "column_field_of_view_um": [settings["field_of_view_um"]] * count,
-        "spot_x_mm": [task.spots_mm[0][0]] * count,
-        "spot_y_mm": [task.spots_mm[0][1]] * count,
+        "spot_x_mm": [x_mm for x_mm, _ in spots_mm],
+        "spot_y_mm": [y_mm for _, y_mm in spots_mm],
     }
     if "step_um" in settings:
         told["scan_step_um"] = [settings["step_um"]] * count
     return aligned.assign({name: ("frame", np.array(values, float)) for name, values in told.items()})
 
 
-def _exact(**columns: Sequence[float]) -> dict[str, Any]:
+def exact(**columns: Sequence[float]) -> dict[str, Any]:
     """Columns of what is true, nearly without errors."""
     found: dict[str, Any] = {}
     for name, values in columns.items():

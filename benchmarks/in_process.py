@@ -48,12 +48,9 @@ class CellOnChannel:
     up = True
 
     def __init__(
-        self, model: str, seed: int, host: Host | None, active_mass: float, folder: Path, site: SiteLimits
+        self, model: str, seed: int, active_mass: float, folder: Path, site: SiteLimits, **options: Any
     ):
-        # Not all models have a choice of hosts.
-        options: dict[str, Any] = {} if host is None else {"host": host}
-        made = make_cell(model, seed=seed, **options)
-        area_cm2 = made.describe()["area_cm2"] * active_mass
+        area_cm2 = make_cell(model, seed=seed, **options).describe()["area_cm2"] * active_mass
         self.cell = make_cell(model, seed=seed, area_cm2=area_cm2, **options)
         self.dt_s = self.cell.dt_s
         self.site = site
@@ -211,10 +208,10 @@ def _of_graphite(rows: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
     }
 
 
-def model_and_host(told: Settings) -> tuple[str, Host | None]:
-    """Model of the first cell, and which host it has in it; None for that which it usually has."""
+def model_and_host(told: Settings) -> tuple[str, dict[str, Any]]:
+    """Model of the first cell, and the option that says which host it has, if it is not the usual one."""
     host = told.get("hosts", {}).get(FIRST_CELL)
-    return told["cells"][FIRST_CELL], None if host is None else Host(host)
+    return told["cells"][FIRST_CELL], {} if host is None else {"host": Host(host)}
 
 
 def lithiated(
@@ -227,8 +224,8 @@ def lithiated(
     if task.exposure_s != EXPOSURE_S or task.when.every is None:
         raise ValueError(f"{study.id}: only frames of {EXPOSURE_S:g} s at even times are made in one process")
     active_mass = instrument.hidden.cell(FIRST_CELL).active_mass
-    model, host = model_and_host(told)
-    world = CellOnChannel(model, seed, host, active_mass, folder, site)
+    model, options = model_and_host(told)
+    world = CellOnChannel(model, seed, active_mass, folder, site, **options)
     for one in formation:
         world.run("formation", one.protocol, one.cell)
     records, exposures = world.run(

@@ -97,8 +97,8 @@ def mapped(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
     (task,) = experiment.measurements
     if task.grid is None:
         raise ValueError(f"{study.id}: only maps at holds are made here")
-    model, host = model_and_host(told)
-    world = CellOnChannel(model, seed, host, 1.0, folder, site)
+    model, options = model_and_host(told)
+    world = CellOnChannel(model, seed, 1.0, folder, site, **options)
     world.run("formation", formation.protocol, formation.cell)
     records, states = world.run_held("measured", experiment.protocol, experiment.cell)
     spectrometer = Spectrometer(seed, task.exposure_s)

@@ -101,7 +101,7 @@ def sectioned(study: Study, told: Settings, seed: int, folder: Path) -> Measured
     (task,) = experiment.measurements
     if task.when.every is None or task.when.every.time_s is None:
         raise ValueError(f"{study.id}: only images at even times are made in one process")
-    world = CellOnChannel(MODEL, seed, None, 1.0, folder, config.site)
+    world = CellOnChannel(MODEL, seed, 1.0, folder, config.site)
     records, exposures = world.run(
         "measured", experiment.protocol, experiment.cell, every_s=task.when.every.time_s
     )

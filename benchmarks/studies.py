@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.bench_chain import Calibrated, Instrument, calibrated
+from benchmarks.deposits_in_process import imaged
 from benchmarks.faces_in_process import faced
 from benchmarks.heated_in_process import heated
 from benchmarks.in_process import Measured, lithiated, model_and_host
 from benchmarks.maps_in_process import mapped
 from benchmarks.report import circumstances, table, verdict
 from benchmarks.scans_in_process import scanned
-from benchmarks.sections_in_process import sectioned
 from intercalate.services import module_command
 from intercalate_plans.studies import Settings, Study, World, load_study, studies
 
@@ -84,7 +84,7 @@ def outcomes(names: Sequence[str], seed: int) -> list[Outcome]:
 IN_PROCESS: Mapping[tuple[str, ...], Callable[[Study, Settings, int, Path], Measured]] = {
     ("ebsd", "sem"): heated,
     ("raman",): mapped,
-    ("sem",): sectioned,
+    ("sem",): imaged,
     ("xps",): faced,
 }
 """By instruments; frames of a diffractometer are made on one that is shared by the studies of a seed."""

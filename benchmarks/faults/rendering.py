@@ -61,7 +61,7 @@ class SecondWorld:
         masses = {name: hidden.cell(name).active_mass for name in settings.cells}
         self._name = next(iter(settings.cells))
         hosts = {name: hidden.cell(name).host for name in settings.hosts}
-        slots = fresh_slots(settings.cells, settings.seed, settings.dt_s, masses, hosts)
+        slots = fresh_slots(settings.cells, settings.seed, settings.dt_s, masses, hosts, settings.growth)
         self._cell = slots[self._name].cell
         self._beam = make_beam(settings)
         with tempfile.TemporaryDirectory() as folder:

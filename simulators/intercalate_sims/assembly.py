@@ -56,7 +56,12 @@ def hidden_of(settings: SimulationSettings) -> Hidden:
     found = settings.beam_effect
     effect = None if found is None else BeamEffect(found.inactive_share, found.fluence_j_cm2)
     return Hidden.draw(
-        settings.seed, settings.holders, settings.cells, hosts=settings.hosts, beam_effect=effect
+        settings.seed,
+        settings.holders,
+        settings.cells,
+        hosts=settings.hosts,
+        growth=settings.growth,
+        beam_effect=effect,
     )
 
 
@@ -145,6 +150,7 @@ def make_world(settings: SimulationSettings, layout: Layout) -> "World":
         vessel=make_vessel(settings),
         active_mass={name: hidden.cell(name).active_mass for name in settings.cells},
         hosts={name: hidden.cell(name).host for name in settings.hosts},
+        growth={name: hidden.cell(name).growth for name in settings.growth},
         beam_effect=hidden.beam_effect,
     )
 

@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from intercalate_sims.cell.habits import Growth
 from intercalate_sims.cell.hosts import Host
 from intercalate_sims.irradiation import BeamEffect
 
@@ -36,6 +37,8 @@ class HiddenCell:
         True over nominal mass of both electrodes, as their area.
     host
         What graphite or LFP it really has in it.
+    growth
+        How lithium really grows in it.
     """
 
     displacement_um: float = 0.0
@@ -43,6 +46,7 @@ class HiddenCell:
     negative_um: float = 0.0
     active_mass: float = 1.0
     host: Host = Host.STAGED
+    growth: Growth = Growth.REAL
 
 
 @dataclass(frozen=True)
@@ -80,13 +84,14 @@ class Hidden:
         cells: Iterable[str],
         *,
         hosts: Mapping[str, Host] | None = None,
+        growth: Mapping[str, Growth] | None = None,
         beam_effect: BeamEffect | None = None,
     ) -> Self:
         """Draw from the seed; what one holder or cell gets does not depend on which others there are.
 
-        The graphite of `hosts` and the effect of the beam are as they say.
+        The graphite of `hosts`, the lithium of `growth` and the effect of the beam are as they say.
         """
-        known = hosts or {}
+        known, grows = hosts or {}, growth or {}
         beamline = _normal(seed, "beamline", 6)
         tilt = np.radians(TILT_SIGMA_DEG)
         return cls(
@@ -96,7 +101,14 @@ class Hidden:
             rot1_rad=float(tilt * beamline[4]),
             rot2_rad=float(tilt * beamline[5]),
             holders_mm={name: _holder(seed, name) for name in holders},
-            cells={name: replace(_cell(seed, name), host=known.get(name, Host.STAGED)) for name in cells},
+            cells={
+                name: replace(
+                    _cell(seed, name),
+                    host=known.get(name, Host.STAGED),
+                    growth=grows.get(name, Growth.REAL),
+                )
+                for name in cells
+            },
             beam_effect=beam_effect,
         )
 

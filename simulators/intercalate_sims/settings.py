@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from intercalate.cycler_server.soft_ioc import server_environment
 from intercalate.problems import ProblemsError, problems_of
-from intercalate_sims.cell import REDUCED, REPLAY, cell_specs, is_replay, make_cell
+from intercalate_sims.cell import LITHIUM_METAL, REDUCED, REPLAY, cell_specs, is_replay, make_cell
+from intercalate_sims.cell.habits import Growth
 from intercalate_sims.cell.hosts import Host
 from intercalate_sims.probes.nanobattery import REFERENCE_FILMS, NanobatteryLaw
 from intercalate_sims.probes.sem_face import Heating
@@ -344,6 +345,8 @@ class SimulationSettings(_Section):
     tem: TransmissionServer | None = None
     hosts: dict[str, Host] = {}
     """Cells that have another graphite or LFP in them than the real one. Nobody is told."""
+    growth: dict[str, Growth] = {}
+    """Cells in which lithium grows otherwise by the current density than in the real one. Nobody is told."""
     beam_effect: BeamEffectSettings | None = None
 
     @model_validator(mode="after")
@@ -365,6 +368,11 @@ class SimulationSettings(_Section):
             if self.cells.get(name) not in REDUCED:
                 able = [cell for cell, model in self.cells.items() if model in REDUCED]
                 raise ValueError(f"hosts names {name!r}; cells with a choice are {', '.join(able)}")
+        for name in self.growth:
+            if self.cells.get(name) not in LITHIUM_METAL:
+                able = [cell for cell, model in self.cells.items() if model in LITHIUM_METAL]
+                known = ", ".join(able) or "not there"
+                raise ValueError(f"growth names {name!r}; cells of two electrodes of lithium are {known}")
         return self
 
     @classmethod

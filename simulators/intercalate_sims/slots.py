@@ -6,6 +6,7 @@ from typing import Any
 
 from intercalate.contract import ControlMode
 from intercalate_sims.cell import make_cell, restore_cell
+from intercalate_sims.cell.habits import Growth
 from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import CellModel, HasImpedance
 from intercalate_sims.wire import JsonLines
@@ -44,6 +45,7 @@ def fresh_slots(
     dt_s: float,
     active_mass: Mapping[str, float],
     hosts: Mapping[str, Host],
+    growth: Mapping[str, Growth],
 ) -> dict[str, Slot]:
     """Make a cell for each name, of the model that its specification names."""
     slots = {}
@@ -51,6 +53,8 @@ def fresh_slots(
         options: dict[str, Any] = {"seed": seed + number, "dt_s": dt_s}
         if name in hosts:
             options["host"] = hosts[name]
+        if name in growth:
+            options["growth"] = growth[name]
         cell, factor = make_cell(spec, **options), active_mass.get(name, 1.0)
         if factor != 1.0:
             area_cm2 = cell.describe()["area_cm2"] * factor

@@ -20,6 +20,7 @@ import numpy as np
 
 from intercalate.contract import ControlMode
 from intercalate_sims.beam import Beam, steady_beam
+from intercalate_sims.cell.habits import Growth
 from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import HasImpedance
 from intercalate_sims.exposures import Exposure, Light
@@ -68,6 +69,8 @@ class World:
         True over nominal active mass of each cell that differs; `status` tells the nominal.
     hosts
         The graphite of each cell that has another than the real one; `status` tells of the real one.
+    growth
+        How lithium grows in each cell in which it does not as in the real one; nobody is told.
     state_path
         Where the state is kept; if it exists, the cells go on from there, after the time that has
         passed meanwhile at open circuit.
@@ -90,6 +93,7 @@ class World:
         vessel: Vessel | None = None,
         active_mass: Mapping[str, float] | None = None,
         hosts: Mapping[str, Host] | None = None,
+        growth: Mapping[str, Growth] | None = None,
         beam_effect: BeamEffect | None = None,
         wall: Callable[[], float] = time.time,
     ):
@@ -113,18 +117,22 @@ class World:
         self._runs = False
         self._next: asyncio.TimerHandle | None = None
         self._watchdog: asyncio.TimerHandle | None = None
-        self._begin(slots, active_mass or {}, hosts or {})
+        self._begin(slots, active_mass or {}, hosts or {}, growth or {})
         self._due = 0.0
         self._tick_mono = time.monotonic()
 
     def _begin(
-        self, specs: dict[str, str], active_mass: Mapping[str, float], hosts: Mapping[str, Host]
+        self,
+        specs: dict[str, str],
+        active_mass: Mapping[str, float],
+        hosts: Mapping[str, Host],
+        growth: Mapping[str, Growth],
     ) -> None:
         saved = self._file.state
         if saved is None:
             self.t0_unix_s = round(self._wall() * T0_PER_SECOND) / T0_PER_SECOND
             self._steps = 0
-            self.slots = fresh_slots(specs, self.seed, self.dt_s, active_mass, hosts)
+            self.slots = fresh_slots(specs, self.seed, self.dt_s, active_mass, hosts, growth)
             self._save()
             return
         self.slots = saved_slots(saved, specs, self.dt_s, active_mass)

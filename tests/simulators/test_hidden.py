@@ -11,7 +11,9 @@ import pytest
 from intercalate.config import EXAMPLES
 from intercalate.contract import ControlMode
 from intercalate_sims import hidden
+from intercalate_sims.assembly import hidden_of
 from intercalate_sims.cell import make_cell, restore_cell
+from intercalate_sims.cell.habits import Growth
 from intercalate_sims.cell.hosts import Host
 from intercalate_sims.hidden import Hidden, HiddenCell
 from intercalate_sims.probes.lattice import graphite_stages
@@ -97,6 +99,18 @@ def test_settings_with_another_graphite_tell_no_run_of_it() -> None:
     assert SimulationSettings.model_validate({**content, "hosts": {"A1": "late"}}).metadata() == told
     with pytest.raises(ValueError, match="hosts names 'Z9'; cells with a choice are A1, B1"):
         SimulationSettings.model_validate({**content, "hosts": {"Z9": "late"}})
+
+
+def test_settings_in_which_lithium_grows_otherwise_tell_no_run_of_it() -> None:
+    content = tomllib.loads((EXAMPLES / "config" / "simulation.toml").read_text())
+    content["cells"]["C1"] = "li-polymer-li"
+    told = SimulationSettings.model_validate(content).metadata()
+    settings = SimulationSettings.model_validate({**content, "growth": {"C1": "even"}})
+    assert settings.metadata() == told
+    assert hidden_of(settings).cell("C1").growth is Growth.EVEN
+    assert hidden_of(settings).cell("A1").growth is Growth.REAL
+    with pytest.raises(ValueError, match="growth names 'A1'; cells of two electrodes of lithium are C1"):
+        SimulationSettings.model_validate({**content, "growth": {"A1": "even"}})
 
 
 def test_hosts_differ_in_what_a_probe_meets() -> None:

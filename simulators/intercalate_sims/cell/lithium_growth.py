@@ -6,6 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numba import njit
 
+from intercalate_sims.cell.habits import Growth
 from intercalate_sims.cell.shapes import CellParameters, LithiumFoil, LithiumGrowth
 
 LITHIUM_CHARGE_C_M3 = 7.424e9
@@ -77,10 +78,10 @@ def pass_current(face, current_a_m2, salt_share, dt_s, p):
     face[DENSE] = max(face[DENSE] - (charge - from_grown), 0.0)
 
 
-def laws_of(growth: LithiumGrowth, turnover_a_m2: float) -> np.ndarray:
+def laws_of(growth: LithiumGrowth, turnover_a_m2: float, law: Growth = Growth.REAL) -> np.ndarray:
     """What `pass_current` takes, with the true turn-over."""
     p = np.zeros(LAWS)
-    p[TURNOVER], p[SHARPNESS] = turnover_a_m2, growth.turnover_sharpness
+    p[TURNOVER], p[SHARPNESS] = turnover_a_m2, law.sharpness(growth.turnover_sharpness)
     p[FLAT_SHARE], p[GLOBULE_SHARE] = growth.flat_share, growth.globule_share
     p[DEAD_FRACTION], p[FILM_FRACTION] = growth.dead_fraction, growth.film_fraction
     return p

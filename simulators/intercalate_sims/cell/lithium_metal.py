@@ -10,6 +10,7 @@ from scipy.linalg import solve_banded
 from intercalate.contract import ControlMode
 from intercalate.materials.constants import FARADAY_C_PER_MOL, GAS_J_MOL_K
 from intercalate_sims.cell import lithium_growth as growing
+from intercalate_sims.cell.habits import Growth
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState, Reading
 from intercalate_sims.cell.lithium_step import NEGATIVE, POSITIVE, StepRelations, shorted
 from intercalate_sims.cell.shapes import REFERENCE_K, LithiumCellParameters
@@ -62,6 +63,8 @@ class LithiumMetalCell:
         Without effect: a symmetric cell has no state of charge.
     turnover_current_a_m2
         The true turn-over, where it is not that of the parameters; `describe` does not tell it.
+    growth
+        How lithium grows by the current density; `describe` does not tell it.
 
     Raises
     ------
@@ -79,6 +82,7 @@ class LithiumMetalCell:
         temperature_c: float | None = None,
         initial_soc: float | None = None,
         turnover_current_a_m2: float | None = None,
+        growth: Growth = Growth.REAL,
     ):
         area_cm2 = parameters.area_cm2 if area_cm2 is None else area_cm2
         temperature_c = parameters.temperature_c if temperature_c is None else temperature_c
@@ -92,7 +96,7 @@ class LithiumMetalCell:
             _check_range("initial_soc", initial_soc, 0.0, 1.0)
         self.parameters, self.seed, self.dt_s = parameters, seed, dt_s
         self.area_m2 = area_cm2 * 1e-4
-        self._turnover = turnover
+        self._turnover, self._growth = turnover, Growth(growth)
         self._build_constants()
         self._salt = np.full(SALT_CELLS, parameters.salt_mol_l)
         self._faces = np.zeros((2, growing.ENTRIES))
@@ -110,7 +114,7 @@ class LithiumMetalCell:
         self._width = np.diff(edges)
         self._volume = p.separator_porosity * self._width
         self._tortuous = p.separator_porosity**1.5
-        self._laws = growing.laws_of(p.growth, self._turnover)
+        self._laws = growing.laws_of(p.growth, self._turnover, self._growth)
         self._per_charge = (1.0 - p.electrolyte.transference_number) / (1000.0 * FARADAY_C_PER_MOL)
 
     def _warm(self, activation_j_mol: float) -> float:
@@ -327,6 +331,7 @@ class LithiumMetalCell:
             "dt_s": self.dt_s,
             "area_m2": self.area_m2,
             "turnover_current_a_m2": self._turnover,
+            "growth": str(self._growth),
             "steps": self._steps,
             "charge_c_m2": self._charge_c_m2,
             "shorted": self._shorted,
@@ -353,6 +358,7 @@ class LithiumMetalCell:
             seed=state["seed"],
             dt_s=state["dt_s"],
             turnover_current_a_m2=state["turnover_current_a_m2"],
+            growth=Growth(state.get("growth", Growth.REAL)),
         )
         cell.area_m2 = state["area_m2"]
         for name, key in (("_salt", "salt"), ("_faces", "faces")):

@@ -20,6 +20,12 @@ METALS = ("Li", ALLOY)
 
 ROOM_C = 25.0
 
+HABITS = {"needles": Habit.NEEDLE, "moss": Habit.MOSSY, "globules": Habit.GLOBULAR}
+"""By the names of the cell model."""
+NEEDLE_ASPECT, MOSS_LUMPS = 17.0, 5.5
+"""Length of a needle and width of a patch of moss, in widths of a needle and of a lump, as
+`sem_relief` draws them, where both scatter around this."""
+
 
 class Heating(StrEnum):
     """What heat does to lithium and its alloy in the chamber; nobody is told."""
@@ -81,8 +87,20 @@ class HiddenFace:
         return x_um, y_um
 
 
+def _deposit(habit: str, share: float, width_um: float, height_um: float) -> Deposit:
+    """What the cell model says of a habit, as it is drawn."""
+    times = {"needles": NEEDLE_ASPECT, "moss": MOSS_LUMPS}.get(habit, 1.0)
+    if habit == "needles":
+        # Drawn as rods that lie there: no more of them than the lithium in them is enough for.
+        share *= min(height_um / (0.25 * math.pi * width_um), 1.0)
+    return Deposit(HABITS[habit], share, times * width_um, height_um)
+
+
 def face_of(electrode: ElectrodeState, hidden: HiddenFace, heating: Heating) -> SurfaceView:
     """The face that an electrode turns to the column; nothing where the microscope knows no such material."""
+    if electrode.material == "Li":
+        # The film on it is thin: what stands on it is what is seen.
+        return SurfaceView([_deposit(*one) for one in electrode.deposits], material="passivated lithium")
     if electrode.material != ALLOY:
         return SurfaceView(material=IMAGED.get(electrode.material, "vacuum"))
     crust = Deposit(Habit.MOSSY, hidden.crust_share, hidden.crust_um, 0.25 * hidden.crust_um)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from intercalate.contract import ControlMode
 from intercalate_sims.cell import ProbeState, cell_specs, make_cell, restore_cell
+from intercalate_sims.cell.habits import Growth
 from intercalate_sims.cell.interface import HasImpedance
 from intercalate_sims.cell.lithium_growth import needle_share
 from intercalate_sims.cell.lithium_metal import LithiumMetalCell
@@ -146,7 +147,8 @@ def test_thickness_follows_the_charge():
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_restored_cell_continues_bit_for_bit(spec):
-    cell = cell_of(spec, seed=5, area_cm2=2.0, temperature_c=35.0, turnover_current_a_m2=3.0)
+    options = {"turnover_current_a_m2": 3.0, "growth": Growth.REVERSED}
+    cell = cell_of(spec, seed=5, area_cm2=2.0, temperature_c=35.0, **options)
     run(cell, ControlMode.CURRENT, 0.0005, 100)
     run(cell, ControlMode.CURRENT, -0.0003, 50)
     twin = restore_cell(json.loads(json.dumps(cell.to_state())))
@@ -186,6 +188,22 @@ def test_low_current_grows_moss_and_high_current_needles():
     assert heights[0.5][0] < 0.01 * heights[0.5][1]
     assert heights[10.0][0] > 5.0 * heights[10.0][1]
     assert heights[0.5][2] > 5.0 * heights[10.0][2]
+
+
+def test_another_law_of_growth_is_an_option_that_nobody_is_told():
+    shares = {}
+    for growth in Growth:
+        cell = cell_of("li-polymer-li", growth=growth)
+        assert cell.describe() == cell_of("li-polymer-li").describe()
+        for current in (1.0, 16.0):
+            cell = cell_of("li-polymer-li", growth=growth)
+            run(cell, ControlMode.CURRENT, current * cell.area_m2, 1600 / current)
+            shares[growth, current] = habits(cell)["needles"][2]
+    # At a quarter of the turn-over, and at four times as much.
+    assert shares[Growth.REVERSED, 1.0] == pytest.approx(shares[Growth.REAL, 16.0], rel=0.01)
+    assert shares[Growth.REVERSED, 16.0] == pytest.approx(shares[Growth.REAL, 1.0], rel=0.05)
+    assert shares[Growth.EVEN, 1.0] == pytest.approx(shares[Growth.EVEN, 16.0], rel=0.01)
+    assert shares[Growth.REAL, 16.0] > 100 * shares[Growth.REAL, 1.0]
 
 
 def test_the_turn_over_is_an_option_that_nobody_is_told():

@@ -38,15 +38,18 @@ class HeatedVisit:
 def overlap(first: DepositMap, second: DepositMap, rows: float = 0.0, columns: float = 0.0) -> Estimate:
     """Area that is covered in both images by that covered in either, the second moved back by a shift.
 
-    The error is what edges cost: half a pixel along all outlines.
+    Only what both images show is compared. The error is what edges cost: half a pixel along all outlines.
     """
-    one = first.segments.covered
-    moved = np.roll(second.segments.covered, (-round(rows), -round(columns)), axis=(0, 1))
+    size = first.segments.covered.shape
+    moves = [(round(by), count) for by, count in zip((rows, columns), size)]
+    one = first.segments.covered[tuple(slice(max(-by, 0), max(count - by, 0)) for by, count in moves)]
+    moved = second.segments.covered[tuple(slice(max(by, 0), max(count + by, 0)) for by, count in moves)]
     either = float(np.sum(one | moved))
     if either == 0:
         return Estimate(float("nan"), float("nan"), float("nan"))
     value = float(np.sum(one & moved)) / either
-    edges = 0.5 * float(first.shapes.outline_px.sum() + second.shapes.outline_px.sum()) / either
+    outlines_px = float(first.shapes.outline_px.sum() + second.shapes.outline_px.sum())
+    edges = 0.5 * outlines_px * one.size / (size[0] * size[1]) / either
     return Estimate(value, 1.0 / np.sqrt(either), 0.5 * edges)
 
 

@@ -1,17 +1,27 @@
 """Deposits against current density: mossy at low, needles at high, then a short circuit (S35, S37)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from intercalate.reduction.micrographs.claims import ImageClaim, ImageFinding, Observation, difference
-from intercalate.reduction.micrographs.deposits import DepositClass, DepositMap
+from intercalate.reduction.micrographs.deposits import DepositClass
 from intercalate.reduction.micrographs.image import MicrographError
 from intercalate.reduction.results import UNDETERMINED, Estimate
 
 _CONFUSION = 0.05
 """Standard uncertainty of a share of area, from deposits that are given a wrong class (one in twenty)."""
+
+
+class Classed(Protocol):
+    """An image, in so far as the classes of what has grown are known."""
+
+    @property
+    def coverage_of(self) -> Mapping[DepositClass, Estimate]:
+        """Share of the field of each class."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -31,12 +41,12 @@ class GrowthAt:
     """
 
     current_density_ma_cm2: float
-    fields: Sequence[DepositMap]
+    fields: Sequence[Classed]
     needles_from_s: float | None = None
     short_at_s: float | None = None
 
 
-def needle_share(fields: Sequence[DepositMap]) -> Estimate:
+def needle_share(fields: Sequence[Classed]) -> Estimate:
     """Share of needles in all that has grown, with its scatter between fields."""
     grown = np.array([sum(one.coverage_of[kind].value for kind in one.coverage_of) for one in fields])
     needles = np.array([one.coverage_of[DepositClass.NEEDLE].value for one in fields])
