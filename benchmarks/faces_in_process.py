@@ -16,6 +16,7 @@ import xarray as xr
 
 from benchmarks.in_process import EXACT, CellOnChannel, Measured
 from intercalate.calibrations import Kind
+from intercalate.cell import Cell
 from intercalate.config import EXAMPLES, Config
 from intercalate.materials.xps import AL_K_ALPHA_EV, HYDROCARBON_EV, LEVELS, compound_named
 from intercalate.orchestration.tasks import MeasurementTask
@@ -153,6 +154,12 @@ class Spectrometer:
         columns = {name: ("frame", np.array([row[name] for row in rows])) for name in rows[0]}
         return xr.Dataset(columns), images
 
+    def reduced(self, images: list[np.ndarray], aligned: xr.Dataset, cell: Cell) -> xr.Dataset:
+        """The same frames with what the reduction finds in them."""
+        known: Any = {str(Kind.ENERGY): self.scale}
+        data, _ = reduce_photoelectrons(images, aligned, known, self.section, cell, lambda done: None)
+        return aligned.merge(data)
+
 
 def faced(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
     """Do what a study of faces says: of several at holds, or the map of one."""
@@ -188,16 +195,7 @@ def _acquired_faces(study: Study, told: Settings, seed: int, folder: Path) -> Me
         world = CellOnChannel(model, seed, 1.0, own, site)
         records, states = world.run_held("measured", one.protocol, one.cell)
         aligned, images = spectrometer.visit(content, states, task)
-        known = {str(Kind.ENERGY): spectrometer.scale}
-        data, _ = reduce_photoelectrons(
-            images,
-            aligned,
-            known,  # type: ignore[arg-type]
-            spectrometer.section,
-            one.cell,
-            lambda done: None,
-        )
-        frames = aligned.merge(data)
+        frames = spectrometer.reduced(images, aligned, one.cell)
         stack = [
             Layer(layer["shares"], np.inf if layer["thickness_nm"] is None else layer["thickness_nm"])
             for layer in spectrometer.truths[0]["stack"]
@@ -270,16 +268,7 @@ def _mapped_face(study: Study, told: Settings, seed: int, folder: Path) -> Measu
     generator = keyed_generator(seed, "place of the map", 0)
     away_um = (float(generator.uniform(-200.0, 200.0)), float(generator.uniform(-200.0, 200.0)))
     aligned, images = spectrometer.visit(name, states, task, away_um)
-    known = {str(Kind.ENERGY): spectrometer.scale}
-    data, _ = reduce_photoelectrons(
-        images,
-        aligned,
-        known,  # type: ignore[arg-type]
-        spectrometer.section,
-        experiment.cell,
-        lambda done: None,
-    )
-    frames = aligned.merge(data)
+    frames = spectrometer.reduced(images, aligned, experiment.cell)
     alloy = Alloy(seed, faces[name] is Face.EVEN_ALLOY)
     step_um = task.grid.extent_um / (task.grid.points - 1)
     share = np.array([_drawn(alloy, one["place_um"], step_um) for one in spectrometer.truths])

@@ -13,13 +13,8 @@ from intercalate_sims.changer import Changer, Holder
 from intercalate_sims.hidden import Hidden
 from intercalate_sims.irradiation import BeamEffect
 from intercalate_sims.ring import Ring
-from intercalate_sims.settings import (
-    LABORATORY,
-    RAMAN,
-    DiffractometerServer,
-    HolderSettings,
-    SimulationSettings,
-)
+from intercalate_sims.settings import LABORATORY, RAMAN, DiffractometerServer, SimulationSettings
+from intercalate_sims.settings_sections import HolderSettings
 from intercalate_sims.vessel import Vessel
 
 if TYPE_CHECKING:

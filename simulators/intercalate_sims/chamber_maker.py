@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from intercalate_sims.assembly import Layout
 from intercalate_sims.changer import Changer, Holder
 from intercalate_sims.hidden import Hidden
-from intercalate_sims.settings import HolderSettings, SimulationSettings
+from intercalate_sims.settings import SimulationSettings
+from intercalate_sims.settings_sections import HolderSettings
 
 if TYPE_CHECKING:
     from intercalate_sims.iocs.frame_instrument import FrameInstrument

@@ -5,25 +5,15 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from intercalate.cycler_server.soft_ioc import server_environment
 from intercalate.problems import ProblemsError, problems_of
 from intercalate_sims.cell import LITHIUM_METAL, REDUCED, REPLAY, cell_specs, is_replay, make_cell
 from intercalate_sims.cell.habits import Growth
 from intercalate_sims.cell.hosts import Host
-from intercalate_sims.probes.nanobattery import REFERENCE_FILMS, NanobatteryLaw
-from intercalate_sims.probes.sem_face import Heating
-from intercalate_sims.probes.sem_sample import SectionLaw
-from intercalate_sims.probes.xps_faces import Face
-from intercalate_sims.sources import (
-    FIELD_OF_VIEW_UM,
-    GUN_KV,
-    GUN_NA,
-    ILLUMINATED_UM,
-    TRANSMISSION_KV,
-    TRANSMISSION_NA,
-)
+from intercalate_sims.chamber_settings import TEM, TransmissionServer, VacuumServer
+from intercalate_sims.settings_sections import HolderSettings, Port, Positive, Prefix, Section
 from intercalate_sims.vessel import IN_VESSEL
 
 STANDARDS = ("LaB6", "Si", "empty", "fluorescence")
@@ -32,36 +22,15 @@ STANDARDS = ("LaB6", "Si", "empty", "fluorescence")
 VACUUM_STANDARDS = ("Au", "Ag", "Cu", "Co", "grid", "Faraday cup", "empty")
 """What a holder in the vacuum chamber may hold besides a cell."""
 
-TRANSMISSION_CONTENTS = ("gold", "deposit", "nanobattery", "empty", *REFERENCE_FILMS)
-"""What a holder in the transmission microscope may hold."""
-
 LABORATORY = "laboratory_xrd"
 """Name of the instrument to which cells are carried."""
 
 RAMAN = "raman"
 """Name of the spectrometer."""
 
-XPS = "xps"
-"""Name of the photoelectron spectrometer."""
-
-SEM, EDS, EBSD = "sem", "eds", "ebsd"
-"""Names of the electron microscope, whose column all use, and of those of X-rays and patterns on it."""
-
-TEM, EELS = "tem", "eels"
-"""Names of the transmission electron microscope, and of the spectrometer of losses on its column."""
-
 
 class SettingsError(ProblemsError):
     """The settings were refused."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-Port = Annotated[int, Field(ge=1024, le=65535)]
-Prefix = Annotated[str, Field(pattern=":$")]
-Positive = Annotated[float, Field(gt=0)]
 
 
 def _known_model(name: str) -> str:
@@ -80,7 +49,7 @@ def _known_model(name: str) -> str:
 CellModelName = Annotated[str, AfterValidator(_known_model)]
 
 
-class CyclerSettings(_Section):
+class CyclerSettings(Section):
     """The cycler server."""
 
     prefix: Prefix
@@ -88,7 +57,7 @@ class CyclerSettings(_Section):
     channels: dict[str, str]
 
 
-class BeamServer(_Section):
+class BeamServer(Section):
     """The beam: what the ring gives, and the optics as they are found."""
 
     prefix: Prefix
@@ -102,7 +71,7 @@ class BeamServer(_Section):
     dumps: tuple[tuple[float, Positive], ...]
 
 
-class DiffractometerServer(_Section):
+class DiffractometerServer(Section):
     """The diffractometer, with the geometry that its users are told."""
 
     prefix: Prefix
@@ -116,19 +85,11 @@ class DiffractometerServer(_Section):
     beamstop_radius_mm: Positive
 
 
-class BeamEffectSettings(_Section):
+class BeamEffectSettings(Section):
     """What the beam does to a cell, which no client is told; see `irradiation.BeamEffect`."""
 
     inactive_share: Annotated[float, Field(gt=0, le=1)]
     fluence_j_cm2: Positive
-
-
-class HolderSettings(_Section):
-    """One place of the sample changer, with the position that its users are told."""
-
-    x_mm: float
-    y_mm: float
-    content: str
 
 
 class LaboratoryServer(DiffractometerServer):
@@ -159,7 +120,7 @@ class LaboratoryServer(DiffractometerServer):
         return self
 
 
-class RamanServer(_Section):
+class RamanServer(Section):
     """The Raman spectrometer at the beamline, served with the diffractometer whose stage it looks at.
 
     Attributes
@@ -178,143 +139,7 @@ class RamanServer(_Section):
     beside_mm: tuple[float, float]
 
 
-class FaceHolder(HolderSettings):
-    """A holder in the vacuum chamber, and which electrode a cell in it turns to the instruments."""
-
-    face: Literal["positive", "negative", "section"] = "negative"
-
-
-class XpsServer(_Section):
-    """The photoelectron spectrometer, with what its users are told.
-
-    Attributes
-    ----------
-    faces
-        Cells that show another face than their model has. Nobody is told.
-    """
-
-    prefix: Prefix
-    source_prefix: Prefix
-    clock_offset_s: float
-    clock_drift_ppm: float
-    energy_kev: Positive
-    power_w: Positive
-    photons_per_s_w: Positive
-    photons_per_count: Positive
-    spot_um: Positive
-    points: Annotated[int, Field(ge=64)]
-    faces: dict[str, Face] = {}
-
-
-class SemServer(_Section):
-    """The electron microscope, with its column as it is found.
-
-    Attributes
-    ----------
-    law
-        How the layers of sections change. Nobody is told.
-    """
-
-    prefix: Prefix
-    column_prefix: Prefix
-    clock_offset_s: float
-    clock_drift_ppm: float
-    voltage_kv: Annotated[float, Field(ge=GUN_KV[0], le=GUN_KV[1])]
-    current_na: Annotated[float, Field(gt=GUN_NA[0], le=GUN_NA[1])]
-    field_of_view_um: Annotated[float, Field(ge=FIELD_OF_VIEW_UM[0], le=FIELD_OF_VIEW_UM[1])]
-    electrons_per_count: Positive
-    shape: tuple[Annotated[int, Field(ge=64)], Annotated[int, Field(ge=64)]]
-    law: SectionLaw = SectionLaw.REAL
-
-
-class EdsServer(_Section):
-    """The X-ray detector on the column."""
-
-    prefix: Prefix
-    clock_offset_s: float
-    clock_drift_ppm: float
-    detector: Literal["standard", "windowless"]
-
-
-class EbsdServer(_Section):
-    """The screen for diffraction patterns on the column; a map has `points`, rows and columns."""
-
-    prefix: Prefix
-    clock_offset_s: float
-    clock_drift_ppm: float
-    points: tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]]
-
-
-class VacuumServer(_Section):
-    """The vacuum chamber with its stage, and the instruments in it.
-
-    Attributes
-    ----------
-    heating
-        What heat does to lithium in it. Nobody is told.
-    """
-
-    prefix: Prefix
-    port: Port
-    holders: Annotated[dict[str, FaceHolder], Field(min_length=1)]
-    xps: XpsServer | None = None
-    sem: SemServer | None = None
-    eds: EdsServer | None = None
-    ebsd: EbsdServer | None = None
-    heating: Heating = Heating.REAL
-
-    @model_validator(mode="after")
-    def _has_a_column(self) -> Self:
-        for name in (EDS, EBSD):
-            if getattr(self, name) is not None and self.sem is None:
-                raise ValueError(f"vacuum.{name} is on the column of vacuum.sem; add that section")
-        return self
-
-
-class EelsServer(_Section):
-    """The spectrometer of electron losses; a scan has `points`, rows and columns."""
-
-    prefix: Prefix
-    clock_offset_s: float
-    clock_drift_ppm: float
-    points: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
-
-
-class TransmissionServer(_Section):
-    """The transmission electron microscope with chamber, stage and column of its own.
-
-    Attributes
-    ----------
-    chamber_prefix
-        Of the chamber and its stage.
-    nanobattery
-        What lies on its cathode. Nobody is told.
-    """
-
-    prefix: Prefix
-    chamber_prefix: Prefix
-    column_prefix: Prefix
-    port: Port
-    clock_offset_s: float
-    clock_drift_ppm: float
-    voltage_kv: Annotated[float, Field(ge=TRANSMISSION_KV[0], le=TRANSMISSION_KV[1])]
-    current_na: Annotated[float, Field(gt=TRANSMISSION_NA[0], le=TRANSMISSION_NA[1])]
-    field_of_view_um: Annotated[float, Field(ge=ILLUMINATED_UM[0], le=ILLUMINATED_UM[1])]
-    electrons_per_count: Positive
-    holders: Annotated[dict[str, HolderSettings], Field(min_length=1)]
-    eels: EelsServer | None = None
-    nanobattery: NanobatteryLaw = NanobatteryLaw.REAL
-
-    @model_validator(mode="after")
-    def _contents_exist(self) -> Self:
-        for name, holder in self.holders.items():
-            if holder.content not in TRANSMISSION_CONTENTS:
-                known = ", ".join(TRANSMISSION_CONTENTS)
-                raise ValueError(f"holder {name} holds {holder.content!r}; known are {known}")
-        return self
-
-
-class VesselServer(_Section):
+class VesselServer(Section):
     """The transfer vessel, and the glovebox as it is found."""
 
     prefix: Prefix
@@ -324,7 +149,7 @@ class VesselServer(_Section):
     glovebox_h2o_ppm: Annotated[float, Field(ge=0)]
 
 
-class SimulationSettings(_Section):
+class SimulationSettings(Section):
     """All of it; without laboratory and vessel no cell is carried away, `raman`, `vacuum` and
     `tem` are optional.
     """
@@ -343,9 +168,9 @@ class SimulationSettings(_Section):
     raman: RamanServer | None = None
     vacuum: VacuumServer | None = None
     tem: TransmissionServer | None = None
-    hosts: dict[str, Host] = {}
+    hosts: dict[str, Host] = Field(default_factory=dict)
     """Cells that have another graphite or LFP in them than the real one. Nobody is told."""
-    growth: dict[str, Growth] = {}
+    growth: dict[str, Growth] = Field(default_factory=dict)
     """Cells in which lithium grows otherwise by the current density than in the real one. Nobody is told."""
     beam_effect: BeamEffectSettings | None = None
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intercalate_sims.chamber_maker import ChamberMaker
-from intercalate_sims.settings import EELS, TEM, EelsServer, SimulationSettings, TransmissionServer
+from intercalate_sims.chamber_settings import EELS, TEM, EelsServer, TransmissionServer
+from intercalate_sims.settings import SimulationSettings
 
 if TYPE_CHECKING:
     from intercalate_sims.probes.tem_station import ThinSpecimens

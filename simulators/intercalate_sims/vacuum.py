@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intercalate_sims.chamber_maker import ChamberMaker
-from intercalate_sims.settings import (
+from intercalate_sims.chamber_settings import (
     EBSD,
     EDS,
     SEM,
@@ -13,10 +13,10 @@ from intercalate_sims.settings import (
     EbsdServer,
     EdsServer,
     SemServer,
-    SimulationSettings,
     VacuumServer,
     XpsServer,
 )
+from intercalate_sims.settings import SimulationSettings
 
 if TYPE_CHECKING:
     from intercalate_sims.probes.sem_station import Specimens

@@ -53,8 +53,9 @@ from intercalate_sims.assembly import (
     make_tube_ioc,
     make_vessel_ioc,
 )
+from intercalate_sims.chamber_settings import TransmissionServer
 from intercalate_sims.channel import SimulatedRig
-from intercalate_sims.settings import SimulationSettings, TransmissionServer
+from intercalate_sims.settings import SimulationSettings
 from intercalate_sims.transmission import make_transmission
 from intercalate_sims.vacuum import make_vacuum
 from polling import wait_for
