@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.faces_in_process import mapped_face
+from benchmarks.faces_in_process import faced
 from intercalate_plans.studies import World, load_study
 from intercalate_sims.probes.xps_alloy import PITCH_UM, Alloy
 
@@ -58,7 +58,7 @@ def test_a_map_of_spectra_finds_what_was_drawn_and_nothing_in_an_even_alloy(tmp_
     for world in (World.EFFECT, World.NULL):
         folder = tmp_path / world
         folder.mkdir()
-        measured = mapped_face(study, study.told(world), 7, folder)
+        measured = faced(study, study.told(world), 7, folder)
         finding = study.analyse(measured.cells)
         assert finding.recovered is (world is World.EFFECT)
         if world is World.EFFECT:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.faces_in_process import acquired_faces
+from benchmarks.faces_in_process import faced
 from intercalate_plans.studies import World, load_study
 from intercalate_sims.probes.xps_faces import LAYERS_NM, Face, lithium_face
 
@@ -24,7 +24,7 @@ def test_six_surfaces_are_told_and_layers_only_where_they_are(tmp_path: Path) ->
     for world in (World.EFFECT, World.NULL):
         folder = tmp_path / world
         folder.mkdir()
-        measured = acquired_faces(study, study.told(world), 9, folder)
+        measured = faced(study, study.told(world), 9, folder)
         finding, truth = study.analyse(measured.cells), study.analyse(measured.true_cells)
         failed = {one.text for one in finding.claims if not one.holds}
         layers = {f"{layer} lies on lithium" for layer in LAYERS_NM}
