@@ -119,14 +119,14 @@ def _outcome(study: Study, world: World, seed: int, measured: Measured) -> Outco
     finding = study.analyse(measured.cells)
     truth = study.analyse(measured.true_cells)
     true = {one.name: one.value for one in truth.quantities}
-    # A voltage is read from the same records in both, errors make neighbours less alike, and what isles do to
-    # a face is known of no image: no truths.
+    # A voltage is read from the same records in both, errors make neighbours less alike, what isles do to a
+    # face is known of no image, and irregularities are numbered by what is seen of them: no truths.
     quantities = {
         one.name: (
             one.value,
             one.sigma,
             np.nan
-            if one.unit == "V" or one.name.startswith(("neighbours", "isle"))
+            if one.unit == "V" or one.name.startswith(("neighbours", "isle", "x_", "y_", "diameter_"))
             else true.get(one.name, np.nan),
         )
         for one in finding.quantities
