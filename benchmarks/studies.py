@@ -1,6 +1,6 @@
 """Every study over many seeds, with its effect and without: how often does its finding come out?
 
-Usage: python -m benchmarks.studies [S20 S26 ...] [--seeds 40] [--whole 1] [--processes 2]
+Usage: python -m benchmarks.studies [S20 S26 ...] [--seeds 40] [--first 100] [--whole 1] [--processes 2]
 """
 
 import argparse
@@ -22,7 +22,7 @@ from benchmarks.faces_in_process import faced
 from benchmarks.heated_in_process import heated
 from benchmarks.in_process import Measured, lithiated, model_and_host
 from benchmarks.maps_in_process import mapped
-from benchmarks.report import circumstances, table, verdict
+from benchmarks.report import replace_section, table, verdict
 from benchmarks.scans_in_process import scanned
 from intercalate.services import module_command
 from intercalate_plans.studies import Settings, Study, World, load_study, studies
@@ -32,19 +32,23 @@ WITH, WITHOUT = 0.95, 0.05
 """Shares of the seeds in which the finding must, and may, come out."""
 
 FIRST_SEED = 100
-INTRODUCTION = """\
-Written by `make studies` (`python -m benchmarks.studies`). What a study is, and what decides that its
-finding was recovered, is in [design.md](design.md). All data are simulated."""
-WHAT_IS_IN = """\
-These are not whole runs: cell model, simulated channel, cycler executor, diffraction station, calibration,
-reduction, alignment and analysis are those of the beamline, in one process, without Channel Access,
-RunEngine, journal and catalog. Cycler and detector have one clock, and the cell stands in the middle of
-the beam; maps are taken in focus, at the state that the cell has when a hold begins; a cut is in the
-middle of the image."""
-WHAT_IS_TRUE = """\
-With the effect. Spread is that over the seeds, whose cells differ. The truth is what the same analysis finds
-when it is given the lattices, shares and lithium contents that the simulator put into the frames; the
-voltage of a plateau has none."""
+HEAD = """\
+# Studies
+
+Written by `make studies` (`python -m benchmarks.studies`), each section when it was run last. What a study
+is, and what decides that its finding was recovered, is in [design.md](design.md). All data are simulated.
+
+Over many seeds these are not whole runs: cell model, simulated channel, cycler executor, instrument,
+calibration, reduction, alignment and analysis are those of the beamline, in one process, without Channel
+Access, RunEngine, journal and catalog. Each seed draws instrument, cell and noise. Cycler and instrument
+have one clock, and the cell stands in the middle of the beam; maps are taken in focus, at the state that
+the cell has when a hold begins; a cut is in the middle of the image. By the command, `intercalate study`,
+they are.
+
+Spread is that over the seeds with the effect, whose cells differ. The truth is what the same analysis finds
+when it is given what the simulator put into the frames; where there is no such thing, as of the voltage of
+a plateau, there is none.
+"""
 
 Quantities = dict[str, tuple[float, float, float]]
 """Value, standard error and truth by name; NaN where there is none."""
@@ -155,32 +159,18 @@ def _of(found: Sequence[Outcome], study: str, world: World) -> list[Outcome]:
     return [one for one in found if (one.study, one.world) == (study, world)]
 
 
-def recovery_table(found: Sequence[Outcome], names: Sequence[str]) -> str:
-    """How often each finding came out."""
+def recovery_table(found: Sequence[Outcome], study: Study) -> str:
+    """How often its finding came out."""
     rows = []
-    for study in map(load_study, names):
-        for world in worlds_of(study):
-            own = _of(found, study.id, world)
-            share = float(np.mean([one.recovered for one in own]))
-            goal = f">= {WITH:.0%}" if world is World.EFFECT else f"<= {WITHOUT:.0%}"
-            met = verdict(-share, -WITH) if world is World.EFFECT else verdict(share, WITHOUT)
-            count = sum(one.recovered for one in own)
-            worlds = {World(name): _said(one) for name, one in study.about.worlds.items()}
-            rows.append(
-                [
-                    study.id,
-                    study.about.origin,
-                    world,
-                    worlds.get(world, ""),
-                    len(own),
-                    count,
-                    f"{share:.0%}",
-                    goal,
-                    met,
-                ]
-            )
-    head = ["study", "origin", "world", "told", "seeds", "recovered", "share", "goal", ""]
-    return table(head, rows)
+    worlds = {World(name): _said(one) for name, one in study.about.worlds.items()}
+    for world in worlds_of(study):
+        own = _of(found, study.id, world)
+        share = float(np.mean([one.recovered for one in own]))
+        goal = f">= {WITH:.0%}" if world is World.EFFECT else f"<= {WITHOUT:.0%}"
+        met = verdict(-share, -WITH) if world is World.EFFECT else verdict(share, WITHOUT)
+        count = sum(one.recovered for one in own)
+        rows.append([world, worlds.get(world, ""), len(own), count, f"{share:.0%}", goal, met])
+    return table(["world", "told", "seeds", "recovered", "share", "goal", ""], rows)
 
 
 def _said(told: Settings, under: str = "") -> str:
@@ -192,68 +182,49 @@ def _said(told: Settings, under: str = "") -> str:
     return ", ".join(parts)
 
 
-def quantity_table(found: Sequence[Outcome], names: Sequence[str]) -> str:
+def quantity_table(found: Sequence[Outcome], study: Study) -> str:
     """What was measured with the effect, over the seeds, against the truth."""
     rows = []
-    for study in map(load_study, names):
-        own = _of(found, study.id, World.EFFECT)
-        # Of what is counted, as irregularities are, there is not the same number in every world; none at all
-        # where nothing was found.
-        own = [one for one in own if one.quantities]
-        for name in (name for name in own[0].quantities if all(name in one.quantities for one in own)):
-            value, sigma, true = np.array([one.quantities[name] for one in own]).T
-            spread, stated = value.std(ddof=1), np.median(sigma)
-            row = [study.id, name, f"{value.mean():.4g}", f"{spread:.2g}", f"{stated:.2g}"]
-            known = np.isfinite(true)
-            if known.any():
-                off = (value - true)[known]
-                inside = np.mean(abs(off) <= 2 * sigma[known])
-                row += [f"{true[known].mean():.4g}", f"{np.sqrt(np.mean(off**2)):.2g}", f"{inside:.0%}"]
-            rows.append(row + [""] * (8 - len(row)))
-    head = ["study", "quantity", "mean", "spread", "stated error", "truth", "rms deviation", "within 2 sigma"]
+    # Of what is counted, as irregularities are, there is not the same number in every world; none at all
+    # where nothing was found.
+    own = [one for one in _of(found, study.id, World.EFFECT) if one.quantities]
+    names = own[0].quantities if own else {}
+    for name in (name for name in names if all(name in one.quantities for one in own)):
+        value, sigma, true = np.array([one.quantities[name] for one in own]).T
+        row = [name, f"{value.mean():.4g}", f"{value.std(ddof=1):.2g}", f"{np.median(sigma):.2g}"]
+        known = np.isfinite(true)
+        if known.any():
+            off = (value - true)[known]
+            inside = np.mean(abs(off) <= 2 * sigma[known])
+            row += [f"{true[known].mean():.4g}", f"{np.sqrt(np.mean(off**2)):.2g}", f"{inside:.0%}"]
+        rows.append(row + [""] * (7 - len(row)))
+    head = ["quantity", "mean", "spread", "stated error", "truth", "rms deviation", "within 2 sigma"]
     return table(head, rows)
 
 
 def whole_table(runs: Sequence[tuple[Outcome, float]]) -> str:
     """Runs through everything."""
-    rows = [
-        [one.study, one.world, one.seed, str(one.recovered).lower(), f"{wall_s:.0f}"] for one, wall_s in runs
-    ]
-    return table(["study", "world", "seed", "recovered", "wall s"], rows)
+    rows = [[one.world, one.seed, str(one.recovered).lower(), f"{wall_s:.0f}"] for one, wall_s in runs]
+    return table(["world", "seed", "recovered", "wall s"], rows)
 
 
-def document(
-    names: Sequence[str],
-    found: Sequence[Outcome],
-    runs: Sequence[tuple[Outcome, float]],
-    seeds: int,
-    wall_s: float,
+def section(
+    study: Study, found: Sequence[Outcome], runs: Sequence[tuple[Outcome, float]], first: int, seeds: int
 ) -> str:
-    """All of it in Markdown."""
+    """Of one study, in Markdown."""
     parts = [
-        "# Studies",
-        INTRODUCTION,
-        f"## Over {seeds} seeds each",
-        f"Seeds {FIRST_SEED} to {FIRST_SEED + seeds - 1}; each draws instrument, detector, cell and noise.",
-        WHAT_IS_IN,
-        recovery_table(found, names),
-        WHAT_IS_TRUE,
-        quantity_table(found, names),
+        f"Seeds {first} to {first + seeds - 1}.",
+        recovery_table(found, study),
+        quantity_table(found, study),
     ]
     if runs:
-        parts += [
-            "## By the command",
-            "`intercalate study` with all processes: Channel Access, RunEngine, journal, forwarder, Tiled.",
-            whole_table(runs),
-        ]
-    parts.append(f"{circumstances()} {wall_s / 60:.1f} min in all.")
-    return "\n\n".join(parts) + "\n"
+        parts += ["By the command:", whole_table(runs)]
+    return "\n\n".join(parts)
 
 
-def _all_outcomes(names: Sequence[str], seeds: int, processes: int) -> Iterator[Outcome]:
+def _all_outcomes(names: Sequence[str], numbers: Sequence[int], processes: int) -> Iterator[Outcome]:
     with ProcessPoolExecutor(processes) as pool:
-        numbers = range(FIRST_SEED, FIRST_SEED + seeds)
-        for seed, found in zip(numbers, pool.map(outcomes, [names] * seeds, numbers)):
+        for seed, found in zip(numbers, pool.map(outcomes, [names] * len(numbers), numbers)):
             said = ", ".join(f"{one.study} {one.world} {str(one.recovered).lower()}" for one in found)
             print(f"{datetime.now(UTC):%H:%M:%S} seed {seed}: {said}", flush=True)
             yield from found
@@ -264,22 +235,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", help="all where none is given")
     parser.add_argument("--seeds", type=int, default=40)
+    parser.add_argument("--first", type=int, default=FIRST_SEED, help="seed")
     parser.add_argument("--whole", type=int, default=1, help="runs by the command, of each study and world")
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
     names = [load_study(one).id for one in arguments.names or studies()]
-    began = time.monotonic()
-    found = list(_all_outcomes(names, arguments.seeds, arguments.processes))
-    runs = []
+    first, seeds = arguments.first, arguments.seeds
+    found = list(_all_outcomes(names, range(first, first + seeds), arguments.processes))
     with tempfile.TemporaryDirectory() as folder:
         for study in map(load_study, names):
+            runs = []
             for world in worlds_of(study):
-                for number in range(arguments.whole):
-                    runs.append(whole(study, world, FIRST_SEED + number, Path(folder)))
+                for seed in range(first, first + arguments.whole):
+                    runs.append(whole(study, world, seed, Path(folder)))
                     print(f"{study.id} {world} by the command: recovered {runs[-1][0].recovered}", flush=True)
-    text = document(names, found, runs, arguments.seeds, time.monotonic() - began)
-    print(text)
-    DOCUMENT.write_text(text)
+            text = section(study, found, runs, first, seeds)
+            print(f"{study.id}\n{text}")
+            title = f"{study.id}: {study.about.title} ({study.about.origin})"
+            replace_section(DOCUMENT, study.id, title, text, studies(), HEAD)
 
 
 if __name__ == "__main__":
