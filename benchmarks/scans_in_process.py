@@ -10,13 +10,14 @@ import xarray as xr
 
 from benchmarks.in_process import Measured
 from intercalate.config import EXAMPLES, Config
+from intercalate.materials.constants import ELEMENTARY_CHARGE_C
 from intercalate.nanobattery_results import Films, reduce_nanobattery
 from intercalate_plans.studies import Settings, Study
 from intercalate_sims.changer import Holder, InBeam
 from intercalate_sims.probes.eels import EelsProbe, EelsSpectrometer, HiddenEels
 from intercalate_sims.probes.nanobattery import NanobatteryLaw
 from intercalate_sims.probes.shot import Shot
-from intercalate_sims.probes.tem_station import ELECTRON_C, LossStation, ThinSpecimens
+from intercalate_sims.probes.tem_station import LossStation, ThinSpecimens
 
 
 def scanned(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
@@ -32,7 +33,7 @@ def scanned(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
     side_mm = column.field_of_view_um / 1000.0
     images, scans = [], series.scans
     for number, scan in enumerate(scans):
-        electrons_s = column.current_na * 1e-9 / ELECTRON_C
+        electrons_s = column.current_na * 1e-9 / ELEMENTARY_CHARGE_C
         shot = Shot(
             start_s=1000.0 * (number + 1),
             exposure_s=series.exposure_s,

@@ -16,6 +16,7 @@ from intercalate.catalog.alignment import FrameTimes, align_frames
 from intercalate.catalog.clock import ClockModel
 from intercalate.config import EXAMPLES, Config
 from intercalate.instrument_sections import ColumnSection
+from intercalate.materials.constants import ELEMENTARY_CHARGE_C
 from intercalate.reduction.micrographs import micrograph, scale_of
 from intercalate.sem_results import layers_of, reduce_micrographs
 from intercalate_plans.studies import Settings, Study
@@ -24,7 +25,7 @@ from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.changer import Holder, InBeam
 from intercalate_sims.probes.sem_image import HiddenMicroscope
 from intercalate_sims.probes.sem_sample import HiddenSection, SectionLaw
-from intercalate_sims.probes.sem_station import ELECTRON_C, ImagingStation, SectionedCell, Specimens
+from intercalate_sims.probes.sem_station import ImagingStation, SectionedCell, Specimens
 from intercalate_sims.probes.shot import Shot
 
 MODEL = "lfp-polymer-li"
@@ -80,7 +81,7 @@ class Microscope:
         own = {name: value for name, value in asked.items() if name in ColumnSection.model_fields}
         column = self.section.column.model_copy(update=own)
         side_mm = column.field_of_view_um / 1000.0
-        electrons_s = column.current_na * 1e-9 / ELECTRON_C
+        electrons_s = column.current_na * 1e-9 / ELEMENTARY_CHARGE_C
         return Shot(
             start_s=self._clock_s,
             exposure_s=exposure_s,

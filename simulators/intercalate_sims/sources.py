@@ -4,10 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from intercalate_sims.exposures import KEV_J
-
-HC_KEV_NM = 1.239841984
-ELECTRON_C = 1.602176634e-19
+from intercalate.materials.constants import ELEMENTARY_CHARGE_C, HC_KEV_NM, KEV_J
 
 MOST_MW = 50.0
 """Of a laser, with nothing of the attenuator in the way."""
@@ -204,7 +201,7 @@ class ElectronGun(SteadyBeam):
 
     def full_photons_s(self) -> float:
         """Electrons per second with open valve and beam switched on."""
-        return self._current_share * 1e-9 * self.value("current_na") / ELECTRON_C
+        return self._current_share * 1e-9 * self.value("current_na") / ELEMENTARY_CHARGE_C
 
 
 class TransmissionGun(ElectronGun):

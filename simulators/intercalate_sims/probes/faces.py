@@ -11,12 +11,12 @@ from typing import Any, Self
 
 import numpy as np
 
+from intercalate.materials.constants import FARADAY_C_PER_MOL
 from intercalate.materials.xps import compound_named
 from intercalate_sims.cell.interface import ElectrodeState
 from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.xps_samples import Layer
 
-FARADAY_C_MOL = 96485.33212
 ROUGHNESS = 8.0
 """Surface of flake graphite by gas adsorption, about 2 m2/g, over that of spheres of the model's size."""
 
@@ -96,7 +96,7 @@ def face_of(electrode: ElectrodeState, hidden: HiddenFace) -> list[Layer]:
 
 def film_nm(charge_c_m2: float, hidden: HiddenFace) -> tuple[float, float]:
     """Thickness of the organic outside and of the salts below, by the charge per area of particle."""
-    per_area = charge_c_m2 / ROUGHNESS / FARADAY_C_MOL
+    per_area = charge_c_m2 / ROUGHNESS / FARADAY_C_PER_MOL
     organic = hidden.organic_share * per_area / ELECTRONS[ORGANIC] * _volume_cm3_mol(ORGANIC)
     left = (1.0 - hidden.organic_share) * per_area
     salts = sum(

@@ -7,8 +7,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.signal import lfilter
 
+from intercalate.materials.constants import ELEMENTARY_CHARGE_C
 from intercalate.materials.electron_range import (
-    ELEMENTARY_CHARGE_C,
     IMAGED_MATERIALS,
     LITHIUM_MELTS_C,
     backscatter_coefficient,

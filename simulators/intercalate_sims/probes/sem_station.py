@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xraydb
 
+from intercalate.materials.constants import ELEMENTARY_CHARGE_C
 from intercalate.materials.eds import XrayDetector
 from intercalate.materials.electron_range import IMAGED_MATERIALS
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState
@@ -28,7 +29,6 @@ from intercalate_sims.probes.sem_section import CrossSection, calibration_grid, 
 from intercalate_sims.probes.sem_surface import Grid, Relief
 from intercalate_sims.probes.shot import Shot
 
-ELECTRON_C = 1.602176634e-19
 GRID_PITCH_UM = 10.0
 MBAR_PA = 100.0
 CUP = "Faraday cup"
@@ -127,7 +127,7 @@ def conditions_of(shot: Shot, rows: int, columns: int) -> ImageConditions:
     field_um = 1000.0 * shot.size_mm[0]
     return ImageConditions(
         kv=shot.energy_kev,
-        current_na=shot.photons_s * ELECTRON_C * 1e9,
+        current_na=shot.photons_s * ELEMENTARY_CHARGE_C * 1e9,
         dwell_us=shot.exposure_s / (1.1e-6 * rows * columns),
         pixel_um=field_um / columns,
         columns=columns,
@@ -223,7 +223,9 @@ class XraySpectrumStation:
     def take(self, shot: Shot, stamp: int) -> tuple[np.ndarray, SpecimenCounts, dict[str, Any]]:
         """Spectrum as a frame of one row (uint32), counts of the monitors, and what was under it."""
         shares = self._shares(shot)
-        conditions = EdsConditions(shot.energy_kev, shot.photons_s * ELECTRON_C * 1e9, shot.exposure_s)
+        conditions = EdsConditions(
+            shot.energy_kev, shot.photons_s * ELEMENTARY_CHARGE_C * 1e9, shot.exposure_s
+        )
         rate = np.zeros(self.shape[1])
         for material, share in shares.items():
             per_s, live = self._probe.rate(source_of(material), conditions)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from intercalate.materials.constants import ELEMENTARY_CHARGE_C
 from intercalate.spectrum_frames import frame_shape, packed
 from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.eels import EelsProbe, Layer, Scan, ThinSample
@@ -20,7 +21,6 @@ from intercalate_sims.probes.shot import Shot
 from intercalate_sims.probes.tem import Deposit, Exposure, Kink, TemFrame, TemProbe, deposit_as_json
 from intercalate_sims.probes.tem_crystals import GROWTH_AXES
 
-ELECTRON_C = 1.602176634e-19
 MM2_A2 = 1e14
 GOLD, DEPOSIT, NANOBATTERY = "gold", "deposit", "nanobattery"
 COLD_C = -100.0
@@ -167,7 +167,7 @@ class LossStation:
             columns=columns,
             rows=rows,
             pixel_nm=float(shot.settings["step_nm"]),
-            beam_na=shot.photons_s * ELECTRON_C * 1e9,
+            beam_na=shot.photons_s * ELEMENTARY_CHARGE_C * 1e9,
             dwell_s=shot.exposure_s / (rows * columns),
             is_cold=is_cold(shot),
             row_nm=float(shot.settings["row_step_nm"]),

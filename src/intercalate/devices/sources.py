@@ -10,9 +10,7 @@ from ophyd.areadetector import EpicsSignalWithRBV
 from intercalate.beam_quality import BeamLimits
 from intercalate.devices.beam import Monitors
 from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
-
-KEV_J = 1.602176634e-16
-HC_KEV_NM = 1.239841984
+from intercalate.materials.constants import HC_KEV_NM, KEV_J
 
 
 class SteadySource(Device):

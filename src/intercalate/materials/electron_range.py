@@ -9,7 +9,6 @@ import numpy as np
 
 from intercalate.materials.model import Mark, Source
 
-ELEMENTARY_CHARGE_C = 1.602176634e-19
 """SI, exact."""
 
 LITHIUM_MELTS_C = 180.5
