@@ -179,8 +179,12 @@ def scan_losses(
             )
             yield from take(station, 1, exposure_s, *station.of_exposure, stream=station.technique)
 
+    def leave() -> MsgGenerator[None]:
+        yield from in_thread(station.chamber.cool)
+        yield from bps.mv(station.scan.bias_v, 0.0)
+
     def without_voltage(run: str) -> MsgGenerator[None]:
-        yield from bpp.finalize_wrapper(body(run), bps.mv(station.scan.bias_v, 0.0))
+        yield from bpp.finalize_wrapper(body(run), leave)
 
     listed = [one.model_dump() for one in requests]
     metadata = {"exposure_s": exposure_s, "instrument": station.name, "num_points": len(requests)}

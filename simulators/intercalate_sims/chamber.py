@@ -25,8 +25,8 @@ class Chamber:
     ----------
     leak_mbar
         What a leak adds to the pressure.
-    target_c, stage_c
-        Of the stage: as set, and as it is.
+    target_c, stage_c, rest_c
+        Of the stage: as set, as it is, and where it goes when a client that keeps it hot is gone.
     freezes
         Times that the stage came back from where lithium melts.
     """
@@ -36,6 +36,7 @@ class Chamber:
     leak_mbar: float = 0.0
     target_c: float = 25.0
     stage_c: float = 25.0
+    rest_c: float = 25.0
     time_s: float = math.nan
     freezes: int = 0
 

@@ -1,6 +1,7 @@
 """A photoelectron spectrometer in a vacuum chamber: its scale, the film on a cell, refusals."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from intercalate.calibrations import Calibration, Kind
 from intercalate.cell import Cell
 from intercalate.config import EXAMPLES
 from intercalate.devices.analyser import RegionError
+from intercalate.devices.chamber import LEASE_S
 from intercalate.devices.station import Station
 from intercalate.dose import dose_gy
 from intercalate.orchestration.tasks import TasksError
@@ -239,6 +241,31 @@ def test_the_chamber_is_pumped_and_its_stage_heated(session: Session, xps: Stati
     xps.chamber.heat(60.0).wait(30)
     assert float(xps.chamber.temperature_c.get()) == pytest.approx(60.0, abs=0.6)
     xps.chamber.heat(25.0).wait(30)
+
+
+def test_a_stage_does_not_stay_hot_for_a_client_that_is_gone(session: Session, xps: Station) -> None:
+    chamber = xps.chamber
+    assert chamber.lease_s.get(use_monitor=False) == 0.0
+    chamber.heat(50.0).wait(30)
+    assert chamber.lease_s.get(use_monitor=False) == LEASE_S
+    chamber.temperature_c.fall_silent()
+    chamber.lease_s.put(1.0, wait=True)
+    at_rest_c = float(chamber.rest_c.get())
+    wait_for(lambda: chamber.temperature_c.get_setpoint() == at_rest_c, 10, "the stage is sent to rest")
+    wait_for(lambda: abs(chamber.temperature_c.get() - at_rest_c) < 0.6, 20, "it is there")
+
+
+def test_a_stage_that_was_heated_by_hand_stays_hot_and_a_cold_one_cold(
+    session: Session, xps: Station
+) -> None:
+    chamber = xps.chamber
+    for temperature_c, lease_s in ((45.0, 0.0), (-20.0, 0.5)):
+        chamber.lease_s.put(lease_s, wait=True)
+        chamber.temperature_c.put(temperature_c, wait=True)
+        time.sleep(2.0)
+        assert chamber.temperature_c.get_setpoint() == temperature_c
+    chamber.temperature_c.to_rest()
+    wait_for(lambda: chamber.temperature_c.get_setpoint() == chamber.rest_c.get(), 10, "it rests")
 
 
 def test_spectra_of_a_place_without_cycling(session: Session, xps: Station, documents: Documents) -> None:

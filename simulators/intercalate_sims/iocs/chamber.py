@@ -5,6 +5,8 @@
 
 import asyncio
 import contextlib
+import math
+import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
@@ -51,6 +53,17 @@ class ChamberPVs(PVGroup):
     temperature_readback = pvproperty(
         name="Temperature_RBV", value=25.0, units="degC", precision=2, read_only=True
     )
+    temperature_rest = pvproperty(
+        name="TemperatureRest",
+        value=25.0,
+        units="degC",
+        precision=1,
+        lower_ctrl_limit=STAGE_C[0],
+        upper_ctrl_limit=STAGE_C[1],
+    )
+    temperature_lease = pvproperty(
+        name="TemperatureLease", value=0.0, units="s", precision=1, lower_ctrl_limit=0, upper_ctrl_limit=3600
+    )
     leak = pvproperty(name="Knob:Leak", value=0.0, units="mbar", lower_ctrl_limit=0, upper_ctrl_limit=1.0)
 
     def __init__(self, *args: Any, link: InstrumentLink, sources: Sequence[InstrumentLink], **kwargs: Any):
@@ -58,6 +71,7 @@ class ChamberPVs(PVGroup):
         self._link = link
         self._sources = sources
         self.chamber = Chamber()
+        self._lease_ends_s = math.inf
 
     @gate.putter
     async def gate(self, instance: Any, value: Any) -> Any:
@@ -68,6 +82,17 @@ class ChamberPVs(PVGroup):
     @temperature.putter
     async def temperature(self, instance: Any, value: Any) -> Any:
         self.chamber.target_c = float(value)
+        return value
+
+    @temperature_rest.putter
+    async def temperature_rest(self, instance: Any, value: Any) -> Any:
+        self.chamber.rest_c = float(value)
+        return value
+
+    @temperature_lease.putter
+    async def temperature_lease(self, instance: Any, value: Any) -> Any:
+        """Of a client that keeps the stage hot; 0 of one that does not, or of somebody at the panel."""
+        self._lease_ends_s = time.monotonic() + float(value) if value > 0 else math.inf
         return value
 
     @leak.putter
@@ -85,12 +110,18 @@ class ChamberPVs(PVGroup):
             with contextlib.suppress(ConnectionError, RuntimeError):
                 self.chamber.live((await self._link.status())["time_s"])
                 await self._show(self.pressure, self.chamber.pressure_mbar)
+                await self._end_lease()
                 await self._show(self.temperature_readback, round(self.chamber.stage_c, 2))
                 was_safe, is_safe = is_safe, self.chamber.pressure_mbar < INTERLOCK_MBAR
                 if is_safe != was_safe:
                     for source in self._sources:
                         await source.beam(interlock=is_safe)
             await asyncio.sleep(REFRESH_S)
+
+    async def _end_lease(self) -> None:
+        """Do not stay hot for a client that is gone."""
+        if time.monotonic() > self._lease_ends_s and self.chamber.target_c > self.chamber.rest_c:
+            await self.temperature.write(self.chamber.rest_c)
 
     async def _show(self, pv: Any, value: float) -> None:
         if abs(pv.value - value) > 1e-3 * abs(value):

@@ -3,11 +3,12 @@
 from typing import Any
 
 from ophyd import Component as Cpt
-from ophyd import Device, EpicsSignalRO, Kind
+from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind
 from ophyd.areadetector import EpicsSignalWithRBV
 from ophyd.status import DeviceStatus
 
 from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
+from intercalate.devices.renewal import Renewal
 from intercalate.devices.statuses import end
 
 PUMP_DOWN_S = 1800.0
@@ -15,10 +16,46 @@ PUMP_DOWN_S = 1800.0
 STAGE_S = 3600.0
 """Cell seconds within which the stage must have its temperature."""
 STAGE_WITHIN_K = 0.5
+LEASE_S = 15.0
+"""Wall seconds for which a stage stays hot without a word of the client that heated it."""
 
 
 class StageTemperature(EpicsSignalWithRBV):
-    """Of a stage that is heated and cooled; `set` is done when the stage is there."""
+    """Of a stage that is heated and cooled; `set` is done when the stage is there.
+
+    Above its temperature of rest it is kept there by this process: when that dies, the stage goes to rest.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._renewal = Renewal(f"{self.name}-lease", self._claim, LEASE_S)
+
+    def _claim(self) -> None:
+        chamber: Any = self.parent
+        chamber.lease_s.put(LEASE_S, wait=False)
+
+    def to_rest(self) -> None:
+        """Let the stage go where it is when nobody asks for anything; does not wait for it."""
+        self._go(self._rest_c())
+
+    def fall_silent(self) -> None:
+        """Keep the stage no more: when the lease ends, it goes to rest."""
+        self._renewal.stop()
+
+    def _rest_c(self) -> float:
+        chamber: Any = self.parent
+        return float(chamber.rest_c.get())
+
+    def _go(self, value_c: float) -> None:
+        """Put a temperature, and keep it from now on where the stage must not be left there."""
+        chamber: Any = self.parent
+        if value_c > self._rest_c():
+            self._claim()
+            self._renewal.start()
+        else:
+            self._renewal.stop()
+            chamber.lease_s.put(0.0, wait=False)
+        self.put(value_c, wait=False)
 
     def set(self, value: float, *, timeout: float | None = None, settle_time: float | None = None) -> Any:
         """Bring the stage to a temperature; `timeout` in wall seconds, by the stage's own time if None."""
@@ -31,7 +68,7 @@ class StageTemperature(EpicsSignalWithRBV):
                 end(status)
 
         status.add_callback(lambda _: self.clear_sub(look))
-        self.put(value, wait=False)
+        self._go(float(value))
         self.subscribe(look)
         return status
 
@@ -52,6 +89,10 @@ class Chamber(Device):
     ----------
     settable
         What a measurement may ask to be set.
+    rest_c
+        Where the stage goes when an experiment ends, or a client that keeps it hotter is gone.
+    lease_s
+        Wall seconds for which it stays hotter; 0 where nobody has to renew anything, as when set by hand.
     """
 
     settable = ("temperature_c",)
@@ -59,6 +100,8 @@ class Chamber(Device):
     pressure_mbar = Cpt(EpicsSignalRO, "Pressure", auto_monitor=True, kind=Kind.normal)
     gate_valve = Cpt(EpicsSignalWithRBV, "GateValve", string=True, auto_monitor=True, kind=Kind.normal)
     temperature_c = Cpt(StageTemperature, "Temperature", auto_monitor=True, kind=Kind.normal)
+    rest_c = Cpt(EpicsSignal, "TemperatureRest", auto_monitor=True, kind=Kind.config)
+    lease_s = Cpt(EpicsSignal, "TemperatureLease", kind=Kind.omitted)
 
     def __init__(
         self,
@@ -115,3 +158,8 @@ class Chamber(Device):
     def heat(self, temperature_c: float) -> Any:
         """Bring the stage to a temperature; done when it is there."""
         return self.temperature_c.set(temperature_c)
+
+    def cool(self) -> None:
+        """Send a stage that is hotter than at rest there, and leave a cold one cold; does not wait for it."""
+        if self.temperature_c.get_setpoint() > self.rest_c.get():
+            self.temperature_c.to_rest()

@@ -1,6 +1,5 @@
 """The cycler: a channel of the cycler server as an ophyd device."""
 
-import atexit
 import json
 import math
 import threading
@@ -9,7 +8,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import epics
 import numpy as np
 from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind, Signal
@@ -19,6 +17,7 @@ from intercalate.contract import IMPEDANCE_UNITS, RECORD_UNITS, CyclerState, OnL
 from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS, READING_TIMEOUT_S, put_and_wait
 from intercalate.devices.cycler_errors import CyclerError, CyclerSilent
 from intercalate.devices.record_blocks import BlockReader
+from intercalate.devices.renewal import Renewal
 from intercalate.devices.statuses import end, end_in_thread, end_when
 from intercalate.protocol import SiteLimits
 
@@ -188,8 +187,7 @@ class Cycler(Device):
         self.owner = f"{name}-{uuid.uuid4().hex[:12]}"
         self._records = BlockReader(self.record_seq, self.record_request, self.record_block, RECORD_UNITS)
         self._lease_s = lease_s
-        self._renewal: threading.Thread | None = None
-        self._let_go = threading.Event()
+        self._renewal = Renewal(f"{self.name}-lease", self._claim, lease_s)
         self._sending = threading.Lock()
         self._starting = False
         self._withdrawn: str | None = None
@@ -259,39 +257,20 @@ class Cycler(Device):
         CyclerError
             If somebody else holds the lease.
         """
-        self.send(Verb.TAKE_LEASE, duration_s=self._lease_s)
-        if self._renewal is None or self._let_go.is_set():
-            # One of its own: the thread before may still be about to end.
-            self._let_go = threading.Event()
-            self._renewal = threading.Thread(
-                target=self._renew, args=(self._let_go,), name=f"{self.name}-lease", daemon=True
-            )
-            self._renewal.start()
-            # A thread that is still talking when Channel Access is taken down crashes the process.
-            atexit.register(self._end_renewal)
-
-    def _end_renewal(self) -> None:
-        self._let_go.set()
-        if self._renewal is not None:
-            self._renewal.join(timeout=2.0)
+        self._claim()
+        self._renewal.start()
 
     def drop_lease(self) -> None:
         """Let others command the channel."""
-        self._let_go.set()
+        self._renewal.stop()
         self.send(Verb.DROP_LEASE)
 
     def fall_silent(self) -> None:
         """Renew the lease no more: when it ends, a running program does what was said for a lost client."""
-        self._let_go.set()
+        self._renewal.stop()
 
-    def _renew(self, let_go: threading.Event) -> None:
-        epics.ca.use_initial_context()
-        while not let_go.wait(self._lease_s / 4):
-            try:
-                self.send(Verb.TAKE_LEASE, duration_s=self._lease_s)
-            except RuntimeError:
-                # The server is away, somebody else took over, or this process ends.
-                continue
+    def _claim(self) -> None:
+        self.send(Verb.TAKE_LEASE, duration_s=self._lease_s)
 
     # Programs
 

@@ -86,7 +86,7 @@ class Experimenting:
         self._stations = {one.name: one for one in stations}
         self._detectors = {one.name: OpenDetector(one.detector) for one in stations}
         self._visitors = {one.name: Visitor(one, self._collect) for one in stations}
-        self._stages: dict[str, tuple[Any, float]] = {}
+        self._stages: dict[str, Any] = {}
 
     def add(self, task: CellTask, **more: Any) -> MsgGenerator[None]:
         """Make a cell ready to be started.
@@ -109,7 +109,7 @@ class Experimenting:
             check_when(one.when, program, source=f"{one.name}.when of {task.label}")
         self._check_sample(task, cell)
         self._check_shots(task)
-        yield from in_thread(lambda: self._note_stages(task))
+        self._note_stages(task)
         measurements = [
             self._measurement(one, cycler, protocol, cell, task.place) for one in task.measurements
         ]
@@ -188,11 +188,11 @@ class Experimenting:
             raise TasksError(f"cell {task.label}", problems)
 
     def _note_stages(self, task: CellTask) -> None:
-        """Know to which temperature stages that the measurements of a cell move are to come back."""
+        """Know which stages the measurements of a cell heat or cool: they come to rest in the end."""
         for one in task.measurements:
             if one.setting(TEMPERATURE):
                 stage = self._stations[one.instrument].settings[TEMPERATURE]
-                self._stages.setdefault(stage.name, (stage, float(stage.get_setpoint())))
+                self._stages[stage.name] = stage
 
     def _stations_of(self, task: CellTask) -> list[MeasuresCells]:
         """Instruments of the measurements of a cell."""
@@ -301,9 +301,9 @@ class Experimenting:
                 yield from bps.wait(group="shutter", timeout=SHUTTER_S, error_on_timeout=False)
             except FAILURES as error:
                 log.error("the shutter of %s was not closed: %s", name, cause_of(error))
-        for stage, before_c in self._stages.values():
+        for stage in self._stages.values():
             # Nobody waits for it: whatever ended the experiment, no sample stays hot.
             try:
-                yield from in_thread(lambda one=stage, to_c=before_c: one.put(to_c, wait=False))
+                yield from in_thread(stage.to_rest)
             except FAILURES as error:
-                log.error("%s was not set back to %g degC: %s", stage.name, before_c, cause_of(error))
+                log.error("%s was not sent to rest: %s", stage.name, cause_of(error))
