@@ -15,7 +15,7 @@ from intercalate.catalog_services import catalog_services
 from intercalate.config import EXAMPLES, Config
 from intercalate.execute import execute, preparations
 from intercalate.experiment import Experiment
-from intercalate.own_beamline import FIRST_PLACE, configure, start, stop, stored_run
+from intercalate.own_beamline import FIRST_PLACE, configure, running, stored_run
 from intercalate.simulation import simulation_services
 from intercalate.views.progress import bar, task
 
@@ -54,8 +54,7 @@ def run_demo(folder: Path, *, rate: float, cell_model: str, console: Console) ->
     experiment = Experiment.from_file(
         EXAMPLES / "experiments" / EXAMPLE.get(cell_model, "first_light.toml"), config.site
     )
-    try:
-        start(config, folder, rate=rate, cell_model=cell_model, console=console)
+    with running(config, folder, rate=rate, cell_model=cell_model, console=console):
         seconds["starting"] = round(time.monotonic() - began, 1)
         # What reduces the frames takes seconds to import; the cell cycles meanwhile.
         threading.Thread(target=import_module, args=("intercalate.results",), daemon=True).start()
@@ -79,8 +78,6 @@ def run_demo(folder: Path, *, rate: float, cell_model: str, console: Console) ->
             "cells": cells,
             "peak_rss_mb": peak_rss_mb,
         }
-    finally:
-        stop(config)
     wall_s = round(time.monotonic() - began, 1)
     seconds["reducing"] = round(wall_s - sum(seconds.values()), 1)
     report = {"wall_s": wall_s, "wall_parts_s": seconds, **report}

@@ -16,6 +16,7 @@ from intercalate.catalog_services import (
     open_configured_catalog,
 )
 from intercalate.config import EXAMPLES, Config
+from intercalate.interrupts import unwound_by_requests_to_end
 from intercalate.services import ServiceError
 from intercalate.simulation import simulation_services, start_simulation
 from intercalate.views.progress import bar, task
@@ -77,7 +78,26 @@ def _free_ports(count: int) -> Iterator[list[int]]:
         one.close()
 
 
-def start(config: Config, folder: Path, *, rate: float, cell_model: str | None, console: Console) -> None:
+@contextmanager
+def running(
+    config: Config, folder: Path, *, rate: float, cell_model: str | None, console: Console
+) -> Iterator[None]:
+    """Start catalog and simulators, and stop them whatever ends the work, a request to end included.
+
+    Raises
+    ------
+    ServiceError
+        If a process does not come up.
+    """
+    with unwound_by_requests_to_end():
+        try:
+            _start(config, folder, rate=rate, cell_model=cell_model, console=console)
+            yield
+        finally:
+            stop(config)
+
+
+def _start(config: Config, folder: Path, *, rate: float, cell_model: str | None, console: Console) -> None:
     """Start catalog and simulators side by side.
 
     Raises

@@ -15,7 +15,7 @@ from rich.console import Console
 from intercalate.catalog.linked import has_records
 from intercalate.config import Config
 from intercalate.execute import execute, preparations, prepare
-from intercalate.own_beamline import FIRST_PLACE, configure, start, stop, stored_run
+from intercalate.own_beamline import FIRST_PLACE, configure, running, stored_run
 from intercalate.session import Session
 from intercalate.simulation import simulation_services
 from intercalate.views.progress import bar, task
@@ -86,8 +86,7 @@ def run_study(study: Study, folder: Path, *, world: World, seed: int, console: C
     told = study.told(world) | {"seed": seed}
     config = configure(folder, "study", _with(told), _with(study.about.beamline))
     measuring = (_cycled if study.series is None else _scanned)(study, config)
-    try:
-        start(config, folder, rate=study.about.rate, cell_model=None, console=console)
+    with running(config, folder, rate=study.about.rate, cell_model=None, console=console):
         uids = measuring(console)
         runs = [stored_run(config, uid) for uid in uids]
         # The cores are the reduction's now.
@@ -97,8 +96,6 @@ def run_study(study: Study, folder: Path, *, world: World, seed: int, console: C
         simulated = any(run.metadata["start"]["simulated"] for run in runs)
         path = folder / f"{study.id}.png"
         _save_figure(path, study, cells, finding, simulated=simulated)
-    finally:
-        stop(config)
     result = StudyResult(study, world, seed, uids, simulated, finding, path)
     (folder / "result.json").write_text(json.dumps(result.given(), indent=1))
     return result
