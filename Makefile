@@ -8,7 +8,7 @@ export OPENBLAS_NUM_THREADS := 1
 # Without bytecode the servers take half a minute to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint unit bench faults studies clean
+.PHONY: demo test lint unit bench faults studies gallery clean
 
 $(BIN)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -40,8 +40,11 @@ bench: $(BIN)/.installed
 faults: $(BIN)/.installed
 	$(BIN)/python -m benchmarks faults
 
+gallery: $(BIN)/.installed
+	$(BIN)/intercalate gallery
+
 studies: $(BIN)/.installed
 	$(BIN)/python -m benchmarks.studies
 
 clean:
-	rm -rf $(VENV) demo .pytest_cache .ruff_cache
+	rm -rf $(VENV) demo gallery .pytest_cache .ruff_cache

@@ -247,8 +247,8 @@ def test_frames_are_taken_where_the_voltage_passes_a_level_and_where_a_step_begi
     visits = [event["data"] for event in documents.events("visits")]
     assert [one["visit_due_unix_s"] for one in visits] == pytest.approx(due_s)
     assert len(documents.events("xrd")) == 3
-    # Each began after its occasion and before the next one. How soon is the matter of a benchmark: with a cell
-    # that runs hundreds of times faster than the clock, a busy machine looks like a late beamline.
+    # Each began after its occasion and before the next one. How soon is the matter of a benchmark: this cell
+    # runs hundreds of times faster than the clock, and a busy machine would look like a late beamline.
     began_s = np.array([one["visit_began_unix_s"] for one in visits])
     assert np.all(began_s >= due_s)
     assert np.all(began_s[:-1] < due_s[1:])

@@ -59,6 +59,24 @@ def study(
     click.echo(json.dumps(result.given(), indent=1) if as_json else _text(result))
 
 
+@main.command()
+@click.option(
+    "--folder",
+    type=FOLDER,
+    default=Path("gallery"),
+    show_default=True,
+    help="Results that are there are kept.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of the simulations.")
+def gallery(folder: Path, seed: int) -> None:
+    """Run a study for each technique, and write a page with their figures."""
+    from rich.console import Console
+
+    from intercalate.gallery import make_gallery
+
+    click.echo(make_gallery(folder.absolute(), seed=seed, console=Console(stderr=True)))
+
+
 def _text(result: "StudyResult") -> str:
     about, finding = result.study.about, result.finding
     rows = [

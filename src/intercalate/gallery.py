@@ -1,0 +1,74 @@
+"""A page with one figure for each technique, each of a study that was run for it."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from intercalate.study import run_study
+from intercalate.techniques import table
+from intercalate.views.gallery import Exhibit, page
+from intercalate_plans.studies import Quantity, World, load_study
+
+SHOWN: Mapping[str, str] = {
+    "xrd": "S28",
+    "raman": "S31",
+    "xps": "S34",
+    "sem": "S40",
+    "ebsd": "S43",
+    "eels": "S53",
+}
+"""Study by technique."""
+
+
+def make_gallery(folder: Path, *, seed: int, console: Console) -> Path:
+    """Run the study of each technique whose result is not there yet, and write `index.html`.
+
+    Parameters
+    ----------
+    folder
+        Where results and page are; each study has a folder of its own in it.
+    seed
+        Of every simulation.
+
+    Returns
+    -------
+    pathlib.Path
+        The page.
+
+    Raises
+    ------
+    StudyError, ServiceError, SessionError
+        If a study cannot be done; those before it are kept, and are not done again.
+    """
+    techniques = table().techniques
+    exhibits = []
+    for key, name in SHOWN.items():
+        own = folder / name
+        if not _is_done(own, seed):
+            console.print(f"{techniques[key].name}: {name}")
+            run_study(load_study(name), own, world=World.EFFECT, seed=seed, console=console)
+        result = json.loads((own / "result.json").read_text())
+        found = [str(_quantity(one)) for one in result["quantities"]]
+        exhibits.append(Exhibit(techniques[key].name, result, found, f"{name}/{Path(result['figure']).name}"))
+    left = [one.name for key, one in techniques.items() if key not in SHOWN]
+    path = folder / "index.html"
+    path.write_text(page(exhibits, left))
+    return path
+
+
+def _quantity(given: Mapping[str, Any]) -> Quantity:
+    """As it was before it became JSON, which has no number that is none."""
+    return Quantity(**{name: math.nan if one is None else one for name, one in given.items()})
+
+
+def _is_done(folder: Path, seed: int) -> bool:
+    """Whether this very study was run there, to its end."""
+    try:
+        result: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    except FileNotFoundError:
+        return False
+    return result["seed"] == seed and (folder / Path(result["figure"]).name).exists()
