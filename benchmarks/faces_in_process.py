@@ -16,6 +16,8 @@ import xarray as xr
 
 from benchmarks.in_process import EXACT, CellOnChannel, Measured
 from intercalate.calibrations import Kind
+from intercalate.catalog.alignment import FrameTimes, align_frames
+from intercalate.catalog.clock import ClockModel
 from intercalate.cell import Cell
 from intercalate.config import EXAMPLES, Config
 from intercalate.materials.xps import AL_K_ALPHA_EV, HYDROCARBON_EV, LEVELS, compound_named
@@ -23,6 +25,7 @@ from intercalate.orchestration.tasks import MeasurementTask
 from intercalate.reduction.xps import GOLD_EV, SILVER_EV, components_of, energy_scale, fit_regions
 from intercalate.xps_results import reduce_photoelectrons, region_spectrum
 from intercalate_plans.studies import MeasuredCell, Settings, Study, merged
+from intercalate_plans.studies.sei import GROUPS
 from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.changer import Holder, InBeam
 from intercalate_sims.noise import keyed_generator
@@ -33,7 +36,8 @@ from intercalate_sims.probes.xps_alloy import Alloy
 from intercalate_sims.probes.xps_faces import Face
 from intercalate_sims.probes.xps_lines import Deviations, emitted_lines
 from intercalate_sims.probes.xps_samples import Layer
-from intercalate_sims.probes.xps_station import XpsOnPaper, XpsStation
+from intercalate_sims.probes.xps_sei import SeiGrowth
+from intercalate_sims.probes.xps_station import SEI_WORLDS, WATCHED_H, XpsOnPaper, XpsStation
 
 REFERENCES = {"Au": ("Au 4f", GOLD_EV), "Ag": ("Ag 3d", SILVER_EV)}
 CALIBRATED_S = 60.0
@@ -88,6 +92,7 @@ class Spectrometer:
         spot_um: float | None = None,
         power_w: float | None = None,
         flood_gun: str = "off",
+        elapsed_s: float = 0.0,
     ) -> tuple[np.ndarray, float]:
         """One spectrum and I0; what made them is in `truth`."""
         self._clock_s += BETWEEN_S
@@ -104,6 +109,7 @@ class Spectrometer:
             size_mm=(side_mm, side_mm),
             in_beam=InBeam(Holder("V", content, 0.0, 0.0), 1.0, 0.0, place_mm),
             states=[] if state is None else [(1.0, state)],
+            elapsed_s=elapsed_s,
             settings={
                 "region": region,
                 "start_ev": asked.start_ev,
@@ -122,22 +128,28 @@ class Spectrometer:
         states: Sequence[ProbeState],
         task: MeasurementTask,
         away_um: tuple[float, float] = (0.0, 0.0),
+        starts_s: Sequence[float] | None = None,
     ) -> tuple[xr.Dataset, list[np.ndarray]]:
         """What the catalog has of visits, one at each state: frames with their settings."""
         rows, images = [], []
         self.truths: list[dict] = []
         said: dict[str, Any] = dict(task.settings)
+        starts_s = [BETWEEN_S * number for number in range(len(states))] if starts_s is None else starts_s
         for number, state in enumerate(states):
             for at_um in task.points_um or [(0.0, 0.0)]:
                 place_um = (at_um[0] + away_um[0], at_um[1] + away_um[1])
-                for region in task.regions:
-                    image, i0 = self.take(content, state, region, task.exposure_s, place_um, **said)
+                for order, region in enumerate(task.regions):
+                    start_s = starts_s[number] + order * task.exposure_s
+                    image, i0 = self.take(
+                        content, state, region, task.exposure_s, place_um, elapsed_s=start_s, **said
+                    )
                     images.append(image)
                     self.truths.append(self.truth)
                     asked = self.section.analyser.regions[region]
                     rows.append(
                         {
                             "visit": number,
+                            "start_s": start_s,
                             "analyser_region": region,
                             "analyser_start_ev": asked.start_ev,
                             "analyser_stop_ev": asked.stop_ev,
@@ -162,8 +174,11 @@ class Spectrometer:
 
 
 def faced(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
-    """Do what a study of faces says: of several at holds, or the map of one."""
-    make = _mapped_face if "measurements" in study.content else _acquired_faces
+    """Do what a study of faces says: of several at holds, the map of one, or one over time."""
+    if "measurements" not in study.content:
+        return _acquired_faces(study, told, seed, folder)
+    (task,) = study.content["measurements"].values()
+    make = _mapped_face if "grid" in task else _watched_face
     return make(study, told, seed, folder)
 
 
@@ -204,6 +219,45 @@ def _acquired_faces(study: Study, told: Settings, seed: int, folder: Path) -> Me
         found[one.place] = MeasuredCell(records, {task.name: frames})
         true[one.place] = MeasuredCell(records, {task.name: frames.assign(exact)})
     return Measured(found, true)
+
+
+def _watched_face(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
+    """Do what a study of one face at even times says, which grows as the simulator is told."""
+    config = Config.from_file(EXAMPLES / "config" / "simulated.toml")
+    (experiment,) = (one.cells[0] for one in study.experiments(config.site))
+    (task,) = experiment.measurements
+    if task.when.every is None or task.when.every.time_s is None:
+        raise ValueError(f"{study.id}: only spectra at even times are made here")
+    name = "C1"
+    world = CellOnChannel(told["cells"][name], seed, 1.0, folder, config.site)
+    records, exposures = world.run(
+        "measured", experiment.protocol, experiment.cell, every_s=task.when.every.time_s
+    )
+    faces = {cell: Face(one) for cell, one in told["vacuum"]["xps"]["faces"].items()}
+    spectrometer = Spectrometer(seed, {name: "negative"}, faces)
+    states, starts_s = [one[0][1] for _, one in exposures], [start for start, _ in exposures]
+    visits, images = spectrometer.visit(name, states, task, starts_s=starts_s)
+    start_s = np.asarray(visits["start_s"])
+    times = FrameTimes(np.arange(start_s.size), start_s, np.full(start_s.size, task.exposure_s))
+    one_clock = ClockModel.assumed(0.0, 0.01, "one clock")
+    aligned = align_frames(records, times, one_clock, cell=experiment.cell).drop_vars("frame")
+    frames = spectrometer.reduced(images, aligned.merge(visits), experiment.cell)
+    growth = SeiGrowth.draw(seed, SEI_WORLDS[faces[name]], WATCHED_H)
+    # The amounts of a visit are put down to its middle.
+    middle_s = 0.5 * len(task.regions) * task.exposure_s
+    hours = (np.array(starts_s) - starts_s[0] + middle_s) / 3600.0
+    return Measured.of_one(records, frames, frames.assign(exact_growth(frames, growth, hours)))
+
+
+def exact_growth(frames: xr.Dataset, growth: SeiGrowth, hours: np.ndarray) -> dict[str, Any]:
+    """Columns of the thickness of each group, put down to the first of its lines."""
+    names = np.asarray(frames["component"]).astype(str)
+    nm = np.zeros((hours.size, names.size))
+    for group, lines in GROUPS.items():
+        (number,) = np.flatnonzero(names == f"film: {lines[0]}")
+        nm[:, number] = [growth.thickness_nm(float(one))[group] for one in hours]
+    dims = ("acquisition", "component")
+    return {"component_nm": (dims, nm), "component_nm_sigma_stat": (dims, np.full(nm.shape, 1e-3))}
 
 
 def exact_composition(frames: xr.Dataset, stack: Sequence[Layer], deviations: Deviations) -> dict[str, Any]:

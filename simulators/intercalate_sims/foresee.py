@@ -56,6 +56,7 @@ _MODELS = {
     ("LTO", "Li", "polymer"): "lto-li",
     ("LCO", "Li", "polymer"): "lco-li",
     ("NMC111", "Li", "polymer"): "nmc111-li",
+    ("S", "Li", "polymer"): "sulfur-li",
     ("Li", "Li", "ceramic"): "li-llzo-li",
     ("Li10Mg", "Li10Mg", "ceramic"): "li10mg-llzo-li10mg",
 }

@@ -127,7 +127,13 @@ def surface_model(cell: Cell) -> SurfaceModel:
         raise ValueError(
             f"photoelectrons come from the face of one electrode; exposed_face of {cell.name} is {said}"
         )
-    material = (cell.positive if cell.exposed_face == "positive" else cell.negative).material
+    seen, other = cell.positive, cell.negative
+    if cell.exposed_face == "negative":
+        seen, other = other, seen
+    material = seen.material
+    # Polysulfides come over from sulfur.
+    if (beside := f"{material} beside {other.material}") in MODELS:
+        return MODELS[beside]
     if material not in MODELS:
         raise ValueError(f"nothing is known of the surface of {material}; known are {', '.join(MODELS)}")
     return MODELS[material]

@@ -20,6 +20,12 @@ class Face(StrEnum):
     """Lithium under three layers, the first outermost."""
     BARE_LITHIUM = "Li"
     """Lithium without them, as if freshly scraped."""
+    SEI_IN_STEPS = "SEI in steps"
+    """Lithium beside sulfur: primary compounds, then secondary ones, then polysulfides."""
+    SEI_AT_ONCE = "SEI at once"
+    """The same, all from the start."""
+    SEI_IN_ANOTHER_ORDER = "SEI in another order"
+    """The same, in three steps of another order."""
 
 
 LAYERS_NM: Mapping[str, float] = {"Li2CO3": 1.0, "Li3N": 1.0, "Li2O": 1.2}

@@ -15,11 +15,19 @@ from intercalate_sims.probes.xps import Analyser, HiddenXps, Region, spectrum
 from intercalate_sims.probes.xps_alloy import Alloy
 from intercalate_sims.probes.xps_faces import Face, lithium_face
 from intercalate_sims.probes.xps_samples import Layer
+from intercalate_sims.probes.xps_sei import SeiGrowth, SeiWorld
 
 REFERENCES = {"Au": "Au", "Ag": "Ag"}
 """Clean metals on the stage, by what a holder holds."""
 
 ALLOYS = (Face.IRREGULAR_ALLOY, Face.EVEN_ALLOY)
+SEI_WORLDS = {
+    Face.SEI_IN_STEPS: SeiWorld.STEPS,
+    Face.SEI_AT_ONCE: SeiWorld.TOGETHER,
+    Face.SEI_IN_ANOTHER_ORDER: SeiWorld.PERMUTED,
+}
+WATCHED_H = 20.0
+"""In which a layer that grows in steps has begun with all of them."""
 LITHIUM_FACES = (Face.LAYERED_LITHIUM, Face.BARE_LITHIUM)
 
 PARTS = 3
@@ -76,6 +84,7 @@ class XpsStation:
         self._faces = dict(faces)
         self._seed = seed
         self._others = others
+        self._first_s: dict[str, float] = {}
         self._alloys = {one: Alloy(seed, one is Face.EVEN_ALLOY) for one in ALLOYS}
         self.cells = frozenset(faces)
         self.shape = (1, paper.points)
@@ -141,6 +150,11 @@ class XpsStation:
         face = self._others.get(shot.in_beam.content or "")
         return None if face is None else self._alloys.get(face)
 
+    def _grown(self, content: str, face: Face, elapsed_s: float) -> list[Layer]:
+        """The layer on lithium beside sulfur, which grows from when it is first looked at."""
+        since_s = elapsed_s - self._first_s.setdefault(content, elapsed_s)
+        return SeiGrowth.draw(self._seed, SEI_WORLDS[face], WATCHED_H).stack(since_s / 3600.0)
+
     def _told_of(self, alloy: Alloy, shot: Shot) -> dict[str, Any]:
         x_um, y_um, spot_um = _spot_um(shot)
         share = alloy.share(x_um, y_um, spot_um)
@@ -158,6 +172,8 @@ class XpsStation:
             share, seen = alloy.share(x_um, y_um, spot_um), alloy.brightness(x_um, y_um)
             parts = ((1.0 - share, alloy.usual), (share, alloy.other))
             return [(seen * part, list(stack)) for part, stack in parts if part > 0]
+        if self._others.get(content) in SEI_WORLDS:
+            return [(1.0, self._grown(content, self._others[content], shot.elapsed_s))]
         if self._others.get(content) in LITHIUM_FACES:
             return [(1.0, lithium_face(self._seed, self._others[content], self._face.hydrocarbon_nm))]
         states = [state for _, state in shot.states]

@@ -13,6 +13,7 @@ from intercalate.reduction.xps.components import MeasuredRegion, XpsOptions, com
 from intercalate.reduction.xps.composition import composition
 from intercalate.reduction.xps.counts import RegionSpectrum, XpsError
 from intercalate.reduction.xps.fit import XpsFit, fit_regions
+from intercalate.reduction.xps.sei_growth import layer_amounts_nm
 from intercalate.reduction.xps.survey import read_survey
 
 LOOKED_FOR = (
@@ -37,11 +38,14 @@ class SurfaceModel:
         Compounds that may lie on it.
     marker
         Line of the substrate by whose loss the film is measured, as `graphite C 1s`.
+    search_ev
+        Within which the shift of a layer is looked for, where nobody says otherwise.
     """
 
     substrate: tuple[str, ...]
     film: tuple[str, ...]
     marker: str
+    search_ev: float = XpsOptions().search_ev
 
     @property
     def marker_name(self) -> str:
@@ -75,6 +79,16 @@ MODELS: Mapping[str, SurfaceModel] = {
     ),
     "LiAl": SurfaceModel(("LiAl",), ("adventitious carbon", "Li2O"), "LiAl Al 2p"),
     "Li": SurfaceModel(("Li",), ("adventitious carbon", "Li2CO3", "LiOH", "Li3N", "Li2O"), "Li Li 1s"),
+    # Too many species lie side by side for shifts that are looked for; the metal is earthed.
+    "Li beside S": SurfaceModel(
+        ("Li",),
+        (
+            *("adventitious carbon", "Li2O", "Li3N", "LiF", "Li2CO3"),
+            *("Li2S2O3", "Li2S4O6", "Li2S6", "Li2S"),
+        ),
+        "Li Li 1s",
+        search_ev=0.0,
+    ),
     "LTO": SurfaceModel(("LTO",), ("adventitious carbon", "Li2CO3"), "LTO Ti 2p"),
     "LFP": SurfaceModel(("LFP", "FePO4"), ("adventitious carbon", "Li2CO3", "LiF"), "LFP P 2p"),
     "LCO": SurfaceModel(("LCO",), ("adventitious carbon", "Li2CO3", "LiF"), "LCO Co 2p"),
@@ -122,7 +136,7 @@ def surface_fit(
             names = ", ".join(one.name for one in spectra)
             raise XpsError(f"no line of {', '.join(compounds)} lies in the regions {names}")
         components += components_of(seen, spectra, layer, tied=layer == FILM)
-    return fit_regions(spectra, components, options)
+    return fit_regions(spectra, components, options or XpsOptions(search_ev=model.search_ev))
 
 
 def is_seen(key: str, spectra: Sequence[MeasuredRegion]) -> bool:
@@ -152,8 +166,9 @@ def surface_series(
         were the same at all depths that are seen; `film_nm`, by which the substrate is hidden more than at
         first; `survey_percent.ELEMENT` of those that stand out in a survey; `reduced_chi2`, `converged`,
         `unknown` (binding energies of lines that nothing explains), `note`.
-        Along `component` as well, by its name in the fits: `component_percent` of all atoms and
-        `component_binding_ev`, each with both errors, and `component_present`.
+        Along `component` as well, by its name in the fits: `component_percent` of all atoms,
+        `component_binding_ev` and, of the film, `component_nm`, as if its atoms were all of it in one even
+        layer (see `layer_amounts_nm`), each with both errors, and `component_present`.
     """
     kept: list[tuple[XpsFit | None, Acquisition, str]] = []
     for number, one in enumerate(acquisitions, start=1):
@@ -181,7 +196,7 @@ def surface_series(
     return xr.Dataset(
         {
             **variables,
-            **_components(fits),
+            **_components(fits, model),
             "reduced_chi2": ("acquisition", np.array(chi2)),
             "converged": ("acquisition", np.array([fit is not None and fit.converged for fit in fits])),
             "unknown": ("acquisition", np.array(unknown)),
@@ -190,7 +205,7 @@ def surface_series(
     )
 
 
-def _components(fits: Sequence[XpsFit | None]) -> dict[str, Any]:
+def _components(fits: Sequence[XpsFit | None], model: SurfaceModel) -> dict[str, Any]:
     """Of each component at every acquisition, undetermined where there is no fit."""
     found = [{} if fit is None or not fit.converged else composition(fit).by_component for fit in fits]
     names = list(dict.fromkeys(one.name for fit in fits if fit is not None for one in fit.components))
@@ -206,12 +221,23 @@ def _components(fits: Sequence[XpsFit | None]) -> dict[str, Any]:
         "component": ("component", np.array(names, dtype=str)),
         "component_present": (dims, np.array(present, dtype=bool).reshape(shape)),
     }
-    for name, rows, units in (("percent", percent, "%"), ("binding_ev", binding, "eV")):
+    nm = [_amounts(fit, names, model) for fit in fits]
+    for name, rows, units in (("percent", percent, "%"), ("binding_ev", binding, "eV"), ("nm", nm, "nm")):
         for end in ("value", "sigma_stat", "sigma_sys"):
             values = np.array([[getattr(one, end) for one in row] for row in rows], float).reshape(shape)
             column = f"component_{name}" + ("" if end == "value" else f"_{end}")
             variables[column] = (dims, values, {"units": units})
     return variables
+
+
+def _amounts(fit: XpsFit | None, names: Sequence[str], model: SurfaceModel) -> list[Estimate]:
+    """Thickness of each component of the film; undetermined where the substrate is not seen."""
+    if fit is None or not fit.present.get(model.marker_name, False):
+        return [UNDETERMINED] * len(names)
+    groups = {one.name: [one.name] for one in fit.components if one.layer == FILM}
+    substrate = next(one.compound for one in fit.components if one.name == model.marker_name)
+    found = layer_amounts_nm(fit, groups, substrate_line=model.marker_name, substrate=substrate)
+    return [found.get(name, UNDETERMINED) for name in names]
 
 
 def _compositions(fits: Sequence[XpsFit | None]) -> dict[str, list[Estimate]]:
