@@ -54,7 +54,7 @@ def page(exhibits: Sequence[Exhibit], left: Sequence[str]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>intercalate: what each technique shows</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         "<h1>What each technique shows</h1>\n"
-        "<p>Every figure comes from a run: plans, devices, catalog and reduction are those of a beamline.</p>\n"
+        "<p>Every figure comes from a run by the plans, devices, catalog and reductions of a beamline.</p>\n"
         f"{shown}\n{rest}\n</body>\n</html>\n"
     )
 
