@@ -252,6 +252,9 @@ def test_what_cannot_be_is_refused_before_anything_moves(
     little = {"relaxed": {"exposure_s": 300.0, "budget_MGy": 1e-9}}
     with pytest.raises(TasksError, match="a single frame of 300 s gives"):
         session.RE(plan(session, task(cell), transfer(measurements=little)))
+    hot = {"relaxed": {"exposure_s": 300.0, "settings": {"temperature_c": 60.0}, **FREE}}
+    with pytest.raises(TasksError, match=r"temperature_c = 60.*laboratory_xrd has no such setting"):
+        session.RE(plan(session, task(cell), transfer(measurements=hot)))
     here = [session.xrd]
     with pytest.raises(ValueError, match="pass that station"):
         session.RE(ex_situ([session.cycler], here, session.transfer_vessel, task(cell), transfer(),

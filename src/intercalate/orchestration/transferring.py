@@ -24,6 +24,8 @@ from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.measuring import Measuring, OpenDetector
 from intercalate.orchestration.metadata import software
 from intercalate.orchestration.notes import Notes
+from intercalate.orchestration.shots import problems_of_shots
+from intercalate.orchestration.tasks import TasksError
 from intercalate.orchestration.transfer_task import TransferMeasurement, TransferTask
 from intercalate.orchestration.waiting import in_thread, wait_until_done
 
@@ -87,7 +89,7 @@ class Transferring:
     Raises
     ------
     TasksError
-        If a budget is less than one frame.
+        If a budget is less than one frame, or the other instrument cannot make the frames.
     LimitError
         If a spot is outside the travel of the other sample changer.
     """
@@ -116,7 +118,9 @@ class Transferring:
         self._log = _Log(vessel)
         self._notes = Notes()
         self._detector = OpenDetector(there.detector)
-        for one in task.measurements.values():
+        for name, one in task.measurements.items():
+            if problems := problems_of_shots(one, there):
+                raise TasksError(f"measurement {name} at {there.name}", problems)
             for spot_mm in one.spots_mm:
                 there.changer.position_mm((self._mount, *spot_mm))
 
