@@ -44,3 +44,9 @@ def documents(session: Session) -> Iterator[Documents]:
 @pytest.fixture(scope="session")
 def cell() -> Cell:
     return Cell.from_file(EXAMPLES / "cells" / "nmc811_graphite_operando.toml")
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shutter that sticks is not waited for as long as at a beamline."""
+    monkeypatch.setattr("intercalate.devices.shutter.MOVE_S", 3.0)

@@ -183,6 +183,7 @@ def test_without_beam_there_are_no_rings_and_no_window(calibrated: Session, beam
     assert calibrated.xrd.calibrations.store.latest(Kind.POSITION, "H1") is None
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_shutter_that_sticks_ends_the_plan(calibrated: Session, beamline: Beamline) -> None:
     knob = f"{beamline.config.shutter.prefix}Knob:ShutterStuck"
     put(knob, 1)

@@ -205,6 +205,7 @@ def test_a_detector_that_cannot_write_is_red_and_the_rest_is_checked_nevertheles
     assert {found[what] for what in ("pulse", "shutter", "I0", "clocks", "calibrations")} == {"green"}
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_shutter_that_does_not_open_is_found(
     calibrated: Session, beamline: Beamline, cell: Cell, documents: Documents
 ) -> None:
@@ -217,6 +218,7 @@ def test_a_shutter_that_does_not_open_is_found(
     assert verdicts(documents)["I0"] == verdicts(documents)["test frame"] == "not checked"
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_shutter_that_does_not_close_is_found(
     calibrated: Session, beamline: Beamline, cell: Cell, documents: Documents
 ) -> None:
