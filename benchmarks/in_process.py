@@ -38,9 +38,10 @@ T0_UNIX_S = 1_700_000_000.0
 STATES_PER_FRAME = 3
 EXACT = 1e-6
 """In the place of an error of 0, by which nothing can be weighed."""
-READ = tuple(one.name for one in fields(Reading))
 FIRST_CELL = "A1"
 """Of the simulator, in the place of the first channel."""
+
+READ = tuple(one.name for one in fields(Reading))
 
 States = list[tuple[float, ProbeState]]
 Instruments = dict[str, tuple[Instrument, Calibrated]]
@@ -87,7 +88,8 @@ class CellOnChannel:
         """Let one step of cell time pass."""
         mode, setpoint = self._control
         reading = self.cell.advance(mode, setpoint)
-        message = {"mode": mode, "setpoint": setpoint, "reading": {name: getattr(reading, name) for name in READ}}
+        shown = {name: getattr(reading, name) for name in READ}
+        message = {"mode": mode, "setpoint": setpoint, "reading": shown}
         self._channel.take(self.unix_time_s(), message)
 
     def run(
@@ -132,6 +134,8 @@ class CellOnChannel:
         return self._records_since(first), states
 
     def _records_since(self, first: int) -> xr.Dataset:
+        if self.executor.latched is not None:
+            raise RuntimeError(f"the program did not reach its end: {self.executor.latched}")
         self.records.sync()
         rows = self.records.read(first, 10**6)
         return xr.Dataset({key: ("record", rows[:, i]) for i, key in enumerate(RECORD_COLUMNS)})

@@ -4,6 +4,7 @@ Usage: python -m benchmarks.studies [S20 S26 ...] [--seeds 40] [--first 100] [--
 """
 
 import argparse
+import gc
 import json
 import subprocess
 import tempfile
@@ -225,7 +226,8 @@ def section(
 
 
 def _all_outcomes(names: Sequence[str], numbers: Sequence[int], processes: int) -> Iterator[Outcome]:
-    with ProcessPoolExecutor(processes) as pool:
+    # What is loaded stays: without this each collection looks through all of it.
+    with ProcessPoolExecutor(processes, initializer=gc.freeze) as pool:
         for seed, found in zip(numbers, pool.map(outcomes, [names] * len(numbers), numbers)):
             said = ", ".join(f"{one.study} {one.world} {str(one.recovered).lower()}" for one in found)
             print(f"{datetime.now(UTC):%H:%M:%S} seed {seed}: {said}", flush=True)

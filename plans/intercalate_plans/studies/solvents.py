@@ -21,14 +21,13 @@ FILMING, HARMFUL = ("EC-DEC", "wet DMC"), ("PC", "THF")
 """Electrolytes as the publication groups them: those whose film lets lithium in, and those that do harm."""
 
 MOST = 0.5
-"""Of the electrode, or of its capacity."""
-NEARLY_ALL = 0.8
-"""Of the lithium that went in."""
+"""Of the electrode, of its capacity, or of the lithium that went in."""
 MASS_SIGMA = 0.02
 """Relative, of the active mass as it is weighed, by which charge becomes lithium content."""
 SAME_CHARGE = 0.01
 """Change of lithium content by charge within which frames are of the end of the lithiation."""
 LEAST_FRAMES = 3
+UNDETERMINED = (math.nan, math.nan)
 ERRORS = ("", "_sigma_stat", "_sigma_sys")
 
 
@@ -71,7 +70,7 @@ class Cycle:
     returned
         Part of it that was gone at the end of the delithiation; undetermined where too little was there.
     left
-        Lithium content then.
+        Lithium content then; undetermined where there was no delithiation.
     """
 
     passed: tuple[float, float]
@@ -117,7 +116,7 @@ def analyse(cells: Cells, published: Mapping[str, Published]) -> Finding:
         one = known[solvent]
         claims += [
             Claim.exceeds(f"in {solvent} most of the graphite becomes stage 1", *one.stage_1, MOST),
-            Claim.exceeds(f"in {solvent} nearly all lithium comes out again", *one.returned, NEARLY_ALL),
+            Claim.exceeds(f"in {solvent} most of the lithium comes out again", *one.returned, MOST),
         ]
     for solvent in HARMFUL:
         one = known[solvent]
@@ -204,22 +203,25 @@ def cycle_of(course: Course) -> Cycle | None:
     if not passed[full] > 0.0:
         return None
     gained = (course.seen[full] - course.by_charge[0], course.sigma[full])
-    lost = (course.seen[full] - course.seen[-1], math.hypot(course.sigma[full], course.sigma[-1]))
+    returned = left = UNDETERMINED
+    if passed[-1] < passed[full] - SAME_CHARGE:
+        lost = (course.seen[full] - course.seen[-1], math.hypot(course.sigma[full], course.sigma[-1]))
+        returned, left = _ratio(lost, gained), (float(course.seen[-1]), float(course.sigma[-1]))
     efficiency = gained[0] / passed[full]
     efficiency_sigma = math.hypot(gained[1] / passed[full], efficiency * MASS_SIGMA)
     return Cycle(
         passed=(float(passed[full]), float(MASS_SIGMA * passed[full])),
         stage_1=(float(course.stage_1[full]), float(course.stage_1_sigma[full])),
         efficiency=(float(efficiency), efficiency_sigma),
-        returned=_ratio(lost, gained),
-        left=(float(course.seen[-1]), float(course.sigma[-1])),
+        returned=returned,
+        left=left,
     )
 
 
 def _ratio(lost: tuple[float, float], gained: tuple[float, float]) -> tuple[float, float]:
     """Undetermined where it is not sure that anything was gained."""
     if not gained[0] > SIGNIFICANCE * gained[1]:
-        return math.nan, math.nan
+        return UNDETERMINED
     value = lost[0] / gained[0]
     return float(value), math.hypot(lost[1], value * gained[1]) / gained[0]
 

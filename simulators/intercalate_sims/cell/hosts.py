@@ -27,17 +27,11 @@ class Host(StrEnum):
     """LFP whose two phases change their compositions the less, the higher the rate; real graphite."""
     PASSIVATED = "passivated"
     """Graphite with the film that it has in EC-DEC, whatever the solvent."""
-    UNPASSIVATED = "unpassivated"
-    """Graphite with the film that it has in PC, whatever the solvent."""
     ISOLATED = "isolated"
     """Graphite with the film that it has in THF, whose particles lose contact, whatever the solvent."""
 
 
-FILMS = {
-    Host.PASSIVATED: "graphite-ecdec-li",
-    Host.UNPASSIVATED: "graphite-pc-li",
-    Host.ISOLATED: "graphite-thf-li",
-}
+FILMS = {Host.PASSIVATED: "graphite-ecdec-li", Host.ISOLATED: "graphite-thf-li"}
 """Cells that have the films of these, and what they do to the particles."""
 
 SLOPING = TanhPotential(constant_v=0.30, slope_v=-0.28, exponentials=((1.2, -60.0), (0.15, -8.0)), tanhs=())
