@@ -33,6 +33,7 @@ from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import ProbeState, Reading
 from intercalate_sims.channel import SimulatedChannel
 from intercalate_sims.probes.diffraction import truth_of
+from intercalate_sims.probes.lattice import LITHIUM_RICH
 
 T0_UNIX_S = 1_700_000_000.0
 STATES_PER_FRAME = 3
@@ -185,7 +186,8 @@ def reduced(
 
 def _exact(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Columns of what is true of the working electrode in each frame."""
-    columns = _of_olivine(rows) if rows[0]["material"] == "LFP" else _of_graphite(rows)
+    made = {"LFP": _of_olivine, LITHIUM_RICH: _of_layers}.get(rows[0]["material"], _of_graphite)
+    columns = made(rows)
     errors = {
         f"{name}_sigma{kind}": ("frame", np.zeros(len(rows)))
         for name in columns
@@ -205,6 +207,14 @@ def _of_olivine(rows: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
             for key, found in phases.items()
             for axis, name in enumerate("abc")
         },
+    }
+
+
+def _of_layers(rows: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
+    return {
+        "x_positive": [row["li_content"] for row in rows],
+        f"{LITHIUM_RICH}.a": [row["a_angstrom"] for row in rows],
+        f"{LITHIUM_RICH}.c": [row["c_angstrom"] for row in rows],
     }
 
 

@@ -39,6 +39,8 @@ class Course:
     ----------
     hours
         Test time.
+    fresh
+        Lithium content at the start of the run, as the cell says.
     by_charge
         Lithium content if all charge were that of lithium in graphite.
     stage_1, stage_1_sigma
@@ -48,6 +50,7 @@ class Course:
     """
 
     hours: np.ndarray
+    fresh: float
     by_charge: np.ndarray
     stage_1: np.ndarray
     stage_1_sigma: np.ndarray
@@ -180,8 +183,12 @@ def course_of(cell: MeasuredCell) -> Course:
     for name in ("in_gap", "crosses_step"):
         if name in frames:
             kept &= ~np.asarray(frames[name], bool)
-    columns = (hours / 3600.0, charge, share, share_sigma, seen, sigma)
-    return Course(*(one[kept] for one in columns))
+    net_ah = _column(frames, "net_capacity_ah")[kept]
+    # The first frame may be late: what is wanted is the content at no charge.
+    spread = kept.sum() >= LEAST_FRAMES and np.ptp(net_ah) > 0.0
+    fresh = float(np.polyfit(net_ah, charge[kept], 1)[1]) if spread else math.nan
+    columns = (charge, share, share_sigma, seen, sigma)
+    return Course(hours[kept] / 3600.0, fresh, *(one[kept] for one in columns))
 
 
 def _column(frames: xr.Dataset, name: str) -> np.ndarray:
@@ -192,27 +199,27 @@ def _column(frames: xr.Dataset, name: str) -> np.ndarray:
 
 
 def cycle_of(course: Course) -> Cycle | None:
-    """Compare the frames at the begin and the end, and at the end of the lithiation; None without frames.
+    """Look at the frames at the end of the lithiation and at the end of all; None without frames.
 
     Graphite begins as empty as its cell says; the error of the active mass is that of all charge.
     """
-    if course.by_charge.size < LEAST_FRAMES:
+    if not math.isfinite(course.fresh):
         return None
-    passed = course.by_charge - course.by_charge[0]
+    passed = course.by_charge - course.fresh
     full = int(np.flatnonzero(passed >= passed.max() - SAME_CHARGE)[0])
     if not passed[full] > 0.0:
         return None
-    gained = (course.seen[full] - course.by_charge[0], course.sigma[full])
+    seen, sigma, charge = float(course.seen[full]), float(course.sigma[full]), float(passed[full])
+    gained = (seen - course.fresh, sigma)
+    efficiency = gained[0] / charge
     returned = left = UNDETERMINED
-    if passed[-1] < passed[full] - SAME_CHARGE:
-        lost = (course.seen[full] - course.seen[-1], math.hypot(course.sigma[full], course.sigma[-1]))
-        returned, left = _ratio(lost, gained), (float(course.seen[-1]), float(course.sigma[-1]))
-    efficiency = gained[0] / passed[full]
-    efficiency_sigma = math.hypot(gained[1] / passed[full], efficiency * MASS_SIGMA)
+    if passed[-1] < charge - SAME_CHARGE:
+        left = (float(course.seen[-1]), float(course.sigma[-1]))
+        returned = _ratio((seen - left[0], math.hypot(sigma, left[1])), gained)
     return Cycle(
-        passed=(float(passed[full]), float(MASS_SIGMA * passed[full])),
+        passed=(charge, MASS_SIGMA * charge),
         stage_1=(float(course.stage_1[full]), float(course.stage_1_sigma[full])),
-        efficiency=(float(efficiency), efficiency_sigma),
+        efficiency=(efficiency, math.hypot(sigma / charge, efficiency * MASS_SIGMA)),
         returned=returned,
         left=left,
     )
@@ -223,7 +230,7 @@ def _ratio(lost: tuple[float, float], gained: tuple[float, float]) -> tuple[floa
     if not gained[0] > SIGNIFICANCE * gained[1]:
         return UNDETERMINED
     value = lost[0] / gained[0]
-    return float(value), math.hypot(lost[1], value * gained[1]) / gained[0]
+    return value, math.hypot(lost[1], value * gained[1]) / gained[0]
 
 
 def figure(cells: Cells, finding: Finding, published: Mapping[str, Published], title: str) -> Figure:
@@ -244,8 +251,9 @@ def figure(cells: Cells, finding: Finding, published: Mapping[str, Published], t
         axes[0].plot(hours, np.asarray(records["voltage_volt"], float), color=BLUE, lw=1.0)
         axes[0].set(ylim=(0.0, 1.2), title=solvent)
         _spacings(axes[1], cell.frames[MEASUREMENT])
-        passed = course.by_charge - (course.by_charge[0] if course.by_charge.size else 0.0)
-        axes[2].plot(course.hours, passed, color="0.5", lw=1.2, label="x if all charge were lithium in it")
+        axes[2].plot(
+            course.hours, course.by_charge, color="0.5", lw=1.2, label="x if all charge went into it"
+        )
         axes[2].errorbar(
             course.hours,
             course.seen,
@@ -270,10 +278,8 @@ def figure(cells: Cells, finding: Finding, published: Mapping[str, Published], t
     grid[0, 0].set_ylabel("Voltage (V)")
     grid[1, 0].set_ylabel("Layer spacing (Å)")
     grid[2, 0].set_ylabel("Lithium content, share")
-    if named:
-        grid[1, 0].legend(loc="center", fontsize=7, frameon=False)
-        # In the panel that has least in it: where PC stands, charge passes and nothing else.
-        grid[2, min(2, len(named) - 1)].legend(loc="center right", fontsize=7, frameon=False)
+    handles = [handle for row in (1, 2) for handle in grid[row, 0].get_legend_handles_labels()[0]]
+    shown.legend(handles=handles, loc="outside lower center", ncols=5, fontsize=8, frameon=False)
     shown.suptitle(title, fontsize=9)
     return shown
 

@@ -1,4 +1,4 @@
-"""What graphite or LFP a cell has in it, and with which film: the real one, or one without an effect."""
+"""What material a cell has in it, and with which film: the real one, or one without an effect."""
 
 from dataclasses import replace
 from enum import StrEnum
@@ -25,6 +25,10 @@ class Host(StrEnum):
     """LFP of two phases that keep their compositions, at any rate; real graphite."""
     SLOW_SOLUTION = "slow_solution"
     """LFP whose two phases change their compositions the less, the higher the rate; real graphite."""
+    STEADY = "steady"
+    """Lithium-rich oxide whose lattice changes evenly, and in one direction, over the whole charge."""
+    MIRRORED = "mirrored"
+    """Lithium-rich oxide whose lattice changes in the opposite direction from that of the fresh one."""
     PASSIVATED = "passivated"
     """Graphite with the film that it has in EC-DEC, whatever the solvent."""
     ISOLATED = "isolated"
