@@ -285,7 +285,7 @@ def test_a_cell_without_side_reactions_isolates_nothing():
 
 def after_lithiation(spec, host):
     """Share of the charge that a film took, and of the lithium in isolated particles; what the cell tells."""
-    cell = make_cell(spec, dt_s=10.0, host=host)
+    cell = cell_of(spec, dt_s=10.0, host=host)
     one_c = cell.describe()["nominal_capacity_ah"]
     for _ in range(2000):
         cell.advance(ControlMode.CURRENT, -one_c / 15)
