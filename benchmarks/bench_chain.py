@@ -9,7 +9,7 @@ Usage: python benchmarks/bench_chain.py [--instruments 20] [--states 6]
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -50,11 +50,11 @@ ABSOLUTE, RELATIVE = 1e-4, 2e-5
 
 
 class Instrument:
-    """A station of which only frames and monitors are seen."""
+    """A station of which only frames and monitors are seen, for the cell A1 and others by name and model."""
 
-    def __init__(self, seed: int, model: str = MODEL):
-        self.hidden = Hidden.draw(seed, ["H1"], ["A1"])
-        makeups = {"A1": makeup_of(model)}
+    def __init__(self, seed: int, model: str = MODEL, others: Mapping[str, str] | None = None):
+        makeups = {name: makeup_of(one) for name, one in ({"A1": model} | dict(others or {})).items()}
+        self.hidden = Hidden.draw(seed, ["H1"], makeups)
         self._station = DiffractionStation(DetectorGeometry(), self.hidden, makeups, seed)
         self._start_s = 0.0
 

@@ -4,15 +4,17 @@ Cell model, channel, cycler executor, diffraction station, alignment and reducti
 beamline; the frames' clock is the cycler's, and the cell is in the middle of the beam.
 """
 
+import json
+import tomllib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import xarray as xr
 
-from benchmarks.bench_chain import EXPOSURE_S, Calibrated, Instrument, monitor
+from benchmarks.bench_chain import EXPOSURE_S, Calibrated, Instrument, calibrated, monitor
 from intercalate.analysis import Exposure, phases_of, reduce_and_fit
 from intercalate.beam_quality import BeamQuality
 from intercalate.catalog.alignment import FrameTimes, align_frames
@@ -24,12 +26,14 @@ from intercalate.cycler_server.executor import ChannelExecutor
 from intercalate.cycler_server.ledger import ProgramLedger
 from intercalate.cycler_server.records import RecordFile
 from intercalate.protocol import Protocol, SiteLimits, bind
-from intercalate_plans.studies import Cells, Settings, Study, one_cell
+from intercalate.reduction.staging import lithium_by_spacing
+from intercalate_plans.studies import Cells, MeasuredCell, Settings, Study, merged, one_cell, only
 from intercalate_sims.cell import make_cell
 from intercalate_sims.cell.hosts import Host
-from intercalate_sims.cell.interface import ProbeState
+from intercalate_sims.cell.interface import ProbeState, Reading
 from intercalate_sims.channel import SimulatedChannel
 from intercalate_sims.probes.diffraction import truth_of
+from intercalate_sims.probes.lattice import LITHIUM_RICH
 
 T0_UNIX_S = 1_700_000_000.0
 STATES_PER_FRAME = 3
@@ -38,7 +42,11 @@ EXACT = 1e-6
 FIRST_CELL = "A1"
 """Of the simulator, in the place of the first channel."""
 
+READ = tuple(one.name for one in fields(Reading))
+
 States = list[tuple[float, ProbeState]]
+Instruments = dict[str, tuple[Instrument, Calibrated]]
+"""With their calibrations, by the models of the cells that they measure."""
 
 
 class CellOnChannel:
@@ -81,7 +89,8 @@ class CellOnChannel:
         """Let one step of cell time pass."""
         mode, setpoint = self._control
         reading = self.cell.advance(mode, setpoint)
-        message = {"mode": mode, "setpoint": setpoint, "reading": asdict(reading)}
+        shown = {name: getattr(reading, name) for name in READ}
+        message = {"mode": mode, "setpoint": setpoint, "reading": shown}
         self._channel.take(self.unix_time_s(), message)
 
     def run(
@@ -126,6 +135,8 @@ class CellOnChannel:
         return self._records_since(first), states
 
     def _records_since(self, first: int) -> xr.Dataset:
+        if self.executor.latched is not None:
+            raise RuntimeError(f"the program did not reach its end: {self.executor.latched}")
         self.records.sync()
         rows = self.records.read(first, 10**6)
         return xr.Dataset({key: ("record", rows[:, i]) for i, key in enumerate(RECORD_COLUMNS)})
@@ -156,9 +167,10 @@ def reduced(
     cell: Cell,
     records: xr.Dataset,
     exposures: Sequence[tuple[float, States]],
+    name: str = FIRST_CELL,
 ) -> Measured:
-    """Expose, reduce, fit and align."""
-    shots = [instrument.take(FIRST_CELL, EXPOSURE_S, states) for _, states in exposures]
+    """Expose the cell of this name, reduce, fit and align."""
+    shots = [instrument.take(name, EXPOSURE_S, states) for _, states in exposures]
     quality = [Exposure(monitor(counts, EXPOSURE_S), BeamQuality.VALID) for _, counts in shots]
     frames: Any = [frame for frame, _ in shots]
     fitted = reduce_and_fit(frames, quality, known.chain, phases_of(cell), options=known.options)
@@ -167,13 +179,15 @@ def reduced(
     clock = ClockModel.assumed(0.0, 0.01, "one clock")
     aligned = align_frames(records, times, clock, cell=cell)
     merged = aligned.drop_vars("frame").merge(fitted.drop_vars("frame", errors="ignore"))
+    merged.attrs["electrolyte"] = "" if cell.electrolyte is None else cell.electrolyte.name
     truth = [truth_of(states)["positive"] for _, states in exposures]
     return Measured.of_one(records, merged, merged.assign(_exact(truth)))
 
 
 def _exact(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Columns of what is true of the working electrode in each frame."""
-    columns = _of_olivine(rows) if rows[0]["material"] == "LFP" else _of_graphite(rows)
+    made = {"LFP": _of_olivine, LITHIUM_RICH: _of_layers}.get(rows[0]["material"], _of_graphite)
+    columns = made(rows)
     errors = {
         f"{name}_sigma{kind}": ("frame", np.zeros(len(rows)))
         for name in columns
@@ -193,6 +207,14 @@ def _of_olivine(rows: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
             for key, found in phases.items()
             for axis, name in enumerate("abc")
         },
+    }
+
+
+def _of_layers(rows: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
+    return {
+        "x_positive": [row["li_content"] for row in rows],
+        f"{LITHIUM_RICH}.a": [row["a_angstrom"] for row in rows],
+        f"{LITHIUM_RICH}.c": [row["c_angstrom"] for row in rows],
     }
 
 
@@ -232,3 +254,60 @@ def lithiated(
         "measured", experiment.protocol, experiment.cell, every_s=task.when.every.time_s
     )
     return reduced(instrument, known, experiment.cell, records, exposures)
+
+
+def side_by_side(study: Study, told: Settings, seed: int, folder: Path, instruments: Instruments) -> Measured:
+    """Do what a study of several cells in one beam says, all with frames at the same even times."""
+    site = Config.from_file(EXAMPLES / "config" / "simulated.toml").site
+    shipped = tomllib.loads((EXAMPLES / "config" / "simulation.toml").read_text())
+    settings = merged(shipped, told)
+    (experiment,) = study.experiments(site)
+    in_place = {one.place: settings["holders"][one.place]["content"] for one in experiment.cells}
+    models = {name: settings["cells"][name] for name in in_place.values()}
+    key = json.dumps(models)
+    if key not in instruments:
+        first, *others = models
+        if first != FIRST_CELL:
+            raise ValueError(f"{study.id}: the first cell is {first}, only {FIRST_CELL} can be")
+        instrument = Instrument(seed, models[first], {name: models[name] for name in others})
+        instruments[key] = (instrument, calibrated(instrument))
+    instrument, known = instruments[key]
+    found, true = {}, {}
+    for one in experiment.cells:
+        name = in_place[one.place]
+        (task,) = one.measurements
+        if task.exposure_s != EXPOSURE_S or task.when.every is None:
+            raise ValueError(f"{study.id}: only frames of {EXPOSURE_S:g} s at even times are made here")
+        host = settings.get("hosts", {}).get(name)
+        own = folder / name
+        own.mkdir()
+        world = CellOnChannel(
+            models[name],
+            seed + list(settings["cells"]).index(name),
+            instrument.hidden.cell(name).active_mass,
+            own,
+            site,
+            **({} if host is None else {"host": Host(host)}),
+        )
+        records, exposures = world.run("measured", one.protocol, one.cell, every_s=task.when.every.time_s)
+        measured = reduced(instrument, known, one.cell, records, exposures, name)
+        (_, frames), (_, exact) = only(measured.cells), only(measured.true_cells)
+        found[one.place] = MeasuredCell(records, {task.name: frames})
+        exact = exact.assign(_by_charge(frames, exact, instrument.hidden.cell(name).active_mass))
+        true[one.place] = MeasuredCell(records, {task.name: exact})
+    return Measured(found, true)
+
+
+def _by_charge(frames: xr.Dataset, exact: xr.Dataset, active_mass: float) -> dict[str, Any]:
+    """Columns of graphite of which the truth is how much charge each gram of it was given, and how much of
+    that is lithium in it: with the spacing that stands for the true lithium content of the other stages.
+    """
+    charge, content, share = (
+        np.asarray(one, float)
+        for one in (frames["x_positive"], exact["x_positive"], exact["stage_1_fraction"])
+    )
+    given = charge[0] + (charge - charge[0]) / active_mass
+    spacing = np.linspace(3.355, 3.525, 1000)
+    by_spacing, _ = lithium_by_spacing(spacing)
+    place = np.interp((content - share) / np.maximum(1.0 - share, EXACT), by_spacing, spacing)
+    return {"x_positive": ("frame", given), "graphite.d": ("frame", place)}

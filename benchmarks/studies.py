@@ -4,6 +4,7 @@ Usage: python -m benchmarks.studies [S20 S26 ...] [--seeds 40] [--first 100] [--
 """
 
 import argparse
+import gc
 import json
 import subprocess
 import tempfile
@@ -16,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.bench_chain import Calibrated, Instrument, calibrated
+from benchmarks.bench_chain import Instrument, calibrated
 from benchmarks.deposits_in_process import imaged
 from benchmarks.faces_in_process import faced
 from benchmarks.heated_in_process import heated
-from benchmarks.in_process import Measured, lithiated, model_and_host
+from benchmarks.in_process import Instruments, Measured, lithiated, model_and_host, side_by_side
 from benchmarks.maps_in_process import mapped
 from benchmarks.report import replace_section, table, verdict
 from benchmarks.scans_in_process import scanned
@@ -73,7 +74,7 @@ def worlds_of(study: Study) -> list[World]:
 def outcomes(names: Sequence[str], seed: int) -> list[Outcome]:
     """All studies in all their worlds on one instrument; what they measure alike is measured once."""
     found, measured = [], dict[str, Measured]()
-    instruments: dict[str, tuple[Instrument, Calibrated]] = {}
+    instruments: Instruments = {}
     for study in map(load_study, names):
         for world in worlds_of(study):
             told = study.told(world)
@@ -105,13 +106,15 @@ def _measured(
     told: Settings,
     seed: int,
     folder: Path,
-    instruments: dict[str, tuple[Instrument, Calibrated]],
+    instruments: Instruments,
 ) -> Measured:
     if study.series is not None:
         return scanned(study, told, seed, folder)
     made = IN_PROCESS.get(_instruments_of(study))
     if made is not None:
         return made(study, told, seed, folder)
+    if "cells" in study.content:
+        return side_by_side(study, told, seed, folder, instruments)
     model, _ = model_and_host(told)
     if model not in instruments:
         instrument = Instrument(seed, model)
@@ -223,7 +226,8 @@ def section(
 
 
 def _all_outcomes(names: Sequence[str], numbers: Sequence[int], processes: int) -> Iterator[Outcome]:
-    with ProcessPoolExecutor(processes) as pool:
+    # What is loaded stays: without this each collection looks through all of it.
+    with ProcessPoolExecutor(processes, initializer=gc.freeze) as pool:
         for seed, found in zip(numbers, pool.map(outcomes, [names] * len(numbers), numbers)):
             said = ", ".join(f"{one.study} {one.world} {str(one.recovered).lower()}" for one in found)
             print(f"{datetime.now(UTC):%H:%M:%S} seed {seed}: {said}", flush=True)

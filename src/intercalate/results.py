@@ -157,6 +157,7 @@ def reduce_run(
         shift_log=as_json(entries),
         run=start["uid"],
         sample=start.get("sample", start.get("place", "") if cell is None else cell.name),
+        electrolyte="" if cell is None or cell.electrolyte is None else cell.electrolyte.name,
         simulated=int(bool(start.get("simulated", False))),
         reduction=json.dumps(done),
         instrument=instrument,

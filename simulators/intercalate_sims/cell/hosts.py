@@ -1,10 +1,10 @@
-"""What graphite or LFP a cell is made of: the real one, or one in which an effect is not there."""
+"""What material a cell has in it, and with which film: the real one, or one without an effect."""
 
 from dataclasses import replace
 from enum import StrEnum
 
 from intercalate_sims.cell.ocv import TanhPotential
-from intercalate_sims.cell.parameters import CellParameters, PorousElectrode
+from intercalate_sims.cell.parameters import CELLS, CellParameters, PorousElectrode
 
 
 class Host(StrEnum):
@@ -25,7 +25,18 @@ class Host(StrEnum):
     """LFP of two phases that keep their compositions, at any rate; real graphite."""
     SLOW_SOLUTION = "slow_solution"
     """LFP whose two phases change their compositions the less, the higher the rate; real graphite."""
+    STEADY = "steady"
+    """Lithium-rich oxide whose lattice changes evenly, and in one direction, over the whole charge."""
+    MIRRORED = "mirrored"
+    """Lithium-rich oxide whose lattice changes in the opposite direction from that of the fresh one."""
+    PASSIVATED = "passivated"
+    """Graphite with the film that it has in EC-DEC, whatever the solvent."""
+    ISOLATED = "isolated"
+    """Graphite with the film that it has in THF, whose particles lose contact, whatever the solvent."""
 
+
+FILMS = {Host.PASSIVATED: "graphite-ecdec-li", Host.ISOLATED: "graphite-thf-li"}
+"""Cells that have the films of these, and what they do to the particles."""
 
 SLOPING = TanhPotential(constant_v=0.30, slope_v=-0.28, exponentials=((1.2, -60.0), (0.15, -8.0)), tanhs=())
 """As empty and as full as graphite at the same voltages, without plateaus between; no real material."""
@@ -45,4 +56,7 @@ def _of(electrode: PorousElectrode, host: Host) -> PorousElectrode:
     if electrode.material != "graphite":
         return electrode
     potential = SLOPING if host is Host.SOLID_SOLUTION else electrode.potential
-    return replace(electrode, potential=potential)
+    side_reactions = electrode.side_reactions
+    if host in FILMS:
+        side_reactions = CELLS[FILMS[host]].positive.side_reactions
+    return replace(electrode, potential=potential, side_reactions=side_reactions)

@@ -10,8 +10,10 @@ from intercalate_sims.hidden import HiddenCell
 from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.detector import DetectorGeometry, count_photons, write_stamp
 from intercalate_sims.probes.lattice import (
+    LITHIUM_RICH,
     crystallites,
     graphite_stages,
+    lithium_rich_lattice,
     olivine_phases,
     one_by_one,
     oxide_lattice,
@@ -126,11 +128,15 @@ def truth_of(states: Sequence[tuple[float, ProbeState]]) -> dict[str, Any]:
         weighted = [(weight, getattr(state, side)) for weight, state in states]
         material = weighted[0][1].material
         entry: dict[str, Any] = {"material": material}
-        if material in ("NMC811", "graphite"):
+        if material in ("NMC811", LITHIUM_RICH, "graphite"):
             sample = crystallites(weighted)
             entry["li_content"] = float(np.dot(sample.weight, sample.li_content))
-            if material == "NMC811":
-                a, c = oxide_lattice(sample.li_content)
+            if material != "graphite":
+                a, c = (
+                    oxide_lattice(sample.li_content)
+                    if material == "NMC811"
+                    else lithium_rich_lattice(sample.li_content, weighted[0][1].host)
+                )
                 entry["a_angstrom"] = float(np.dot(sample.weight, a))
                 entry["c_angstrom"] = float(np.dot(sample.weight, c))
             else:

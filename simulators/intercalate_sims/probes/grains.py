@@ -25,6 +25,7 @@ GRAIN_SIGMA = {
     "Cu": 0.20,
     "graphite": 0.06,
     "NMC811": 0.03,
+    "Li-rich NMC": 0.01,
     "LFP": 0.01,
     "FePO4": 0.01,
     "LaB6": 0.02,
@@ -39,6 +40,7 @@ TEXTURE = {
     "Li": 0.20,
     "graphite": 0.03,
     "NMC811": 0.02,
+    "Li-rich NMC": 0.02,
     "LFP": 0.01,
     "FePO4": 0.01,
 }

@@ -87,6 +87,26 @@ def oxide_lattice(li_content: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return _NMC_A(li_content), _NMC_C(li_content)
 
 
+LITHIUM_RICH = "Li-rich NMC"
+
+
+def lithium_rich_lattice(li_content: np.ndarray, host: str = Host.STAGED) -> tuple[np.ndarray, np.ndarray]:
+    """a and c in A of the mean layered structure of Li1.2Co0.1Mn0.55Ni0.15O2.
+
+    In the real one c grows until oxygen takes part, and a falls; from there on c falls and a stays. In
+    another world both change evenly from the fresh lattice to where c is largest, or the other way.
+    """
+    lengths = crystal(LITHIUM_RICH).lengths_at(li_content)
+    table = np.array([row.lengths_angstrom for row in crystal(LITHIUM_RICH).lattice])
+    fresh, turn = table[-1], table[np.argmax(table[:, 2])]
+    match Host(host):
+        case Host.STEADY:
+            lengths = turn + np.asarray(li_content, dtype=float)[..., None] * (fresh - turn)
+        case Host.MIRRORED:
+            lengths = 2.0 * fresh - lengths
+    return lengths[..., 0], lengths[..., 2]
+
+
 @dataclass(frozen=True, slots=True)
 class StageShare:
     """How much of the material is in one stage, crystallite by crystallite.
@@ -132,8 +152,6 @@ def graphite_stages(li_content: np.ndarray, host: str = Host.STAGED) -> list[Sta
     """Stages of LixC6, in real graphite or another host."""
     x = np.asarray(li_content, dtype=float)
     match Host(host):
-        case Host.STAGED | Host.EVEN | Host.STATIC | Host.SLOW_SOLUTION:
-            return _real_stages(x)
         case Host.REVERSED:
             return _real_stages(1.0 - x)
         case Host.LATE:
@@ -141,6 +159,8 @@ def graphite_stages(li_content: np.ndarray, host: str = Host.STAGED) -> list[Sta
             return [_between("1'", 1 - full, x, 0.0 * x), _between("1", full, x, 1.0 + 0.0 * x)]
         case Host.SOLID_SOLUTION:
             return [_between("2L", 1.0 + 0.0 * x, x, x)]
+        case _:
+            return _real_stages(x)
 
 
 def _between(stage: str, fraction: np.ndarray, li_content: np.ndarray, place: np.ndarray) -> StageShare:

@@ -12,8 +12,10 @@ from intercalate.materials.crystals import PowderLines, crystal, powder_lines, u
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState
 from intercalate_sims.probes import scattering
 from intercalate_sims.probes.lattice import (
+    LITHIUM_RICH,
     crystallites,
     graphite_stages,
+    lithium_rich_lattice,
     olivine_phases,
     one_by_one,
     oxide_lattice,
@@ -60,6 +62,7 @@ class CellMakeup:
 _HALF_CELLS = {
     **{f"graphite{kind}-li": ("Cu", 12.0) for kind in ("", "-ecdec", "-pc", "-thf", "-wetdmc")},
     "lfp-li": ("Al", 15.0),
+    "lirich-li": ("Al", 15.0),
 }
 """Collector of the working electrode against lithium with a liquid between, and its thickness in um."""
 
@@ -142,9 +145,11 @@ def _electrode_lines(
         return _graphite_lines(weighted, sign, face_um, makeup, wavelength_angstrom)
     if material == "LFP":
         return _olivine_lines(weighted, sign, face_um, makeup, wavelength_angstrom)
+    if material == LITHIUM_RICH:
+        return [_lithium_rich_lines(weighted, sign, face_um, makeup, wavelength_angstrom)]
     raise ValueError(
         f"no diffraction model of an electrode of {material!r}; "
-        "there are models of NMC811, graphite, LFP and Li"
+        f"there are models of NMC811, {LITHIUM_RICH}, graphite, LFP and Li"
     )
 
 
@@ -177,6 +182,41 @@ def _oxide_lines(
     fraction = fraction * scattering.march_dollase(inverse_d, index_l / c, makeup.nmc_texture)
     depth = np.broadcast_to(sign * (face_um + sample.depth_um), inverse_d.shape)
     return _flat("NMC811", inverse_d, fraction, depth)
+
+
+@cache
+def _layers_at(hundredths: int) -> PowderLines:
+    """Of the lithium-rich oxide, with the strengths of this lithium content."""
+    return powder_lines(crystal(LITHIUM_RICH), hundredths / 100.0)
+
+
+def _lithium_rich_lines(
+    weighted: Sequence[tuple[float, ElectrodeState]],
+    sign: float,
+    face_um: float,
+    makeup: CellMakeup,
+    wavelength_angstrom: float,
+) -> Lines:
+    """Lines of the layered structure; those of the order of lithium and manganese are left out."""
+    sample = crystallites(weighted)
+    # Of 3.6 sites of lithium, 0.6 are in the layers of the metals.
+    cells = _cells_per_angstrom2(weighted, 3.6)
+    a, c = lithium_rich_lattice(sample.li_content, weighted[0][1].host)
+    lines = _layers_at(round(100.0 * float(sample.weight @ sample.li_content)))
+    h, k, layer = lines.hkl.T.astype(float)[:, :, None]
+    inverse_d = scattering.inverse_d_hexagonal(h, k, layer, a, c)
+    debye_waller = np.exp(-scattering.DEBYE_WALLER_B_ANGSTROM2["oxide"] * inverse_d**2 / 2)
+    fraction = scattering.cone_fraction(
+        lines.strength[:, None] * debye_waller,
+        1.0,
+        np.sqrt(3) / 2 * a**2 * c,
+        cells * sample.weight,
+        inverse_d,
+        wavelength_angstrom,
+    )
+    fraction = fraction * scattering.march_dollase(inverse_d, layer / c, makeup.nmc_texture)
+    depth = np.broadcast_to(sign * (face_um + sample.depth_um), inverse_d.shape)
+    return _flat(LITHIUM_RICH, inverse_d, fraction, depth)
 
 
 def _graphite_lines(

@@ -47,6 +47,7 @@ class InstrumentProfile:
 
 _CRYSTALLITE_SIGMA_MM = {
     "NMC811": 0.045,
+    "Li-rich NMC": 0.06,
     "graphite": 0.09,
     "LFP": 0.06,
     "FePO4": 0.06,

@@ -118,6 +118,22 @@ def nmc811(depth_um: float = 0.0, depth_sigma_um: float = 5.0) -> FitPhase:
     )
 
 
+def lithium_rich_oxide(depth_um: float = 0.0, depth_sigma_um: float = 5.0) -> FitPhase:
+    """Li-rich NMC: a and c of the hexagonal cell of its layers, without their order."""
+    return _hexagonal(
+        "Li-rich NMC",
+        NMC811.reflections,
+        ("a", "c"),
+        start=(2.845, 14.30),
+        low=(2.79, 13.7),
+        high=(2.91, 14.8),
+        depth_um=depth_um,
+        depth_sigma_um=depth_sigma_um,
+        strained=True,
+        seeds=(Seed("c", "003", 4.60, 4.93), Seed("a", "101", 2.39, 2.47)),
+    )
+
+
 def graphite(depth_um: float = 0.0, depth_sigma_um: float = 5.0) -> FitPhase:
     """All of LixC6 but stage 1, as one phase: its mean in-plane a and layer spacing d.
 
@@ -255,25 +271,29 @@ def half_cell(
 ) -> list[FitPhase]:
     """Phases of an electrode on its foil against lithium, beam entering at the foil.
 
-    The foil is Al for NMC811 and LFP, and Cu for graphite. `counter_collector` (`Al` or `Cu`) carries the
+    The foil is Al for the oxides and LFP, and Cu for graphite. `counter_collector` (`Al` or `Cu`) carries the
     lithium, whose thickness changes: it is no standard. Every foil in the beam has to be named: one that
     is not pulls the standard to its own depth.
 
     Raises
     ------
     ValueError
-        If `working` is none of `NMC811`, `graphite` and `LFP`.
+        If `working` is none of `NMC811`, `Li-rich NMC`, `graphite` and `LFP`.
     """
     half, sigma = separator_um / 2, thickness_sigma_um
     depth = -(half + working_um / 2)
     if working == "NMC811":
         electrode, collector = [nmc811(depth, sigma)], "Al"
+    elif working == "Li-rich NMC":
+        electrode, collector = [lithium_rich_oxide(depth, sigma)], "Al"
     elif working == "graphite":
         electrode, collector = [graphite(depth, sigma), lithiated_graphite(depth, sigma)], "Cu"
     elif working == "LFP":
         electrode, collector = olivine(depth, sigma), "Al"
     else:
-        raise ValueError(f"no phases for a working electrode of {working!r}; known: NMC811, graphite, LFP")
+        raise ValueError(
+            f"no phases for a working electrode of {working!r}; known: NMC811, Li-rich NMC, graphite, LFP"
+        )
     phases = [
         *electrode,
         foil(collector, -(half + working_um + collector_um / 2), sigma),

@@ -41,6 +41,21 @@ def stage_1_fraction(result: PawleyResult, wavelength_angstrom: float) -> Estima
     return Estimate(float(fraction), float(by_ratio * relative_stat), float(by_ratio * RELATIVE_SIGMA))
 
 
+def lithium_by_spacing(d_angstrom: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lithium content x of all stages but the first, by their mean layer spacing, and its standard error.
+
+    Where all particles are alike x follows the spacings of the stages in `intercalate.materials`; where empty
+    ones stand beside those of stage 2 it follows the straight line between both. The line that is fitted is
+    the same. x is taken half way between, and half of the difference is its error.
+    """
+    stages = [stage for stage in GRAPHITE.stages if stage.key != "1"]
+    spacing = np.array([end for stage in stages for end in stage.layer_spacing_angstrom])
+    content = np.array([end for stage in stages for end in stage.li_content])
+    alike = np.interp(d_angstrom, spacing, content)
+    mixed = np.interp(d_angstrom, spacing[[0, -1]], content[[0, -1]])
+    return (alike + mixed) / 2, abs(alike - mixed) / 2
+
+
 def _amount(result: PawleyResult, phase: str, wavelength_angstrom: float) -> tuple[float, float]:
     intensity, sigma = result.intensities[f"{phase} 001"]
     d = result.parameters[f"{phase}.d"].value

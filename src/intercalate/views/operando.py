@@ -1,6 +1,7 @@
 """The figure of an operando diffraction experiment."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,8 @@ def operando_figure(data: xr.Dataset, records: xr.Dataset, title: str) -> Figure
     title
         Above all.
     """
-    panels = [_heat_map, voltage_panel]
-    if "NMC811.a" in data:
-        panels.append(_oxide)
+    panels: list[Panel] = [_heat_map, voltage_panel]
+    panels += [partial(_oxide, key=key) for key in ("NMC811", "Li-rich NMC") if f"{key}.a" in data]
     if "LFP.a" in data:
         panels += [_olivine, _conversion]
     if "graphite.d" in data:
@@ -120,11 +120,11 @@ def _points(axis: Axes, data: xr.Dataset, name: str, colour: str, label: str, ma
     )
 
 
-def _oxide(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
-    _points(axis, data, "NMC811.c", BLUE, "c")
-    axis.set_ylabel("NMC811 c (Å)", color=BLUE)
+def _oxide(axis: Axes, data: xr.Dataset, records: xr.Dataset, key: str) -> None:
+    _points(axis, data, f"{key}.c", BLUE, "c")
+    axis.set_ylabel(f"{key} c (Å)", color=BLUE)
     other = axis.twinx()
-    _points(other, data, "NMC811.a", VERMILION, "a", "s")
+    _points(other, data, f"{key}.a", VERMILION, "a", "s")
     other.set_ylabel("a (Å)", color=VERMILION)
 
 

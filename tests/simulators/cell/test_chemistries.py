@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from intercalate.contract import ControlMode
 from intercalate_sims.cell import REDUCED, make_cell, restore_cell
+from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.intercalation import IntercalationCell
 from intercalate_sims.cell.ocv import potential_table
 from intercalate_sims.cell.parameters import CELLS
@@ -280,3 +281,26 @@ def test_a_cell_without_side_reactions_isolates_nothing():
         cell.advance(ControlMode.CURRENT, -0.0005)
     assert cell.lithium_inventory_ah()["isolated"] == 0.0
     assert np.mean(cell.probe_state().positive.li_content) > 0.1
+
+
+def after_lithiation(spec, host):
+    """Share of the charge that a film took, and of the lithium in isolated particles; what the cell tells."""
+    cell = cell_of(spec, dt_s=10.0, host=host)
+    one_c = cell.describe()["nominal_capacity_ah"]
+    for _ in range(2000):
+        cell.advance(ControlMode.CURRENT, -one_c / 15)
+    inventory = cell.lithium_inventory_ah()
+    passed_ah = -cell.reading().charge_ah
+    return inventory["sei"] / passed_ah, inventory["isolated"] / passed_ah, cell.describe()
+
+
+def test_a_film_can_be_that_of_another_solvent_of_which_nobody_is_told():
+    film, isolated, told = after_lithiation("graphite-pc-li", Host.PASSIVATED)
+    assert film == pytest.approx(after_lithiation("graphite-ecdec-li", Host.STAGED)[0], rel=0.02)
+    assert isolated == 0.0
+    own_film, own_isolated, own_told = after_lithiation("graphite-pc-li", Host.STAGED)
+    assert own_film > 0.9
+    assert own_isolated > 0.0
+    assert told == own_told
+    of_thf = after_lithiation("graphite-thf-li", Host.STAGED)[1]
+    assert after_lithiation("graphite-ecdec-li", Host.ISOLATED)[1] == pytest.approx(of_thf, rel=0.1)

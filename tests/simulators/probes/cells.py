@@ -6,7 +6,13 @@ from intercalate_sims.cell.interface import ElectrodeState, ProbeState
 
 
 def electrode(material: str, x: float, spread: float = 0.01, slices: int = 5) -> ElectrodeState:
-    loading, thickness = {"NMC811": (18.0, 65.0), "graphite": (11.0, 75.0), "LFP": (7.3, 45.0)}[material]
+    layers = {
+        "NMC811": (18.0, 65.0),
+        "Li-rich NMC": (10.4, 45.0),
+        "graphite": (11.0, 75.0),
+        "LFP": (7.3, 45.0),
+    }
+    loading, thickness = layers[material]
     return ElectrodeState(material, (x,) * slices, (spread,) * slices, thickness, loading)
 
 

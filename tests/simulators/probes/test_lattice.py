@@ -9,6 +9,7 @@ from intercalate_sims.probes.lattice import (
     SOLUTION_SHARE,
     crystallites,
     graphite_stages,
+    lithium_rich_lattice,
     olivine_phases,
     oxide_lattice,
     solution_share,
@@ -94,3 +95,17 @@ def test_phases_of_lfp_change_with_rate_as_their_world_says(host, direction):
     for rate_per_h, share in ((0.5, slow), (2.0, fast)):
         for phase in olivine_phases(np.array([0.3, 0.7]), host, rate_per_h):
             assert np.diff(phase.li_content)[0] == pytest.approx(0.4 * share, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("host", "c_before", "c_after", "a_before", "a_after"),
+    [("staged", 1, -1, -1, 0), ("steady", 1, 1, -1, -1), ("mirrored", -1, 1, 1, 0)],
+)
+def test_layers_of_the_lithium_rich_oxide_move_as_their_world_says(
+    host, c_before, c_after, a_before, a_after
+):
+    a, c = lithium_rich_lattice(np.array([1.0, 0.6, 0.25]), host)
+    assert np.sign(np.diff(c)).tolist() == [c_before, c_after]
+    assert np.sign(np.diff(a).round(6)).tolist() == [a_before, a_after]
+    fresh_a, fresh_c = lithium_rich_lattice(np.array([1.0]))
+    assert (a[0], c[0]) == pytest.approx((fresh_a[0], fresh_c[0]))

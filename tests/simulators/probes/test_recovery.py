@@ -91,6 +91,8 @@ def test_a_cold_start_is_not_caught_where_lines_lie_upon_each_other(bench, seed)
     ("working", "x", "collector", "counter_um", "quantity", "key"),
     [
         ("NMC811", 0.6, "Al", 12.0, "NMC811.c", "c_angstrom"),
+        ("Li-rich NMC", 0.9, "Al", 0.0, "Li-rich NMC.a", "a_angstrom"),
+        ("Li-rich NMC", 0.3, "Al", 0.0, "Li-rich NMC.c", "c_angstrom"),
         ("graphite", 0.3, "Cu", 0.0, "graphite.d", "poor_layer_spacing_angstrom"),
     ],
 )
