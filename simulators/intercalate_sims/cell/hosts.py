@@ -1,4 +1,4 @@
-"""What graphite or LFP a cell is made of: the real one, or one in which an effect is not there."""
+"""What host a cell is made of: the real one, or one in which an effect is not there."""
 
 from dataclasses import replace
 from enum import StrEnum
@@ -25,6 +25,16 @@ class Host(StrEnum):
     """LFP of two phases that keep their compositions, at any rate; real graphite."""
     SLOW_SOLUTION = "slow_solution"
     """LFP whose two phases change their compositions the less, the higher the rate; real graphite."""
+
+    SPECTATOR = "spectator"
+    """An oxide at the voltage of the real one, whose metal keeps its oxidation state as assembled."""
+    STUCK = "stuck"
+    """An oxide at the voltage of the real one, half of whose metal stays as oxidised as it has been."""
+
+    @property
+    def remembers(self) -> bool:
+        """Whether what a probe finds depends on how empty it has been."""
+        return self is Host.STUCK
 
 
 SLOPING = TanhPotential(constant_v=0.30, slope_v=-0.28, exponentials=((1.2, -60.0), (0.15, -8.0)), tanhs=())
