@@ -34,18 +34,18 @@ class Spectrometer:
     def __init__(self, seed: int, exposure_s: float):
         self._hidden = HiddenRaman.draw(seed, ["H1"])
         self._laser = LaserBeam(532.0, SPOT_MM, POWER_MW, self._hidden.power_share)
-        self._station = RamanStation(Spectrograph(), self._hidden, ["A1"], seed)
+        self._station = RamanStation(Spectrograph(), self._hidden, ["A1", "B1"], seed)
         self._exposure_s = exposure_s
         self._start_s = 0.0
         section = Config.from_file(EXAMPLES / "config" / "simulated.toml").raman
         assert section is not None
         self.on_paper = RamanOnPaper.of(section)
-        darks = np.array([self._take(None, shares=0.0) for _ in range(DARKS)], dtype=float)
+        darks = np.array([self.take(None, shares=0.0) for _ in range(DARKS)], dtype=float)
         self.dark = darks.mean(axis=0), darks.std(axis=0, ddof=1) / np.sqrt(DARKS)
-        silicon = reduced(self._take("Si"), *self.dark, self.on_paper.detector)
+        silicon = reduced(self.take("Si"), *self.dark, self.on_paper.detector)
         self.axis: ShiftAxis = calibrated_axis(*silicon, self.on_paper.spectrograph)
 
-    def _take(
+    def take(
         self,
         content: str | None,
         state: ProbeState | None = None,
@@ -78,7 +78,7 @@ class Spectrometer:
         frames, truth = [], []
         for state in states:
             for at_um in points:
-                frames.append(self._take("A1", state, at_um))
+                frames.append(self.take("A1", state, at_um))
                 truth.append(self.truth["li_content"])
         data = spectra_of_graphite(frames, self.dark, self.on_paper.detector, self.axis)
         x_um, y_um = np.tile(np.array(points), (len(states), 1)).T

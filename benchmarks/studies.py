@@ -23,6 +23,7 @@ from benchmarks.faces_in_process import faced
 from benchmarks.heated_in_process import heated
 from benchmarks.in_process import Instruments, Measured, lithiated, model_and_host, side_by_side
 from benchmarks.maps_in_process import mapped
+from benchmarks.oxides_in_process import oxidised
 from benchmarks.report import replace_section, table, verdict
 from benchmarks.scans_in_process import scanned
 from intercalate.services import module_command
@@ -86,9 +87,14 @@ def outcomes(names: Sequence[str], seed: int) -> list[Outcome]:
     return found
 
 
+def spectra(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
+    """Of maps at holds, or at even times through charge and discharge."""
+    return (mapped if study.about.formation is not None else oxidised)(study, told, seed, folder)
+
+
 IN_PROCESS: Mapping[tuple[str, ...], Callable[[Study, Settings, int, Path], Measured]] = {
     ("ebsd", "sem"): heated,
-    ("raman",): mapped,
+    ("raman",): spectra,
     ("sem",): imaged,
     ("xps",): faced,
 }

@@ -1,4 +1,4 @@
-"""The Raman spectra of a run: calibrations in, lithium in graphite out."""
+"""The Raman spectra of a run: calibrations in, what they say of the electrode behind the window out."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,8 +11,9 @@ from intercalate.calibrations import Calibration, Kind, exposure_key
 from intercalate.cell import Cell
 from intercalate.correction_chain import needed
 from intercalate.instrument_sections import RamanSection
+from intercalate.materials.raman_oxides import OXIDES
 from intercalate.raman_chain import RamanOnPaper
-from intercalate.reduction.raman import ShiftAxis, spectra_of_graphite
+from intercalate.reduction.raman import ShiftAxis, spectra_of_graphite, spectra_of_oxide
 
 IN_CHAIN = (Kind.DARK, Kind.SHIFT)
 GRAPHITE = "graphite"
@@ -41,7 +42,7 @@ def reduce_spectra(
     Returns
     -------
     data
-        As `spectra_of_graphite` gives it.
+        As `spectra_of_graphite` or `spectra_of_oxide` gives it.
     used
         The calibrations that it took, by name.
 
@@ -53,8 +54,9 @@ def reduce_spectra(
         If nothing is known of the material behind the optical window.
     """
     material = window_material(cell)
-    if material != GRAPHITE:
-        raise ValueError(f"behind the optical window is {material}; bands are known of {GRAPHITE}")
+    if material != GRAPHITE and material not in OXIDES:
+        named = ", ".join((GRAPHITE, *OXIDES))
+        raise ValueError(f"behind the optical window is {material}; bands are known of {named}")
     on_paper = RamanOnPaper.of(section)
     dark, shift = needed(known, Kind.DARK, exposure_key(exposure_s)), needed(known, Kind.SHIFT)
     axis = ShiftAxis(
@@ -72,13 +74,11 @@ def reduce_spectra(
             return "no light: I0 is below its limit"
         return np.asarray(images[number])[0]
 
-    data = spectra_of_graphite(
-        (frame(number) for number in range(len(images))),
-        dark_spectrum(dark),
-        on_paper.detector,
-        axis,
-        progress=progress,
-    )
+    given = (frame(number) for number in range(len(images))), dark_spectrum(dark), on_paper.detector, axis
+    if material == GRAPHITE:
+        data = spectra_of_graphite(*given, progress=progress)
+    else:
+        data = spectra_of_oxide(*given, OXIDES[material], progress=progress)
     return data, {one.name: one for one in (dark, shift)}
 
 

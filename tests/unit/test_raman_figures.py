@@ -66,3 +66,34 @@ def test_each_regime_of_a_course_has_its_own_marker():
     (legend,) = [axis.get_legend() for axis in figure.axes if "where the laser is" in axis.get_ylabel()]
     assert [one.get_text() for one in legend.get_texts()] == REGIMES[:-1]
     plt.close(figure)
+
+
+def oxide_spectra() -> xr.Dataset:
+    """Reduced spectra of an oxide, on four points."""
+    shift, draw = np.linspace(300.0, 800.0, 100), np.random.default_rng(2)
+    names = ("oxide.x", "oxide.oxidation_number", "share.Ni2+", "share.Ni3+", "share.Ni4+")
+    columns = {f"{name}{end}": draw.uniform(0.1, 0.3, 4) for name in names for end in ("", "_sigma_stat")}
+    columns |= {"objective_x_um": np.array([0.0, 5.0] * 2), "objective_y_um": np.repeat([0.0, 5.0], 2)}
+    return xr.Dataset(
+        {name: ("frame", values) for name, values in columns.items()}
+        | {"intensity": (("frame", "shift"), draw.uniform(1.0, 2.0, (4, shift.size)))},
+        {
+            "shift": shift,
+            "test_time_second": ("frame", 60.0 * np.arange(4)),
+            "x_positive": ("frame", np.linspace(0.9, 0.1, 4)),
+        },
+    )
+
+
+def test_of_an_oxide_shares_of_all_ions_and_both_lithium_contents_are_shown():
+    times = np.arange(0.0, 300.0, 60.0)
+    columns = {"test_time_second": times, "voltage_volt": 4.0 + times, "current_ampere": times * 0.0}
+    records = xr.Dataset({name: ("record", values) for name, values in columns.items()})
+    figure = raman_figure(oxide_spectra(), records, "")
+    legends = [axis.get_legend() for axis in figure.axes if axis.get_legend() is not None]
+    texts = [[one.get_text() for one in legend.get_texts()] for legend in legends]
+    assert texts == [["Ni2+", "Ni3+", "Ni4+"], ["coulometry", "bands"]]
+    plt.close(figure)
+    maps = map_figure(oxide_spectra(), "")
+    assert sum(axis.get_xlabel() == "x (µm)" for axis in maps.axes) == 2
+    plt.close(maps)

@@ -141,6 +141,12 @@ class Study(_Section):
         except ValidationError as error:
             raise StudyError(f"{self.id}.toml", problems_of(error, BiasSeries)) from None
 
+    def site(self, shipped: SiteLimits) -> SiteLimits:
+        """Limits of its beamline."""
+        return SiteLimits.model_validate(
+            merged(shipped.model_dump(), self.about.beamline.get("site", Settings()))
+        )
+
     def experiments(self, site: SiteLimits) -> list[Experiment]:
         """Formation, where there is one, then what is measured.
 
@@ -149,13 +155,12 @@ class Study(_Section):
         ExperimentError
             Naming everything that is wrong with either.
         """
-        measured = self.content
-        wanted = [measured]
+        wanted = [self.content]
         if self.about.formation is not None:
             wanted.insert(0, self._formation())
         name = f"{self.id}.toml"
         try:
-            return [Experiment.from_content(one, name, EXAMPLES, site) for one in wanted]
+            return [Experiment.from_content(one, name, EXAMPLES, self.site(site)) for one in wanted]
         except ExperimentError as error:
             raise StudyError(name, error.problems) from None
 

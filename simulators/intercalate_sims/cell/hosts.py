@@ -33,6 +33,15 @@ class Host(StrEnum):
     """Graphite with the film that it has in EC-DEC, whatever the solvent."""
     ISOLATED = "isolated"
     """Graphite with the film that it has in THF, whose particles lose contact, whatever the solvent."""
+    SPECTATOR = "spectator"
+    """An oxide at the voltage of the real one, whose metal keeps its oxidation state as assembled."""
+    STUCK = "stuck"
+    """An oxide at the voltage of the real one, half of whose metal stays as oxidised as it has been."""
+
+    @property
+    def remembers(self) -> bool:
+        """Whether what a probe finds depends on how empty it has been."""
+        return self is Host.STUCK
 
 
 FILMS = {Host.PASSIVATED: "graphite-ecdec-li", Host.ISOLATED: "graphite-thf-li"}

@@ -89,7 +89,7 @@ class IntercalationCell:
     side_reactions
         False leaves out SEI and plating, as in the reference the model is calibrated against.
     host
-        What graphite it has in it; `describe` tells of the real one whatever it is.
+        What host it has in it; `describe` tells of the real one whatever it is.
     turnover_current_a_m2
         The true current density at which lithium turns to needles, where it is not that of the parameters;
         `describe` does not tell it.
@@ -134,6 +134,7 @@ class IntercalationCell:
         self._face = growing.Face.of(parameters, turnover_current_a_m2, dt_s)
         self._build_constants()
         self._build_state(temperature_c + ZERO_CELSIUS_K, initial_soc)
+        self._emptied_to = self._pos[:, kernel.X].copy() if self.host.remembers else None
         self._reading = self._rest_reading()
 
     def _build_constants(self) -> None:
@@ -265,6 +266,8 @@ class IntercalationCell:
         self._run_kernel(self.dt_s, code, value, self._total, self._salt, self._pos, self._neg)
         if self._isolates:
             self._isolate(film)
+        if self._emptied_to is not None:
+            np.minimum(self._emptied_to, self._pos[:, kernel.X], out=self._emptied_to)
         self._steps += 1
         self._reading = self._read()
         if self._face is not None:
@@ -304,9 +307,11 @@ class IntercalationCell:
         return ProbeState(
             time_s=self._steps * self.dt_s,
             temperature_c=float(self._total[kernel.TEMPERATURE_K]) - ZERO_CELSIUS_K,
-            positive=self._isolated[0].seen_with(
-                self._electrode_state(self.parameters.positive, self._pos, self._spread_pos),
-                self._sites_pos,
+            positive=self._remembering(
+                self._isolated[0].seen_with(
+                    self._electrode_state(self.parameters.positive, self._pos, self._spread_pos),
+                    self._sites_pos,
+                )
             ),
             negative=(
                 self._foil_state(self.parameters.negative)
@@ -326,6 +331,12 @@ class IntercalationCell:
         current_a_m2 = abs(self._reading.current_a) / self.area_m2
         rate_per_h = 3600.0 * current_a_m2 / (FARADAY_C_PER_MOL * electrode.sites_mol_m2)
         return replace(_electrode_state(electrode, state, scatter, self.host), rate_per_h=float(rate_per_h))
+
+    def _remembering(self, positive: ElectrodeState) -> ElectrodeState:
+        """With how empty it has been, where its host remembers."""
+        if self._emptied_to is None:
+            return positive
+        return replace(positive, emptied_to=tuple(np.clip(self._emptied_to, 0.0, 1.0).tolist()))
 
     def _foil_state(self, foil: LithiumFoil) -> ElectrodeState:
         """Of a foil, as thick as the lithium that is left of it, or was laid on it."""
@@ -385,6 +396,7 @@ class IntercalationCell:
             "host": self.host,
             **({"isolated": isolated} if self._isolates else {}),
             **({} if self._face is None else {"face": self._face.to_state()}),
+            **({} if self._emptied_to is None else {"emptied_to": self._emptied_to.tolist()}),
             "steps": self._steps,
             "total": self._total.tolist(),
             "salt": self._salt.tolist(),
@@ -426,6 +438,8 @@ class IntercalationCell:
             sites[:] = one.left()
         if cell._face is not None and "face" in state:
             cell._face.restore(state["face"])
+        if cell._emptied_to is not None:
+            cell._emptied_to = np.array(state["emptied_to"], dtype=float)
         cell._reading = cell._read()
         return cell
 

@@ -66,6 +66,8 @@ class ElectrodeState:
         Lithium without contact, as thick as it would be if it were dense.
     rate_per_h
         Change of the mean x per hour by the current, without sign.
+    emptied_to
+        The lowest x that each slice has had; empty where the host does not remember.
     """
 
     material: str
@@ -78,6 +80,7 @@ class ElectrodeState:
     deposits: tuple[tuple[str, float, float, float], ...] = ()
     dead_um: float = 0.0
     rate_per_h: float = 0.0
+    emptied_to: tuple[float, ...] = ()
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Self:

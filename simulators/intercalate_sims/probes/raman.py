@@ -1,4 +1,4 @@
-"""What a Raman spectrometer sees of graphite: light of one particle, on a detector that counts electrons."""
+"""What a Raman spectrometer sees: light of one particle, on a detector that counts electrons."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -96,7 +96,7 @@ class HiddenSpectrograph:
 
 
 @dataclass(frozen=True)
-class _Line:
+class Line:
     """A band by its position, Lorentzian full width, spread (Gaussian sigma) and area, all in 1/cm."""
 
     shift: float
@@ -153,9 +153,14 @@ class RamanProbe:
             + self._background(li_content)
         )
 
+    def oxide(self, lines: Sequence[Line], power_mw: float, exposure_s: float) -> np.ndarray:
+        """Electrons that are expected from an oxide with these bands, shape (pixels,)."""
+        strength = self.nominal.electrons_per_mw_s * power_mw * exposure_s
+        return strength * (self._lines(lines) + self._background(0.0))
+
     def silicon(self, power_mw: float, exposure_s: float) -> np.ndarray:
         """Electrons that are expected from a wafer, shape (pixels,)."""
-        lines = [_Line(SILICON_PER_CM, 3.2, 0.3, 300.0), _Line(960.0, 40.0, 20.0, 120.0)]
+        lines = [Line(SILICON_PER_CM, 3.2, 0.3, 300.0), Line(960.0, 40.0, 20.0, 120.0)]
         strength = self.nominal.electrons_per_mw_s * power_mw * exposure_s
         return strength * (self._lines(lines) + 0.02)
 
@@ -171,7 +176,7 @@ class RamanProbe:
         counts = np.round(true.offset_counts + true.counts_per_electron * collected)
         return np.clip(counts, 0, true.full_well_counts).astype(np.uint32)
 
-    def _lines(self, lines: Sequence[_Line]) -> np.ndarray:
+    def _lines(self, lines: Sequence[Line]) -> np.ndarray:
         """Sum of lines behind the instrument, whose own profile has weak wings."""
         total = np.zeros(self._shift.size)
         for line in lines:
@@ -189,30 +194,30 @@ class RamanProbe:
         return 0.06 * (rise * broad + glass) * self._bin
 
 
-def graphite_lines(li_content: float, laser_nm: float = 532.0, inner_to_outer: float = 1.0) -> list[_Line]:
+def graphite_lines(li_content: float, laser_nm: float = 532.0, inner_to_outer: float = 1.0) -> list[Line]:
     """Bands of a particle of LixC6; two windows that follow each other share what lies between."""
     x = li_content
-    found: list[_Line] = []
+    found: list[Line] = []
     dilute = float(
         np.clip((INNER.li_content[0] - x) / (INNER.li_content[0] - DILUTE.li_content[1]), 0.0, 1.0)
     )
     dense = float(np.clip((x - DENSE.li_content[0]) / (DENSE.li_content[1] - DENSE.li_content[0]), 0.0, 1.0))
     staged = 1.0 - dilute - dense
     if dilute > 0:
-        found.append(_Line(DILUTE.at(x), 13.0, 2.0, dilute * 22.0))
+        found.append(Line(DILUTE.at(x), 13.0, 2.0, dilute * 22.0))
     if staged > 0:
         index = float(
             np.interp(x, [row.li_content for row in STAGE_INDICES], [row.index for row in STAGE_INDICES])
         )
         ratio = inner_to_outer * INNER_TO_OUTER * (index - 2.0) / 2.0
         area = staged * 18.0
-        found.append(_Line(INNER.at(x), 11.0, 1.5, area * ratio / (1 + ratio)))
-        found.append(_Line(OUTER.at(x), 11.0, 1.5, area / (1 + ratio)))
+        found.append(Line(INNER.at(x), 11.0, 1.5, area * ratio / (1 + ratio)))
+        found.append(Line(OUTER.at(x), 11.0, 1.5, area / (1 + ratio)))
     if dense > 0:
-        found.append(_Line(DENSE.at(x), 40.0, 10.0, dense * 7.0))
+        found.append(Line(DENSE.at(x), 40.0, 10.0, dense * 7.0))
     empty = float(np.clip(1.0 - x / 0.4, 0.0, 1.0))
     if empty > 0:
         moved = OVERTONE_LOSS_PER_CM * float(np.clip((x - 0.06) / 0.34, 0.0, 1.0))
-        found.append(_Line(OVERTONE.at(laser_nm) + moved, 50.0, 10.0, 25.0 * empty))
-        found.append(_Line(DISORDER.at(laser_nm), 40.0, 8.0, 3.0 * empty))
+        found.append(Line(OVERTONE.at(laser_nm) + moved, 50.0, 10.0, 25.0 * empty))
+        found.append(Line(DISORDER.at(laser_nm), 40.0, 8.0, 3.0 * empty))
     return found

@@ -7,16 +7,20 @@ from typing import Any, Self
 import numpy as np
 
 from intercalate.materials.constants import KEV_J
+from intercalate.materials.raman_oxides import OXIDES
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState
 from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.monitors import LaserCounts, count_laser
 from intercalate_sims.probes.raman import HiddenSpectrograph, RamanProbe, Spectrograph
+from intercalate_sims.probes.raman_oxides import HiddenOxide, ions_of, oxide_lines
 from intercalate_sims.probes.shot import Shot
 
 DEPTH_UM = 6.0
 """Full width at half maximum of the confocal response to a plane."""
 
-REFLECTIVITY = {"graphite": 0.30, "Si": 0.37}
+GRAPHITE, SILICON = "graphite", "Si"
+
+REFLECTIVITY = {GRAPHITE: 0.30, SILICON: 0.37, **dict.fromkeys(OXIDES, 0.15)}
 """Of a face at normal incidence."""
 
 POWER_SIGMA = 0.05
@@ -79,6 +83,25 @@ class HiddenRaman:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Met:
+    """What light meets.
+
+    Attributes
+    ----------
+    material
+        Silicon, graphite, or the key of an oxide.
+    li_content
+        Of the particle.
+    ions
+        Of an oxide: shares of its metal in each oxidation state.
+    """
+
+    material: str
+    li_content: float = 0.0
+    ions: Mapping[str, float] = field(default_factory=dict)
+
+
 class RamanStation:
     """Spectrometer and photodiodes at the place where a laser meets the sample.
 
@@ -95,6 +118,7 @@ class RamanStation:
     def __init__(self, nominal: Spectrograph, hidden: HiddenRaman, cells: Collection[str], seed: int):
         self._probe = RamanProbe(nominal, hidden.spectrograph, seed)
         self._hidden = hidden
+        self._oxides = {key: HiddenOxide.draw(seed, one) for key, one in OXIDES.items()}
         self._seed = seed
         self.cells = frozenset(cells)
         self.shape = (1, nominal.pixels)
@@ -104,14 +128,20 @@ class RamanStation:
         focus, truth = self._focus(shot), self._truth(shot)
         electrons = np.zeros(self.shape[1])
         power_mw = self._power_mw(shot)
-        for weight, content in self._seen(shot):
-            electrons = electrons + weight * (
-                self._probe.silicon(power_mw, shot.exposure_s)
-                if content is None
-                else self._probe.graphite(content, power_mw, shot.exposure_s)
-            )
+        for weight, met in self._seen(shot):
+            electrons = electrons + weight * self._expected(met, power_mw, shot.exposure_s)
         frame = self._probe.count(focus * electrons, shot.exposure_s, shot.start_s)[None, :]
         return frame, self.count(shot), {**truth, "focus": focus, "power_mw": power_mw}
+
+    def _expected(self, met: Met, power_mw: float, exposure_s: float) -> np.ndarray:
+        """Electrons from what light meets."""
+        if met.material == SILICON:
+            return self._probe.silicon(power_mw, exposure_s)
+        if met.material == GRAPHITE:
+            return self._probe.graphite(met.li_content, power_mw, exposure_s)
+        oxide = OXIDES[met.material]
+        lines = oxide_lines(oxide, met.ions, met.li_content, self._oxides[met.material])
+        return self._probe.oxide(lines, power_mw, exposure_s)
 
     def count(self, shot: Shot) -> LaserCounts:
         """Counts of the photodiodes in an exposure."""
@@ -135,26 +165,35 @@ class RamanStation:
         return float(np.exp(-4 * np.log(2) * (away / DEPTH_UM) ** 2))
 
     def _material(self, shot: Shot) -> str | None:
-        """What scatters: silicon, graphite, or nothing that has bands."""
+        """What scatters; None where nothing has bands."""
         content = shot.in_beam.content
-        if content == "Si":
+        if content == SILICON:
             return content
-        is_seen = content in self.cells and shot.states and graphite_of(shot.states[0][1]) is not None
-        return "graphite" if is_seen else None
+        electrode = electrode_behind_window(shot.states[0][1]) if shot.states else None
+        return electrode.material if content in self.cells and electrode is not None else None
 
-    def _seen(self, shot: Shot) -> list[tuple[float, float | None]]:
-        """Shares of the light, with the lithium content that each met; None for silicon."""
+    def _seen(self, shot: Shot) -> list[tuple[float, Met]]:
+        """Shares of the light, with what each met."""
         material = self._material(shot)
-        if material == "Si":
-            return [(1.0, None)]
+        if material == SILICON:
+            return [(1.0, Met(material))]
         if material is None:
             return []
-        x_um, y_um = (1000.0 * at_mm for at_mm in shot.in_beam.place_mm)
         return [
-            (weight, self._probe.li_content(electrode, x_um, y_um))
+            (weight, self._met(electrode, shot))
             for weight, state in shot.seen
-            if (electrode := graphite_of(state)) is not None
+            if (electrode := electrode_behind_window(state)) is not None
         ]
+
+    def _met(self, electrode: ElectrodeState, shot: Shot) -> Met:
+        """A particle of an electrode."""
+        x_um, y_um = (1000.0 * at_mm for at_mm in shot.in_beam.place_mm)
+        content = self._probe.li_content(electrode, x_um, y_um)
+        if electrode.material == GRAPHITE:
+            return Met(GRAPHITE, content)
+        oxide = OXIDES[electrode.material]
+        ions = ions_of(electrode, oxide, content, self._oxides[oxide.key])
+        return Met(oxide.key, content, ions)
 
     def _truth(self, shot: Shot) -> dict[str, Any]:
         holder = shot.in_beam.holder
@@ -163,15 +202,18 @@ class RamanStation:
             "content": shot.in_beam.content,
             "place_um": [1000.0 * at_mm for at_mm in shot.in_beam.place_mm],
         }
-        seen = [(weight, content) for weight, content in self._seen(shot) if content is not None]
+        seen = [(weight, met) for weight, met in self._seen(shot) if met.material != SILICON]
         if seen:
-            truth["li_content"] = sum(weight * content for weight, content in seen)
+            truth["li_content"] = sum(weight * met.li_content for weight, met in seen)
+        for ion in seen[0][1].ions if seen else ():
+            truth.setdefault("ions", {})[ion] = sum(weight * met.ions[ion] for weight, met in seen)
         return truth
 
 
-def graphite_of(state: ProbeState) -> ElectrodeState | None:
-    """The electrode of graphite, whose face is behind the optical window; None where there is none."""
-    for electrode in (state.negative, state.positive):
-        if electrode.material == "graphite":
-            return electrode
+def electrode_behind_window(state: ProbeState) -> ElectrodeState | None:
+    """The electrode of graphite, or else of an oxide with known bands; None where there is none."""
+    for is_seen in (lambda material: material == GRAPHITE, lambda material: material in OXIDES):
+        for electrode in (state.negative, state.positive):
+            if is_seen(electrode.material):
+                return electrode
     return None

@@ -33,6 +33,22 @@ def _at_wavelength(transmission_25_kev: float, wavelength_angstrom: float) -> fl
     )
 
 
+def transmission_of_cell(wavelength_angstrom: float) -> float:
+    """Of the direct beam through a cell, whatever its electrodes are of."""
+    return _at_wavelength(TRANSMISSION_OF_STACK, wavelength_angstrom)
+
+
+def transmission_of_standard(content: str, wavelength_angstrom: float) -> float:
+    """Of the direct beam through any of the samples that never change.
+
+    Raises
+    ------
+    KeyError
+        If there is no such content.
+    """
+    return _at_wavelength(_TRANSMISSIONS[content], wavelength_angstrom)
+
+
 @dataclass(frozen=True)
 class Sample:
     """How a sample scatters one photon.
@@ -67,7 +83,7 @@ def cell_sample(
         all_lines(true, makeup, wavelength_angstrom),
         Halos(makeup.electrolyte_um, makeup.window_um, air_mm, compton=1.0),
         makeup.displacement_um + hidden.displacement_um,
-        transmission=_at_wavelength(TRANSMISSION_OF_STACK, wavelength_angstrom),
+        transmission=transmission_of_cell(wavelength_angstrom),
     )
 
 
@@ -79,7 +95,7 @@ def standard_sample(content: str, makeup: CellMakeup, wavelength_angstrom: float
     KeyError
         If there is no such content.
     """
-    transmission = _at_wavelength(_TRANSMISSIONS[content], wavelength_angstrom)
+    transmission = transmission_of_standard(content, wavelength_angstrom)
     if content == "fluorescence":
         return Sample(
             (), Halos(air_mm=air_mm), isotropic_per_sr=FLUORESCENCE_PER_SR, transmission=transmission

@@ -18,7 +18,13 @@ from intercalate_sims.probes.monitors import MonitorCounts, count_monitors
 from intercalate_sims.probes.powder import CellMakeup
 from intercalate_sims.probes.projection import Modulation, Projection
 from intercalate_sims.probes.response import PixelMaps, Response
-from intercalate_sims.probes.samples import Sample, cell_sample, standard_sample
+from intercalate_sims.probes.samples import (
+    Sample,
+    cell_sample,
+    standard_sample,
+    transmission_of_cell,
+    transmission_of_standard,
+)
 from intercalate_sims.probes.shot import Shot
 
 WEAK_BELOW = 0.5
@@ -91,18 +97,24 @@ class DiffractionStation:
             with self._counting:
                 frame = self._response.count(expected, shot.exposure_s, generator)
         write_stamp(frame, stamp)
-        counts = self._count(shot, sample)
+        counts = self.count(shot)
         return frame, counts, self._truth(shot, counts)
 
     def count(self, shot: Shot) -> MonitorCounts:
         """Monitor counts of an exposure."""
-        return self._count(shot, self._sample(shot))
-
-    def _count(self, shot: Shot, sample: Sample) -> MonitorCounts:
         generator = keyed_generator(self._seed, "monitors", round(shot.start_s * 1000))
         in_beam = shot.in_beam
-        behind = in_beam.air + in_beam.window * sample.transmission
+        behind = in_beam.air + in_beam.window * self._transmission(shot)
         return count_monitors(shot.photons, behind, shot.exposure_s, generator)
+
+    def _transmission(self, shot: Shot) -> float:
+        """Of what is in the beam; of an electrode without a diffraction model as of any other."""
+        content, wavelength = shot.in_beam.content, self.wavelength_angstrom(shot.energy_kev)
+        if content is None:
+            return 1.0
+        if content in self._makeups:
+            return transmission_of_cell(wavelength)
+        return transmission_of_standard(content, wavelength)
 
     def wavelength_angstrom(self, energy_kev: float) -> float:
         """Truly in the beam, where the monochromator's scale shows this energy."""

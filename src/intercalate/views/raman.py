@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from intercalate.reduction.raman import maps_of
+from intercalate.views import raman_oxides
 from intercalate.views.operando import BLUE, GREEN, ORANGE, VERMILION, hours_of, stacked_figure, voltage_panel
 
 GREY = "#777777"
@@ -28,23 +29,31 @@ REGIMES = {
     "stage 1": (VERMILION, "^"),
 }
 """Colour and marker of each."""
+GRAPHITE_MAPS = (
+    ["graphite.x", "E2g2(i).intensity", "E2g2(b).intensity"],
+    ["x in Li$_x$C$_6$", "E2g2(i) (counts/cm)", "E2g2(b) (counts/cm)"],
+)
+OXIDE_MAPS = (["oxide.x", "oxide.oxidation_number"], ["x", "Oxidation number"])
+"""Quantities, and what is written beside them."""
 BAND_STYLES = {"E2g2(i)": ("o", BLUE), "E2g2(b)": ("s", GREEN), "E2g2(1)": ("^", VERMILION)}
 
 
 def raman_figure(data: xr.Dataset, records: xr.Dataset, title: str) -> Figure:
-    """Spectra, voltage and current, positions of the bands, and lithium content on one time axis.
+    """Spectra, voltage and current, what the bands say, and lithium content on one time axis.
 
     Parameters
     ----------
     data
         Aligned and reduced spectra: `test_time_second` along `frame`, `intensity` (frame, shift), and what
-        `spectra_of_graphite` gives.
+        `spectra_of_graphite` or `spectra_of_oxide` gives.
     records
         Cycler records with `test_time_second`, `voltage_volt`, `current_ampere`.
     title
         Above all.
     """
     panels = (_spectra, voltage_panel, _bands, _content)
+    if "oxide.x" in data:
+        panels = (_spectra, voltage_panel, raman_oxides.shares_panel, raman_oxides.content_panel)
     return stacked_figure(panels, [2.6, 1.2, 1.3, 1.6], data, records, title)
 
 
@@ -56,7 +65,7 @@ def save_raman_figure(path: Path, data: xr.Dataset, records: xr.Dataset, title: 
 
 
 def map_figure(data: xr.Dataset, title: str) -> Figure:
-    """Lithium content, and brightness of the bands, of the first maps.
+    """Lithium content, and brightness of the bands or oxidation number, of the first maps.
 
     Parameters
     ----------
@@ -68,13 +77,14 @@ def map_figure(data: xr.Dataset, title: str) -> Figure:
     MapError
         If they are not those of a grid.
     """
-    names = ["graphite.x", "E2g2(i).intensity", "E2g2(b).intensity"]
+    names, labels = GRAPHITE_MAPS
+    if "oxide.x" in data:
+        names, labels = OXIDE_MAPS
     images = maps_of(data, names)
     shown = min(images.sizes["map"], MOST_MAPS)
     figure, axes = plt.subplots(
         shown, len(names), figsize=(3.4 * len(names), 3.0 * shown), squeeze=False, layout="constrained"
     )
-    labels = ("x in Li$_x$C$_6$", "E2g2(i) (counts/cm)", "E2g2(b) (counts/cm)")
     for number, row in enumerate(axes):
         for axis, name, label in zip(row, names, labels):
             mesh = axis.pcolormesh(
@@ -105,7 +115,8 @@ def save_map_figure(path: Path, data: xr.Dataset, title: str) -> None:
 
 def _spectra(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
     shift = np.asarray(data["shift"])
-    shown = (shift > SHOWN_PER_CM[0]) & (shift < SHOWN_PER_CM[1])
+    low_per_cm, high_per_cm = raman_oxides.SHOWN_PER_CM if "oxide.x" in data else SHOWN_PER_CM
+    shown = (shift > low_per_cm) & (shift < high_per_cm)
     intensity = np.asarray(data["intensity"])[:, shown]
     # Fluorescence grows with lithium: each spectrum is shown in parts of its own range.
     low = np.nanpercentile(intensity, 5, axis=1, keepdims=True)

@@ -1,9 +1,12 @@
 """One exposure on the station: frame, monitors and truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyFAI
 import pytest
 
+from intercalate_sims.cell.interface import ElectrodeState
 from intercalate_sims.changer import Holder, InBeam
 from intercalate_sims.hidden import Hidden
 from intercalate_sims.probes.calibrant import CALIBRANTS
@@ -106,6 +109,13 @@ def test_monitors_count_before_and_behind_the_sample(real, content, transmission
     assert counts.i0_expected == pytest.approx(10 * FULL * I0_PER_PHOTON + dark)
     assert counts.it_expected == pytest.approx(10 * FULL * IT_PER_PHOTON * transmission + dark)
     assert abs(counts.i0 - counts.i0_expected) < 5 * np.sqrt(counts.i0_expected)
+
+
+def test_an_electrode_without_a_diffraction_model_lets_the_beam_through(real):
+    """A cell for light is aligned by X-rays."""
+    state = replace(full_cell_state(0.6, 0.4), positive=ElectrodeState("LMNO", (0.5,), (0.0,), 60.0, 16.0))
+    through = real.count(replace(shot(), states=[(1.0, state)]))
+    assert through.it_expected == real.count(shot()).it_expected
 
 
 def test_a_frame_and_its_monitors_are_of_the_same_photons(real):

@@ -5,7 +5,8 @@ from intercalate.reduction.raman.counts import CountingDetector, cosmic_rays, re
 from intercalate.reduction.raman.focus import Focus, FocusError, find_focus
 from intercalate.reduction.raman.graphite import GraphiteState, Regime, graphite_state
 from intercalate.reduction.raman.maps import Inhomogeneity, MapError, inhomogeneity, maps_of
-from intercalate.reduction.raman.series import spectra_of_graphite
+from intercalate.reduction.raman.oxides import OxideState, oxide_states
+from intercalate.reduction.raman.series import spectra_of_graphite, spectra_of_oxide
 
 __all__ = [
     "CountingDetector",
@@ -14,6 +15,7 @@ __all__ = [
     "GraphiteState",
     "Inhomogeneity",
     "MapError",
+    "OxideState",
     "Regime",
     "ShiftAxis",
     "SpectrographOnPaper",
@@ -23,6 +25,8 @@ __all__ = [
     "graphite_state",
     "inhomogeneity",
     "maps_of",
+    "oxide_states",
     "reduced",
     "spectra_of_graphite",
+    "spectra_of_oxide",
 ]

@@ -120,5 +120,5 @@ def _mean_share(pixels: int, line_width_pixels: float) -> float:
 
 
 def _local_background(intensity: np.ndarray) -> np.ndarray:
-    """Median of the pixels around each."""
-    return np.asarray(ndimage.median_filter(intensity, 2 * _WIDE + 1, mode="nearest"))
+    """Lower quartile of the pixels around each; between two bands the median would be one of their points."""
+    return np.asarray(ndimage.percentile_filter(intensity, 25, 2 * _WIDE + 1, mode="nearest"))

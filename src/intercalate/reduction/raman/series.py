@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
 
+from intercalate.materials.raman_oxides import RedoxOxide
 from intercalate.reduction.bands import Spectrum, SpectrumError
 from intercalate.reduction.raman.axis import ShiftAxis
 from intercalate.reduction.raman.counts import CountingDetector, CountsError, reduced
 from intercalate.reduction.raman.graphite import GraphiteState, Regime, graphite_states
+from intercalate.reduction.raman.oxides import OxideState, oxide_states
 from intercalate.reduction.results import UNDETERMINED, Estimate
 
 BANDS = ("E2g2(i)", "E2g2(b)", "E2g2(1)")
@@ -20,6 +22,8 @@ _BLOCK = 1024
 """Spectra that are fitted together; progress is told after each block."""
 
 _PARTS = ("centre", "width", "intensity")
+
+State = TypeVar("State", GraphiteState, OxideState)
 
 
 def spectra_of_graphite(
@@ -51,21 +55,84 @@ def spectra_of_graphite(
         it was not found; `reduced_chi2`, `converged`, `note`; and `intensity` (frame, shift) in counts
         without dark counts and cosmic rays, NaN where a pixel cannot be used.
     """
-    states: list[GraphiteState | None] = []
-    notes: list[str] = []
-    rows: list[np.ndarray] = []
-    for block in _batched(frames, _BLOCK):
-        for row, state, note in _some(block, dark, detector, axis):
-            rows.append(row)
-            states.append(state)
-            notes.append(note)
-            progress(len(states))
+    states, common = _read(
+        frames, dark, detector, axis, lambda spectra: graphite_states(spectra, axis), progress
+    )
     variables: dict[str, Any] = {
         **_estimates("graphite.x", [UNDETERMINED if one is None else one.li_content for one in states], ""),
         "graphite.regime": (
             "frame",
             np.array([str(Regime.UNDETERMINED if one is None else one.regime) for one in states]),
         ),
+        **common,
+        **_bands(BANDS, states),
+    }
+    return xr.Dataset(variables, {"shift": ("shift", axis.shift_per_cm, {"units": "1/cm"})})
+
+
+def spectra_of_oxide(
+    frames: Iterable[np.ndarray | str],
+    dark: tuple[np.ndarray, np.ndarray],
+    detector: CountingDetector,
+    axis: ShiftAxis,
+    oxide: RedoxOxide,
+    *,
+    progress: Callable[[int], None] = lambda done: None,
+) -> xr.Dataset:
+    """Reduce spectra to the oxidation states of the metal of an oxide, and its lithium content.
+
+    Parameters
+    ----------
+    frames, dark, detector, axis, progress
+        As of `spectra_of_graphite`.
+
+    Returns
+    -------
+    xarray.Dataset
+        Along `frame`, each with `_sigma_stat` and `_sigma_sys`: `oxide.x`, the lithium content where the
+        laser was, whose attribute `material` says of what; `oxide.oxidation_number`, the mean of the metal;
+        `share.ION`, of its atoms in each oxidation state, as `share.Ni4+`; and of bands and spectra what
+        `spectra_of_graphite` gives.
+    """
+    states, common = _read(
+        frames, dark, detector, axis, lambda spectra: oxide_states(spectra, axis, oxide), progress
+    )
+
+    def of_all(name: str, one_of: Callable[[OxideState], Estimate]) -> dict[str, Any]:
+        return _estimates(name, [UNDETERMINED if one is None else one_of(one) for one in states], "")
+
+    variables = {
+        **of_all("oxide.x", lambda state: state.li_content),
+        **of_all("oxide.oxidation_number", lambda state: state.oxidation_number),
+        **common,
+        **_bands([band.key for band in oxide.bands], states),
+    }
+    for ion in oxide.ions:
+        variables |= of_all(f"share.{ion}", lambda state, ion=ion: state.shares[ion])
+    data = xr.Dataset(variables, {"shift": ("shift", axis.shift_per_cm, {"units": "1/cm"})})
+    data["oxide.x"].attrs["material"] = oxide.key
+    return data
+
+
+def _read(
+    frames: Iterable[np.ndarray | str],
+    dark: tuple[np.ndarray, np.ndarray],
+    detector: CountingDetector,
+    axis: ShiftAxis,
+    states_of: Callable[[Sequence[Spectrum]], Sequence[State | SpectrumError]],
+    progress: Callable[[int], None],
+) -> tuple[list[State | None], dict[str, Any]]:
+    """What each spectrum says, and the columns that are there whatever it is of."""
+    states: list[State | None] = []
+    notes: list[str] = []
+    rows: list[np.ndarray] = []
+    for block in _batched(frames, _BLOCK):
+        for row, state, note in _some(block, dark, detector, axis, states_of):
+            rows.append(row)
+            states.append(state)
+            notes.append(note)
+            progress(len(states))
+    return states, {
         "reduced_chi2": (
             "frame",
             np.array([np.nan if one is None else one.fit.reduced_chi2 for one in states]),
@@ -74,12 +141,17 @@ def spectra_of_graphite(
         "note": ("frame", np.array(notes)),
         "intensity": (("frame", "shift"), np.array(rows, np.float32), {"units": "counts"}),
     }
-    for band in BANDS:
+
+
+def _bands(bands: Sequence[str], states: Sequence[GraphiteState | OxideState | None]) -> dict[str, Any]:
+    """Centre, width and intensity of each band, as columns."""
+    variables: dict[str, Any] = {}
+    for band in bands:
         for part in _PARTS:
             found = [UNDETERMINED if one is None else getattr(one.fit, part).get(band) for one in states]
             units = "counts/cm" if part == "intensity" else "1/cm"
             variables |= _estimates(f"{band}.{part}", [one or UNDETERMINED for one in found], units)
-    return xr.Dataset(variables, {"shift": ("shift", axis.shift_per_cm, {"units": "1/cm"})})
+    return variables
 
 
 def _batched(frames: Iterable[np.ndarray | str], size: int) -> Iterator[list[np.ndarray | str]]:
@@ -94,10 +166,11 @@ def _some(
     dark: tuple[np.ndarray, np.ndarray],
     detector: CountingDetector,
     axis: ShiftAxis,
-) -> list[tuple[np.ndarray, GraphiteState | None, str]]:
+    states_of: Callable[[Sequence[Spectrum]], Sequence[State | SpectrumError]],
+) -> list[tuple[np.ndarray, State | None, str]]:
     """Of each frame its intensity, what it says, and a note."""
     empty = np.full(axis.shift_per_cm.size, np.nan)
-    found: list[tuple[np.ndarray, GraphiteState | None, str]] = []
+    found: list[tuple[np.ndarray, State | None, str]] = []
     spectra: dict[int, Spectrum] = {}
     for number, frame in enumerate(frames):
         note = frame if isinstance(frame, str) else ""
@@ -107,7 +180,7 @@ def _some(
             except (CountsError, SpectrumError) as error:
                 note = str(error)
         found.append((empty, None, note))
-    for number, state in zip(spectra, graphite_states(list(spectra.values()), axis)):
+    for number, state in zip(spectra, states_of(list(spectra.values()))):
         if isinstance(state, SpectrumError):
             found[number] = (empty, None, str(state))
             continue
