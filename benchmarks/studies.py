@@ -19,6 +19,7 @@ import numpy as np
 from benchmarks.bench_chain import Calibrated, Instrument, calibrated
 from benchmarks.deposits_in_process import imaged
 from benchmarks.faces_in_process import faced
+from benchmarks.films_in_process import filmed
 from benchmarks.heated_in_process import heated
 from benchmarks.in_process import Measured, lithiated, model_and_host
 from benchmarks.maps_in_process import mapped
@@ -87,6 +88,7 @@ def outcomes(names: Sequence[str], seed: int) -> list[Outcome]:
 
 IN_PROCESS: Mapping[tuple[str, ...], Callable[[Study, Settings, int, Path], Measured]] = {
     ("ebsd", "sem"): heated,
+    ("eds", "sem"): filmed,
     ("raman",): mapped,
     ("sem",): imaged,
     ("xps",): faced,
