@@ -20,6 +20,7 @@ import numpy as np
 from benchmarks.bench_chain import Instrument, calibrated
 from benchmarks.deposits_in_process import imaged
 from benchmarks.faces_in_process import faced
+from benchmarks.films_in_process import filmed
 from benchmarks.heated_in_process import heated
 from benchmarks.in_process import Instruments, Measured, lithiated, model_and_host, side_by_side
 from benchmarks.maps_in_process import mapped
@@ -94,6 +95,7 @@ def spectra(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
 
 IN_PROCESS: Mapping[tuple[str, ...], Callable[[Study, Settings, int, Path], Measured]] = {
     ("ebsd", "sem"): heated,
+    ("eds", "sem"): filmed,
     ("raman",): spectra,
     ("sem",): imaged,
     ("xps",): faced,

@@ -266,7 +266,7 @@ def calibrate_x_ray_energy(
         for metal, at in places.items():
             yield from bps.mv(station.changer, at)
             (taken,) = yield from take(station, 1, exposure_s, *station.of_exposure)
-            spectra[metal] = taken.frame[0]
+            spectra[metal] = taken.frame.sum(axis=0)
         axis = yield from in_thread(lambda: calibrated_axis(spectra, detector))
         offset_ev, channel_ev = float(axis.energy_ev[0]), axis.channel_ev
         values = {

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from intercalate_sims.probes.nanobattery import REFERENCE_FILMS, NanobatteryLaw
 from intercalate_sims.probes.sem_face import Heating
 from intercalate_sims.probes.sem_sample import SectionLaw
+from intercalate_sims.probes.sem_thinning import Thinning
 from intercalate_sims.probes.xps_faces import Face
 from intercalate_sims.settings_sections import HolderSettings, Port, Positive, Prefix, Section
 from intercalate_sims.sources import (
@@ -64,8 +65,8 @@ class SemServer(Section):
 
     Attributes
     ----------
-    law
-        How the layers of sections change. Nobody is told.
+    law, thinning
+        How the layers of sections change, and how a film of lithium on a garnet does. Nobody is told.
     """
 
     prefix: Prefix
@@ -78,15 +79,17 @@ class SemServer(Section):
     electrons_per_count: Positive
     shape: tuple[Annotated[int, Field(ge=64)], Annotated[int, Field(ge=64)]]
     law: SectionLaw = SectionLaw.REAL
+    thinning: Thinning = Thinning.REAL
 
 
 class EdsServer(Section):
-    """The X-ray detector on the column."""
+    """The X-ray detector on the column; a frame has `points`, rows and columns of places."""
 
     prefix: Prefix
     clock_offset_s: float
     clock_drift_ppm: float
     detector: Literal["standard", "windowless"]
+    points: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (1, 1)
 
 
 class EbsdServer(Section):

@@ -113,17 +113,20 @@ class _Maker(ChamberMaker):
         from intercalate_sims.cell import between_electrodes_m, make_cell
         from intercalate_sims.probes.sem_image import HiddenMicroscope
         from intercalate_sims.probes.sem_sample import HiddenSection
-        from intercalate_sims.probes.sem_station import SectionedCell, Specimens
+        from intercalate_sims.probes.sem_station import SectionedCell, Specimens, between_material, films_of
 
         seed = self._settings.seed
         sections = {}
         for cell in self._seen("section"):
             model = self._settings.cells[cell]
             between_um = between_electrodes_m(model) * 1e6
-            sections[cell] = SectionedCell(make_cell(model).probe_state(), between_um)
+            between = between_material(model)
+            sections[cell] = SectionedCell(make_cell(model).probe_state(), between_um, between)
         hidden, microscope = HiddenSection.draw(seed), HiddenMicroscope.draw(seed)
         heating, faces = self._vacuum.heating, self._seen("face")
-        specimens = Specimens(sections, hidden, found.law, microscope, seed, faces, heating)
+        films = films_of(self._settings.cells, faces)
+        more = films, found.thinning
+        specimens = Specimens(sections, hidden, found.law, microscope, seed, faces, heating, *more)
         self._keep_hidden(
             SEM,
             {
@@ -132,6 +135,8 @@ class _Maker(ChamberMaker):
                 "microscope": asdict(microscope),
                 "law": str(found.law),
                 "heating": str(heating),
+                "thinning": {"law": str(found.thinning), **specimens.hidden_thinning.as_json()},
+                "garnet": specimens.hidden_garnet.as_json(),
             },
         )
         return specimens
@@ -140,13 +145,19 @@ class _Maker(ChamberMaker):
         from intercalate.materials.eds import STANDARD_DETECTOR, WINDOWLESS_DETECTOR
         from intercalate_sims.iocs.monitors import SpecimenMonitorPVs
         from intercalate_sims.probes.eds import HiddenDetector
+        from intercalate_sims.probes.eds_station import XrayMapStation
         from intercalate_sims.probes.sem_station import XraySpectrumStation
 
         seed = self._settings.seed
         hidden = HiddenDetector.draw(seed)
         self._keep_hidden(EDS, asdict(hidden))
         detector = STANDARD_DETECTOR if found.detector == "standard" else WINDOWLESS_DETECTOR
-        station = XraySpectrumStation(specimens, detector, hidden, column.electrons_per_count, seed)
+        on_column = detector, hidden, column.electrons_per_count, seed
+        station = (
+            XraySpectrumStation(specimens, *on_column)
+            if found.points == (1, 1)
+            else XrayMapStation(specimens, *on_column, found.points)
+        )
         self._add(EDS, SEM, found, station, SpecimenMonitorPVs)
 
     def _ebsd(self, found: EbsdServer, column: SemServer, specimens: "Specimens") -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from intercalate.calibrations import Calibration, Kind
+from intercalate.frame_use import why_useless
 from intercalate.instrument_sections import EbsdSection
 from intercalate.orientation_frames import OrientationFrameError, unpacked
 from intercalate.reduction.ebsd import (
@@ -20,7 +21,7 @@ from intercalate.reduction.ebsd import (
     orientation_map,
 )
 from intercalate.reduction.results import UNDETERMINED, Estimate
-from intercalate.sem_results import columns_of, why_useless
+from intercalate.sem_results import columns_of
 
 Progress = Callable[[int], None]
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from intercalate.frame_use import why_useless
 from intercalate.instrument_sections import EelsSection
 from intercalate.reduction.eels import CobaltValence, EelsError, Prepared, Reference, prepare, profile_of
 from intercalate.reduction.eels.nanobattery import Amounts, NanobatteryProfile
 from intercalate.reduction.eels.profile import Interface
 from intercalate.reduction.results import UNDETERMINED, Estimate
-from intercalate.sem_results import why_useless
 from intercalate.spectrum_frames import SpectrumFrameError, unpacked
 from intercalate.tem_results import DARK_BELOW_EV, spectrometer_of
 

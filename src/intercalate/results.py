@@ -279,8 +279,10 @@ _FILES = {
     "raman": _Files("_raman", ("shift",), save_raman_figure, {"maps": save_map_figure}),
     "xps_map": _Files("_xps_map", ("point",), None, {"shares": save_share_figure}),
     "xps": _Files("_xps", ("frame", "point"), save_surface_figure, {"spectra": save_spectra_figure}),
-    "sem": _Files("_sem", ("row", "column"), save_layers_figure, {"images": save_images_figure}),
-    "eds": _Files("_eds", ("channel",), save_elements_figure, {"x_rays": save_x_rays_figure}),
+    "sem": _Files("_sem", ("row", "column", "deposit"), save_layers_figure, {"images": save_images_figure}),
+    "eds": _Files(
+        "_eds", ("channel", "map_row", "map_column"), save_elements_figure, {"x_rays": save_x_rays_figure}
+    ),
     "ebsd": _Files(
         "_ebsd", ("row", "column", "channel"), save_grains_figure, {"maps": save_orientations_figure}
     ),

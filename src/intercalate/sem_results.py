@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from scipy import ndimage
 
-from intercalate.beam_quality import BeamQuality
 from intercalate.calibrations import Calibration, Kind
 from intercalate.cell import Cell
 from intercalate.dose import formula_elements
+from intercalate.frame_use import spot_of, why_useless
 from intercalate.instrument_sections import EdsSection, SemSection
 from intercalate.materials.eds import STANDARD_DETECTOR, WINDOWLESS_DETECTOR
 from intercalate.reduction.ebsd import overlap
@@ -33,12 +34,15 @@ from intercalate.reduction.micrographs import (
     tallest_body,
 )
 from intercalate.reduction.results import UNDETERMINED, Estimate
+from intercalate.x_ray_maps import maps_of_elements
 
 THUMBNAIL_PX = 128
 """Side of the images that are kept with the results; those of the run stay where they are."""
 
 POLYMER = "polymer"
 POLYMER_ELEMENTS = ("C", "N", "O", "F", "S")
+GARNET_ELEMENTS = {"LLZO": ("C", "O", "Zr", "La")}
+"""By the names of electrolytes; carbon is that of carbonate."""
 LIGHTEST_EDS = "C"
 
 Progress = Callable[[int], None]
@@ -69,8 +73,10 @@ def reduce_micrographs(
         Along `frame`, of a section `thickness_um.LAYER`, `roughness_um.LAYER` and `body_um`, by which the
         tallest body stands out from the first layer, of a face `coverage` and of it `coverage.CLASS`,
         `same_relief`, how much of it is as in the first image of this spot, and `habit`, each with
-        `_sigma_stat` and `_sigma_sys`; `charge_mah_cm2` since the start of the program; `note`; `pixel_um`;
-        and `thumbnail` (frame, row, column).
+        `_sigma_stat` and `_sigma_sys`; of each deposit, along `deposit`, its middle from that of the image in
+        `deposit_x_um` and `deposit_y_um`, and `deposit_class`; `charge_mah_cm2` since the start of the
+        program; `note`; `pixel_um`; `field_um`, width of the field by it; and `thumbnail` (frame, row,
+        column).
     used
         The calibration of the scale, if there is one.
 
@@ -95,26 +101,38 @@ def reduce_micrographs(
     rows: list[_Found] = []
     thumbnails = []
     first: dict[tuple[float, ...], _Face] = {}
+    grown: list[list[_Place]] = []
     for number in range(len(images)):
         grey = np.asarray(images[number])
         thumbnails.append(_thumbnail(grey))
         found = _measured(grey, float(pixel_um[number]), sigma, names, why_useless(aligned, number))
         if found.face is not None:
-            before = first.setdefault(_spot(aligned, number), found.face)
+            grown.append(_places(found.face))
+            before = first.setdefault(spot_of(aligned, number), found.face)
             if before is not found.face:
                 found.quantities["same_relief"] = _same_relief(before, found.face)
+        else:
+            grown.append([])
         rows.append(replace(found, face=None))
         progress(number + 1)
     variables = columns_of([one.quantities for one in rows], "um" if names else "")
-    if "net_capacity_ah" in aligned and cell.working_electrode.area_cm2 is not None:
-        charge = 1000.0 * np.asarray(aligned["net_capacity_ah"], float) / cell.working_electrode.area_cm2
-        variables["charge_mah_cm2"] = ("frame", charge, {"units": "mAh/cm2"})
+    variables |= _charge(aligned, cell)
     variables["note"] = ("frame", np.array([one.note for one in rows]))
     variables["pixel_um"] = ("frame", pixel_um, {"units": "um"})
+    variables["field_um"] = ("frame", pixel_um * columns, {"units": "um"})
     variables["thumbnail"] = (("frame", "row", "column"), np.array(thumbnails))
     if not names:
         variables["habit"] = ("frame", np.array([one.habit for one in rows]))
+        variables |= _listed(grown)
     return xr.Dataset(variables), {} if scale is None else {scale.name: scale}
+
+
+def _charge(aligned: xr.Dataset, cell: Cell) -> dict[str, Any]:
+    """Column of the charge per area since the start of the program, if the area is known."""
+    if "net_capacity_ah" not in aligned or cell.working_electrode.area_cm2 is None:
+        return {}
+    charge = 1000.0 * np.asarray(aligned["net_capacity_ah"], float) / cell.working_electrode.area_cm2
+    return {"charge_mah_cm2": ("frame", charge, {"units": "mAh/cm2"})}
 
 
 def layers_of(cell: Cell) -> tuple[str, ...]:
@@ -172,11 +190,32 @@ def _measured(
     return _Found(found, str(grown.kind), face=_Face(image, grown))
 
 
-def _spot(aligned: xr.Dataset, number: int) -> tuple[float, ...]:
-    """Where on the sample; nowhere in particular where it is not known."""
-    names = [name for name in ("spot_x_mm", "spot_y_mm") if name in aligned]
-    found = tuple(float(aligned[name][number]) for name in names)
-    return found if np.all(np.isfinite(found)) else ()
+_Place = tuple[float, float, str]
+"""Middle of a deposit from that of the image in um, and its class."""
+
+
+def _places(face: _Face) -> list[_Place]:
+    segments, image = face.grown.segments, face.image
+    middle = [0.5 * (size - 1) for size in image.grey.shape]
+    index = np.arange(1, segments.count + 1)
+    at = ndimage.center_of_mass(segments.covered, segments.labels, index)
+    return [
+        (float(column - middle[1]) * image.pixel_um, float(row - middle[0]) * image.pixel_um, str(kind))
+        for (row, column), kind in zip(at, face.grown.each)
+    ]
+
+
+def _listed(grown: list[list[_Place]]) -> dict[str, Any]:
+    """Columns of deposits; NaN and no class where an image has fewer."""
+    most = max((len(one) for one in grown), default=0)
+    padded = [one + [(float("nan"), float("nan"), "")] * (most - len(one)) for one in grown]
+    found: dict[str, Any] = {}
+    for axis, name in enumerate(("deposit_x_um", "deposit_y_um")):
+        values = np.array([[place[axis] for place in one] for one in padded]).reshape(len(padded), most)
+        found[name] = (("frame", "deposit"), values, {"units": "um"})
+    kinds = np.array([[place[2] for place in one] for one in padded], str).reshape(len(padded), most)
+    found["deposit_class"] = (("frame", "deposit"), kinds)
+    return found
 
 
 def _same_relief(before: _Face, after: _Face) -> Estimate:
@@ -209,9 +248,10 @@ def reduce_x_rays(
     Returns
     -------
     data
-        Along `frame`: `mass_fraction.ELEMENT` of what is seen, lithium and hydrogen not among it, with both
-        errors; `lithium`, whether it is detected, not detectable or absent; `note`; and `counts` (frame,
-        channel), with `energy_ev` along `channel`.
+        Of maps what `x_ray_maps.maps_of_elements` gives; of all places of a frame together, along `frame`:
+        `mass_fraction.ELEMENT` of what is seen, lithium and hydrogen not among it, with both
+        errors; `lithium`, whether it is detected, not detectable or absent; `charge_mah_cm2`; `note`; and
+        `counts` (frame, channel), with `energy_ev` along `channel`.
     used
         The calibration of energies, if there is one.
     """
@@ -225,10 +265,12 @@ def reduce_x_rays(
         else EnergyAxis(energy.array("energy_ev"), energy.values["sigma_ev"])
     )
     elements = elements_of(cell)
+    places = section_.detector.points
+    maps = maps_of_elements(images, aligned, elements, axis, detector, places, cell)
     rows: list[dict[str, Estimate]] = []
     verdicts, notes, counts = [], [], []
     for number in range(len(images)):
-        spectrum = np.asarray(images[number])[0]
+        spectrum = np.asarray(images[number]).sum(axis=0, dtype=np.uint32)
         counts.append(spectrum)
         kv = float(np.asarray(aligned["column_voltage_kv"])[number])
         found, verdict, note = {}, "", why_useless(aligned, number)
@@ -248,13 +290,15 @@ def reduce_x_rays(
     variables["lithium"] = ("frame", np.array(verdicts))
     variables["note"] = ("frame", np.array(notes))
     variables["counts"] = (("frame", "channel"), np.array(counts, np.uint32), {"units": "counts"})
+    variables |= maps | _charge(aligned, cell)
     data = xr.Dataset(variables, {"energy_ev": ("channel", axis.energy_ev, {"units": "eV"})})
     return data, {} if energy is None else {energy.name: energy}
 
 
 def elements_of(cell: Cell) -> list[str]:
     """What may be in a section of a cell and gives X-rays that are counted."""
-    found: dict[str, None] = dict.fromkeys(POLYMER_ELEMENTS)
+    between = None if cell.electrolyte is None else GARNET_ELEMENTS.get(cell.electrolyte.name)
+    found: dict[str, None] = dict.fromkeys(between or POLYMER_ELEMENTS)
     for electrode in (cell.negative, cell.positive):
         found |= dict.fromkeys(formula_elements(electrode.formula or electrode.material))
     return [element for element in found if element not in ("H", "Li")]
@@ -269,14 +313,6 @@ def _excited(elements: Sequence[str], kv: float) -> list[str]:
         for element in elements
         if any(line.energy_ev > 150.0 and 1.15 * line.edge_ev < 1e3 * kv for line in emission_lines(element))
     ]
-
-
-def why_useless(aligned: xr.Dataset, number: int) -> str:
-    """Why a frame cannot be used; empty if it can."""
-    if "beam_quality" not in aligned:
-        return ""
-    is_dark = str(aligned["beam_quality"].values[number]) == BeamQuality.NONE
-    return "no electrons: I0 is below its limit" if is_dark else ""
 
 
 def columns_of(rows: Sequence[Mapping[str, Estimate]], units: str) -> dict[str, Any]:

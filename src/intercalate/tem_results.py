@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from intercalate.calibrations import Calibration, Kind
+from intercalate.frame_use import why_useless
 from intercalate.instrument_sections import CameraSection, EelsSection, LossSpectrometerSection, TemSection
 from intercalate.reduction.eels import EelsCamera, EelsError, aligned, electrons_of, thickness, zero_loss_ev
 from intercalate.reduction.results import Estimate
@@ -18,7 +19,7 @@ from intercalate.reduction.tem import (
     deposit_shape,
     pattern_finding,
 )
-from intercalate.sem_results import columns_of, why_useless
+from intercalate.sem_results import columns_of
 from intercalate.spectrum_frames import SpectrumFrameError, unpacked
 
 Progress = Callable[[int], None]

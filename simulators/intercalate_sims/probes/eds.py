@@ -157,7 +157,14 @@ class EdsProbe:
 
     def rate(self, source: XraySource, conditions: EdsConditions) -> tuple[np.ndarray, float]:
         """Counts per live second and channel, and the share of the time that is live."""
-        emitted = self._lines(source, conditions) + self._bremsstrahlung(source, conditions)
+        return self.counted(self.emitted(source, conditions), conditions)
+
+    def emitted(self, source: XraySource, conditions: EdsConditions) -> np.ndarray:
+        """What an electron sends into all directions, by channel, as far as the detector would count it."""
+        return self._lines(source, conditions) + self._bremsstrahlung(source, conditions)
+
+    def counted(self, emitted: np.ndarray, conditions: EdsConditions) -> tuple[np.ndarray, float]:
+        """Counts per live second and channel, and the share of the time that is live."""
         seen = emitted * self._per_electron(conditions) + self._noise()
         total = float(seen.sum())
         live = 1.0 / (1.0 + total * self.hidden.dead_s)
@@ -239,7 +246,7 @@ class EdsProbe:
     ) -> np.ndarray:
         """Share that comes out: the depth of generation is a Gaussian around a quarter of the range."""
         depth = _range_g_cm2(source, kv, edge_ev)
-        absorb = _absorption(source, energy_ev) / np.sin(np.radians(self.detector.take_off_deg))
+        absorb = absorption(source, energy_ev) / np.sin(np.radians(self.detector.take_off_deg))
         u = np.linspace(0.0, 1.0, 41)
         weight = np.exp(-(((u - 0.25) / 0.35) ** 2))
         weight /= weight.sum()
@@ -268,7 +275,8 @@ def _cross_section_path(edge_ev: float, electrons: int, kv: float, number: float
     return float(np.trapezoid(section / (1e3 * loss), energy)) * AVOGADRO_PER_MOL
 
 
-def _mean(source: XraySource) -> tuple[float, float]:
+def mean_of(source: XraySource) -> tuple[float, float]:
+    """Atomic number and mass, weighted by mass."""
     total = sum(source.mass_fractions.values())
     number = sum(share * xraydb.atomic_number(name) for name, share in source.mass_fractions.items()) / total
     mass = sum(share * xraydb.atomic_mass(name) for name, share in source.mass_fractions.items()) / total
@@ -277,7 +285,7 @@ def _mean(source: XraySource) -> tuple[float, float]:
 
 def _generated(line: EmissionLine, source: XraySource, kv: float) -> float:
     """X-rays of a line per electron and mass fraction, electrons that leave again left out."""
-    number, mass = _mean(source)
+    number, mass = mean_of(source)
     ionised = _cross_section_path(line.edge_ev, line.shell_electrons, kv, round(number, 3), round(mass, 3))
     kept = 1.0 - 0.008 * number * (1.0 - line.edge_ev / (1e3 * kv)) ** 0.7
     return ionised * line.fluorescence_yield * line.branching * kept / xraydb.atomic_mass(line.element)
@@ -285,12 +293,13 @@ def _generated(line: EmissionLine, source: XraySource, kv: float) -> float:
 
 def _range_g_cm2(source: XraySource, kv: float, edge_ev: np.ndarray) -> np.ndarray:
     """Depth that electrons reach with more than an edge's energy (Kanaya and Okayama)."""
-    number, mass = _mean(source)
+    number, mass = mean_of(source)
     factor = 0.0276e-4 * mass / number**0.89
     return factor * (kv**1.67 - np.minimum(np.asarray(edge_ev) / 1e3, 0.98 * kv) ** 1.67)
 
 
-def _absorption(source: XraySource, energy_ev: np.ndarray) -> np.ndarray:
+def absorption(source: XraySource, energy_ev: np.ndarray) -> np.ndarray:
+    """Of a material, in cm2/g."""
     total = sum(source.mass_fractions.values())
     parts = [
         share / total * mass_absorption_cm2_g(name, energy_ev)

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from intercalate_sims.noise import keyed_generator
-from intercalate_sims.probes.sem_surface import Cracks, Deposit, Grid, Habit, Relief, Spots, SurfaceView
+from intercalate_sims.probes.sem_surface import (
+    Cracks,
+    Deposit,
+    Grid,
+    Habit,
+    Preference,
+    Relief,
+    Spots,
+    SurfaceView,
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,7 @@ class HiddenMorphology:
 
 
 @dataclass(frozen=True)
-class _Nucleus:
+class Nucleus:
     """A place where something grows; `age` goes from 0 at its birth to 1 for the oldest."""
 
     x_um: float
@@ -80,7 +89,7 @@ def relief(view: SurfaceView, grid: Grid, seed: int, melted: bool = False) -> Re
     if view.isles is not None:
         _spots(made, grid, view.isles, seed, "isles", "lithium")
     for number, deposit in enumerate(view.deposits):
-        _grow(made, grid, deposit, seed, number)
+        _grow(made, grid, deposit, seed, number, view.preference)
     if view.craters is not None:
         _craters(made, grid, view.craters, seed)
     if view.cracks is not None:
@@ -107,7 +116,7 @@ def random_field(grid: Grid, seed: int, name: str, wavelengths_um: tuple[float, 
     return (rows @ columns).real
 
 
-def _nuclei(grid: Grid, seed: int, name: str, per_um2: float, margin_um: float) -> list[_Nucleus]:
+def nuclei(grid: Grid, seed: int, name: str, per_um2: float, margin_um: float) -> list[Nucleus]:
     """Nuclei whose rank is within the density asked for, so that a higher density keeps all of a lower
     one.
     """
@@ -116,7 +125,7 @@ def _nuclei(grid: Grid, seed: int, name: str, per_um2: float, margin_um: float) 
     low_x = grid.x_um.min() + grid.shift_um.min() - margin_um
     high_x = grid.x_um.max() + grid.shift_um.max() + margin_um
     low_y, high_y = grid.y_um.min() - margin_um, grid.y_um.max() + margin_um
-    found: list[_Nucleus] = []
+    found: list[Nucleus] = []
     for row in range(int(np.floor(low_y / _TILE_UM)), int(np.floor(high_y / _TILE_UM)) + 1):
         for column in range(int(np.floor(low_x / _TILE_UM)), int(np.floor(high_x / _TILE_UM)) + 1):
             rank, chunk = 0.0, 0
@@ -131,12 +140,19 @@ def _nuclei(grid: Grid, seed: int, name: str, per_um2: float, margin_um: float) 
                     y = (row + places[number, 1]) * _TILE_UM
                     if low_x <= x <= high_x and low_y <= y <= high_y:
                         age = 1.0 - ranks[number] / per_um2
-                        found.append(_Nucleus(x, y, float(age), key << 4 | int(number)))
+                        found.append(Nucleus(x, y, float(age), key << 4 | int(number)))
                 rank, chunk = float(ranks[-1]), chunk + 1
     return found
 
 
-def _grow(made: Relief, grid: Grid, deposit: Deposit, seed: int, number: int) -> None:
+def _grow(
+    made: Relief,
+    grid: Grid,
+    deposit: Deposit,
+    seed: int,
+    number: int,
+    preference: Preference | None,
+) -> None:
     """Deposits of one habit, stamped over what lies below."""
     covered = made.covered.setdefault(deposit.habit, np.zeros(grid.shape, dtype=bool))
     if deposit.habit is Habit.NONE or deposit.coverage <= 0 or deposit.size_um <= 0:
@@ -150,8 +166,14 @@ def _grow(made: Relief, grid: Grid, deposit: Deposit, seed: int, number: int) ->
     name = f"{deposit.habit} {number}"
     material = made.index(deposit.material)
     shapes = {Habit.NEEDLE: _needle, Habit.MOSSY: _moss, Habit.GLOBULAR: _globule}
-    for nucleus in _nuclei(grid, seed, name, density, 1.5 * deposit.size_um):
+    if preference is not None:
+        density /= preference.mean
+    for nucleus in nuclei(grid, seed, name, density, 1.5 * deposit.size_um):
         key = nucleus.key
+        if preference is not None:
+            drawn = keyed_generator(seed, f"{name} where", key).uniform()
+            if drawn > preference.at(nucleus.x_um, nucleus.y_um):
+                continue
         generator = keyed_generator(seed, f"{name} shape", key)
         factor = np.exp(hidden.spread * generator.standard_normal()) * nucleus.age**_GROWN
         for part in shapes[deposit.habit](nucleus, deposit, float(factor), hidden, generator):
@@ -172,7 +194,7 @@ class _Part:
 
 
 def _needle(
-    nucleus: _Nucleus,
+    nucleus: Nucleus,
     deposit: Deposit,
     factor: float,
     hidden: HiddenMorphology,
@@ -195,7 +217,7 @@ def _needle(
 
 
 def _moss(
-    nucleus: _Nucleus,
+    nucleus: Nucleus,
     deposit: Deposit,
     factor: float,
     hidden: HiddenMorphology,
@@ -214,7 +236,7 @@ def _moss(
 
 
 def _globule(
-    nucleus: _Nucleus,
+    nucleus: Nucleus,
     deposit: Deposit,
     factor: float,
     hidden: HiddenMorphology,
@@ -263,7 +285,7 @@ def _stamp(made: Relief, grid: Grid, part: _Part, material: int, covered: np.nda
 def _spots(made: Relief, grid: Grid, spots: Spots, seed: int, name: str, material: str) -> None:
     index = made.index(material)
     nothing = np.zeros(grid.shape, dtype=bool)
-    for nucleus in _nuclei(grid, seed, name, spots.per_mm2 * 1e-6, 2 * spots.size_um):
+    for nucleus in nuclei(grid, seed, name, spots.per_mm2 * 1e-6, 2 * spots.size_um):
         generator = keyed_generator(seed, f"{name} shape", nucleus.key)
         radius = 0.5 * spots.size_um * np.exp(0.3 * generator.standard_normal())
         centre = nucleus.x_um, nucleus.y_um
@@ -272,7 +294,7 @@ def _spots(made: Relief, grid: Grid, spots: Spots, seed: int, name: str, materia
 
 def _craters(made: Relief, grid: Grid, craters: Spots, seed: int) -> None:
     """Volcano-like: a wall around a hole."""
-    for nucleus in _nuclei(grid, seed, "craters", craters.per_mm2 * 1e-6, 2 * craters.size_um):
+    for nucleus in nuclei(grid, seed, "craters", craters.per_mm2 * 1e-6, 2 * craters.size_um):
         generator = keyed_generator(seed, "craters shape", nucleus.key)
         radius = 0.5 * craters.size_um * np.exp(0.2 * generator.standard_normal())
         window = _window(
@@ -290,7 +312,7 @@ def _craters(made: Relief, grid: Grid, craters: Spots, seed: int) -> None:
 
 
 def _cracks(made: Relief, grid: Grid, cracks: Cracks, seed: int) -> None:
-    for nucleus in _nuclei(grid, seed, "cracks", cracks.per_mm2 * 1e-6, 1.5 * cracks.length_um):
+    for nucleus in nuclei(grid, seed, "cracks", cracks.per_mm2 * 1e-6, 1.5 * cracks.length_um):
         generator = keyed_generator(seed, "cracks shape", nucleus.key)
         length = cracks.length_um * np.exp(0.3 * generator.standard_normal())
         angle, x, y = generator.uniform(0, np.pi), nucleus.x_um, nucleus.y_um

@@ -71,7 +71,12 @@ class HiddenSection:
 
 
 def section_of(
-    state: ProbeState, fresh: ProbeState, polymer_um: float, hidden: HiddenSection, law: SectionLaw
+    state: ProbeState,
+    fresh: ProbeState,
+    between_um: float,
+    hidden: HiddenSection,
+    law: SectionLaw,
+    between: str = "polymer electrolyte",
 ) -> CrossSection:
     """Layers from the lithium down, as thick as they are.
 
@@ -79,8 +84,8 @@ def section_of(
     ----------
     fresh
         The cell as it was made.
-    polymer_um
-        Thickness of what is between the electrodes.
+    between_um, between
+        Thickness of what is between the electrodes, and what it is.
     """
     made_um = fresh.negative.thickness_um
     gained_um = state.negative.thickness_um - made_um
@@ -96,7 +101,7 @@ def section_of(
     gained_um -= isles / 1000.0 * ISLE_UM2
     layers = (
         (IMAGED[state.negative.material], made_um + gained_um),
-        ("polymer electrolyte", polymer_um),
+        (between, between_um),
         (IMAGED[state.positive.material], working_um),
     )
     return CrossSection(

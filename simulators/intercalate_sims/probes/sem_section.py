@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from intercalate_sims.noise import keyed_generator
+from intercalate_sims.probes.sem_garnet import GARNET, PHASES, TYPICAL_GARNET, HiddenGarnet, phases_of
 from intercalate_sims.probes.sem_relief import random_field
 from intercalate_sims.probes.sem_surface import Grid, Relief
 
@@ -71,7 +72,9 @@ _GRAINS = {"LFP": 0.5, "LVO": 0.8, "NMC": 3.0}
 """Typical size of particles of composites, in um."""
 
 
-def section_relief(section: CrossSection, grid: Grid, seed: int) -> Relief:
+def section_relief(
+    section: CrossSection, grid: Grid, seed: int, garnet: HiddenGarnet = TYPICAL_GARNET
+) -> Relief:
     """Relief of a polished section whose middle is at y = 0."""
     made = Relief(np.zeros(grid.shape), np.zeros(grid.shape, dtype=np.int8), ["vacuum"])
     x = grid.x_um[None, :] + grid.shift_um[:, None]
@@ -88,6 +91,11 @@ def section_relief(section: CrossSection, grid: Grid, seed: int) -> Relief:
         made.material[inside] = made.index(layer.material)
         if layer.material in _GRAINS:
             _composite(made, grid, inside, _GRAINS[layer.material], seed)
+        if layer.material == GARNET:
+            phases = phases_of(grid, seed, garnet)
+            for phase, name in enumerate(PHASES, start=1):
+                if np.any(inside & (phases == phase)):
+                    made.material[inside & (phases == phase)] = made.index(name)
         faces.append(lower)
     if section.isles is not None:
         _bodies(made, x, y, faces[1], section.isles, seed, "section isles", downwards=True)

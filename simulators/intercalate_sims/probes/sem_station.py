@@ -10,11 +10,13 @@ import xraydb
 from intercalate.materials.constants import ELEMENTARY_CHARGE_C
 from intercalate.materials.eds import XrayDetector
 from intercalate.materials.electron_range import IMAGED_MATERIALS
+from intercalate_sims.cell import make_cell
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState
 from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.eds import EdsConditions, EdsProbe, HiddenDetector, XraySource
 from intercalate_sims.probes.monitors import SpecimenCounts, count_specimen
 from intercalate_sims.probes.sem_face import ROOM_C, Heating, HiddenFace, face_of
+from intercalate_sims.probes.sem_garnet import GARNET, HiddenGarnet, phases_of
 from intercalate_sims.probes.sem_image import (
     Exposed,
     HiddenMicroscope,
@@ -27,6 +29,7 @@ from intercalate_sims.probes.sem_relief import relief
 from intercalate_sims.probes.sem_sample import HiddenSection, SectionLaw, section_of
 from intercalate_sims.probes.sem_section import CrossSection, calibration_grid, section_relief
 from intercalate_sims.probes.sem_surface import Grid, Relief
+from intercalate_sims.probes.sem_thinning import HiddenThinning, ThinnedFace, Thinning
 from intercalate_sims.probes.shot import Shot
 
 GRID_PITCH_UM = 10.0
@@ -45,12 +48,13 @@ class SectionedCell:
     ----------
     fresh
         As it was made.
-    polymer_um
-        Between its electrodes.
+    between_um, between
+        Thickness of what is between its electrodes, and of what it is: key of `IMAGED_MATERIALS`.
     """
 
     fresh: ProbeState
-    polymer_um: float
+    between_um: float
+    between: str = "polymer electrolyte"
 
 
 class Specimens:
@@ -60,6 +64,8 @@ class Specimens:
     ----------
     sections, faces
         Cells of which a section is seen, and electrodes that others turn to the column, by their names.
+    films
+        Of those others the ones whose lithium lies on a garnet, with its thickness as the model made it, um.
     """
 
     def __init__(
@@ -71,7 +77,14 @@ class Specimens:
         seed: int,
         faces: Mapping[str, str] | None = None,
         heating: Heating = Heating.REAL,
+        films: Mapping[str, float] | None = None,
+        thinning: Thinning = Thinning.REAL,
     ):
+        self.hidden_thinning, self.hidden_garnet = HiddenThinning.draw(seed), HiddenGarnet.draw(seed)
+        self._films = {
+            cell: ThinnedFace(fresh_um, self.hidden_thinning, thinning, _own_seed(seed, cell))
+            for cell, fresh_um in (films or {}).items()
+        }
         self._faces = dict(faces or {})
         self.cells = frozenset(sections) | self._faces.keys()
         self.heating = heating
@@ -88,7 +101,7 @@ class Specimens:
         if known is None or not shot.states:
             return None
         _, state = shot.states[len(shot.states) // 2]
-        return section_of(state, known.fresh, known.polymer_um, self._hidden, self._law)
+        return section_of(state, known.fresh, known.between_um, self._hidden, self._law, known.between)
 
     def shows_face(self, shot: Shot) -> bool:
         """Whether it is the face of an electrode that the column sees."""
@@ -106,18 +119,38 @@ class Specimens:
         """Under the pixels of a scan."""
         electrode = self.electrode(shot)
         if electrode is not None:
-            # Each cell has places of its own.
-            own = int(keyed_generator(self._seed, f"face of {shot.in_beam.content}", 0).integers(2**31))
+            own = _own_seed(self._seed, shot.in_beam.content or "")
             molten = float(shot.settings.get("temperature_c", ROOM_C)) > self.heating.melts_c
-            return relief(face_of(electrode, self.hidden_face, self.heating), grid, own, molten)
+            view = face_of(electrode, self.hidden_face, self.heating)
+            film = self._films.get(shot.in_beam.content or "")
+            if film is None:
+                return relief(view, grid, own, molten)
+            # Lithium leaves a film where it touches the garnet: the face above it stays as it is.
+            return relief(replace(view, preference=film.preference(grid)), grid, own, molten)
         section = self.section(shot)
         if section is not None:
-            return section_relief(section, grid, self._seed)
+            return section_relief(section, grid, self._seed, self.hidden_garnet)
         if shot.in_beam.content == "grid":
             return calibration_grid(grid, GRID_PITCH_UM, self._seed)
         material = "copper" if shot.in_beam.content in PURE else "vacuum"
         made = Relief(np.zeros(grid.shape), np.zeros(grid.shape, dtype=np.int8), [material])
         return made
+
+    def film_um(self, shot: Shot, grid: Grid) -> np.ndarray | None:
+        """Thickness of the lithium on a garnet under the pixels of a scan; None where there is none."""
+        electrode, film = self.electrode(shot), self._films.get(shot.in_beam.content or "")
+        if electrode is None or film is None:
+            return None
+        return film.thickness_um(grid, electrode.thickness_um)
+
+    def garnet(self, shot: Shot, grid: Grid) -> np.ndarray:
+        """Phases of the garnet below a film; see `sem_garnet.phases_of`."""
+        return phases_of(grid, _own_seed(self._seed, shot.in_beam.content or ""), self.hidden_garnet)
+
+
+def _own_seed(seed: int, cell: str) -> int:
+    """Each cell has places of its own."""
+    return int(keyed_generator(seed, f"face of {cell}", 0).integers(2**31))
 
 
 def conditions_of(shot: Shot, rows: int, columns: int) -> ImageConditions:
@@ -259,3 +292,19 @@ def source_of(material: str) -> XraySource:
     known = IMAGED_MATERIALS[material]
     fractions = {xraydb.atomic_symbol(number): share for number, share in known.mass_fractions if number != 1}
     return XraySource(fractions, known.density_g_cm3, BONDS.get(material, "carbonate"))
+
+
+def between_material(model: str) -> str:
+    """What is between the electrodes of a cell, key of `IMAGED_MATERIALS`."""
+    return GARNET if "-llzo-" in model else "polymer electrolyte"
+
+
+def films_of(models: Mapping[str, str], faces: Mapping[str, str]) -> dict[str, float]:
+    """Thickness in um, as it was made, of the lithium that cells on a garnet turn to the column."""
+    films = {}
+    for cell, side in faces.items():
+        if cell in models and between_material(models[cell]) == GARNET:
+            electrode = getattr(make_cell(models[cell]).probe_state(), side)
+            if electrode.material == "Li":
+                films[cell] = electrode.thickness_um
+    return films

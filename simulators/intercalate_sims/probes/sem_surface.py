@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
 
@@ -75,6 +76,19 @@ class Cracks:
     width_um: float
 
 
+class Preference(Protocol):
+    """Where something grows rather than elsewhere."""
+
+    @property
+    def mean(self) -> float:
+        """Chance over the whole face."""
+        ...
+
+    def at(self, x_um: float, y_um: float) -> float:
+        """Chance that what would grow at a place does, 0 to 1."""
+        ...
+
+
 @dataclass(frozen=True)
 class SurfaceView:
     """A face as the microscope meets it.
@@ -89,6 +103,8 @@ class SurfaceView:
         Standard deviation of the face's own roughness.
     passivated
         Whether a passivation layer keeps the relief when what is below has melted.
+    preference
+        Where deposits grow; None for anywhere.
     """
 
     deposits: Sequence[Deposit] = ()
@@ -98,6 +114,7 @@ class SurfaceView:
     craters: Spots | None = None
     texture_um: float = 0.05
     passivated: bool = True
+    preference: Preference | None = None
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,9 @@ class XrayDetectorSection(Section):
         Of the tables; a windowless one alone sees lithium.
     channels
         Of a spectrum.
+    points
+        Rows and columns of a map, whose spectra are the rows of a frame; a single one is the spectrum of all
+        that is scanned.
     """
 
     prefix: Prefix
@@ -98,11 +101,12 @@ class XrayDetectorSection(Section):
     saturation_counts: Positive
     kind: Literal["standard", "windowless"]
     channels: Annotated[int, Field(ge=64)]
+    points: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (1, 1)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Of a frame, rows and columns."""
-        return 1, self.channels
+        return self.points[0] * self.points[1], self.channels
 
 
 class _OnColumnSection(Section):

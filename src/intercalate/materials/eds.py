@@ -118,6 +118,13 @@ def emission_lines(element: str) -> tuple[EmissionLine, ...]:
 def mass_absorption_cm2_g(element: str, energy_ev: np.ndarray) -> np.ndarray:
     """Of an element, at energies from 50 eV."""
     energy = np.atleast_1d(np.asarray(energy_ev, dtype=float))
+    return _mass_absorption_cm2_g(element, energy.tobytes()).copy()
+
+
+@lru_cache(maxsize=1024)
+def _mass_absorption_cm2_g(element: str, energies: bytes) -> np.ndarray:
+    """At energies as their bytes: splines of a database are slow, and axes are asked for again and again."""
+    energy = np.frombuffer(energies)
     soft = energy < 110.0
     found = np.empty(energy.size)
     if soft.any():

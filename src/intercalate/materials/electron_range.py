@@ -83,6 +83,8 @@ IMAGED_MATERIALS: dict[str, ImagedMaterial] = {
             "polymer electrolyte", {1: 0.08, 6: 0.50, 7: 0.02, 8: 0.31, 9: 0.07, 16: 0.04}, 1.2, 1.00, False
         ),
         _material("LLZO", {3: 0.058, 57: 0.497, 40: 0.217, 8: 0.229}, 5.1, 1.30, False),
+        _material("lanthanum zirconate", {57: 0.4855, 40: 0.3188, 8: 0.1957}, 6.0, 1.25, False),
+        _material("lanthanum oxide", {57: 0.8527, 8: 0.1473}, 6.5, 1.30, False),
         _material("LFP", {3: 0.044, 26: 0.354, 15: 0.196, 8: 0.406}, 3.6, 1.05, True),
         _material("LVO", {3: 0.024, 23: 0.530, 8: 0.444}, 3.5, 1.10, True),
         _material("NMC", {3: 0.072, 28: 0.365, 25: 0.114, 27: 0.122, 8: 0.331}, 4.7, 1.15, True),

@@ -1,6 +1,7 @@
 """Energy-dispersive X-ray spectra: counts in, elements with errors out; no EPICS, no bluesky."""
 
 from intercalate.reduction.eds.axis import EnergyAxis, axis_on_paper, calibrated_axis
+from intercalate.reduction.eds.film import FilmOn, film_thickness
 from intercalate.reduction.eds.lines import LineFit, SpectrumError, fit_lines
 from intercalate.reduction.eds.lithium import Lithium, LithiumVerdict, lithium
 from intercalate.reduction.eds.maps import ElementMaps, element_maps
@@ -10,6 +11,7 @@ __all__ = [
     "Composition",
     "ElementMaps",
     "EnergyAxis",
+    "FilmOn",
     "LineFit",
     "Lithium",
     "LithiumVerdict",
@@ -18,6 +20,7 @@ __all__ = [
     "calibrated_axis",
     "composition",
     "element_maps",
+    "film_thickness",
     "fit_lines",
     "lithium",
 ]

@@ -14,7 +14,14 @@ from intercalate.reduction.micrographs.registration import Shift, shift_between
 from intercalate.reduction.micrographs.scale import Scale, scale_of
 from intercalate.reduction.micrographs.sections import Layer, Section, section, tallest_body
 from intercalate.reduction.micrographs.segments import Segments, segments
-from intercalate.reduction.micrographs.thinning import LineMap, ThinningField, excess_spread, uneven_thinning
+from intercalate.reduction.micrographs.thinning import (
+    LineMap,
+    ThinningField,
+    distances_um,
+    excess_spread,
+    thinned_places,
+    uneven_thinning,
+)
 
 __all__ = [
     "CrackMap",
@@ -42,6 +49,7 @@ __all__ = [
     "ThinningField",
     "cracks",
     "deposits",
+    "distances_um",
     "excess_spread",
     "growth_against_current",
     "isles",
@@ -56,5 +64,6 @@ __all__ = [
     "segments",
     "shift_between",
     "tallest_body",
+    "thinned_places",
     "uneven_thinning",
 ]
