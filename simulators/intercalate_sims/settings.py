@@ -11,7 +11,8 @@ from intercalate.cycler_server.soft_ioc import server_environment
 from intercalate.problems import ProblemsError, problems_of
 from intercalate_sims.cell import LITHIUM_METAL, REDUCED, REPLAY, cell_specs, is_replay, make_cell
 from intercalate_sims.cell.habits import Growth
-from intercalate_sims.cell.hosts import Host
+from intercalate_sims.cell.hosts import Host, makes_a_difference
+from intercalate_sims.cell.parameters import CELLS
 from intercalate_sims.chamber_settings import TEM, TransmissionServer, VacuumServer
 from intercalate_sims.settings_sections import HolderSettings, Port, Positive, Prefix, Section
 from intercalate_sims.vessel import IN_VESSEL
@@ -193,6 +194,13 @@ class SimulationSettings(Section):
             if self.cells.get(name) not in REDUCED:
                 able = [cell for cell, model in self.cells.items() if model in REDUCED]
                 raise ValueError(f"hosts names {name!r}; cells with a choice are {', '.join(able)}")
+        for name, host in self.hosts.items():
+            if not makes_a_difference(CELLS[self.cells[name]], host):
+                fits = [one for one in Host if makes_a_difference(CELLS[self.cells[name]], one)]
+                raise ValueError(
+                    f"hosts.{name} is {host!s}, of a material that {self.cells[name]} has not; "
+                    f"it can be {', '.join(fits)}"
+                )
         for name in self.growth:
             if self.cells.get(name) not in LITHIUM_METAL:
                 able = [cell for cell, model in self.cells.items() if model in LITHIUM_METAL]

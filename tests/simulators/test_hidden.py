@@ -99,6 +99,10 @@ def test_settings_with_another_graphite_tell_no_run_of_it() -> None:
     assert SimulationSettings.model_validate({**content, "hosts": {"A1": "late"}}).metadata() == told
     with pytest.raises(ValueError, match="hosts names 'Z9'; cells with a choice are A1, B1"):
         SimulationSettings.model_validate({**content, "hosts": {"Z9": "late"}})
+    with pytest.raises(
+        ValueError, match=r"hosts.A1 is static, of a material that \S+ has not; it can be staged"
+    ):
+        SimulationSettings.model_validate({**content, "hosts": {"A1": "static"}})
 
 
 def test_settings_in_which_lithium_grows_otherwise_tell_no_run_of_it() -> None:

@@ -51,6 +51,29 @@ SLOPING = TanhPotential(constant_v=0.30, slope_v=-0.28, exponentials=((1.2, -60.
 """As empty and as full as graphite at the same voltages, without plateaus between; no real material."""
 
 
+_MADE_FOR = {
+    Host.SOLID_SOLUTION: "graphite",
+    Host.LATE: "graphite",
+    Host.REVERSED: "graphite",
+    Host.PASSIVATED: "graphite",
+    Host.ISOLATED: "graphite",
+    Host.STATIC: "LFP",
+    Host.SLOW_SOLUTION: "LFP",
+    Host.STEADY: "Li-rich NMC",
+    Host.MIRRORED: "Li-rich NMC",
+    Host.SPECTATOR: "LMNO",
+    Host.STUCK: "LMNO",
+}
+"""What the names of their materials begin with; the others are of any material."""
+
+
+def makes_a_difference(parameters: CellParameters, host: Host) -> bool:
+    """Whether a cell has an electrode of the material that a host stands in for."""
+    electrodes = (parameters.positive, parameters.negative)
+    porous = [one.material for one in electrodes if isinstance(one, PorousElectrode)]
+    return any(material.startswith(_MADE_FOR.get(host, "")) for material in porous)
+
+
 def with_host(parameters: CellParameters, host: Host) -> CellParameters:
     """The same cell with another graphite in it."""
     if host is Host.EVEN:
