@@ -18,6 +18,7 @@ SHOWN: Mapping[str, str] = {
     "raman": "S31",
     "xps": "S34",
     "sem": "S40",
+    "eds": "S38",
     "ebsd": "S43",
     "eels": "S53",
 }
