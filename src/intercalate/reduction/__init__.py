@@ -12,9 +12,9 @@ from intercalate.reduction.phases import (
     full_cell,
     graphite,
     half_cell,
+    layered_oxide,
     lithiated_graphite,
     lithium,
-    nmc811,
     separator,
 )
 from intercalate.reduction.results import Estimate, FitOptions, PawleyResult, Systematics
@@ -36,9 +36,9 @@ __all__ = [
     "full_cell",
     "graphite",
     "half_cell",
+    "layered_oxide",
     "lithiated_graphite",
     "lithium",
-    "nmc811",
     "separator",
     "stage_1_fraction",
 ]

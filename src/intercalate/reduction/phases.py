@@ -102,35 +102,28 @@ class FitPhase:
         return replace(self, depth_um=depth_um, depth_sigma_um=sigma_um)
 
 
-def nmc811(depth_um: float = 0.0, depth_sigma_um: float = 5.0) -> FitPhase:
-    """NMC811: a and c of the hexagonal cell."""
+_LAYERED = {
+    # Bounds of c, and where 003 may lie, in A: lithium-rich layers stay further apart.
+    "NMC811": ((13.3, 14.6), (2.79, 2.90), (4.50, 4.85)),
+    "Li-rich NMC": ((13.7, 14.8), (2.79, 2.91), (4.60, 4.93)),
+}
+"""Layered oxides by name: bounds of c and of a, and of the spacing of 003."""
+
+
+def layered_oxide(name: str, depth_um: float = 0.0, depth_sigma_um: float = 5.0) -> FitPhase:
+    """NMC811 or Li-rich NMC: a and c of the hexagonal cell of the layers, without an order in them."""
+    (low_c, high_c), (low_a, high_a), (low_003, high_003) = _LAYERED[name]
     return _hexagonal(
-        "NMC811",
+        name,
         NMC811.reflections,
         ("a", "c"),
         start=(2.845, 14.30),
-        low=(2.79, 13.3),
-        high=(2.90, 14.6),
+        low=(low_a, low_c),
+        high=(high_a, high_c),
         depth_um=depth_um,
         depth_sigma_um=depth_sigma_um,
         strained=True,
-        seeds=(Seed("c", "003", 4.50, 4.85), Seed("a", "101", 2.39, 2.47)),
-    )
-
-
-def lithium_rich_oxide(depth_um: float = 0.0, depth_sigma_um: float = 5.0) -> FitPhase:
-    """Li-rich NMC: a and c of the hexagonal cell of its layers, without their order."""
-    return _hexagonal(
-        "Li-rich NMC",
-        NMC811.reflections,
-        ("a", "c"),
-        start=(2.845, 14.30),
-        low=(2.79, 13.7),
-        high=(2.91, 14.8),
-        depth_um=depth_um,
-        depth_sigma_um=depth_sigma_um,
-        strained=True,
-        seeds=(Seed("c", "003", 4.60, 4.93), Seed("a", "101", 2.39, 2.47)),
+        seeds=(Seed("c", "003", low_003, high_003), Seed("a", "101", 2.39, 2.47)),
     )
 
 
@@ -249,7 +242,7 @@ def full_cell(
     sigma = thickness_sigma_um
     negative = half + negative_um / 2
     return [
-        nmc811(-(half + positive_um / 2), sigma),
+        layered_oxide("NMC811", -(half + positive_um / 2), sigma),
         graphite(negative, sigma),
         lithiated_graphite(negative, sigma),
         foil("Al", -(half + positive_um + positive_collector_um / 2), sigma),
@@ -282,18 +275,15 @@ def half_cell(
     """
     half, sigma = separator_um / 2, thickness_sigma_um
     depth = -(half + working_um / 2)
-    if working == "NMC811":
-        electrode, collector = [nmc811(depth, sigma)], "Al"
-    elif working == "Li-rich NMC":
-        electrode, collector = [lithium_rich_oxide(depth, sigma)], "Al"
+    if working in _LAYERED:
+        electrode, collector = [layered_oxide(working, depth, sigma)], "Al"
     elif working == "graphite":
         electrode, collector = [graphite(depth, sigma), lithiated_graphite(depth, sigma)], "Cu"
     elif working == "LFP":
         electrode, collector = olivine(depth, sigma), "Al"
     else:
-        raise ValueError(
-            f"no phases for a working electrode of {working!r}; known: NMC811, Li-rich NMC, graphite, LFP"
-        )
+        known = ", ".join((*_LAYERED, "graphite", "LFP"))
+        raise ValueError(f"no phases for a working electrode of {working!r}; known: {known}")
     phases = [
         *electrode,
         foil(collector, -(half + working_um + collector_um / 2), sigma),

@@ -7,7 +7,7 @@ import xarray as xr
 from intercalate.analysis import Exposure, reduce_and_fit
 from intercalate.beam_quality import BeamQuality
 from intercalate.calibrations import Calibration, CalibrationStore, Kind
-from intercalate.reduction import Pattern, nmc811
+from intercalate.reduction import Pattern, layered_oxide
 from intercalate.reduction.chain import Reduced, UnusableFrameError
 from intercalate.results import ReductionWarning, _exposures
 
@@ -32,7 +32,7 @@ class Chain:
 
 
 def reduced(frames, exposures):
-    return reduce_and_fit(frames, exposures, Chain(), [nmc811()])
+    return reduce_and_fit(frames, exposures, Chain(), [layered_oxide("NMC811")])
 
 
 VALID = Exposure(1e6, BeamQuality.VALID)

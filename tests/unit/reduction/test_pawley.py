@@ -3,12 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from intercalate.reduction import FitOptions, Systematics, fit, graphite, lithiated_graphite, nmc811
+from intercalate.reduction import FitOptions, Systematics, fit, graphite, layered_oxide, lithiated_graphite
 
 from .powder_samples import carbon_lines, oxide_lines, pattern_of
 
 OXIDE = (2.8412, 14.3671)
-CELL = [nmc811(), graphite(), lithiated_graphite()]
+CELL = [layered_oxide("NMC811"), graphite(), lithiated_graphite()]
 
 
 def cell_pattern(a=OXIDE[0], c=OXIDE[1], poor=40.0, rich=30.0, seed=0):
@@ -21,7 +21,7 @@ def cell_pattern(a=OXIDE[0], c=OXIDE[1], poor=40.0, rich=30.0, seed=0):
 
 
 def test_cold_start_finds_the_lattice():
-    result = fit(pattern_of(oxide_lines(*OXIDE)), [nmc811()])
+    result = fit(pattern_of(oxide_lines(*OXIDE)), [layered_oxide("NMC811")])
     assert result.converged, result.message
     for name, truth in zip(("NMC811.a", "NMC811.c"), OXIDE):
         estimate = result.parameters[name]
@@ -32,7 +32,7 @@ def test_cold_start_finds_the_lattice():
 @pytest.mark.parametrize("c", [13.6, 14.05, 14.47])
 @pytest.mark.parametrize("a", [2.815, 2.872])
 def test_cold_start_finds_every_lattice_of_the_table(a, c):
-    result = fit(pattern_of(oxide_lines(a, c)), [nmc811()])
+    result = fit(pattern_of(oxide_lines(a, c)), [layered_oxide("NMC811")])
     assert result.converged, result.message
     assert result.parameters["NMC811.c"].value == pytest.approx(c, abs=2e-3)
     assert result.parameters["NMC811.a"].value == pytest.approx(a, abs=5e-4)
@@ -76,7 +76,7 @@ def test_spread_over_realisations_is_sigma_stat():
     pulls = []
     result = None
     for seed in range(60):
-        result = fit(pattern_of(oxide_lines(*OXIDE), seed), [nmc811()], start=result)
+        result = fit(pattern_of(oxide_lines(*OXIDE), seed), [layered_oxide("NMC811")], start=result)
         a, c = result.parameters["NMC811.a"], result.parameters["NMC811.c"]
         pulls.append([(a.value - OXIDE[0]) / a.sigma_stat, (c.value - OXIDE[1]) / c.sigma_stat])
     assert np.std(pulls, axis=0, ddof=1) == pytest.approx(1.0, abs=0.28)
@@ -85,7 +85,7 @@ def test_spread_over_realisations_is_sigma_stat():
 def test_pattern_of_something_else_is_a_failed_fit():
     draw = np.random.default_rng(3)
     foreign = pattern_of(dict.fromkeys(draw.uniform(1.3, 5.0, 25), 80.0))
-    result = fit(foreign, [nmc811()])
+    result = fit(foreign, [layered_oxide("NMC811")])
     assert not result.converged
     assert "weighted residual" in result.message
 
@@ -112,7 +112,7 @@ def test_systematic_error_follows_its_declaration():
     nothing = Systematics(
         profile_fraction=0.0, distribution_fraction=0.0, zero_deg=0.0, wavelength=0.0, displacement_um=0.0
     )
-    bare = nmc811(depth_sigma_um=0.0)
+    bare = layered_oxide("NMC811", depth_sigma_um=0.0)
     base = fit(pattern, [bare], FitOptions(systematics=nothing)).parameters["NMC811.c"].sigma_sys
     by_wavelength = replace(nothing, wavelength=1e-3)
     sigma = fit(pattern, [bare], FitOptions(systematics=by_wavelength)).parameters["NMC811.c"].sigma_sys
@@ -122,5 +122,7 @@ def test_systematic_error_follows_its_declaration():
 def test_wrong_wavelength_shifts_the_lattice_as_declared():
     pattern = pattern_of(oxide_lines(*OXIDE), noise=False)
     shifted = replace(pattern, wavelength_angstrom=pattern.wavelength_angstrom * 1.001)
-    right, wrong = (fit(one, [nmc811()]).parameters["NMC811.c"].value for one in (pattern, shifted))
+    right, wrong = (
+        fit(one, [layered_oxide("NMC811")]).parameters["NMC811.c"].value for one in (pattern, shifted)
+    )
     assert wrong / right == pytest.approx(1.001, abs=1e-5)

@@ -1,12 +1,19 @@
 import numpy as np
 import pytest
 
-from intercalate.reduction import fit, fit_series, graphite, lithiated_graphite, nmc811, stage_1_fraction
+from intercalate.reduction import (
+    fit,
+    fit_series,
+    graphite,
+    layered_oxide,
+    lithiated_graphite,
+    stage_1_fraction,
+)
 from intercalate.reduction.staging import ABSENT_SIGMA
 
 from .powder_samples import WAVELENGTH_ANGSTROM, carbon_lines, oxide_lines, pattern_of
 
-PHASES = [nmc811(), graphite(), lithiated_graphite()]
+PHASES = [layered_oxide("NMC811"), graphite(), lithiated_graphite()]
 C = np.linspace(14.30, 14.45, 8)
 RICH = np.array([0.0, 0.0, 5.0, 10.0, 20.0, 30.0, 30.0, 0.0])
 
