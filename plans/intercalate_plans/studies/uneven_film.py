@@ -237,29 +237,33 @@ def figure(cells: Cells, finding: Finding, published: Mapping[str, Published], t
     axis = shown.add_subplot(grid[0, 0])
     scale = LITHIUM_UM_PER_MAH_CM2 * film.stripped_mah_cm2[film.last] / float(np.nanmean(field.loss_um))
     image = axis.imshow(scale * field.loss_um, extent=extent, cmap="viridis")
-    shown.colorbar(image, ax=axis, shrink=0.8, label="loss (µm)")
+    shown.colorbar(image, ax=axis, fraction=0.046, label="loss (µm)")
     axis.contour(
         thinned_places(field), levels=[0.5], extent=extent, origin="upper", colors="w", linewidths=0.7
     )
     places = starts_um(face)
     axis.plot(places[:, 0], places[:, 1], ".", color=VERMILION, ms=4)
-    axis.set(title="Stripped; dots: growth later", xlim=(-half_um, half_um), ylim=(half_um, -half_um))
+    axis.set_title("Stripped; dots: growth later", fontsize=9)
+    axis.set(xlim=(-half_um, half_um), ylim=(half_um, -half_um), xlabel="µm")
     axis = shown.add_subplot(grid[0, 1])
     images = face.frames[IMAGES]
     last = int(np.argmax(np.asarray(images["test_time_second"], float)))
     axis.imshow(images["thumbnail"][last], cmap="gray", extent=extent)
-    axis.set(title="Plated again", xlabel="µm")
+    axis.set_title("Plated again", fontsize=9)
+    axis.set(xlabel="µm")
     axis = shown.add_subplot(grid[0, 2])
-    numbers = range(film.last + 1)
-    spreads = [film.spread_um(number) if film.stripped_mah_cm2[number] > LEAST_CHARGE else (0.0, 0.0)
-               for number in numbers]  # fmt: skip
-    errors = [float(np.hypot(sigma, SPREAD_SIGMA * value)) for value, sigma in spreads]
     charge = film.stripped_mah_cm2[: film.last + 1]
+    spreads = [
+        film.spread_um(number) if stripped > LEAST_CHARGE else (0.0, 0.0)
+        for number, stripped in enumerate(charge)
+    ]
+    errors = [float(np.hypot(sigma, SPREAD_SIGMA * value)) for value, sigma in spreads]
     axis.errorbar(charge, [value for value, _ in spreads], yerr=errors, fmt="o-", ms=4, lw=0.8)
     axis.set(xlabel="Stripped (mAh/cm²)", ylabel="Spread of the loss (µm)")
     for column, name in enumerate(ELEMENTS):
         axis = shown.add_subplot(grid[1, column])
         picture = axis.imshow(elements[name].counts, extent=extent, cmap="magma")
-        shown.colorbar(picture, ax=axis, shrink=0.8, label="counts")
-        axis.set(title=f"{name} in the cut", xlabel="µm")
+        shown.colorbar(picture, ax=axis, fraction=0.046, label="counts")
+        axis.set_title(f"{name} in the cut", fontsize=9)
+        axis.set(xlabel="µm")
     return shown
