@@ -132,8 +132,6 @@ def graphite_stages(li_content: np.ndarray, host: str = Host.STAGED) -> list[Sta
     """Stages of LixC6, in real graphite or another host."""
     x = np.asarray(li_content, dtype=float)
     match Host(host):
-        case Host.STAGED | Host.EVEN | Host.STATIC | Host.SLOW_SOLUTION:
-            return _real_stages(x)
         case Host.REVERSED:
             return _real_stages(1.0 - x)
         case Host.LATE:
@@ -141,6 +139,8 @@ def graphite_stages(li_content: np.ndarray, host: str = Host.STAGED) -> list[Sta
             return [_between("1'", 1 - full, x, 0.0 * x), _between("1", full, x, 1.0 + 0.0 * x)]
         case Host.SOLID_SOLUTION:
             return [_between("2L", 1.0 + 0.0 * x, x, x)]
+        case _:
+            return _real_stages(x)
 
 
 def _between(stage: str, fraction: np.ndarray, li_content: np.ndarray, place: np.ndarray) -> StageShare:
