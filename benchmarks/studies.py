@@ -25,6 +25,7 @@ from benchmarks.heated_in_process import heated
 from benchmarks.in_process import Instruments, Measured, lithiated, model_and_host, side_by_side
 from benchmarks.maps_in_process import mapped
 from benchmarks.oxides_in_process import oxidised
+from benchmarks.particle_in_process import followed
 from benchmarks.report import replace_section, table, verdict
 from benchmarks.scans_in_process import scanned
 from intercalate.services import module_command
@@ -89,8 +90,11 @@ def outcomes(names: Sequence[str], seed: int) -> list[Outcome]:
 
 
 def spectra(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
-    """Of maps at holds, or at even times through charge and discharge."""
-    return (mapped if study.about.formation is not None else oxidised)(study, told, seed, folder)
+    """Of maps at holds, of one place of graphite, or of oxides in several cells."""
+    if study.content.get("cells"):
+        return oxidised(study, told, seed, folder)
+    is_map = any("grid" in task for task in study.content["measurements"].values())
+    return (mapped if is_map else followed)(study, told, seed, folder)
 
 
 IN_PROCESS: Mapping[tuple[str, ...], Callable[[Study, Settings, int, Path], Measured]] = {
@@ -135,13 +139,15 @@ def _outcome(study: Study, world: World, seed: int, measured: Measured) -> Outco
     truth = study.analyse(measured.true_cells)
     true = {one.name: one.value for one in truth.quantities}
     # A voltage is read from the same records in both, errors make neighbours less alike, what isles do to a
-    # face is known of no image, and irregularities are numbered by what is seen of them: no truths.
+    # face is known of no image, irregularities are numbered by what is seen of them, and a band fades out
+    # before it is gone: no truths.
     quantities = {
         one.name: (
             one.value,
             one.sigma,
             np.nan
-            if one.unit == "V" or one.name.startswith(("neighbours", "isle", "x_", "y_", "diameter_"))
+            if one.unit == "V"
+            or one.name.startswith(("neighbours", "isle", "x_", "y_", "diameter_", "gone_"))
             else true.get(one.name, np.nan),
         )
         for one in finding.quantities

@@ -36,7 +36,7 @@ class HiddenCell:
     active_mass
         True over nominal mass of both electrodes, as their area.
     host
-        What graphite or LFP it really has in it.
+        What host it really has in it.
     growth
         How lithium really grows in it.
     """

@@ -170,7 +170,7 @@ class SimulationSettings(Section):
     vacuum: VacuumServer | None = None
     tem: TransmissionServer | None = None
     hosts: dict[str, Host] = Field(default_factory=dict)
-    """Cells that have another graphite, film, LFP or oxide in them than the real one. Nobody is told."""
+    """Cells that have another host in them than the real one. Nobody is told."""
     growth: dict[str, Growth] = Field(default_factory=dict)
     """Cells in which lithium grows otherwise by the current density than in the real one. Nobody is told."""
     beam_effect: BeamEffectSettings | None = None

@@ -283,7 +283,7 @@ def _spectra(axis: Axes, frames: xr.Dataset, oxide: RedoxOxide) -> None:
             shift[inside], (seen - low) / (high - low) - 1.1 * number, color=colour, lw=1.0, label=label
         )
     axis.set(xlabel="Raman shift (cm$^{-1}$)", ylabel="Intensity, of its range", yticks=[])
-    axis.set_ylim(top=1.6)
+    axis.set_ylim(top=1.8)
     axis.legend(fontsize=7, frameon=False, loc="upper left", ncols=2)
 
 

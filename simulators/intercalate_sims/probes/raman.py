@@ -18,6 +18,7 @@ from intercalate.materials.raman import (
     SILICON_PER_CM,
     STAGE_INDICES,
 )
+from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import ElectrodeState
 from intercalate_sims.noise import keyed_generator
 
@@ -145,13 +146,23 @@ class RamanProbe:
         phases = generator.uniform(0.0, 2 * np.pi, _WAVES)
         return float(np.sqrt(2 / _WAVES) * np.sum(np.cos(waves @ [x_um, y_um] + phases)))
 
-    def graphite(self, li_content: float, power_mw: float, exposure_s: float) -> np.ndarray:
-        """Electrons that are expected from graphite, shape (pixels,)."""
+    def graphite(
+        self, li_content: float, power_mw: float, exposure_s: float, host: str = Host.STAGED
+    ) -> np.ndarray:
+        """Electrons that are expected from graphite, real or another, shape (pixels,)."""
         strength = self.nominal.electrons_per_mw_s * power_mw * exposure_s
-        return strength * (
-            self._lines(graphite_lines(li_content, self.nominal.laser_nm, self._hidden.inner_to_outer))
-            + self._background(li_content)
-        )
+        return strength * (self._lines(self.graphite_lines(li_content, host)) + self._background(li_content))
+
+    def graphite_lines(self, li_content: float, host: str = Host.STAGED) -> list[Line]:
+        """Bands of a particle of real graphite, or of another."""
+        laser_nm = self.nominal.laser_nm
+        match Host(host):
+            case Host.SOLID_SOLUTION:
+                return unstaged_lines(li_content, laser_nm)
+            case Host.REVERSED:
+                return graphite_lines(1.0 - li_content, laser_nm, self._hidden.inner_to_outer)
+            case _:
+                return graphite_lines(li_content, laser_nm, self._hidden.inner_to_outer)
 
     def oxide(self, lines: Sequence[Line], power_mw: float, exposure_s: float) -> np.ndarray:
         """Electrons that are expected from an oxide with these bands, shape (pixels,)."""
@@ -221,3 +232,13 @@ def graphite_lines(li_content: float, laser_nm: float = 532.0, inner_to_outer: f
         found.append(Line(OVERTONE.at(laser_nm) + moved, 50.0, 10.0, 25.0 * empty))
         found.append(Line(DISORDER.at(laser_nm), 40.0, 8.0, 3.0 * empty))
     return found
+
+
+def unstaged_lines(li_content: float, laser_nm: float = 532.0) -> list[Line]:
+    """Bands of a particle that takes up lithium in one phase: one of them moves, evenly and not far."""
+    low, high = DILUTE.shift_per_cm
+    return [
+        Line(low + (high - low) * li_content, 13.0, 2.0, 22.0),
+        Line(OVERTONE.at(laser_nm), 50.0, 10.0, 25.0),
+        Line(DISORDER.at(laser_nm), 40.0, 8.0, 3.0),
+    ]

@@ -8,6 +8,7 @@ import numpy as np
 
 from intercalate.materials.constants import KEV_J
 from intercalate.materials.raman_oxides import OXIDES
+from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState
 from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.monitors import LaserCounts, count_laser
@@ -95,11 +96,14 @@ class Met:
         Of the particle.
     ions
         Of an oxide: shares of its metal in each oxidation state.
+    host
+        Of graphite.
     """
 
     material: str
     li_content: float = 0.0
     ions: Mapping[str, float] = field(default_factory=dict)
+    host: str = Host.STAGED
 
 
 class RamanStation:
@@ -138,7 +142,7 @@ class RamanStation:
         if met.material == SILICON:
             return self._probe.silicon(power_mw, exposure_s)
         if met.material == GRAPHITE:
-            return self._probe.graphite(met.li_content, power_mw, exposure_s)
+            return self._probe.graphite(met.li_content, power_mw, exposure_s, met.host)
         oxide = OXIDES[met.material]
         lines = oxide_lines(oxide, met.ions, met.li_content, self._oxides[met.material])
         return self._probe.oxide(lines, power_mw, exposure_s)
@@ -190,7 +194,7 @@ class RamanStation:
         x_um, y_um = (1000.0 * at_mm for at_mm in shot.in_beam.place_mm)
         content = self._probe.li_content(electrode, x_um, y_um)
         if electrode.material == GRAPHITE:
-            return Met(GRAPHITE, content)
+            return Met(GRAPHITE, content, host=electrode.host)
         oxide = OXIDES[electrode.material]
         ions = ions_of(electrode, oxide, content, self._oxides[oxide.key])
         return Met(oxide.key, content, ions)

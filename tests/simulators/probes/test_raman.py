@@ -17,7 +17,8 @@ from intercalate.reduction.raman import (
 )
 from intercalate.reduction.raman.axis import AxisError, axis_on_paper
 from intercalate.reduction.raman.counts import CountsError
-from intercalate_sims.probes.raman import HiddenSpectrograph, RamanProbe, Spectrograph
+from intercalate_sims.cell.hosts import Host
+from intercalate_sims.probes.raman import HiddenSpectrograph, RamanProbe, Spectrograph, graphite_lines
 
 from .cells import electrode
 
@@ -167,6 +168,19 @@ def test_cosmic_rays_are_found_and_lines_are_not():
             assert np.mean(flagged[~struck]) < 0.05
 
 
+@pytest.mark.parametrize("li_content", [0.10, 0.13, 0.20, 0.25])
+def test_two_bands_beside_each_other_are_no_rays(instruments, li_content):
+    """At any strength: between them lies a valley, and no background."""
+    for one in instruments[:6]:
+        for power_mw in (0.5, 2.0):
+            without_rays = replace(one.probe.true, rays_per_pixel_s=0.0)
+            probe = RamanProbe(without_rays, HiddenSpectrograph(), 1)
+            one_count = probe.count(probe.graphite(li_content, power_mw, EXPOSURE_S), EXPOSURE_S, 1.0)
+            _, _, used = reduced(one_count, one.dark, one.dark_sigma, DETECTOR)
+            shift = probe.true.shift_per_cm()
+            assert used[(shift > 1480.0) & (shift < 1680.0)].all()
+
+
 def test_a_spectrum_that_is_not_of_silicon_does_not_set_the_axis(instruments):
     one = instruments[0]
     with pytest.raises(AxisError, match="silicon"):
@@ -193,3 +207,24 @@ def test_particles_differ_and_neighbours_are_alike():
 
 def test_axis_on_paper_is_that_of_the_instrument():
     np.testing.assert_allclose(axis_on_paper(PAPER), NOMINAL.shift_per_cm())
+
+
+@pytest.mark.parametrize(("li_content", "lower"), [(0.0, 0.0), (0.15, 18.5), (0.25, 39.1)])
+def test_2d_moves_down_and_disappears(instruments, li_content, lower):
+    for one in instruments:
+        found = one.graphite(li_content).overtone
+        assert found is not None
+        centre = found.centre["2D"]
+        assert abs(centre.value - (2700.0 - lower)) < 4.0 * np.hypot(centre.sigma, one.axis.sigma_at(2700.0))
+        gone = one.graphite(0.45).overtone
+        assert gone is not None
+        assert not gone.present["2D"]
+
+
+def test_other_graphite_has_other_bands(instruments):
+    probe = instruments[0].probe
+    real, same = (graphite_lines(x, NOMINAL.laser_nm, probe._hidden.inner_to_outer) for x in (0.2, 0.8))
+    assert probe.graphite_lines(0.2) == real
+    assert probe.graphite_lines(0.2, Host.REVERSED) == same
+    shifts = [[line.shift for line in probe.graphite_lines(x, Host.SOLID_SOLUTION)] for x in (0.0, 0.9)]
+    assert np.subtract(*shifts) == pytest.approx([-8.1, 0.0, 0.0])

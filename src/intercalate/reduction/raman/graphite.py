@@ -10,6 +10,7 @@ from intercalate.materials.raman import DENSE, DILUTE, INNER_TO_OUTER, OUTER, ST
 from intercalate.reduction.band_batch import fit_bands_of
 from intercalate.reduction.bands import Band, BandFit, BandOptions, Spectrum, SpectrumError
 from intercalate.reduction.raman.axis import ShiftAxis
+from intercalate.reduction.raman.overtone import overtones
 from intercalate.reduction.results import UNDETERMINED, Estimate
 
 RANGE_PER_CM = (1480.0, 1680.0)
@@ -61,11 +62,14 @@ class GraphiteState:
         x in LixC6 where the laser was.
     fit
         Of the bands.
+    overtone
+        The band 2D, from which no lithium content is taken; None where the spectrum does not reach it.
     """
 
     regime: Regime
     li_content: Estimate
     fit: BandFit
+    overtone: BandFit | None = None
 
 
 def graphite_state(spectrum: Spectrum, axis: ShiftAxis) -> GraphiteState:
@@ -119,14 +123,18 @@ def graphite_states(spectra: Sequence[Spectrum], axis: ShiftAxis) -> list[Graphi
             alone.append(number)
     for number, fit in refit(alone, [outer]).items():
         fits[number] = fit
-    return [_state(fit, axis) if isinstance(fit, BandFit) else fit for fit in fits]
+    return [
+        _state(fit, axis, overtone) if isinstance(fit, BandFit) else fit
+        for fit, overtone in zip(fits, overtones(spectra, axis))
+    ]
 
 
-def _state(fit: BandFit, axis: ShiftAxis) -> GraphiteState:
+def _state(fit: BandFit, axis: ShiftAxis, overtone: BandFit | SpectrumError) -> GraphiteState:
+    seen = overtone if isinstance(overtone, BandFit) and overtone.converged else None
     if not fit.converged:
-        return GraphiteState(Regime.UNDETERMINED, UNDETERMINED, fit)
+        return GraphiteState(Regime.UNDETERMINED, UNDETERMINED, fit, seen)
     regime, content = _read(fit, axis)
-    return GraphiteState(regime, content, fit)
+    return GraphiteState(regime, content, fit, seen)
 
 
 def _is_unclear(fit: BandFit) -> bool:

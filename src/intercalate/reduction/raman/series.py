@@ -8,10 +8,11 @@ import numpy as np
 import xarray as xr
 
 from intercalate.materials.raman_oxides import RedoxOxide
-from intercalate.reduction.bands import Spectrum, SpectrumError
+from intercalate.reduction.bands import BandFit, Spectrum, SpectrumError
 from intercalate.reduction.raman.axis import ShiftAxis
 from intercalate.reduction.raman.counts import CountingDetector, CountsError, reduced
 from intercalate.reduction.raman.graphite import GraphiteState, Regime, graphite_states
+from intercalate.reduction.raman.overtone import NAME as OVERTONE_BAND
 from intercalate.reduction.raman.oxides import OxideState, oxide_states
 from intercalate.reduction.results import UNDETERMINED, Estimate
 
@@ -51,9 +52,9 @@ def spectra_of_graphite(
     -------
     xarray.Dataset
         Along `frame`: `graphite.x`, x in LixC6 where the laser was, with `_sigma_stat` and `_sigma_sys`;
-        `graphite.regime`, from which bands it was taken; of each band centre, width and intensity, NaN where
-        it was not found; `reduced_chi2`, `converged`, `note`; and `intensity` (frame, shift) in counts
-        without dark counts and cosmic rays, NaN where a pixel cannot be used.
+        `graphite.regime`, from which bands it was taken; of each band, 2D too, centre, width and intensity,
+        NaN where it was not found; `reduced_chi2`, `converged`, `note`; and `intensity` (frame, shift) in
+        counts without dark counts and cosmic rays, NaN where a pixel cannot be used.
     """
     states, common = _read(
         frames, dark, detector, axis, lambda spectra: graphite_states(spectra, axis), progress
@@ -65,7 +66,8 @@ def spectra_of_graphite(
             np.array([str(Regime.UNDETERMINED if one is None else one.regime) for one in states]),
         ),
         **common,
-        **_bands(BANDS, states),
+        **_bands(BANDS, [None if one is None else one.fit for one in states]),
+        **_bands([OVERTONE_BAND], [None if one is None else one.overtone for one in states]),
     }
     return xr.Dataset(variables, {"shift": ("shift", axis.shift_per_cm, {"units": "1/cm"})})
 
@@ -105,7 +107,7 @@ def spectra_of_oxide(
         **of_all("oxide.x", lambda state: state.li_content),
         **of_all("oxide.oxidation_number", lambda state: state.oxidation_number),
         **common,
-        **_bands([band.key for band in oxide.bands], states),
+        **_bands([band.key for band in oxide.bands], [None if one is None else one.fit for one in states]),
     }
     for ion in oxide.ions:
         variables |= of_all(f"share.{ion}", lambda state, ion=ion: state.shares[ion])
@@ -143,12 +145,12 @@ def _read(
     }
 
 
-def _bands(bands: Sequence[str], states: Sequence[GraphiteState | OxideState | None]) -> dict[str, Any]:
+def _bands(bands: Sequence[str], fits: Sequence[BandFit | None]) -> dict[str, Any]:
     """Centre, width and intensity of each band, as columns."""
     variables: dict[str, Any] = {}
     for band in bands:
         for part in _PARTS:
-            found = [UNDETERMINED if one is None else getattr(one.fit, part).get(band) for one in states]
+            found = [UNDETERMINED if one is None else getattr(one, part).get(band) for one in fits]
             units = "counts/cm" if part == "intensity" else "1/cm"
             variables |= _estimates(f"{band}.{part}", [one or UNDETERMINED for one in found], units)
     return variables
