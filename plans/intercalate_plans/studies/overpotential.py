@@ -67,12 +67,15 @@ def analyse(cells: Cells, published: Mapping[str, Published]) -> Finding:
     """
     _, frames = only(cells)
     wanted = "deposits were seen at two overpotentials, and dissolved"
+    told = ""
     try:
         steps = steps_of(frames)
+        told = _told(frames, steps)
         border_v = _border_v(steps)
         found = growth_finding(_observations(frames, steps, border_v), border_v)
     except TemError as error:
-        return Finding(f"Nothing can be said of growth: {error}.", [], [Claim.undetermined(wanted)])
+        text = f"Not all that is asked can be said: {error}.{told}"
+        return Finding(text, [], [Claim.undetermined(wanted)])
     quantities = [
         Quantity(*LABELS[one.name], one.value.value, one.value.sigma, "")
         for one in found.claims
@@ -91,6 +94,17 @@ def analyse(cells: Cells, published: Mapping[str, Published]) -> Finding:
         quantities,
         claims,
     )
+
+
+def _told(frames: xr.Dataset, steps: Sequence[Step]) -> str:
+    """What had grown at each voltage, in sentences."""
+    found = []
+    for step in steps:
+        if not step.is_dissolved and np.isfinite(step.grown_v):
+            seen = [one for one in (_seen(frames, number) for number in step.frames) if one is not None]
+            whiskers = sum(one.habit is Habit.WHISKER for one in seen)
+            found.append(f" At {step.grown_v:g} V {whiskers} of {len(seen)} deposits are whiskers.")
+    return "".join(found)
 
 
 def _percent(share: float) -> str:

@@ -76,6 +76,7 @@ def test_what_cannot_be_used_is_said() -> None:
     found = S50.analyse(grown)
     assert not found.recovered
     assert "0 images are dissolved, 8 are needed" in found.text
+    assert "At 0.04 V 0 of 20 deposits are whiskers." in found.text
     small = one_cell(records, frames.isel(frame=slice(0, 24)))
     assert "fewer than two overpotentials" in S50.analyse(small).text
     unknown = one_cell(records, frames.drop_vars("scan_bias_v"))
