@@ -13,6 +13,7 @@ from intercalate.config import EXAMPLES, Config
 from intercalate.materials.constants import ELEMENTARY_CHARGE_C
 from intercalate.nanobattery_results import Films, reduce_nanobattery
 from intercalate_plans.studies import Settings, Study
+from intercalate_plans.studies.series import BiasSeries
 from intercalate_sims.changer import Holder, InBeam
 from intercalate_sims.probes.eels import EelsProbe, EelsSpectrometer, HiddenEels
 from intercalate_sims.probes.nanobattery import NanobatteryLaw
@@ -23,7 +24,7 @@ from intercalate_sims.probes.tem_station import LossStation, ThinSpecimens
 def scanned(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
     """Do what a study of scans under voltage says, on a battery that behaves as the simulator is told."""
     section = Config.from_file(EXAMPLES / "config" / "simulated.toml").eels
-    if section is None or study.series is None:
+    if section is None or not isinstance(study.series, BiasSeries):
         raise ValueError(f"{study.id}: only scans under voltage are made here")
     series, paper = study.series, section.detector
     law = NanobatteryLaw(told.get("tem", {}).get("nanobattery", NanobatteryLaw.REAL))

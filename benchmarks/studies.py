@@ -22,6 +22,7 @@ from benchmarks.deposits_in_process import imaged
 from benchmarks.faces_in_process import faced
 from benchmarks.films_in_process import filmed
 from benchmarks.heated_in_process import heated
+from benchmarks.images_in_process import imaged_in_liquid
 from benchmarks.in_process import Instruments, Measured, lithiated, model_and_host, side_by_side
 from benchmarks.maps_in_process import mapped
 from benchmarks.oxides_in_process import oxidised
@@ -30,6 +31,7 @@ from benchmarks.report import replace_section, table, verdict
 from benchmarks.scans_in_process import scanned
 from intercalate.services import module_command
 from intercalate_plans.studies import Settings, Study, World, load_study, studies
+from intercalate_plans.studies.series import BiasSeries
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "studies.md"
 WITH, WITHOUT = 0.95, 0.05
@@ -121,7 +123,8 @@ def _measured(
     instruments: Instruments,
 ) -> Measured:
     if study.series is not None:
-        return scanned(study, told, seed, folder)
+        made = scanned if isinstance(study.series, BiasSeries) else imaged_in_liquid
+        return made(study, told, seed, folder)
     made = IN_PROCESS.get(_instruments_of(study))
     if made is not None:
         return made(study, told, seed, folder)

@@ -20,7 +20,7 @@ from intercalate_plans.operando import operando
 from intercalate_plans.preflight import preflight
 from intercalate_plans.raman import calibrate_shift, focus_laser, map_raman
 from intercalate_plans.reference import reference_scan, take_background
-from intercalate_plans.transmission import calibrate_camera_length, scan_losses
+from intercalate_plans.transmission import calibrate_camera_length, image_under_bias, scan_losses
 from intercalate_plans.xps import calibrate_energy, take_regions
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "ex_situ",
     "find_section",
     "focus_laser",
+    "image_under_bias",
     "in_situ",
     "map_raman",
     "measure_current",

@@ -1,5 +1,6 @@
-"""Plans for a transmission electron microscope: its camera length, and scans of losses under voltage."""
+"""Plans for a transmission electron microscope: its camera length, losses and images under voltage."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import bluesky.plan_stubs as bps
@@ -24,7 +25,7 @@ from intercalate.orchestration.sample_position import stage_target
 from intercalate.orchestration.waiting import in_thread
 from intercalate.reduction.tem import camera_constant
 
-GOLD, PATTERN = "gold", "diffraction"
+GOLD, PATTERN, IMAGE = "gold", "diffraction", "image"
 STAGE_C = (-190.0, 100.0)
 """Between which the stage may be sent."""
 STAGE_SOURCE = Source("stages cooled by liquid nitrogen, with a heater", Mark.ILLUSTRATION)
@@ -52,6 +53,26 @@ class LossScanRequest(BaseModel):
     content: str
     step_nm: _Step
     row_step_nm: _Step
+    bias_v: Annotated[float, Field(ge=-6.0, le=6.0)] = 0.0
+    beside_mm: Annotated[float, Field(ge=-0.05, le=0.05)] = 0.0
+
+
+class BiasedImageRequest(BaseModel):
+    """One bright field image.
+
+    Attributes
+    ----------
+    content
+        Of the place on the stage.
+    bias_v
+        Between the electrodes of the holder, from before the image until another one is set.
+    beside_mm
+        From the middle of the place.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    content: str
     bias_v: Annotated[float, Field(ge=-6.0, le=6.0)] = 0.0
     beside_mm: Annotated[float, Field(ge=-0.05, le=0.05)] = 0.0
 
@@ -159,15 +180,8 @@ def scan_losses(
     require_station(station, "eels")
     requests = [LossScanRequest.model_validate(one) for one in scans]
     check_exposure(exposure_s, len(requests))
-    low_c, high_c = STAGE_C
-    if not low_c <= temperature_c <= high_c:
-        raise ValueError(f"temperature_c is {temperature_c:g}; the stage bears {low_c:g} to {high_c:g}")
-    targets = [
-        stage_target(station, station.changer.find(content=one.content), (0.0, one.beside_mm))
-        for one in requests
-    ]
-    for target in targets:
-        station.changer.position_mm(target)
+    _check_stage(temperature_c)
+    targets = _targets(station, requests)
 
     def body(run: str) -> MsgGenerator[None]:
         yield from in_thread(lambda: station.chamber.heat(temperature_c).wait())
@@ -189,3 +203,90 @@ def scan_losses(
     listed = [one.model_dump() for one in requests]
     metadata = {"exposure_s": exposure_s, "instrument": station.name, "num_points": len(requests)}
     return (yield from calibration_run(station, "scan_losses", without_voltage, md, scans=listed, **metadata))
+
+
+@for_queue(
+    "Take bright field images, one place after the other, at voltages across the holder.",
+    station=device("Transmission electron microscope with all that is around it.", "tem"),
+    images=mappings("Images in their order: content, bias_v, beside_mm."),
+    exposure_s=EXPOSURE,
+    temperature_c=number("Of the stage, in degrees Celsius.", *STAGE_C),
+    md=FURTHER_METADATA,
+)
+def image_under_bias(
+    station: MeasuresCells,
+    images: list[dict[str, Any]],
+    exposure_s: float,
+    temperature_c: float = 25.0,
+    *,
+    md: dict[str, Any] | None = None,
+) -> MsgGenerator[str]:
+    """Take bright field images, one place after the other, at voltages across the holder.
+
+    Parameters
+    ----------
+    station
+        Transmission electron microscope.
+    images
+        In their order, as `BiasedImageRequest`.
+    exposure_s
+        Of each image, in cell seconds.
+    temperature_c
+        Of the stage.
+    md
+        Added to the run's start document.
+
+    Returns
+    -------
+    str
+        Unique id of the run. The voltage is 0 afterwards.
+
+    Raises
+    ------
+    ValueError
+        Before anything moves, if an image or the temperature is out of its limits, or there is no such place.
+    """
+    require_station(station, "tem")
+    requests = [BiasedImageRequest.model_validate(one) for one in images]
+    check_exposure(exposure_s, len(requests))
+    _check_stage(temperature_c)
+    targets = _targets(station, requests)
+
+    def body(run: str) -> MsgGenerator[None]:
+        yield from in_thread(lambda: station.chamber.heat(temperature_c).wait())
+        scan = station.scan
+        yield from bps.mv(scan.mode, IMAGE)
+        for one, target in zip(requests, targets):
+            yield from bps.mv(station.changer, target)
+            yield from bps.mv(scan.bias_v, one.bias_v)
+            yield from take(station, 1, exposure_s, *station.of_exposure, stream=station.technique)
+
+    def without_voltage(run: str) -> MsgGenerator[None]:
+        yield from bpp.finalize_wrapper(body(run), bps.mv(station.scan.bias_v, 0.0))
+
+    listed = [one.model_dump() for one in requests]
+    metadata = {"exposure_s": exposure_s, "instrument": station.name, "num_points": len(requests)}
+    return (
+        yield from calibration_run(
+            station, "image_under_bias", without_voltage, md, images=listed, **metadata
+        )
+    )
+
+
+def _check_stage(temperature_c: float) -> None:
+    low_c, high_c = STAGE_C
+    if not low_c <= temperature_c <= high_c:
+        raise ValueError(f"temperature_c is {temperature_c:g}; the stage bears {low_c:g} to {high_c:g}")
+
+
+def _targets(
+    station: MeasuresCells, requests: Sequence[LossScanRequest | BiasedImageRequest]
+) -> list[tuple[str, float, float]]:
+    """Where the stage goes for each, within its travel."""
+    found = [
+        stage_target(station, station.changer.find(content=one.content), (0.0, one.beside_mm))
+        for one in requests
+    ]
+    for target in found:
+        station.changer.position_mm(target)
+    return found

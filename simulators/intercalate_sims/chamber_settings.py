@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from intercalate_sims.probes.liquid_cell import LiquidCellLaw
 from intercalate_sims.probes.nanobattery import REFERENCE_FILMS, NanobatteryLaw
 from intercalate_sims.probes.sem_face import Heating
 from intercalate_sims.probes.sem_sample import SectionLaw
@@ -19,7 +20,7 @@ from intercalate_sims.sources import (
     TRANSMISSION_NA,
 )
 
-TRANSMISSION_CONTENTS = ("gold", "deposit", "nanobattery", "empty", *REFERENCE_FILMS)
+TRANSMISSION_CONTENTS = ("gold", "deposit", "nanobattery", "liquid cell", "empty", *REFERENCE_FILMS)
 """What a holder in the transmission microscope may hold."""
 
 XPS = "xps"
@@ -143,8 +144,8 @@ class TransmissionServer(Section):
     ----------
     chamber_prefix
         Of the chamber and its stage.
-    nanobattery
-        What lies on its cathode. Nobody is told.
+    nanobattery, liquid_cell
+        What lies on the cathode of the one, and what grows in the other. Nobody is told.
     """
 
     prefix: Prefix
@@ -160,6 +161,7 @@ class TransmissionServer(Section):
     holders: Annotated[dict[str, HolderSettings], Field(min_length=1)]
     eels: EelsServer | None = None
     nanobattery: NanobatteryLaw = NanobatteryLaw.REAL
+    liquid_cell: LiquidCellLaw = LiquidCellLaw.REAL
 
     @model_validator(mode="after")
     def _contents_exist(self) -> Self:

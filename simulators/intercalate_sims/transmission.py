@@ -50,8 +50,9 @@ class _Maker(ChamberMaker):
 
         seed = self._settings.seed
         hidden = HiddenTem.draw(seed)
-        self._keep_hidden(TEM, asdict(hidden))
-        specimens = ThinSpecimens(found.electrons_per_count, seed, found.nanobattery)
+        specimens = ThinSpecimens(found.electrons_per_count, seed, found.nanobattery, found.liquid_cell)
+        liquid = {"law": str(found.liquid_cell), **specimens.liquid_cell.hidden.as_json()}
+        self._keep_hidden(TEM, {**asdict(hidden), "liquid_cell": liquid})
         station = CameraStation(TemProbe(TemMicroscope(), hidden, seed), specimens)
         asked = TransmissionScanPVs(prefix=found.prefix)
         instrument = self._add(TEM, TEM, found, station, SpecimenMonitorPVs, asked)

@@ -126,22 +126,33 @@ def _cycled(study: Study, config: Config) -> _Measuring:
 
 
 def _scanned(study: Study, config: Config) -> _Measuring:
-    """Of scans under voltage, with no cell on a channel."""
-    from intercalate_plans import scan_losses
+    """Of scans or images under voltage, with no cell on a channel."""
+    from intercalate_plans import calibrate_camera_length, image_under_bias, scan_losses
+    from intercalate_plans.studies.series import BiasSeries
 
     series = study.series
     assert series is not None
     scans = [one.model_dump() for one in series.scans]
-    md = {"study": study.id, "films": series.films}
+    how = scans, series.exposure_s, series.stage_c
+    md: dict[str, Any] = {"study": study.id}
 
     def measuring(console: Console) -> tuple[str, ...]:
         runs: list[str] = []
 
-        def plan(session: Session) -> MsgGenerator[None]:
-            station = session.stations["eels"]
-            runs.append((yield from scan_losses(station, scans, series.exposure_s, series.stage_c, md=md)))
+        def scanning(session: Session) -> MsgGenerator[None]:
+            runs.append((yield from scan_losses(session.stations["eels"], *how, md=md)))
 
-        prepare(config, [("scanning", plan)], console)
+        def imaging(session: Session) -> MsgGenerator[None]:
+            runs.append((yield from image_under_bias(session.stations["tem"], *how, md=md)))
+
+        def gold(session: Session) -> MsgGenerator[None]:
+            yield from calibrate_camera_length(session.stations["tem"])
+
+        if isinstance(series, BiasSeries):
+            md["films"] = series.films
+            prepare(config, [("scanning", scanning)], console)
+        else:
+            prepare(config, [("gold", gold), ("imaging", imaging)], console)
         return tuple(runs)
 
     return measuring

@@ -53,8 +53,8 @@ def reduce_transmission(
     -------
     data
         Along `frame`: of images `length_nm`, `width_nm` and `direction_deg`, each with `_sigma_stat` and
-        `_sigma_sys`, `habit`, `filling`, `kinks` and `dose_e_per_a2`; of patterns `order`, `spots` and, with
-        errors, `halo_per_angstrom`; `note`; and `thumbnail` (frame, row, column).
+        `_sigma_sys`, `habit`, `filling`, `kinks`, `density` and `dose_e_per_a2`; of patterns `order`, `spots`
+        and, with errors, `halo_per_angstrom`; `note`; and `thumbnail` (frame, row, column).
     used
         The calibration of the camera length, if there is one.
 
@@ -120,6 +120,7 @@ def _of_image(shape: DepositShape) -> tuple[dict[str, Estimate], dict[str, Any]]
         "habit": str(shape.habit),
         "filling": str(shape.filling),
         "kinks": len(shape.kinks),
+        "density": shape.density,
         "dose_e_per_a2": shape.dose_e_per_a2,
     }
     return estimates, words
@@ -137,6 +138,7 @@ def _told(rows: list[dict[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {
         name: ("frame", np.array([row.get(name, empty) for row in rows])) for name, empty in _EMPTY.items()
     }
+    found["density"] = ("frame", np.array([row.get("density", np.nan) for row in rows]))
     doses = np.array([row.get("dose_e_per_a2", np.nan) for row in rows])
     found["dose_e_per_a2"] = ("frame", doses, {"units": "1/A2"})
     return found

@@ -18,7 +18,7 @@ from intercalate.results import write_results
 from intercalate.session import Session
 from intercalate.spectrum_frames import unpacked
 from intercalate.tem_results import reduce_losses, reduce_transmission
-from intercalate_plans import calibrate_camera_length, scan_losses, take_images
+from intercalate_plans import calibrate_camera_length, image_under_bias, scan_losses, take_images
 from intercalate_sims.probes.eels import HiddenEels
 from intercalate_sims.probes.tem import HiddenTem
 from polling import wait_for
@@ -170,6 +170,24 @@ def test_spectra_of_a_nanobattery_tell_zero_loss_and_thickness(
     assert np.all(np.asarray(data["t_over_lambda"])[0] > 5.0 * np.asarray(sigma)[0])
     assert list(data["scan_step_nm"].values) == [1.0, 1.0]
     assert_is_written(data, "eels", tmp_path, {"csv", "nc", "thickness"})
+
+
+def test_images_are_taken_under_voltage_and_the_holder_left_without(
+    session: Session, tem: Station, beamline: Beamline, documents: Documents
+) -> None:
+    before = len(beamline.truth("truth_tem"))
+    with pytest.raises(ValueError, match="bias_v"):
+        session.RE(image_under_bias(tem, [{"content": "empty", "bias_v": 60.0}], 1.0))
+    with pytest.raises(ValueError, match="temperature_c is 400; the stage bears -190 to 100"):
+        session.RE(image_under_bias(tem, [{"content": "empty"}], 1.0, 400.0))
+    assert len(beamline.truth("truth_tem")) == before
+    tem.scan.mode.set("diffraction").wait(10)
+    asked = [{"content": "empty", "bias_v": bias_v, "beside_mm": 0.01} for bias_v in (-0.2, 0.3)]
+    session.RE(image_under_bias(tem, asked, 1.0, -150.0))
+    events = [event["data"] for event in documents.events("tem")]
+    assert [event["tem_scan_bias_v"] for event in events] == [-0.2, 0.3]
+    assert [event["tem_scan_mode"] for event in events] == ["image", "image"]
+    assert float(tem.scan.bias_v.get()) == 0.0
 
 
 def test_a_battery_is_scanned_under_voltage_and_left_without(

@@ -1,17 +1,19 @@
-"""Scans of a thin battery on the stage of a microscope, under voltage: a study without a cell on channels."""
+"""Scans and images of what is on the stage of a microscope, under voltage, without a cell on channels."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from intercalate.nanobattery_results import NANOBATTERY
-from intercalate_plans.transmission import LossScanRequest
+from intercalate_plans.transmission import BiasedImageRequest, LossScanRequest
 
 FILMS = ("CoO", "Co3O4", "LiCoO2", "Li0.5CoO2", "Li2O", "Li2O2", "LiPON")
 """Compounds that the profile of the battery is made of, and CoO for the scale of valences."""
 
-MODE = "scans under bias"
-"""Of the file of such a study."""
+MODE, IMAGES_MODE = "scans under bias", "images under bias"
+"""Of the files of such studies."""
+LIQUID_CELL = "liquid cell"
+"""Content of the place on the stage."""
 
 APART_MM = 0.002
 """Between areas of the battery: each is fresh to the beam."""
@@ -64,3 +66,47 @@ class BiasSeries(BaseModel):
     def films(self) -> dict[str, Any]:
         """As the start document says it."""
         return {"thickness_nm": self.film_nm, "thickness_sigma": self.film_sigma}
+
+
+class ImageSeries(BaseModel):
+    """What is imaged of a liquid cell, at one voltage after the other.
+
+    Attributes
+    ----------
+    biases_v
+        Of the gold against lithium: below 0 lithium grows on it, above it leaves.
+    places
+        How many are imaged at each voltage, along the electrode from its middle to both sides: the same first
+        ones each time.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    mode: Literal["images under bias"]
+    exposure_s: Positive
+    stage_c: float
+    biases_v: Annotated[tuple[float, ...], Field(min_length=1)]
+    places: Annotated[tuple[Annotated[int, Field(ge=1, le=48)], ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if len(self.places) != len(self.biases_v):
+            raise ValueError(
+                f"{len(self.places)} numbers of places at {len(self.biases_v)} voltages; give one for each"
+            )
+        return self
+
+    @property
+    def scans(self) -> list[BiasedImageRequest]:
+        """All images."""
+        return [
+            BiasedImageRequest(content=LIQUID_CELL, bias_v=bias_v, beside_mm=_along_mm(place))
+            for bias_v, count in zip(self.biases_v, self.places)
+            for place in range(count)
+        ]
+
+
+def _along_mm(place: int) -> float:
+    """Of a place: 0, one step to one side, one to the other, and so on."""
+    steps = (place + 1) // 2
+    return round(APART_MM * (steps if place % 2 else -steps), 6)

@@ -16,7 +16,7 @@ from intercalate.problems import Problem, ProblemsError, did_you_mean, problems_
 from intercalate.protocol import SiteLimits
 from intercalate_plans.studies.finding import Finding, Published
 from intercalate_plans.studies.measured import Cells
-from intercalate_plans.studies.series import MODE, BiasSeries
+from intercalate_plans.studies.series import IMAGES_MODE, MODE, BiasSeries, ImageSeries
 
 FOLDER = Path(__file__).parent
 
@@ -126,20 +126,21 @@ class Study(_Section):
         return cls(id=path.stem, about=about, content=content)
 
     @property
-    def series(self) -> BiasSeries | None:
-        """What is scanned where the sample is on no channel; None where a cell is.
+    def series(self) -> BiasSeries | ImageSeries | None:
+        """What is scanned or imaged where the sample is on no channel; None where a cell is.
 
         Raises
         ------
         StudyError
             Naming everything that is wrong with it.
         """
-        if self.content.get("mode") != MODE:
+        kind = {MODE: BiasSeries, IMAGES_MODE: ImageSeries}.get(str(self.content.get("mode")))
+        if kind is None:
             return None
         try:
-            return BiasSeries.model_validate(self.content)
+            return kind.model_validate(self.content)
         except ValidationError as error:
-            raise StudyError(f"{self.id}.toml", problems_of(error, BiasSeries)) from None
+            raise StudyError(f"{self.id}.toml", problems_of(error, kind)) from None
 
     def site(self, shipped: SiteLimits) -> SiteLimits:
         """Limits of its beamline."""

@@ -44,12 +44,16 @@ class TransmissionScanPVs(PVGroup):
     """What a frame of a transmission microscope is."""
 
     mode = pvproperty(name="Mode", value=0, dtype=ChannelType.ENUM, enum_strings=MODES)
+    bias = pvproperty(
+        name="Bias", value=0.0, units="V", precision=3, lower_ctrl_limit=-6.0, upper_ctrl_limit=6.0
+    )
 
     @property
     def settings(self) -> dict[str, Any]:
         """What a probe must know of it."""
         value = self.mode.value
-        return {"mode": MODES[value] if isinstance(value, int) else str(value)}
+        mode = MODES[value] if isinstance(value, int) else str(value)
+        return {"mode": mode, "bias_v": float(self.bias.value)}
 
 
 class LossScanPVs(PVGroup):

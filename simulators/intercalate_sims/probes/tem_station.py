@@ -9,6 +9,7 @@ from intercalate.materials.constants import ELEMENTARY_CHARGE_C
 from intercalate.spectrum_frames import frame_shape, packed
 from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.eels import EelsProbe, Layer, Scan, ThinSample
+from intercalate_sims.probes.liquid_cell import LIQUID_PER_NM, LiquidCell, LiquidCellLaw, of_deposit
 from intercalate_sims.probes.monitors import SpecimenCounts, count_specimen
 from intercalate_sims.probes.nanobattery import (
     CHARGES_ABOVE_V,
@@ -22,7 +23,7 @@ from intercalate_sims.probes.tem import Deposit, Exposure, Kink, TemFrame, TemPr
 from intercalate_sims.probes.tem_crystals import GROWTH_AXES
 
 MM2_A2 = 1e14
-GOLD, DEPOSIT, NANOBATTERY = "gold", "deposit", "nanobattery"
+GOLD, DEPOSIT, NANOBATTERY, LIQUID_CELL = "gold", "deposit", "nanobattery", "liquid cell"
 COLD_C = -100.0
 """Below, lithium bears the dose that it bears when cold."""
 PATTERN_SHARE = 0.01
@@ -35,8 +36,15 @@ VOID = ThinSample((Layer("nothing", 1.0, {}),), thickness_nm=0.0)
 class ThinSpecimens:
     """What is on the stage, with the dose that every place has had from all that is on the column."""
 
-    def __init__(self, electrons_per_count: float, seed: int, law: NanobatteryLaw = NanobatteryLaw.REAL):
+    def __init__(
+        self,
+        electrons_per_count: float,
+        seed: int,
+        law: NanobatteryLaw = NanobatteryLaw.REAL,
+        grows: LiquidCellLaw = LiquidCellLaw.REAL,
+    ):
         self._law = law
+        self.liquid_cell = LiquidCell(seed, grows)
         self._charged: set[str] = set()
         self._electrons_per_count = electrons_per_count
         self._seed = seed
@@ -55,6 +63,11 @@ class ThinSpecimens:
         before = self._had.get(key, 0.0)
         self._had[key] = before + dose_e_per_a2
         return before
+
+    def in_liquid(self, shot: Shot) -> Deposit | None:
+        """What has grown at a place of a liquid cell, under the voltage that is put across it now."""
+        self.liquid_cell.bias(float(shot.settings.get("bias_v", 0.0)))
+        return self.liquid_cell.deposit(self.key(shot))
 
     def deposit(self, shot: Shot) -> Deposit:
         """A whisker at the place, with kinks or without."""
@@ -111,7 +124,8 @@ class CameraStation:
         """Frame (uint32), counts of the monitors, and what was in the beam."""
         dose = shot.photons / (shot.size_mm[0] * shot.size_mm[1] * MM2_A2)
         before = self._specimens.expose(shot, dose)
-        exposure = Exposure(dose, is_cold(shot))
+        is_liquid = shot.in_beam.content == LIQUID_CELL
+        exposure = Exposure(dose, is_cold(shot), LIQUID_PER_NM if is_liquid else 0.0)
         mode, noise = str(shot.settings["mode"]), round(shot.start_s * 1000)
         made = (
             self._image(shot, exposure, before, noise)
@@ -123,6 +137,8 @@ class CameraStation:
             deposit = self._specimens.deposit(shot)
             sizes = {"size_nm": deposit.size_nm, "width_nm": deposit.width_nm}
             truth["deposit"] = {**deposit_as_json(deposit), **sizes}
+        if is_liquid:
+            truth["deposit"] = of_deposit(self._specimens.in_liquid(shot))
         return made.counts.astype(np.uint32), self.count(shot), {**truth, **made.truth}
 
     def count(self, shot: Shot) -> SpecimenCounts:
@@ -133,6 +149,12 @@ class CameraStation:
         key = self._specimens.key(shot)
         if shot.in_beam.content == DEPOSIT:
             return self._probe.image(self._specimens.deposit(shot), exposure, key, before, noise)
+        if shot.in_beam.content == LIQUID_CELL:
+            grown = self._specimens.in_liquid(shot)
+            if grown is not None:
+                # Where one thing grew after the other, each has a form of its own.
+                form = key ^ self._specimens.liquid_cell.grown
+                return self._probe.image(grown, exposure, form, before, noise)
         passes = FILM_PASSES if shot.in_beam.content in (GOLD, NANOBATTERY, *REFERENCE_FILMS) else 1.0
         return self._probe.even(exposure, passes, key, noise)
 

@@ -42,13 +42,16 @@ class TransmissionScan(Device):
 
     Attributes
     ----------
+    bias_v
+        Between the electrodes of the holder on the stage.
     settable
         What a measurement may ask to be set.
     """
 
-    settable = ("mode",)
+    settable = ("mode", "bias_v")
 
     mode = Cpt(EpicsSignal, "Mode", string=True, kind=Kind.normal)
+    bias_v = Cpt(EpicsSignal, "Bias", kind=Kind.normal)
 
 
 class LossScan(Device):

@@ -64,6 +64,7 @@ Content = Literal[
     "gold",
     "deposit",
     "nanobattery",
+    "liquid cell",
     "CoO",
     "Co3O4",
     "LiCoO2",

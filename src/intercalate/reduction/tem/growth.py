@@ -5,11 +5,12 @@ Claims hold by three standard errors; all of a finding must hold for it to count
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from intercalate.reduction.results import UNDETERMINED, Estimate
-from intercalate.reduction.tem.images import DepositShape, Filling, Habit
+from intercalate.reduction.tem.images import Filling, Habit
 from intercalate.reduction.tem.outline import TemError
 
 SIGMAS = 3.0
@@ -19,6 +20,19 @@ DENSE = 0.8
 _CLASS_SIGMA = 0.03
 """Declared: share of images that are given the wrong class."""
 _LEAST_IMAGES = 8
+
+
+class Shaped(Protocol):
+    """A deposit, in so far as its class and density are known."""
+
+    @property
+    def habit(self) -> Habit: ...
+
+    @property
+    def filling(self) -> Filling: ...
+
+    @property
+    def density(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -33,7 +47,7 @@ class Observation:
         After the current was reversed.
     """
 
-    shape: DepositShape
+    shape: Shaped
     overpotential_v: float
     is_dissolved: bool = False
 

@@ -1,6 +1,7 @@
 """The outline of a deposit: what stands out of a noisy image whose illumination is uneven."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import ndimage
@@ -55,12 +56,8 @@ def electrons_of(counts: np.ndarray, camera: TemCamera) -> np.ndarray:
 
 def contrast_of(electrons: np.ndarray, camera: TemCamera) -> tuple[np.ndarray, float]:
     """Weakening in units of the mean free path over what lies around, and its noise per smoothed pixel."""
-    rows, columns = electrons.shape
     logarithm = -np.log(np.maximum(ndimage.gaussian_filter(electrons, _SMOOTH_PX), 1.0))
-    row, column = np.mgrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]
-    orders = [(i, j) for i in range(max(_ORDERS)) for j in range(max(_ORDERS) - i)]
-    terms = np.stack([row**i * column**j for i, j in orders], axis=-1)
-    total = np.array([i + j for i, j in orders])
+    terms, total = _terms(*electrons.shape)
     used = np.ones(logarithm.shape, bool)
     surface = np.full(logarithm.shape, float(np.median(logarithm)))
     spread = 0.0
@@ -69,7 +66,8 @@ def contrast_of(electrons: np.ndarray, camera: TemCamera) -> tuple[np.ndarray, f
         if order:
             thin = np.s_[::_STRIDE, ::_STRIDE]
             chosen = used[thin]
-            at = terms[..., total < order]
+            # Terms are in the order of their powers: those of an order are the first ones.
+            at = terms[..., : int(np.sum(total < order))]
             surface = at @ np.linalg.lstsq(at[thin][chosen], logarithm[thin][chosen], rcond=None)[0]
         left = logarithm - surface
         middle = np.median(left[used])
@@ -81,6 +79,16 @@ def contrast_of(electrons: np.ndarray, camera: TemCamera) -> tuple[np.ndarray, f
             used = left < np.quantile(left, 0.5)
     left = logarithm - surface
     return left - float(np.median(left[used])), max(spread, 1e-6)
+
+
+@lru_cache(maxsize=4)
+def _terms(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Products of powers of both coordinates, shape (rows, columns, n), and their orders, shape (n,)."""
+    row, column = np.mgrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]
+    orders = sorted(
+        ((i, j) for i in range(max(_ORDERS)) for j in range(max(_ORDERS) - i)), key=lambda one: sum(one)
+    )
+    return np.stack([row**i * column**j for i, j in orders], axis=-1), np.array([i + j for i, j in orders])
 
 
 def segmented(contrast: np.ndarray, noise: float) -> np.ndarray:
