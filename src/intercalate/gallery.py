@@ -20,6 +20,7 @@ SHOWN: Mapping[str, str] = {
     "sem": "S40",
     "eds": "S38",
     "ebsd": "S43",
+    "tem": "S50",
     "eels": "S53",
 }
 """Study by technique."""
