@@ -64,7 +64,8 @@ def make_gallery(folder: Path, *, seed: int, console: Console) -> Path:
 
 def _quantity(given: Mapping[str, Any]) -> Quantity:
     """As it was before it became JSON, which has no number that is none."""
-    return Quantity(**{name: math.nan if one is None else one for name, one in given.items()})
+    numbers: Mapping[str, Any] = {name: math.nan if one is None else one for name, one in given.items()}
+    return Quantity(**numbers)
 
 
 def _is_done(folder: Path, seed: int) -> bool:
