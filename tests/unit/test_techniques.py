@@ -234,3 +234,11 @@ def test_the_cells_that_are_shipped_say_what_their_electrolyte_gives_off():
             assert "gives off" in why, path
         else:
             assert not refusals, path
+
+
+def test_a_solvent_that_nobody_knows_is_refused_by_its_name():
+    odd = Sample(cell(kind="liquid", solvents=("EC", "sulfolane")))
+    (why,) = takes("sem", odd, "in_situ").refusals
+    assert "nobody knows what sulfolane in the electrolyte gives off; say vapour_pressure_mbar" in why
+    said = Sample(cell(kind="liquid", solvents=("EC", "sulfolane"), vapour_pressure_mbar=1e-9))
+    assert not takes("sem", said, "in_situ").refusals
