@@ -260,8 +260,8 @@ def _too_volatile(sample: Sample, limit_mbar: float) -> list[str]:
     strange = [one for one in electrolyte.solvents if one not in known.solvents]
     if strange:
         return [
-            f"nobody knows what {', '.join(strange)} in {electrolyte.name} gives off; say vapour_pressure_mbar "
-            f"in the cell's file; {sealed}"
+            f"nobody knows what {', '.join(strange)} in {electrolyte.name} gives off; "
+            f"say vapour_pressure_mbar in the cell's file; {sealed}"
         ]
     vapours = {one: known.solvents[one] for one in electrolyte.solvents}
     worst = max(vapours, key=lambda one: vapours[one].at(sample.temperature_c))
