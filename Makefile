@@ -31,7 +31,7 @@ unit: $(BIN)/.installed
 # Linters use one core, and would leave the other idle.
 test: $(BIN)/.installed
 	$(MAKE) --jobs 2 lint unit
-	$(BIN)/python -m pytest -m service --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m service --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(BIN)/.installed
 	$(BIN)/python -m benchmarks

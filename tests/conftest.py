@@ -48,6 +48,11 @@ settings.register_profile("exploring")
 settings.load_profile("repeatable")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with long files: at the end, one of them would leave the other worker without work."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder of files made elsewhere; tests that need it are skipped where it is not."""

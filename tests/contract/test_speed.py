@@ -13,7 +13,7 @@ from intercalate.contract import RECORD_COLUMNS
 
 from .cycling import charge, make_device, records_of, start
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.long, pytest.mark.service, pytest.mark.timeout(150)]
 
 WITHOUT_CLOCK = [name for name in RECORD_COLUMNS if name != "unix_time_second"]
 

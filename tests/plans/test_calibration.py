@@ -31,7 +31,7 @@ from polling import wait_for
 
 from .conftest import Documents
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.long, pytest.mark.service, pytest.mark.timeout(180)]
 
 EXPOSURE_S = 60.0
 

@@ -36,7 +36,7 @@ from polling import wait_for
 
 from .conftest import Documents
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.long, pytest.mark.service, pytest.mark.timeout(180)]
 
 FREE = {"budget_MGy": "unlimited"}
 HOME_S, LABORATORY_S, FLAT_S = 60.0, 1800.0, 1800.0

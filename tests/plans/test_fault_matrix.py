@@ -17,6 +17,7 @@ from benchmarks.faults.scene import Scene, observed, on_stage, with_short_lease
 from intercalate.config import Config
 from intercalate.contract import RECORD_COLUMNS
 
+pytestmark = pytest.mark.long
 SEED = 11
 SELECTED = (
     "pause and resume",

@@ -27,7 +27,7 @@ from intercalate.results import ReductionWarning, reduce_run
 from intercalate.services import module_command
 from intercalate_plans.studies import load_study, one_cell
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.service, pytest.mark.timeout(300)]
 
 STUDY_S = 240.0
 EVERY_S = 1000.0

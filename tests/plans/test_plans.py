@@ -21,7 +21,7 @@ from polling import wait_for
 
 from .conftest import Documents, assert_frames_are_their_own, missed_reasons
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.long, pytest.mark.service, pytest.mark.timeout(120)]
 
 SEQ, TIME, CURRENT = (RECORD_COLUMNS.index(c) for c in ("record_seq", "test_time_second", "current_ampere"))
 

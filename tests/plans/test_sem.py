@@ -33,7 +33,7 @@ from polling import wait_for
 
 from .conftest import Documents
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.long, pytest.mark.service, pytest.mark.timeout(120)]
 
 LOSSES = {"on_abort": "rest", "on_client_lost": "rest"}
 BACKSCATTERED = {"image_detector": "backscattered electrons", "field_of_view_um": 160.0}

@@ -26,7 +26,7 @@ from .evidence_of_death import (
     world_state,
 )
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.long, pytest.mark.service, pytest.mark.timeout(120)]
 
 
 def test_a_killed_instrument_costs_occasions_and_nothing_else(

@@ -31,7 +31,7 @@ from .evidence_of_death import (
     program_records,
 )
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.long, pytest.mark.service, pytest.mark.timeout(120)]
 MARGIN_S = 3.0
 """Wall seconds beyond the lease, of a busy machine."""
 
