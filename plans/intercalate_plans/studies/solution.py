@@ -229,7 +229,7 @@ def figure(cells: Cells, finding: Finding, published: Mapping[str, Published], t
             _points(axes["share"], x, share, errors, step, colour, "o", label if step is near[0] else "")
         one = _scaled(rate.solution)
         axes["solution"].errorbar(rate.rate_per_h, one.value, one.sigma, fmt="o", color=colour)
-    axes["compositions"].set(ylabel="x of the Li-rich (o) and poor phase (s), by axis a", ylim=(-0.05, 1.05))
+    axes["compositions"].set(ylabel="x of the rich (o), poor phase (s)", ylim=(-0.05, 1.05))
     axes["share"].set(xlabel="x of the electrode, by coulometry", ylabel="Share of the rich phase")
     if rates:
         axes["share"].legend(loc="best", fontsize=7, frameon=False)
