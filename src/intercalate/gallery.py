@@ -69,9 +69,9 @@ def _quantity(given: Mapping[str, Any]) -> Quantity:
 
 
 def _is_done(folder: Path, seed: int) -> bool:
-    """Whether this very study was run there, to its end."""
+    """Whether this very study was run there, to its end, and by a version that said in which runs."""
     try:
         result: dict[str, Any] = json.loads((folder / "result.json").read_text())
     except FileNotFoundError:
         return False
-    return result["seed"] == seed and (folder / Path(result["figure"]).name).exists()
+    return "runs" in result and result["seed"] == seed and (folder / Path(result["figure"]).name).exists()
