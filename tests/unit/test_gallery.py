@@ -9,6 +9,7 @@ from rich.console import Console
 
 import intercalate.gallery
 from intercalate.gallery import SHOWN, make_gallery
+from intercalate.services import ServiceError
 from intercalate.techniques import table
 from intercalate.views.gallery import Exhibit, page
 from intercalate_plans.studies import load_study, studies
@@ -85,14 +86,14 @@ def test_a_result_that_is_there_is_kept_unless_it_is_of_another_seed(
 ) -> None:
     done = []
 
-    def run(study, folder, *, world, seed, console):
-        done.append((study.id, seed))
+    def run(name, folder, seed):
+        done.append((name, seed))
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{study.id}.png").write_bytes(b"")
-        given = RESULT | {"study": study.id, "seed": seed, "figure": str(folder / f"{study.id}.png")}
+        (folder / f"{name}.png").write_bytes(b"")
+        given = RESULT | {"study": name, "seed": seed, "figure": str(folder / f"{name}.png")}
         (folder / "result.json").write_text(json.dumps(given))
 
-    monkeypatch.setattr(intercalate.gallery, "run_study", run)
+    monkeypatch.setattr(intercalate.gallery, "_run", run)
     monkeypatch.setattr(intercalate.gallery, "SHOWN", {"xrd": "S20", "sem": "S40"})
     for seed, times in ((1, 2), (1, 2), (2, 4)):
         path = make_gallery(tmp_path, seed=seed, console=Console(quiet=True))
@@ -103,3 +104,10 @@ def test_a_result_that_is_there_is_kept_unless_it_is_of_another_seed(
     assert "lost: undetermined" in seen.words
     assert all((tmp_path / str(one)).exists() for one in seen.images)
     assert "Raman spectroscopy" in seen.words.split("Not shown: ")[1]
+
+
+def test_a_study_that_fails_ends_it_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intercalate.gallery, "SHOWN", {"xrd": "S999"})
+    with pytest.raises(ServiceError, match="study S999 ended with code"):
+        make_gallery(tmp_path, seed=1, console=Console(quiet=True))
+    assert not (tmp_path / "index.html").exists()
