@@ -1,6 +1,6 @@
 """Plans for a transmission electron microscope: its camera length, losses and images under voltage."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import bluesky.plan_stubs as bps
@@ -184,7 +184,6 @@ def scan_losses(
     targets = _targets(station, requests)
 
     def body(run: str) -> MsgGenerator[None]:
-        yield from in_thread(lambda: station.chamber.heat(temperature_c).wait())
         scan = station.scan
         for one, target in zip(requests, targets):
             yield from bps.mv(station.changer, target)
@@ -193,16 +192,13 @@ def scan_losses(
             )
             yield from take(station, 1, exposure_s, *station.of_exposure, stream=station.technique)
 
-    def leave() -> MsgGenerator[None]:
-        yield from in_thread(station.chamber.cool)
-        yield from bps.mv(station.scan.bias_v, 0.0)
-
-    def without_voltage(run: str) -> MsgGenerator[None]:
-        yield from bpp.finalize_wrapper(body(run), leave)
-
     listed = [one.model_dump() for one in requests]
     metadata = {"exposure_s": exposure_s, "instrument": station.name, "num_points": len(requests)}
-    return (yield from calibration_run(station, "scan_losses", without_voltage, md, scans=listed, **metadata))
+    return (
+        yield from calibration_run(
+            station, "scan_losses", _left_safe(station, temperature_c, body), md, scans=listed, **metadata
+        )
+    )
 
 
 @for_queue(
@@ -253,7 +249,6 @@ def image_under_bias(
     targets = _targets(station, requests)
 
     def body(run: str) -> MsgGenerator[None]:
-        yield from in_thread(lambda: station.chamber.heat(temperature_c).wait())
         scan = station.scan
         yield from bps.mv(scan.mode, IMAGE)
         for one, target in zip(requests, targets):
@@ -261,16 +256,39 @@ def image_under_bias(
             yield from bps.mv(scan.bias_v, one.bias_v)
             yield from take(station, 1, exposure_s, *station.of_exposure, stream=station.technique)
 
-    def without_voltage(run: str) -> MsgGenerator[None]:
-        yield from bpp.finalize_wrapper(body(run), bps.mv(station.scan.bias_v, 0.0))
-
     listed = [one.model_dump() for one in requests]
     metadata = {"exposure_s": exposure_s, "instrument": station.name, "num_points": len(requests)}
     return (
         yield from calibration_run(
-            station, "image_under_bias", without_voltage, md, images=listed, **metadata
+            station,
+            "image_under_bias",
+            _left_safe(station, temperature_c, body),
+            md,
+            images=listed,
+            **metadata,
         )
     )
+
+
+def _left_safe(
+    station: MeasuresCells, temperature_c: float, body: Callable[[str], MsgGenerator[None]]
+) -> Callable[[str], MsgGenerator[None]]:
+    """`body` at a temperature of the stage; afterwards no voltage, and a stage not hotter than at rest."""
+
+    def at_temperature(run: str) -> MsgGenerator[None]:
+        yield from in_thread(lambda: station.chamber.heat(temperature_c).wait())
+        yield from body(run)
+
+    def leave() -> MsgGenerator[None]:
+        # Each is done even where the other fails.
+        yield from bpp.finalize_wrapper(
+            bps.mv(station.scan.bias_v, 0.0), lambda: in_thread(station.chamber.cool)
+        )
+
+    def whole(run: str) -> MsgGenerator[None]:
+        yield from bpp.finalize_wrapper(at_temperature(run), leave)
+
+    return whole
 
 
 def _check_stage(temperature_c: float) -> None:

@@ -188,6 +188,13 @@ def test_images_are_taken_under_voltage_and_the_holder_left_without(
     assert [event["tem_scan_bias_v"] for event in events] == [-0.2, 0.3]
     assert [event["tem_scan_mode"] for event in events] == ["image", "image"]
     assert float(tem.scan.bias_v.get()) == 0.0
+    # A cold stage stays cold; a hot one does not stay hot.
+    assert float(tem.chamber.temperature_c.get_setpoint()) == -150.0
+    try:
+        session.RE(image_under_bias(tem, asked[:1], 1.0, 40.0))
+        assert tem.chamber.temperature_c.get_setpoint() == tem.chamber.rest_c.get()
+    finally:
+        tem.chamber.heat(-150.0).wait(30)
 
 
 def test_a_battery_is_scanned_under_voltage_and_left_without(
