@@ -6,7 +6,7 @@ from typing import Any
 
 from bluesky.utils import MsgGenerator
 
-from intercalate.contract import CYCLER_NAMES, STATION_NAMES, VesselLocation, VesselSeal
+from intercalate.contract import CYCLER_NAMES, STATION_NAMES, Opened, VesselLocation, VesselSeal
 from intercalate.devices.roles import CarriesCells, CyclesCells, MeasuresCells
 from intercalate.orchestration.annotations import (
     FURTHER_METADATA,
@@ -56,7 +56,8 @@ def ex_situ(
     has some; the second `follows` it, with the stages of the way in its stream `transfer` and the frames of
     the other instrument. A cell is carried only when its program is complete, no current flows, its voltage
     is one that `transfer` allows, and the glovebox is clean. Where air may have got in on the way, the second
-    run says `contaminated` in that stream and in its stop document.
+    run says `contaminated` in that stream and in its stop document. To a vacuum chamber it is carried taken
+    apart (`opened`), rinsed and dry, and never comes back to its channel.
 
     Parameters
     ----------
@@ -96,8 +97,9 @@ def ex_situ(
         require_role(cycler, CyclesCells, "cyclers")
     (cell_task,), wanted = CellTask.all_of([task]), TransferTask.of(transfer)
     by_name = {station.name: station for station in stations}
-    if wanted.to not in by_name:
-        raise ValueError(f"the cell is to go to {wanted.to!r}; pass that station, there are {list(by_name)}")
+    for name in {wanted.to, *(one.instrument for one in wanted.measurements.values())}:
+        if name not in by_name:
+            raise ValueError(f"the cell is to go to {name!r}; pass that station, there are {list(by_name)}")
     abort, lost = as_loss(on_abort, "on_abort"), as_loss(on_client_lost, "on_client_lost")
     shared = {"experiment_uid": uuid.uuid4().hex, **(md or {})}
     experiment = Experimenting(
@@ -111,7 +113,7 @@ def ex_situ(
         cell_task.place or here[0].changer.find(channel=channel.channel),
         channel,
         here,
-        by_name[wanted.to],
+        by_name,
         vessel,
     )
     yield from transferring.check_vessel()
@@ -133,6 +135,8 @@ def bring_back(
 ) -> MsgGenerator[None]:
     """Bring a transfer vessel back to the glovebox and put the cell in it back on the sample changer.
 
+    A cell that was taken apart stays in the glovebox.
+
     Parameters
     ----------
     vessel
@@ -151,7 +155,10 @@ def bring_back(
     for station in stations:
         require_role(station, MeasuresCells, "stations")
     place = str((yield from in_thread(lambda: vessel.holder.get(use_monitor=False))))
+    apart = str((yield from in_thread(lambda: vessel.opened.get(use_monitor=False))))
     for ask in (
+        # A chamber has taken the cell out of the open vessel.
+        lambda: vessel.close(str(VesselSeal.SEALED)),
         lambda: vessel.carry(str(VesselLocation.GLOVEBOX), 60 * max_minutes),
         lambda: vessel.close(str(VesselSeal.OPEN)),
         lambda: vessel.load(""),
@@ -159,4 +166,4 @@ def bring_back(
         status = yield from in_thread(ask)
         yield from wait_until_done(status)
     if place:
-        yield from in_thread(lambda: put_back(stations, place))
+        yield from in_thread(lambda: put_back(stations, place, is_whole=apart == Opened.WHOLE))

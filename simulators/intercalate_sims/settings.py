@@ -184,7 +184,7 @@ class SimulationSettings(Section):
         for name, holder in self.holders.items():
             if holder.content not in known:
                 raise ValueError(f"holder {name} holds {holder.content!r}; known are {', '.join(known)}")
-        known = (*self.cells, *VACUUM_STANDARDS)
+        known = (*self.cells, *VACUUM_STANDARDS, IN_VESSEL)
         for name, holder in ({} if self.vacuum is None else self.vacuum.holders).items():
             if holder.content not in known:
                 raise ValueError(

@@ -2,17 +2,19 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from intercalate.contract import VesselLocation
+from intercalate.contract import CARRIED_TO, Opened, VesselLocation
 
 FILL_MBAR = 900.0
 """Argon in the vessel when it is sealed: less than outside, so that a leak is seen as a rise."""
 
 OUTSIDE_MBAR = 1013.0
 GLOVEBOX_MBAR = 1016.0
+REACTIVE_SHARE = 0.22
+"""Oxygen and water in the air of a laboratory, by volume."""
 
 IN_VESSEL = "vessel"
 """What an instrument looks for where a vessel is put on: the cell in it, if it is there."""
@@ -26,6 +28,7 @@ class Change(StrEnum):
     LOCATION = "location"
     HOLDER = "holder"
     SEALED = "sealed"
+    OPENED = "opened"
     LEAK = "leak_mbar_per_h"
     O2 = "o2_ppm"
     H2O = "h2o_ppm"
@@ -44,6 +47,12 @@ class VesselState:
         Of the sample changer, with the cell in it, that is in the vessel; empty where none is.
     pressure_mbar, pressure_since_s
         Inside, at a cell time; from then on it rises by the leak.
+    filled_mbar
+        Of argon, or of nothing, when it was sealed; what is there besides is air.
+    opened
+        By holder: the electrode whose face shows since its cell was taken apart, which is for good.
+    air_mbar_s, lived_s
+        By holder: pressure of oxygen and water times the time in which its cell met them, up to a cell time.
     """
 
     target: VesselLocation = VesselLocation.GLOVEBOX
@@ -52,10 +61,14 @@ class VesselState:
     sealed: bool = False
     pressure_mbar: float = GLOVEBOX_MBAR
     pressure_since_s: float = 0.0
+    filled_mbar: float = FILL_MBAR
     leak_mbar_per_h: float = 0.0
     o2_ppm: float = 0.4
     h2o_ppm: float = 0.3
     never_arrives: bool = False
+    opened: dict[str, str] = field(default_factory=dict)
+    air_mbar_s: dict[str, float] = field(default_factory=dict)
+    lived_s: float = 0.0
 
 
 class Vessel:
@@ -83,29 +96,47 @@ class Vessel:
 
     @property
     def cell(self) -> str | None:
-        """The cell in it, whose leads are off."""
+        """The cell in it."""
         return self._holders.get(self._state.holder)
 
-    def cell_at(self, location: str, time_s: float) -> str | None:
-        """The cell in it, if the vessel is there."""
-        return self.cell if self.location(time_s) == location else None
+    def is_off(self, cell: str) -> bool:
+        """Whether a cell has no leads on it: it is in the vessel, or was taken apart."""
+        return cell == self.cell or any(self._holders[one] == cell for one in self._state.opened)
+
+    def cell_at(self, instrument: str, time_s: float) -> str | None:
+        """The cell in it, if an instrument meets it; a chamber takes it out of the open vessel."""
+        there = CARRIED_TO.get(instrument)
+        is_inside = there is VesselLocation.VACUUM and self._state.sealed
+        return self.cell if self.location(time_s) == there and not is_inside else None
+
+    def told_of(self, cell: str | None, time_s: float) -> dict[str, Any]:
+        """What an instrument meets of a cell besides its state, if the cell came in the vessel."""
+        if cell is None or cell != self.cell:
+            return {}
+        self._live(time_s)
+        holder = self._state.holder
+        return {
+            "face": self._state.opened.get(holder, ""),
+            "air_mbar_s": self._state.air_mbar_s.get(holder, 0.0),
+        }
 
     def pressure_mbar(self, time_s: float) -> float:
         """Inside."""
         state = self._state
         if not state.sealed:
-            return GLOVEBOX_MBAR
+            return GLOVEBOX_MBAR if self.location(time_s) is not VesselLocation.VACUUM else 0.0
         risen = state.leak_mbar_per_h * max(0.0, time_s - state.pressure_since_s) / 3600
         return min(OUTSIDE_MBAR, state.pressure_mbar + risen)
 
     def set(self, time_s: float, changes: Mapping[str, Any]) -> None:
-        """Move, load, seal, or turn a vice, at a cell time.
+        """Move, load, take apart, seal, or turn a vice, at a cell time.
 
         Raises
         ------
         ValueError
             If the vessel cannot do so where and as it is, or a value makes no sense.
         """
+        self._live(time_s)
         for name, value in changes.items():
             match Change(name):
                 case Change.LOCATION:
@@ -114,6 +145,8 @@ class Vessel:
                     self._load(time_s, str(value))
                 case Change.SEALED:
                     self._seal(time_s, bool(value))
+                case Change.OPENED:
+                    self._take_apart(time_s, Opened(value))
                 case Change.LEAK:
                     self._keep_pressure(time_s)
                     self._state.leak_mbar_per_h = _not_negative(name, value)
@@ -144,17 +177,53 @@ class Vessel:
             raise ValueError(f"{self._state.holder} is in the vessel already")
         self._state.holder = holder
 
+    def _take_apart(self, time_s: float, opened: Opened) -> None:
+        self._in_glovebox(time_s, "holds a cell that is taken apart")
+        state, holder = self._state, self._state.holder
+        before = state.opened.get(holder, Opened.WHOLE)
+        if opened == before:
+            return
+        if not holder or state.sealed:
+            raise ValueError("a cell is taken apart in the open vessel; load it, and open the vessel")
+        if opened is Opened.WHOLE:
+            raise ValueError(f"the cell of {holder} was taken apart, which is for good")
+        state.opened = {**state.opened, holder: str(opened)}
+
     def _seal(self, time_s: float, seals: bool) -> None:
         if seals == self._state.sealed:
             return
-        self._in_glovebox(time_s, "is opened and sealed")
-        self._state.sealed = seals
-        self._state.pressure_mbar, self._state.pressure_since_s = FILL_MBAR, time_s
+        here = self.location(time_s)
+        if here not in (VesselLocation.GLOVEBOX, VesselLocation.VACUUM):
+            raise ValueError(
+                f"the vessel is opened and sealed in the glovebox or at the vacuum chamber; it is at {here}"
+            )
+        filled_mbar = FILL_MBAR if here is VesselLocation.GLOVEBOX else 0.0
+        state = self._state
+        state.sealed, state.filled_mbar = seals, filled_mbar
+        state.pressure_mbar, state.pressure_since_s = filled_mbar, time_s
 
     def _in_glovebox(self, time_s: float, what: str) -> None:
         here = self.location(time_s)
         if here is not VesselLocation.GLOVEBOX:
             raise ValueError(f"the vessel {what} in the glovebox alone; it is at {here}")
+
+    def _live(self, time_s: float) -> None:
+        """Count what air the cell in it has met, up to a cell time."""
+        state = self._state
+        if state.holder:
+            passed_s = max(0.0, time_s - state.lived_s)
+            mean_mbar = (self._air_mbar(state.lived_s) + self._air_mbar(time_s)) / 2
+            before = state.air_mbar_s.get(state.holder, 0.0)
+            state.air_mbar_s = {**state.air_mbar_s, state.holder: before + mean_mbar * passed_s}
+        state.lived_s = max(time_s, state.lived_s)
+
+    def _air_mbar(self, time_s: float) -> float:
+        """Oxygen and water around the cell in it."""
+        state = self._state
+        if state.sealed:
+            return REACTIVE_SHARE * max(0.0, self.pressure_mbar(time_s) - state.filled_mbar)
+        is_in_box = self.location(time_s) is VesselLocation.GLOVEBOX
+        return 1e-6 * (state.o2_ppm + state.h2o_ppm) * GLOVEBOX_MBAR if is_in_box else 0.0
 
     def _keep_pressure(self, time_s: float) -> None:
         self._state.pressure_mbar, self._state.pressure_since_s = self.pressure_mbar(time_s), time_s
@@ -166,6 +235,7 @@ class Vessel:
             "location": str(self.location(time_s)),
             "holder": state.holder,
             "sealed": state.sealed,
+            "opened": state.opened.get(state.holder, str(Opened.WHOLE)),
             "pressure_mbar": self.pressure_mbar(time_s),
             "o2_ppm": state.o2_ppm,
             "h2o_ppm": state.h2o_ppm,

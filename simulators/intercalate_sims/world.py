@@ -222,7 +222,7 @@ class World:
     def _advance(self, name: str, slot: Slot) -> dict[str, Any]:
         """One step of one cell; one that was carried away is at open circuit, whatever is commanded."""
         commanded = {"mode": slot.mode, "setpoint": slot.setpoint}
-        if self._vessel is None or self._vessel.cell != name:
+        if self._vessel is None or not self._vessel.is_off(name):
             return {**commanded, "reading": slot.cell.advance(slot.mode, slot.setpoint)}
         reading = slot.cell.advance(ControlMode.REST, 0.0)
         return {**commanded, "reading": replace(reading, voltage_v=0.0, current_a=0.0)}
@@ -300,7 +300,8 @@ class World:
             if exposure.end_s <= self.time_s:
                 self._end_exposures(lambda one, ended=exposure: one is ended)
                 self._holds[exposure.client] = time.monotonic()
-                exposure.client.send(exposure.answer(self.t0_unix_s))
+                carried = {} if self._vessel is None else self._vessel.told_of(exposure.slot, self.time_s)
+                exposure.client.send({**exposure.answer(self.t0_unix_s), **carried})
 
     def _end_exposures(self, ended: Callable[[Exposure], bool]) -> None:
         """End exposures, whole or given up; the cell has got what it got."""
@@ -327,12 +328,12 @@ class World:
 
     def _met(self, name: str | None, at: str | None) -> str | None:
         """The cell that an instrument meets where it looks for one; none where it was carried away."""
-        carried = None if self._vessel is None else self._vessel.cell
         if name == IN_VESSEL:
             return None if self._vessel is None else self._vessel.cell_at(at or "", self.time_s)
         if name is not None and name not in self.slots:
             raise ValueError(f"no cell {name!r}")
-        return None if name == carried else name
+        is_off = name is not None and self._vessel is not None and self._vessel.is_off(name)
+        return None if is_off else name
 
     def _answer_vessel(self, client: JsonLines, message: Message) -> None:
         """Change the vessel as asked, and say how it is."""

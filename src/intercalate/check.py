@@ -12,6 +12,7 @@ from intercalate.foresight import Foresight, foresee
 from intercalate.instrument_sections import LaboratorySection
 from intercalate.orchestration.schedule import Overheads, Schedule, Wanted, plan_visits
 from intercalate.orchestration.tasks import MeasurementTask
+from intercalate.orchestration.transfer_task import TransferTask
 from intercalate.views.progress import expected_duration_s
 
 HOUR_S = 3600.0
@@ -97,6 +98,7 @@ def check(experiment: Experiment, config: Config) -> Iterator[str]:
             yield from _amounts(task, one, config)
             wanted.append(_wanted(task, one, config))
     if experiment.transfer is not None:
+        _check_transfer(experiment.transfer, config)
         yield experiment.transfer.describe()
     if wanted:
         schedule = plan_visits(wanted, Overheads(config.changer.speed_mm_per_s, config.changer.settling_s))
@@ -115,6 +117,19 @@ def _check_place(cell: ExperimentCell, config: Config) -> None:
     places = {name: place for one in changers for name, place in one.places.items()}
     if cell.place is not None and cell.place not in places:
         raise ValueError(f"there is no place {cell.place!r} on the changer; there are {', '.join(places)}")
+
+
+def _check_transfer(transfer: TransferTask, config: Config) -> None:
+    for one in transfer.measurements.values():
+        if one.instrument not in config.instruments:
+            known = ", ".join(config.instruments)
+            raise ValueError(f"there is no instrument {one.instrument!r} here; there are {known}")
+        contents = [place.content for place in config.changer_of(one.instrument).places.values()]
+        if "vessel" not in contents:
+            raise ValueError(
+                f'no place at {one.instrument} takes a transfer vessel; give one content = "vessel" in the '
+                "configuration"
+            )
 
 
 def _course(one: Checked) -> Iterator[str]:

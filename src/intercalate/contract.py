@@ -5,6 +5,7 @@ library alone. The numeric code of a member, as it stands in a record or in an E
 position in the class: `code_of` and `from_code` are the only places that know this.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeVar
 
@@ -151,6 +152,15 @@ class VesselLocation(StrEnum):
     """On its way; nobody can send it there."""
     LABORATORY_XRD = "laboratory_xrd"
     """On the laboratory diffractometer."""
+    VACUUM = "vacuum"
+    """At the lock of the vacuum chamber; open, what is in it stands on the chamber's stage."""
+
+
+CARRIED_TO: Mapping[str, VesselLocation] = {
+    "laboratory_xrd": VesselLocation.LABORATORY_XRD,
+    **dict.fromkeys(("xps", "sem", "eds", "ebsd"), VesselLocation.VACUUM),
+}
+"""Where the transfer vessel goes for each instrument to which cells are carried."""
 
 
 class VesselSeal(StrEnum):
@@ -158,6 +168,14 @@ class VesselSeal(StrEnum):
 
     OPEN = "open"
     SEALED = "sealed"
+
+
+class Opened(StrEnum):
+    """Whether the cell in the vessel was taken apart, and which electrode then shows its face."""
+
+    WHOLE = "whole"
+    POSITIVE = "positive"
+    NEGATIVE = "negative"
 
 
 RECORD_COLUMNS: tuple[str, ...] = (

@@ -216,8 +216,13 @@ class DoseLedger:
     def vacate(self, place: str) -> None:
         """Say that a cell was taken from a place; what is exposed there meanwhile is no cell's."""
         with self._writing() as database:
-            values = (place, f"nothing in {place}", "")
+            values = (place, _nothing_in(place), "")
             database.execute("INSERT OR REPLACE INTO occupants VALUES (?, ?, ?)", values)
+
+    def held(self, place: str) -> Occupant | None:
+        """The cell that somebody has put at a place; None where none is known, or it was taken away."""
+        found = self.occupant(place)
+        return None if found.cell in (unnamed_cell(place), _nothing_in(place)) else found
 
     def occupant(self, place: str) -> Occupant:
         """The cell at a place; one of which nobody has said anything is named by it."""
@@ -260,6 +265,11 @@ class DoseLedger:
 def unnamed_cell(place: str) -> str:
     """Under which the exposures of a cell are kept of which nobody has said anything."""
     return f"unnamed cell in {place}"
+
+
+def _nothing_in(place: str) -> str:
+    """Under which exposures are kept of a place from which the cell was taken."""
+    return f"nothing in {place}"
 
 
 def most_overlapping(spots: Sequence[Spot], amounts: np.ndarray) -> float:

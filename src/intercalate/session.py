@@ -95,8 +95,8 @@ class Session:
         if experiment.mode == "ex_situ":
             if self.transfer_vessel is None:
                 raise SessionError(
-                    "the mode ex_situ needs a transfer vessel; add [transfer_vessel] and [laboratory_xrd] to "
-                    "the configuration"
+                    "the mode ex_situ needs a transfer vessel; add [transfer_vessel] to the configuration, "
+                    "and the instrument to which the cell is carried"
                 )
             assert experiment.transfer is not None
             return ex_situ(

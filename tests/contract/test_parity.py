@@ -22,6 +22,7 @@ from intercalate.contract import (
     CyclerState,
     EndReason,
     Fault,
+    Opened,
     StepType,
     VesselLocation,
     VesselSeal,
@@ -311,7 +312,7 @@ def test_the_shutter_moves_between_the_words_the_device_knows(served: dict[str, 
 
 
 def test_words_of_the_vessel_are_those_of_the_contract(served: dict[str, Any]) -> None:
-    for suffix, words in (("Location", VesselLocation), ("Seal", VesselSeal)):
+    for suffix, words in (("Location", VesselLocation), ("Seal", VesselSeal), ("Opened", Opened)):
         for name in (suffix, f"{suffix}_RBV"):
             assert list(served[f"{VESSEL}{name}"].enum_strings) == [str(one) for one in words]
 

@@ -99,6 +99,70 @@ def test_one_that_never_arrives_stays_in_transit_until_sent_again() -> None:
     assert again.location(1e9 + 600.0) == LABORATORY
 
 
+def opened(vessel: Vessel, at_s: float = 0.0) -> Vessel:
+    """Its cell taken apart, and the vessel on its way to the vacuum."""
+    vessel.set(at_s, {"holder": "H1"})
+    vessel.set(at_s, {"opened": "negative"})
+    vessel.set(at_s, {"sealed": True})
+    vessel.set(at_s, {"location": "vacuum"})
+    return vessel
+
+
+def test_instruments_of_a_chamber_meet_a_cell_once_the_vessel_is_open_there() -> None:
+    vessel = opened(make_vessel())
+    assert vessel.cell_at("xps", 700.0) is None
+    with pytest.raises(ValueError, match="glovebox or at the vacuum chamber"):
+        vessel.set(300.0, {"sealed": False})
+    vessel.set(700.0, {"sealed": False})
+    assert [vessel.cell_at(one, 700.0) for one in ("xps", "sem", LABORATORY)] == ["A1", "A1", None]
+    assert vessel.told_of("A1", 700.0)["face"] == "negative"
+    assert vessel.pressure_mbar(700.0) == 0.0
+    # A lock lets it go sealed alone.
+    with pytest.raises(ValueError, match="open"):
+        vessel.set(800.0, {"location": "glovebox"})
+    vessel.set(800.0, {"sealed": True})
+    vessel.set(800.0, {"location": "glovebox"})
+    assert vessel.pressure_mbar(900.0) == 0.0
+
+
+def test_a_cell_that_was_taken_apart_stays_so_wherever_it_is() -> None:
+    vessel = make_vessel()
+    for change, words in (({"opened": "negative"}, "load it"), ({"opened": "both"}, "both")):
+        with pytest.raises(ValueError, match=words):
+            vessel.set(0.0, change)
+    opened(vessel)
+    with pytest.raises(ValueError, match="glovebox alone"):
+        vessel.set(700.0, {"opened": "positive"})
+    vessel.set(700.0, {"location": "glovebox"})
+    vessel.set(1400.0, {"sealed": False})
+    with pytest.raises(ValueError, match="for good"):
+        vessel.set(1400.0, {"opened": "whole"})
+    vessel.set(1400.0, {"holder": ""})
+    again = make_vessel()
+    again.restore(json.loads(json.dumps(vessel.to_state())))
+    for one in (vessel, again):
+        assert one.cell is None
+        assert one.is_off("A1")
+    whole = carried(make_vessel())
+    assert whole.told_of("A1", 700.0)["face"] == ""
+    assert not make_vessel().is_off("A1")
+
+
+@given(st.floats(0.0, 100.0), st.lists(st.floats(1.0, 2000.0), min_size=1, max_size=5))
+def test_air_is_counted_as_pressure_times_time(leak: float, looks_s: list[float]) -> None:
+    vessel = make_vessel()
+    vessel.set(0.0, {"holder": "H1"})
+    vessel.set(500.0, {"sealed": True, "leak_mbar_per_h": leak})
+    now_s = 500.0
+    for one_s in looks_s:
+        now_s += one_s
+        met = vessel.told_of("A1", now_s)["air_mbar_s"]
+    # Half a thousandth of a millibar in the glovebox, then a ramp.
+    passed_s = now_s - 500.0
+    in_box = 0.7e-6 * 1016.0 * 500.0
+    assert met == pytest.approx(in_box + 0.22 * leak / 3600.0 * passed_s**2 / 2, rel=1e-6)
+
+
 def make_world(folder: Path) -> World:
     tube = Beam(Ring(40.0, None), 1e8, Optics(17.479, 0.5, 0.5))
     return World(

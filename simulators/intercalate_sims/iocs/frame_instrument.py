@@ -348,6 +348,8 @@ class FrameInstrument:
             settings={**self._surroundings(), **({} if self._asked is None else self._asked.settings)},
             states=list(zip(message["weights"], states)),
             inactive=[Inactive.from_dict(one) for one in message["inactive"]],
+            face=message.get("face", ""),
+            air_mbar_s=message.get("air_mbar_s", 0.0),
         )
 
     async def _take(self, shot: Shot, message: dict[str, Any]) -> None:

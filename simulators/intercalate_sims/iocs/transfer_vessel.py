@@ -12,7 +12,7 @@ from caproto import ChannelType
 from caproto.server import PVGroup
 from caproto.server import pvproperty as caproto_property
 
-from intercalate.contract import VesselLocation, VesselSeal
+from intercalate.contract import Opened, VesselLocation, VesselSeal
 from intercalate_sims.iocs.clock import LIVE_S, ClockPVs
 from intercalate_sims.iocs.shutter import SWITCH
 from intercalate_sims.link import InstrumentLink
@@ -24,6 +24,7 @@ REFRESH_S = 0.1
 """Wall seconds between two looks at the world; a reading asks it anew."""
 
 LOCATIONS = {"dtype": ChannelType.ENUM, "enum_strings": [str(one) for one in VesselLocation]}
+OPENED = {"dtype": ChannelType.ENUM, "enum_strings": [str(one) for one in Opened]}
 SEALS = {"dtype": ChannelType.ENUM, "enum_strings": [str(one) for one in VesselSeal]}
 
 
@@ -64,6 +65,8 @@ class VesselPVs(PVGroup):
     holder_readback = _shown("Holder_RBV", "holder", value="", dtype=ChannelType.STRING)
     seal = pvproperty(name="Seal", value=0, **SEALS)
     seal_readback = _shown("Seal_RBV", "sealed", value=0, **SEALS)
+    opened = pvproperty(name="Opened", value=0, **OPENED)
+    opened_readback = _shown("Opened_RBV", "opened", value=0, **OPENED)
     pressure = _shown("Pressure", "pressure_mbar", value=0.0, units="mbar", precision=2)
     o2 = _shown("GloveboxO2", "o2_ppm", value=0.0, units="ppm", precision=3)
     h2o = _shown("GloveboxH2O", "h2o_ppm", value=0.0, units="ppm", precision=3)
@@ -91,6 +94,12 @@ class VesselPVs(PVGroup):
     @seal.putter
     async def seal(self, instance: Any, value: Any) -> Any:
         await self._change(sealed=value in (1, str(VesselSeal.SEALED)))
+        return value
+
+    @opened.putter
+    async def opened(self, instance: Any, value: Any) -> Any:
+        words = OPENED["enum_strings"]
+        await self._change(opened=words[value] if isinstance(value, int) else str(value))
         return value
 
     @leak.putter
@@ -122,6 +131,7 @@ class VesselPVs(PVGroup):
             (self.location_readback, "location"),
             (self.holder_readback, "holder"),
             (self.seal_readback, "sealed"),
+            (self.opened_readback, "opened"),
             (self.pressure, "pressure_mbar"),
             (self.o2, "o2_ppm"),
             (self.h2o, "h2o_ppm"),

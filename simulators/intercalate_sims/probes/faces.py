@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from intercalate.materials import Mark, Source
 from intercalate.materials.constants import FARADAY_C_PER_MOL
 from intercalate.materials.xps import compound_named
 from intercalate_sims.cell.interface import ElectrodeState
@@ -71,8 +72,27 @@ class HiddenFace:
         return asdict(self)
 
 
-def face_of(electrode: ElectrodeState, hidden: HiddenFace) -> list[Layer]:
+AIR_NM, AIR_MBAR_S = 1.0, 100.0
+AIR_SOURCE = Source(
+    "films grow on lithium and its compounds as the logarithm of the time in air, nanometres within a minute",
+    Mark.ILLUSTRATION,
+)
+INERT_IN_AIR = ("LFP", "LTO")
+"""On which no carbonate grows within hours."""
+
+
+def carbonate_of_air_nm(material: str, met_mbar_s: float) -> float:
+    """Thickness of the lithium carbonate that oxygen and water have left on an electrode."""
+    return 0.0 if material in INERT_IN_AIR else AIR_NM * float(np.log1p(met_mbar_s / AIR_MBAR_S))
+
+
+def face_of(electrode: ElectrodeState, hidden: HiddenFace, met_mbar_s: float = 0.0) -> list[Layer]:
     """Layers of the face that an electrode turns away from the separator.
+
+    Parameters
+    ----------
+    met_mbar_s
+        Oxygen and water that the face has met, pressure times time.
 
     Raises
     ------
@@ -80,6 +100,8 @@ def face_of(electrode: ElectrodeState, hidden: HiddenFace) -> list[Layer]:
         If the table of core levels has no such material.
     """
     outside = [Layer("adventitious carbon", hidden.hydrocarbon_nm)]
+    if (grown_nm := carbonate_of_air_nm(electrode.material, met_mbar_s)) > 0:
+        outside.append(Layer("Li2CO3", grown_nm))
     if electrode.material == "graphite":
         return [*outside, *_film(electrode, hidden), Layer("graphite")]
     if electrode.material == "Li":

@@ -103,13 +103,17 @@ class Specimens:
         _, state = shot.states[len(shot.states) // 2]
         return section_of(state, known.fresh, known.between_um, self._hidden, self._law, known.between)
 
+    def _side(self, shot: Shot) -> str | None:
+        """The electrode that is turned to the column."""
+        return shot.face or self._faces.get(shot.in_beam.content or "")
+
     def shows_face(self, shot: Shot) -> bool:
         """Whether it is the face of an electrode that the column sees."""
-        return shot.in_beam.content in self._faces
+        return self._side(shot) is not None
 
     def electrode(self, shot: Shot) -> ElectrodeState | None:
         """Whose face is seen, in the middle of the exposure; None where there is none."""
-        side = self._faces.get(shot.in_beam.content or "")
+        side = self._side(shot)
         if side is None or not shot.states:
             return None
         _, state = shot.states[len(shot.states) // 2]

@@ -33,6 +33,10 @@ class Shot:
         Of the cell in the beam, with the shares of the photons that met each.
     inactive
         Particles of the spot in the beam that do not take part any more.
+    face
+        Electrode of a cell that was taken apart and came in the transfer vessel; empty for any other.
+    air_mbar_s
+        Oxygen and water that it has met since it was loaded, pressure times time.
     """
 
     start_s: float
@@ -47,6 +51,8 @@ class Shot:
     focus_um: float = 0.0
     elapsed_s: float = 0.0
     settings: Mapping[str, Any] = field(default_factory=dict)
+    face: str = ""
+    air_mbar_s: float = 0.0
 
     @property
     def seen(self) -> list[tuple[float, ProbeState]]:

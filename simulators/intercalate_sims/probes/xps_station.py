@@ -162,10 +162,11 @@ class XpsStation:
 
     def _seen(self, shot: Shot) -> list[tuple[float, list[Layer]]]:
         """Shares of the exposure, with the layers that the photons met."""
-        content = shot.in_beam.content
+        content = shot.in_beam.content or ""
         if content in REFERENCES:
             return [(1.0, [Layer(REFERENCES[content])])]
-        if content not in self._faces or not shot.states:
+        side = shot.face or self._faces.get(content)
+        if side is None or not shot.states:
             return []
         if (alloy := self._alloy(shot)) is not None:
             x_um, y_um, spot_um = _spot_um(shot)
@@ -178,8 +179,8 @@ class XpsStation:
             return [(1.0, lithium_face(self._seed, self._others[content], self._face.hydrocarbon_nm))]
         states = [state for _, state in shot.states]
         chosen = states[:: max(1, len(states) // PARTS)]
-        side = self._faces[content]
-        return [(1.0 / len(chosen), face_of(getattr(one, side), self._face)) for one in chosen]
+        met = shot.air_mbar_s
+        return [(1.0 / len(chosen), face_of(getattr(one, side), self._face, met)) for one in chosen]
 
 
 def _spot_um(shot: Shot) -> tuple[float, float, float]:

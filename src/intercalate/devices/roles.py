@@ -334,6 +334,7 @@ class CarriesCells(Protocol):
     location: Any
     holder: Any
     seal: Any
+    opened: Any
     pressure_mbar: Any
     glovebox_o2_ppm: Any
     glovebox_h2o_ppm: Any
@@ -341,6 +342,10 @@ class CarriesCells(Protocol):
 
     def load(self, holder: str) -> Status:
         """Put a holder into it, or with an empty name the one in it back."""
+        ...
+
+    def take_apart(self, electrode: str) -> Status:
+        """Take the cell in it apart, so that an electrode shows; for good."""
         ...
 
     def close(self, seal: str) -> Status:

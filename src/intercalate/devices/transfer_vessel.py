@@ -20,8 +20,8 @@ MARGIN_S = 5.0
 class TransferVessel(Device):
     """Vessel and glovebox: has a cell put into it, sealed and carried.
 
-    At a beamline a person does all of this: `location`, `holder` and `seal` ask for it, and their readbacks
-    are what that person confirms.
+    At a beamline a person does all of this: `location`, `holder`, `seal` and `opened` ask for it, and their
+    readbacks are what that person confirms.
 
     Parameters
     ----------
@@ -32,6 +32,8 @@ class TransferVessel(Device):
     ----------
     holder
         Place of the sample changer whose holder, with the cell in it, is in the vessel; empty for none.
+    opened
+        Of the cell in the vessel: `whole`, or the electrode whose face shows since it was taken apart.
     pressure_mbar
         In the vessel.
     glovebox_o2_ppm, glovebox_h2o_ppm, glovebox_dew_point_c
@@ -41,6 +43,7 @@ class TransferVessel(Device):
     location = Cpt(EpicsSignalWithRBV, "Location", string=True, kind=Kind.normal)
     holder = Cpt(EpicsSignalWithRBV, "Holder", string=True, kind=Kind.normal)
     seal = Cpt(EpicsSignalWithRBV, "Seal", string=True, kind=Kind.normal)
+    opened = Cpt(EpicsSignalWithRBV, "Opened", string=True, kind=Kind.normal)
     pressure_mbar = Cpt(EpicsSignalRO, "Pressure", kind=Kind.hinted)
     glovebox_o2_ppm = Cpt(EpicsSignalRO, "GloveboxO2", kind=Kind.normal)
     glovebox_h2o_ppm = Cpt(EpicsSignalRO, "GloveboxH2O", kind=Kind.normal)
@@ -73,6 +76,10 @@ class TransferVessel(Device):
     def load(self, holder: str) -> Status:
         """Have a holder put into the vessel, or with an empty name the one in it put back."""
         return self._ask(self.holder, holder, HANDLING_S)
+
+    def take_apart(self, electrode: str) -> Status:
+        """Have the cell in the vessel taken apart, rinsed and dried, so that an electrode shows; for good."""
+        return self._ask(self.opened, electrode, HANDLING_S)
 
     def close(self, seal: str) -> Status:
         """Have the vessel `sealed`, or `open`."""

@@ -39,3 +39,24 @@ def problems_of_sample(
         fix = "say in the cell's file: exposed_face, the electrode or a section"
         found.append(Problem("", station.name, limit, fix))
     return found
+
+
+def problems_of_opened(
+    station: MeasuresCells, cell: Cell, opened: str | None, temperatures_c: Sequence[float] = ()
+) -> list[Problem]:
+    """Why an instrument cannot take a cell that is carried to it.
+
+    Parameters
+    ----------
+    opened
+        Electrode that shows after it was taken apart, rinsed and dried; None for a cell as it is.
+    temperatures_c
+        To which its stage will be brought.
+    """
+    if opened is None:
+        return [] if station.chamber is None else problems_of_sample(station, cell, temperatures_c)
+    verdict = takes(station.technique, Sample(cell, dry=True), "ex_situ")
+    return [
+        Problem("opened", opened, f"{station.technique} does not take {cell.name}", refusal)
+        for refusal in verdict.refusals
+    ]

@@ -1,12 +1,21 @@
 """What is asked of a transfer to another instrument: limits, and what is measured there."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from intercalate.contract import (
     ABSOLUTE_MAX_VOLTAGE_V,
     ABSOLUTE_MIN_VOLTAGE_V,
+    CARRIED_TO,
     STATION_NAMES,
     VesselLocation,
 )
@@ -15,22 +24,23 @@ from intercalate.problems import ProblemsError, problems_of
 
 MAX_COUNT = 1000
 
-_INSTRUMENTS = tuple(name for name in STATION_NAMES if name in list(VesselLocation))
-
 
 class TransferTaskError(ProblemsError):
     """What was asked of a transfer was refused; `problems` lists everything wrong with it."""
 
 
 class TransferMeasurement(FramesTask):
-    """Frames of the cell on the other instrument.
+    """Frames of the cell on an instrument to which it is carried.
 
     Attributes
     ----------
+    instrument
+        One of those at that place; the one that the transfer names, if nobody says.
     count
-        Of frames; spots are visited in turn.
+        Of visits, each of which takes a frame of every region; spots are visited in turn.
     """
 
+    instrument: Annotated[str, Field(min_length=1)]
     count: Annotated[int, Field(ge=1, le=MAX_COUNT)] = 1
 
 
@@ -45,6 +55,10 @@ class TransferTask(BaseModel):
     ----------
     to
         Instrument to which the cell is carried.
+    opened
+        Electrode that shows after the cell was taken apart in the glovebox, rinsed and dried, before it is
+        carried; for good. None carries it whole, which a vacuum bears of cells alone that are open as they
+        are.
     max_o2_ppm, max_h2o_ppm
         Of the glovebox; above, nothing is loaded.
     max_minutes
@@ -62,6 +76,7 @@ class TransferTask(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     to: str = STATION_NAMES[1]
+    opened: Literal["positive", "negative"] | None = None
     max_o2_ppm: Ppm
     max_h2o_ppm: Ppm
     max_minutes: Annotated[float, Field(gt=0, le=100_000)]
@@ -73,16 +88,20 @@ class TransferTask(BaseModel):
     @field_validator("to")
     @classmethod
     def _carried_there(cls, to: str) -> str:
-        if to not in _INSTRUMENTS:
-            raise ValueError(f"cells are carried to {', '.join(_INSTRUMENTS)}")
+        if to not in CARRIED_TO:
+            raise ValueError(f"cells are carried to {', '.join(CARRIED_TO)}")
         return to
 
     @field_validator("measurements", mode="before")
     @classmethod
-    def _name_streams(cls, given: Any) -> Any:
+    def _say_all(cls, given: Any, info: ValidationInfo) -> Any:
         if not isinstance(given, dict):
             return given
-        return {name: {"name": name, **one} if isinstance(one, dict) else one for name, one in given.items()}
+        usual = {"instrument": info.data.get("to", STATION_NAMES[1])}
+        return {
+            name: {"name": name, **usual, **one} if isinstance(one, dict) else one
+            for name, one in given.items()
+        }
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -94,7 +113,20 @@ class TransferTask(BaseModel):
                 raise ValueError(
                     f"measurements.{name} is called {one.name!r}; drop the name, the key says it"
                 )
+            if CARRIED_TO.get(one.instrument) != self.where:
+                there = [other for other, where in CARRIED_TO.items() if where == self.where]
+                raise ValueError(
+                    f"measurements.{name} is made with {one.instrument!r}, and the cell is carried to "
+                    f"{self.to}; there are {', '.join(there)}"
+                )
+        if self.opened is not None and self.where is not VesselLocation.VACUUM:
+            raise ValueError(f"opened is {self.opened!r}; at {self.to} a cell is measured whole, drop it")
         return self
+
+    @property
+    def where(self) -> VesselLocation:
+        """To which place the vessel goes."""
+        return CARRIED_TO[self.to]
 
     @classmethod
     def of(cls, given: Self | dict[str, Any]) -> Self:
@@ -115,13 +147,16 @@ class TransferTask(BaseModel):
     def describe(self) -> str:
         """In words."""
         low, high = self.voltage_V
+        what = "it" if self.opened is None else f"it is taken apart, and its {self.opened} electrode"
         lines = [
-            f"Then it is carried to {self.to} within {self.max_minutes:g} min, if it has {low:g} to "
+            f"Then {what} is carried to {self.to} within {self.max_minutes:g} min, if it has {low:g} to "
             f"{high:g} V and the glovebox at most {self.max_o2_ppm:g} ppm O2 and {self.max_h2o_ppm:g} ppm "
             "H2O."
         ]
         lines += [
-            f"{one.name}: {one.count} frames of {one.exposure_s:g} s" for one in self.measurements.values()
+            f"{one.name}: {one.count * max(1, len(one.regions))} frames of {one.exposure_s:g} s with "
+            f"{one.instrument}"
+            for one in self.measurements.values()
         ]
         return "\n".join(lines)
 

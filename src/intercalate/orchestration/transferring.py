@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import bluesky.plan_stubs as bps
@@ -24,9 +24,11 @@ from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.measuring import Measuring, OpenDetector
 from intercalate.orchestration.metadata import software
 from intercalate.orchestration.notes import Notes
-from intercalate.orchestration.shots import problems_of_shots
-from intercalate.orchestration.tasks import TasksError
+from intercalate.orchestration.sample_check import problems_of_opened
+from intercalate.orchestration.shots import problems_of_shots, shots_of
+from intercalate.orchestration.tasks import TEMPERATURE, TasksError
 from intercalate.orchestration.transfer_task import TransferMeasurement, TransferTask
+from intercalate.orchestration.visiting import expose_all
 from intercalate.orchestration.waiting import in_thread, wait_until_done
 
 log = logging.getLogger(__name__)
@@ -82,14 +84,14 @@ class Transferring:
     here
         Instruments at which the cell is.
     there
-        The one to which it is carried.
+        Those by which it is measured where it is carried, by name.
     vessel
         In what.
 
     Raises
     ------
     TasksError
-        If a budget is less than one frame, or the other instrument cannot make the frames.
+        If a budget is less than one frame, or an instrument cannot make the frames, or not take the cell.
     LimitError
         If a spot is outside the travel of the other sample changer.
     """
@@ -101,28 +103,38 @@ class Transferring:
         place: str,
         cycler: CyclesCells,
         here: Sequence[MeasuresCells],
-        there: MeasuresCells,
+        there: Mapping[str, MeasuresCells],
         vessel: CarriesCells,
     ):
         self._task = task
-        self._cell = cell
+        # What shows is what is measured, and irradiated.
+        shows = {} if task.opened is None else {"exposed_face": task.opened}
+        self._cell = cell.model_copy(update=shows)
+        self._irradiated = cell if task.opened is None else cell.model_copy(update={"working": task.opened})
         self._place = place
         self._cycler = cycler
         self._here = tuple(here)
-        self._there = there
+        self._there = {one.instrument: there[one.instrument] for one in task.measurements.values()}
+        self._main = there[task.to]
         self._vessel = vessel
-        self._mount = there.changer.find(content="vessel")
-        self._budgets = {name: spot_budget(one, cell, there.dose) for name, one in task.measurements.items()}
+        self._mount = self._main.changer.find(content="vessel")
+        self._budgets = {
+            name: spot_budget(one, self._irradiated, there[one.instrument].dose)
+            for name, one in task.measurements.items()
+        }
         self._contaminated: list[str] = []
         self._sealed_unix_s = self._sealed_mbar = math.nan
         self._log = _Log(vessel)
         self._notes = Notes()
-        self._detector = OpenDetector(there.detector)
+        self._detectors = {name: OpenDetector(one.detector) for name, one in self._there.items()}
         for name, one in task.measurements.items():
-            if problems := problems_of_shots(one, there):
-                raise TasksError(f"measurement {name} at {there.name}", problems)
+            station = self._there[one.instrument]
+            to_c = [float(value) for value in one.setting(TEMPERATURE) if not isinstance(value, str)]
+            problems = problems_of_shots(one, station) + problems_of_opened(station, cell, task.opened, to_c)
+            if problems:
+                raise TasksError(f"measurement {name} at {station.name}", problems)
             for spot_mm in one.spots_mm:
-                there.changer.position_mm((self._mount, *spot_mm))
+                station.changer.position_mm((self._mount, *spot_mm))
 
     def check_vessel(self) -> MsgGenerator[None]:
         """Refuse a vessel that is not ready.
@@ -164,7 +176,7 @@ class Transferring:
         TransferError
             If the cell cannot be carried, or does not arrive; the run is then closed as failed.
         """
-        dose = yield from in_thread(lambda: dose_so_far(self._there.dose, self._cell))
+        doses = yield from in_thread(self._doses)
         metadata = {
             "plan_name": "ex_situ",
             "mode": "ex_situ",
@@ -172,11 +184,12 @@ class Transferring:
             "cell": self._cell.model_dump(mode="json", exclude_none=True),
             "place": self._place,
             "channel": self._cycler.channel,
-            "instrument": self._there.name,
+            "instrument": self._main.name,
+            "measurements": [one.given() for one in self._task.measurements.values()],
             "follows": follows,
             "follows_program_id": program_id,
             "transfer": self._task.given(),
-            "doses": [dose],
+            "doses": doses,
             "software": software(),
             **md,
         }
@@ -199,6 +212,11 @@ class Transferring:
             False,
         )
         return uid
+
+    def _doses(self) -> list[dict[str, Any]]:
+        """What each beam has done to the cell so far; instruments on one electron column share an account."""
+        meters = {one.dose.technique: one.dose for one in self._there.values()}
+        return [dose_so_far(one, self._irradiated) for one in meters.values()]
 
     def _verdict(self) -> str:
         return f"contaminated: {'; '.join(self._contaminated)}" if self._contaminated else ""
@@ -272,6 +290,9 @@ class Transferring:
             )
         yield from self._do(lambda: vessel.load(self._place), f"{self._place} was not put into the vessel")
         yield from in_thread(self._rebook)
+        if task.opened is not None:
+            yield from self._do(lambda: vessel.take_apart(str(task.opened)), "the cell was not taken apart")
+            yield from self._note("opened")
         yield from self._do(lambda: vessel.close(VesselSeal.SEALED), "the vessel was not sealed")
         self._sealed_unix_s = self._cycler.clock_s()
         self._sealed_mbar = float((yield from self._read(vessel.pressure_mbar)))
@@ -279,11 +300,16 @@ class Transferring:
         self._contaminated += yield from self._foul()
         yield from self._note("sealed")
         yield from self._do(
-            lambda: vessel.carry(task.to, 60 * task.max_minutes),
+            lambda: vessel.carry(str(task.where), 60 * task.max_minutes),
             f"the vessel did not arrive at {task.to} within {task.max_minutes:g} minutes",
         )
         yield from self._look_for_leak()
         yield from self._note("arrived")
+        if self._main.chamber is not None:
+            # In the lock, whose pumps have taken the argon before anything is open.
+            yield from self._do(lambda: vessel.close(VesselSeal.OPEN), "the vessel was not opened")
+            yield from self._do(self._main.chamber.pump, "the chamber was not pumped")
+            yield from self._note("in vacuum")
 
     def _do(self, ask: Callable[[], Status], failed: str) -> MsgGenerator[None]:
         """Ask something of the vessel and wait until its readback shows it."""
@@ -303,8 +329,8 @@ class Transferring:
 
     def _rebook(self) -> None:
         """Tell the dose ledger where the cell is now."""
-        ledger = self._there.dose.ledger
-        ledger.put(self._mount, self._cell.name, formula_of(self._cell))
+        ledger = self._main.dose.ledger
+        ledger.put(self._mount, self._cell.name, formula_of(self._irradiated))
         ledger.vacate(self._place)
 
     # There
@@ -314,50 +340,60 @@ class Transferring:
 
         def body() -> MsgGenerator[None]:
             nonlocal taken
-            yield from bps.mv(self._there.shutter, "closed")
+            for station in self._there.values():
+                yield from bps.mv(station.shutter, "closed")
             for one in self._task.measurements.values():
                 taken += yield from self._measure(one, self._budgets[one.name])
 
-        def tidy() -> MsgGenerator[None]:
-            yield from self._detector.end()
-            yield from bps.mv(self._there.shutter, "closed")
-
-        yield from bpp.finalize_wrapper(body(), tidy)
-        yield from self._look_for_leak()
+        yield from bpp.finalize_wrapper(body(), self._tidy)
+        if self._main.chamber is None:
+            yield from self._look_for_leak()
         yield from self._note("measured")
         if not taken:
             reasons = "; ".join(sorted({why for _, why in self._notes.missed}))
-            raise TransferError(f"no frame was taken at {self._there.name}: {reasons}")
+            raise TransferError(f"no frame was taken at {self._task.to}: {reasons}")
+
+    def _tidy(self) -> MsgGenerator[None]:
+        """Close files and shutters; a stage that was heated or cooled goes to rest."""
+        for name, station in self._there.items():
+            yield from self._detectors[name].end()
+            yield from bps.mv(station.shutter, "closed")
+        if any(one.setting(TEMPERATURE) for one in self._task.measurements.values()):
+            yield from in_thread(self._main.settings[TEMPERATURE].to_rest)
 
     def _measure(self, one: TransferMeasurement, budget: SpotBudget | None) -> MsgGenerator[int]:
         """Take the frames of one measurement; returns how many."""
-        station = self._there
+        station = self._there[one.instrument]
         measuring = Measuring(
-            self._detector,
+            self._detectors[one.instrument],
             (station.clocks,),
             bps.null,
             one.exposure_s,
-            read_only=(station.monitors, station.changer),
+            read_only=(station.monitors, station.changer, *station.of_exposure),
             stream=one.name,
-            precondition=station.beam.unavailable,
+            precondition=station.unavailable,
         )
+        visits = shots_of(one, station)
         for number in range(one.count):
             spot_mm, why = one.spots_mm[number % len(one.spots_mm)], ""
             if budget is not None:
                 spot_mm, why = yield from in_thread(lambda: budget.choose(spot_mm, one.spots_mm))  # noqa: B023
             if not why:
                 yield from bps.mv(station.changer, (self._mount, *spot_mm))
-                why = yield from measuring.expose()
+                why = yield from expose_all(measuring, visits[number % len(visits)], bps.null)
             if why:
                 yield from self._notes.miss(one.name, why)
         return measuring.taken
 
 
-def put_back(stations: Sequence[MeasuresCells], place: str) -> None:
-    """Tell the dose ledger that the cell in a vessel is at its place of the sample changer again."""
+def put_back(stations: Sequence[MeasuresCells], place: str, *, is_whole: bool = True) -> None:
+    """Tell the dose ledger that the cell in a vessel is at its place of the sample changer again.
+
+    One that was taken apart stays in the glovebox, and its place is empty.
+    """
     for station in stations:
         for mount, one in station.changer.places.items():
-            if one.content == "vessel":
-                carried = station.dose.ledger.occupant(mount)
-                station.dose.ledger.put(place, carried.cell, carried.formula)
+            if one.content == "vessel" and (carried := station.dose.ledger.held(mount)) is not None:
+                if is_whole:
+                    station.dose.ledger.put(place, carried.cell, carried.formula)
                 station.dose.ledger.vacate(mount)

@@ -1,6 +1,7 @@
 """Measuring several cells in turn: go there, expose, expose again where the beam was weak."""
 
 import logging
+from collections.abc import Sequence
 
 import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator
@@ -10,6 +11,7 @@ from intercalate.devices.roles import MeasuresCells
 from intercalate.orchestration.cell_measurement import CellMeasurement, Shot
 from intercalate.orchestration.cells import CyclingCell
 from intercalate.orchestration.failures import FAILURES, cause_of
+from intercalate.orchestration.measuring import Measuring
 from intercalate.orchestration.sample_position import into_focus, stage_target
 from intercalate.orchestration.waiting import Meanwhile, wait_until_done
 
@@ -54,7 +56,7 @@ class Visitor:
                 return
             moved_s = cell.cycler.clock_s()
         before = measuring.taken
-        failed = yield from self._expose(one)
+        failed = yield from expose_all(measuring, one.shots, self._meanwhile)
         if failed:
             yield from cell.notes.miss(one.name, failed)
         elif self._is_weak() and not one.occasions.due and len(one.shots) == 1:
@@ -72,27 +74,6 @@ class Visitor:
             measuring.taken - before,
         )
 
-    def _expose(self, one: CellMeasurement) -> MsgGenerator[str]:
-        """Take the frames of a visit; returns why one is missing, empty if none is."""
-        for shot in one.shots:
-            if reason := one.measuring.unavailable():
-                return reason
-            try:
-                yield from self._prepare(shot)
-            except FAILURES as error:
-                return f"what a frame needs was not set: {cause_of(error)}"
-            if failed := (yield from one.measuring.expose()):
-                return failed
-        return ""
-
-    def _prepare(self, shot: Shot) -> MsgGenerator[None]:
-        """Set what a frame needs; an axis that is there stays."""
-        for device, value in shot:
-            if hasattr(device, "user_readback") and abs(device.user_readback.get() - value) < ARRIVED_UM:
-                continue
-            status = yield from bps.abs_set(device, value, wait=False)
-            yield from wait_until_done(status, self._meanwhile)
-
     def _go(self, where: tuple[str, float, float]) -> MsgGenerator[None]:
         """Move the changer, unless it is there; as often as a pause has stopped it on its way."""
         changer = self._station.changer
@@ -103,3 +84,26 @@ class Visitor:
 
     def _is_weak(self) -> bool:
         return self._station.monitors.quality.get() in (BeamQuality.WEAK, BeamQuality.NONE)
+
+
+def expose_all(measuring: Measuring, shots: Sequence[Shot], meanwhile: Meanwhile) -> MsgGenerator[str]:
+    """Take the frames of a visit; returns why one is missing, empty if none is."""
+    for shot in shots:
+        if reason := measuring.unavailable():
+            return reason
+        try:
+            yield from _prepare(shot, meanwhile)
+        except FAILURES as error:
+            return f"what a frame needs was not set: {cause_of(error)}"
+        if failed := (yield from measuring.expose()):
+            return failed
+    return ""
+
+
+def _prepare(shot: Shot, meanwhile: Meanwhile) -> MsgGenerator[None]:
+    """Set what a frame needs; an axis that is there stays."""
+    for device, value in shot:
+        if hasattr(device, "user_readback") and abs(device.user_readback.get() - value) < ARRIVED_UM:
+            continue
+        status = yield from bps.abs_set(device, value, wait=False)
+        yield from wait_until_done(status, meanwhile)

@@ -29,6 +29,16 @@ def test_a_measurement_has_the_name_of_its_key() -> None:
     assert (task.to, task.measurements["relaxed"].count) == ("laboratory_xrd", 1)
 
 
+def test_instruments_of_one_chamber_measure_what_is_carried_there() -> None:
+    film = {"exposure_s": 9.0, "regions": ["C 1s"], "budget_MGy": "unlimited"}
+    image = {"instrument": "sem", "exposure_s": 9.0, "budget_e_A2": "unlimited"}
+    given = content(to="xps", opened="negative", measurements={"film": film, "image": image})
+    task = TransferTask.of(given)
+    assert [one.instrument for one in task.measurements.values()] == ["xps", "sem"]
+    assert "taken apart, and its negative electrode is carried to xps" in task.describe()
+    assert TransferTask.of(task.given()) == task
+
+
 @pytest.mark.parametrize(
     "missing",
     ["max_o2_ppm", "max_h2o_ppm", "max_minutes", "max_pressure_rise_mbar", "voltage_V", "measurements"],
@@ -47,6 +57,12 @@ def test_no_limit_has_a_default(missing: str) -> None:
         ({"voltage_V": [4.0, 2.5]}, "lower voltage first"),
         ({"voltage_V": [2.5, 40.0]}, "voltage_V"),
         ({"to": "xrd"}, "cells are carried to laboratory_xrd"),
+        ({"to": "xps", "opened": "both"}, "opened"),
+        ({"opened": "negative"}, "at laboratory_xrd a cell is measured whole"),
+        (
+            {"measurements": {"one": {"instrument": "sem", "exposure_s": 1.0, "budget_e_A2": 1.0}}},
+            "made with 'sem', and the cell is carried to laboratory_xrd; there are laboratory_xrd",
+        ),
         ({"max_O2_ppm": 1.0}, "unknown key"),
         ({"measurements": {}}, "measurements"),
         ({"measurements": {"Relaxed": {"exposure_s": 1.0, "budget_MGy": 1.0}}}, "measurements.Relaxed.name"),
