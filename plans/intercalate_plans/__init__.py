@@ -4,10 +4,12 @@ from intercalate_plans.alignment import align_cell
 from intercalate_plans.calibration import calibrate_geometry, take_darks, take_flat
 from intercalate_plans.cells import in_situ, operando_cells
 from intercalate_plans.continuing import continue_experiment
+from intercalate_plans.control import beam_off_control
 from intercalate_plans.cycling import charge_discharge
 from intercalate_plans.diffraction import count_frames, scan_sample
 from intercalate_plans.ex_situ import bring_back, ex_situ
 from intercalate_plans.example import charge_scan_discharge
+from intercalate_plans.laser import focus_laser, measure_focus_drift, measure_power
 from intercalate_plans.log import note
 from intercalate_plans.microscopy import (
     calibrate_scale,
@@ -18,13 +20,15 @@ from intercalate_plans.microscopy import (
 )
 from intercalate_plans.operando import operando
 from intercalate_plans.preflight import preflight
-from intercalate_plans.raman import calibrate_shift, focus_laser, map_raman
+from intercalate_plans.raman import calibrate_shift, map_raman
 from intercalate_plans.reference import reference_scan, take_background
+from intercalate_plans.thin_samples import measure_dose_rate, measure_thickness
 from intercalate_plans.transmission import calibrate_camera_length, image_under_bias, scan_losses
-from intercalate_plans.xps import calibrate_energy, take_regions
+from intercalate_plans.xps import calibrate_energy, set_flood_gun, take_regions
 
 __all__ = [
     "align_cell",
+    "beam_off_control",
     "bring_back",
     "calibrate_camera_length",
     "calibrate_energy",
@@ -43,6 +47,10 @@ __all__ = [
     "in_situ",
     "map_raman",
     "measure_current",
+    "measure_dose_rate",
+    "measure_focus_drift",
+    "measure_power",
+    "measure_thickness",
     "note",
     "operando",
     "operando_cells",
@@ -50,6 +58,7 @@ __all__ = [
     "reference_scan",
     "scan_losses",
     "scan_sample",
+    "set_flood_gun",
     "take_background",
     "take_darks",
     "take_flat",

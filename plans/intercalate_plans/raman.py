@@ -1,6 +1,7 @@
-"""Plans for a Raman spectrometer: its focus, its axis, and maps.
+"""Plans for a Raman spectrometer: its axis, and maps.
 
-In this order: `take_darks`, `focus_laser` on silicon, `calibrate_shift`, `focus_laser` on each cell.
+In this order: `measure_power`, `take_darks`, `focus_laser` on silicon, `calibrate_shift`, `focus_laser` on
+each cell; those of the laser are in `laser`.
 """
 
 from collections.abc import Sequence
@@ -19,90 +20,11 @@ from intercalate.orchestration.checking import check_exposure, require_station
 from intercalate.orchestration.sample_position import into_focus, stage_target
 from intercalate.orchestration.waiting import in_thread
 from intercalate.raman_results import dark_spectrum
-from intercalate.reduction.raman import calibrated_axis, find_focus, reduced
+from intercalate.reduction.raman import calibrated_axis, reduced
 
 SPECTROMETER = device("Raman spectrometer with all that is around it.", "raman")
 SILICON = "Si"
 MOST_POINTS = 20_000
-
-
-@for_queue(
-    "Find where the laser must be focused at a place.",
-    station=SPECTROMETER,
-    at=place(),
-    around_um=number("Middle of the scan, um.", -500, 500),
-    half_range_um=number("From there to its ends, um.", 1, 500),
-    step_um=number("Between two points, um.", 0.1, 50),
-    exposure_s=EXPOSURE,
-    md=FURTHER_METADATA,
-)
-def focus_laser(
-    station: MeasuresCells,
-    at: str,
-    around_um: float = 0.0,
-    half_range_um: float = 80.0,
-    step_um: float = 2.0,
-    exposure_s: float = 0.2,
-    *,
-    md: dict[str, Any] | None = None,
-) -> MsgGenerator[str]:
-    """Find where the laser must be focused at a place, by the light that comes back through the pinhole.
-
-    Every point is an exposure of the spot, and counts for its dose.
-
-    Parameters
-    ----------
-    station
-        Raman spectrometer.
-    at
-        Place of the sample changer.
-    around_um, half_range_um, step_um
-        Scan of the focus, um.
-    exposure_s
-        Of each point, in cell seconds.
-    md
-        Added to the run's start document.
-
-    Returns
-    -------
-    str
-        Unique id of the run.
-
-    Raises
-    ------
-    ValueError, LimitError
-        Before anything moves, if the scan has too few points or leaves the travel.
-    FocusError
-        If there is none in the scan; what was found before stays.
-    """
-    require_station(station, "raman")
-    check_exposure(exposure_s)
-    if not 0 < step_um <= half_range_um / 3:
-        raise ValueError(f"step_um is {step_um:g}; it must be above 0 and at most a third of half_range_um")
-    z_um = np.arange(around_um - half_range_um, around_um + half_range_um + step_um / 2, step_um)
-    station.changer.position_mm(stage_target(station, at))
-    for end_um in (z_um[0], z_um[-1]):
-        station.objective.z_um.check_value(float(end_um))
-
-    def body(run: str) -> MsgGenerator[None]:
-        yield from bps.mv(station.changer, stage_target(station, at))
-        returned, gone = [], []
-        for one_um in z_um:
-            yield from bps.mv(station.objective.z_um, float(one_um))
-            (taken,) = yield from take(station, 1, exposure_s, station.objective, stream="focus")
-            returned.append(taken.counts["reflected_counts"])
-            gone.append(taken.counts["i0_counts"])
-        found = yield from in_thread(lambda: find_focus(z_um, np.array(returned), np.array(gone)))
-        yield from bps.mv(station.objective.z_um, found.z_um)
-        values = {
-            "z_um": found.z_um,
-            "z_sigma_um": found.sigma_um,
-            "depth_um": found.depth_um,
-            "contrast": found.contrast,
-        }
-        yield from keep(station, Kind.FOCUS, run, values, key=at)
-
-    return (yield from calibration_run(station, "focus_laser", body, md, place=at, exposure_s=exposure_s))
 
 
 @for_queue(

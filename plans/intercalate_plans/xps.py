@@ -1,19 +1,29 @@
-"""Plans for a photoelectron spectrometer: its scale of energies, and spectra of what is at a place."""
+"""Plans for a photoelectron spectrometer: its scale of energies, its flood gun, and spectra of a place."""
 
 from typing import Any
 
 import bluesky.plan_stubs as bps
+import numpy as np
 from bluesky.utils import MsgGenerator
 
 from intercalate.calibrations import Kind
 from intercalate.devices.roles import MeasuresCells
-from intercalate.orchestration.annotations import EXPOSURE, FURTHER_METADATA, device, for_queue, place, texts
+from intercalate.orchestration.annotations import (
+    EXPOSURE,
+    FURTHER_METADATA,
+    device,
+    for_queue,
+    place,
+    text,
+    texts,
+)
 from intercalate.orchestration.calibrating import calibration_run, keep, take
 from intercalate.orchestration.checking import check_exposure, require_station
 from intercalate.orchestration.sample_position import stage_target
 from intercalate.orchestration.waiting import in_thread
 from intercalate.reduction.results import Estimate
 from intercalate.reduction.xps import GOLD_EV, SILVER_EV, components_of, energy_scale, fit_regions
+from intercalate.reduction.xps.charging import LineShape, line_shape, narrower
 from intercalate.streams import XPS
 from intercalate.xps_results import region_spectrum
 
@@ -147,3 +157,84 @@ def take_regions(
 
     metadata = {"place": at, "exposure_s": exposure_s, "instrument": station.name, "regions": list(regions)}
     return (yield from calibration_run(station, "take_regions", body, md, **metadata))
+
+
+@for_queue(
+    "Find whether a sample needs the flood gun, and leave it so.",
+    station=SPECTROMETER,
+    at=place(),
+    region=text("By name, with a strong line."),
+    exposure_s=EXPOSURE,
+    md=FURTHER_METADATA,
+)
+def set_flood_gun(
+    station: MeasuresCells,
+    at: str,
+    region: str = "C 1s",
+    exposure_s: float = 60.0,
+    *,
+    md: dict[str, Any] | None = None,
+) -> MsgGenerator[str]:
+    """Find whether a sample needs slow electrons against its charge, and leave the flood gun so.
+
+    The strongest line of a region is measured without them and with them. They stay on where they make it
+    narrower, because the sample was charged unevenly, and are off where they do not: then they only shift it.
+
+    Parameters
+    ----------
+    station
+        Photoelectron spectrometer.
+    at
+        Place on the stage.
+    region
+        With a strong line of the sample.
+    exposure_s
+        Of each spectrum, in cell seconds.
+    md
+        Added to the run's start document.
+
+    Returns
+    -------
+    str
+        Unique id of the run. What is kept says the width of the line either way, by how much it has moved,
+        and which was chosen.
+
+    Raises
+    ------
+    ValueError, RegionError
+        Before anything moves, if there is no such place or region.
+    XpsError
+        If no line stands out; the flood gun is then off.
+    """
+    require_station(station, "xps")
+    check_exposure(exposure_s)
+    station.analyser.check_value(region)
+    station.changer.position_mm(stage_target(station, at))
+
+    def body(run: str) -> MsgGenerator[None]:
+        yield from bps.mv(station.changer, stage_target(station, at), station.analyser, region)
+        paper = station.calibrations.on_paper.regions[region]
+        energy_ev = paper.start_ev + paper.step_ev * np.arange(paper.points)
+        found: dict[str, LineShape] = {}
+        # Off comes last: what fails leaves it so.
+        for gun in ("on", "off"):
+            yield from bps.mv(station.analyser.flood_gun, gun)
+            (taken,) = yield from take(station, 1, exposure_s, station.analyser)
+            row = taken.frame[0, : paper.points]
+            found[gun] = yield from in_thread(lambda: line_shape(energy_ev, row))  # noqa: B023
+        chosen = "on" if narrower(found["off"], found["on"]) else "off"
+        yield from bps.mv(station.analyser.flood_gun, chosen)
+        off, on = found["off"], found["on"]
+        values = {
+            "flood_gun": chosen,
+            "region": region,
+            "width_off_ev": off.width_ev.value,
+            "width_off_ev_sigma": off.width_ev.sigma,
+            "width_on_ev": on.width_ev.value,
+            "width_on_ev_sigma": on.width_ev.sigma,
+            "moved_ev": on.centre_ev.value - off.centre_ev.value,
+            "moved_ev_sigma": float(np.hypot(on.centre_ev.sigma, off.centre_ev.sigma)),
+        }
+        yield from keep(station, Kind.CHARGING, run, values, key=at)
+
+    return (yield from calibration_run(station, "set_flood_gun", body, md, place=at, exposure_s=exposure_s))

@@ -17,7 +17,7 @@ from intercalate_sims.chamber_settings import TEM, TransmissionServer, VacuumSer
 from intercalate_sims.settings_sections import HolderSettings, Port, Positive, Prefix, Section
 from intercalate_sims.vessel import IN_VESSEL
 
-STANDARDS = ("LaB6", "Si", "empty", "fluorescence")
+STANDARDS = ("LaB6", "Si", "empty", "fluorescence", "power meter")
 """What a holder may hold besides a cell."""
 
 VACUUM_STANDARDS = ("Au", "Ag", "Cu", "Co", "grid", "Faraday cup", "empty")

@@ -25,8 +25,8 @@ _DESCRIPTION = "calibration.json"
 class Kind(StrEnum):
     """What can be calibrated.
 
-    `DARK` has one for each exposure; `POSITION`, `REFERENCE` and `FOCUS` one for each place of the sample
-    changer.
+    `DARK` has one for each exposure; `POSITION`, `REFERENCE`, `FOCUS`, `FOCUS_DRIFT`, `CHARGING`,
+    `THICKNESS` and `CONTROL` one for each place of the sample changer.
     """
 
     DARK = "dark"
@@ -41,6 +41,12 @@ class Kind(StrEnum):
     SCALE = "scale"
     CURRENT = "current"
     CAMERA_LENGTH = "camera_length"
+    POWER = "power"
+    FOCUS_DRIFT = "focus_drift"
+    CHARGING = "charging"
+    DOSE_RATE = "dose_rate"
+    THICKNESS = "thickness"
+    CONTROL = "control"
 
 
 class CalibrationError(ValueError):
@@ -60,6 +66,12 @@ PLANS = {
     Kind.SCALE: "calibrate_scale",
     Kind.CURRENT: "measure_current",
     Kind.CAMERA_LENGTH: "calibrate_camera_length",
+    Kind.POWER: "measure_power",
+    Kind.FOCUS_DRIFT: "measure_focus_drift",
+    Kind.CHARGING: "set_flood_gun",
+    Kind.DOSE_RATE: "measure_dose_rate",
+    Kind.THICKNESS: "measure_thickness",
+    Kind.CONTROL: "beam_off_control",
 }
 """The plan that makes each."""
 

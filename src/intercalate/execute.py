@@ -87,11 +87,12 @@ def calibration_plans(
 
 
 def raman_calibration_plans(exposures_s: Sequence[float], places: Sequence[str]) -> list[Preparation]:
-    """What Raman spectra begin with, in this order: darks, the axis by silicon, the focus at each place."""
-    from intercalate_plans import calibrate_shift, focus_laser, take_darks
+    """What Raman spectra begin with: power, darks, the axis by silicon, the focus at each place."""
+    from intercalate_plans import calibrate_shift, focus_laser, measure_power, take_darks
     from intercalate_plans.raman import SILICON
 
     plans: list[tuple[str, Callable[[Any], Any]]] = [
+        ("power", measure_power),
         ("dark spectra", lambda at: take_darks(at, sorted(exposures_s))),
         ("focus on silicon", lambda at: focus_laser(at, at.changer.find(content=SILICON))),
         ("line of silicon", lambda at: calibrate_shift(at, max(exposures_s))),
@@ -126,11 +127,36 @@ def eds_calibration_plans() -> list[Preparation]:
     return [("copper and cobalt", lambda session: calibrate_x_ray_energy(session.stations["eds"]))]
 
 
+def tem_calibration_plans() -> list[Preparation]:
+    """What images in transmission begin with: the camera length on gold, the dose rate in a hole."""
+    from intercalate_plans import calibrate_camera_length, measure_dose_rate
+
+    plans: list[tuple[str, Callable[[Any], Any]]] = [
+        ("rings of gold", calibrate_camera_length),
+        ("dose rate", measure_dose_rate),
+    ]
+    return [(what, lambda session, made=plan: made(session.stations["tem"])) for what, plan in plans]
+
+
+def eels_calibration_plans() -> list[Preparation]:
+    """What electron losses begin with: the zero loss, in a hole."""
+    from intercalate_plans import measure_thickness
+    from intercalate_plans.thin_samples import HOLE
+
+    def plan(session: Session) -> Any:
+        at = session.stations["eels"]
+        return measure_thickness(at, at.changer.find(content=HOLE))
+
+    return [("zero loss", plan)]
+
+
 OWN_CALIBRATIONS: Mapping[str, Callable[[Sequence[float], Sequence[str]], list[Preparation]]] = {
     "raman": raman_calibration_plans,
     "xps": lambda exposures_s, places: xps_calibration_plans(),
     "sem": lambda exposures_s, places: sem_calibration_plans(places),
     "eds": lambda exposures_s, places: eds_calibration_plans(),
+    "tem": lambda exposures_s, places: tem_calibration_plans(),
+    "eels": lambda exposures_s, places: eels_calibration_plans(),
 }
 """Of instruments that are no diffractometers, given the exposures of their frames and the places of cells."""
 

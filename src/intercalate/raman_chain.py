@@ -8,10 +8,17 @@ from intercalate.reduction.raman import CountingDetector, SpectrographOnPaper
 
 @dataclass(frozen=True)
 class RamanOnPaper:
-    """A spectrometer as it is said to be."""
+    """A spectrometer as it is said to be.
+
+    Attributes
+    ----------
+    power_meter_sigma
+        Relative, of the meter by which the laser's power at the sample is measured.
+    """
 
     spectrograph: SpectrographOnPaper
     detector: CountingDetector
+    power_meter_sigma: float
 
     @classmethod
     def of(cls, section: RamanSection) -> "RamanOnPaper":
@@ -32,4 +39,5 @@ class RamanOnPaper:
                 found.saturation_counts,
                 found.width_nm / found.nm_per_pixel,
             ),
+            section.monitors.power_meter_sigma,
         )

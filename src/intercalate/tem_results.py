@@ -1,6 +1,7 @@
 """Images, patterns and electron losses of a run: deposits and their crystals, and how thick a sample is."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,15 @@ import xarray as xr
 from intercalate.calibrations import Calibration, Kind
 from intercalate.frame_use import why_useless
 from intercalate.instrument_sections import CameraSection, EelsSection, LossSpectrometerSection, TemSection
-from intercalate.reduction.eels import EelsCamera, EelsError, aligned, electrons_of, thickness, zero_loss_ev
+from intercalate.reduction.eels import (
+    EelsCamera,
+    EelsError,
+    aligned,
+    electrons_of,
+    full_width_ev,
+    thickness,
+    zero_loss_ev,
+)
 from intercalate.reduction.results import Estimate
 from intercalate.reduction.tem import (
     DepositShape,
@@ -191,13 +200,16 @@ def reduce_losses(
         if not note:
             try:
                 low, _ = unpacked(np.asarray(images[number]), paper.points)
-                zero_ev, ratio, stat, sys = _thickness(low, paper)
+                thick = loss_thickness(low, paper)
+                ratio = thick.t_over_lambda
                 found = {
                     "t_over_lambda": Estimate(
-                        float(ratio.mean()), float(np.sqrt(np.sum(stat**2)) / stat.size), float(sys.mean())
+                        float(ratio.mean()),
+                        float(np.sqrt(np.sum(thick.sigma_stat**2)) / ratio.size),
+                        float(thick.sigma_sys.mean()),
                     )
                 }
-                zeros[number] = zero_ev.mean(), zero_ev.std()
+                zeros[number] = thick.zero_ev.mean(), thick.zero_ev.std()
                 profile[number], low_mean[number] = ratio.mean(axis=0), low.mean(axis=(0, 1))
             except (SpectrumFrameError, EelsError) as error:
                 note = str(error)
@@ -228,20 +240,56 @@ def spectrometer_of(paper: LossSpectrometerSection) -> EelsCamera:
     )
 
 
-def _thickness(
-    low: np.ndarray, paper: LossSpectrometerSection
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Zero loss in eV, t/lambda, and its statistical and systematic errors, shape (rows, columns) each.
+@dataclass(frozen=True)
+class LossThickness:
+    """How thick a sample is by a scan, and what its zero loss is like.
+
+    Attributes
+    ----------
+    zero_ev
+        Of the zero loss on the axis of the paper, shape (rows, columns).
+    t_over_lambda, sigma_stat, sigma_sys
+        Shape (rows, columns).
+    warning
+        Empty, or in words what plural scattering does.
+    zero_width_ev
+        Full width at half maximum of the zero loss of all pixels, each at its own place.
+    """
+
+    zero_ev: np.ndarray
+    t_over_lambda: np.ndarray
+    sigma_stat: np.ndarray
+    sigma_sys: np.ndarray
+    warning: str
+    zero_width_ev: float
+
+
+def loss_thickness(low: np.ndarray, paper: LossSpectrometerSection) -> LossThickness:
+    """Judge the low losses of a scan, counts of shape (rows, columns, channels).
 
     What the camera shows without electrons is read off before the zero loss, where there are none.
+
+    Raises
+    ------
+    EelsError
+        If a pixel has no zero loss.
     """
     camera = spectrometer_of(paper)
     before = max(int((DARK_BELOW_EV - paper.low_first_ev) / paper.dispersion_ev), 1)
     dark = np.full(paper.channels, float(low[..., :before].mean()))
     electrons = electrons_of(low, dark, camera)
     zero_ev = zero_loss_ev(electrons, camera)
-    found = thickness(aligned(electrons, zero_ev, paper.low_first_ev, camera))
+    image = aligned(electrons, zero_ev, paper.low_first_ev, camera)
+    found = thickness(image)
     # A dark level that is wrong adds to every channel, hardly any of which is elastic.
     level = float(low[..., :before].std()) / np.sqrt(low[..., :before].size) / paper.counts_per_electron
     moved = level * paper.channels / found.incident
-    return zero_ev, found.t_over_lambda, found.sigma_stat, np.hypot(found.sigma_sys, moved)
+    width_ev = full_width_ev(image.energy_ev, image.electrons.sum(axis=(0, 1)))
+    return LossThickness(
+        zero_ev,
+        found.t_over_lambda,
+        found.sigma_stat,
+        np.hypot(found.sigma_sys, moved),
+        found.warning,
+        width_ev,
+    )

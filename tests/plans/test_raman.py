@@ -27,6 +27,8 @@ from intercalate_plans import (
     focus_laser,
     in_situ,
     map_raman,
+    measure_focus_drift,
+    measure_power,
     operando,
     operando_cells,
     take_darks,
@@ -122,6 +124,43 @@ def test_focus_and_axis_are_those_of_the_instrument(raman: Station, beamline: Be
     shift = raman.calibrations.store.need(Kind.SHIFT)
     # At the line of silicon a wrong dispersion is an offset too.
     assert shift.values["offset_nm"] == pytest.approx(truth.spectrograph.offset_nm, abs=0.03)
+
+
+def test_the_power_at_the_sample_is_that_of_the_meter(
+    raman: Station, session: Session, beamline: Beamline
+) -> None:
+    session.RE(measure_power(raman))
+    kept = raman.calibrations.store.need(Kind.POWER).values
+    truth = hidden(beamline)
+    true_mw = kept["said_mw"] * truth.power_share
+    assert kept["power_mw"] == pytest.approx(true_mw * truth.meter_share, rel=0.005)
+    assert kept["power_mw_sigma_stat"] < 0.01 * kept["power_mw"]
+    assert kept["power_mw_sigma_sys"] == pytest.approx(0.03 * kept["power_mw"])
+    # The monitor counts what is there, whatever the laser's scale says.
+    assert kept["joules_per_count"] == pytest.approx(1e-9 * truth.meter_share, rel=0.005)
+    raman.beam.emission.set("off").wait(10)
+    try:
+        with pytest.raises(RuntimeError, match="is the laser on"):
+            session.RE(measure_power(raman))
+    finally:
+        raman.beam.emission.set("on").wait(10)
+    assert raman.calibrations.store.need(Kind.POWER).values == kept
+
+
+def test_a_focus_that_moves_by_itself_is_followed(
+    raman: Station, session: Session, beamline: Beamline
+) -> None:
+    with pytest.raises(ValueError, match="a drift needs 3 or more"):
+        session.RE(measure_focus_drift(raman, "Si", count=2))
+    with pytest.raises(CalibrationError, match="run the plan focus_laser"):
+        session.RE(measure_focus_drift(raman, "H2"))
+    session.RE(measure_focus_drift(raman, "Si", count=3, every_s=1500.0, half_range_um=15.0, step_um=3.0))
+    kept = raman.calibrations.store.need(Kind.FOCUS_DRIFT, "Si").values
+    assert kept["hours"] == pytest.approx(3000.0 / 3600.0, rel=0.5)
+    # Two sines of 1.5 and 0.8 um within 10.8 and 2.9 h: at most 2.6 um an hour between them.
+    assert 0.0 <= abs(kept["um_per_h"]) < 3.0 + 3 * kept["um_per_h_sigma"]
+    focus = raman.calibrations.store.need(Kind.FOCUS, "Si").values
+    assert focus["z_um"] == pytest.approx(hidden(beamline).surface_um["Si"], abs=2.5)
 
 
 def test_one_cell_is_seen_by_both_probes_on_one_axis(

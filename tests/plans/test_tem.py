@@ -18,7 +18,14 @@ from intercalate.results import write_results
 from intercalate.session import Session
 from intercalate.spectrum_frames import unpacked
 from intercalate.tem_results import reduce_losses, reduce_transmission
-from intercalate_plans import calibrate_camera_length, image_under_bias, scan_losses, take_images
+from intercalate_plans import (
+    calibrate_camera_length,
+    image_under_bias,
+    measure_dose_rate,
+    measure_thickness,
+    scan_losses,
+    take_images,
+)
 from intercalate_sims.probes.eels import HiddenEels
 from intercalate_sims.probes.tem import HiddenTem
 from polling import wait_for
@@ -231,6 +238,29 @@ def test_without_electrons_nothing_is_said(
     data = reduced(documents, beamline, "eels", {})
     assert "no electrons" in str(data["note"][0].values)
     assert not np.isfinite(data["t_over_lambda_profile"]).any()
+
+
+def test_the_dose_rate_is_measured_in_a_hole(session: Session, tem: Station, beamline: Beamline) -> None:
+    session.RE(measure_dose_rate(tem))
+    kept = tem.calibrations.store.need(Kind.DOSE_RATE).values
+    (_, truth), *_ = last(beamline, "tem")
+    sigma = float(np.hypot(kept["e_per_a2_s_sigma_stat"], kept["e_per_a2_s_sigma_sys"]))
+    assert kept["e_per_a2_s"] == pytest.approx(truth["dose_e_per_a2"], abs=3 * sigma)
+    assert kept["said_e_per_a2_s"] == pytest.approx(truth["dose_e_per_a2"], rel=0.2)
+    assert sigma < 0.1 * kept["e_per_a2_s"]
+
+
+def test_thickness_and_zero_loss_are_measured_by_losses(
+    session: Session, eels: Station, beamline: Beamline
+) -> None:
+    for at in ("empty", "LiCoO2"):
+        session.RE(measure_thickness(eels, at))
+        kept = eels.calibrations.store.need(Kind.THICKNESS, at).values
+        (_, truth), *_ = last(beamline, "eels")
+        sigma = float(np.hypot(kept["t_over_lambda_sigma_stat"], kept["t_over_lambda_sigma_sys"]))
+        assert kept["t_over_lambda"] == pytest.approx(truth["t_over_lambda"], abs=3 * sigma)
+        assert 0.5 < kept["zero_loss_width_ev"] < 3.0
+        assert kept["zero_loss_ev"] == pytest.approx(truth["drift_mean_ev"], abs=1.0)
 
 
 def test_the_gun_has_limits_of_its_own(tem: Station) -> None:

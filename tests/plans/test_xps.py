@@ -18,9 +18,18 @@ from intercalate.devices.chamber import LEASE_S
 from intercalate.devices.station import Station
 from intercalate.dose import dose_gy
 from intercalate.orchestration.tasks import TasksError
+from intercalate.reduction.controls import ControlError
 from intercalate.session import Session
 from intercalate.xps_results import analyser_on_paper
-from intercalate_plans import calibrate_energy, in_situ, operando, take_regions
+from intercalate_plans import (
+    beam_off_control,
+    calibrate_energy,
+    in_situ,
+    operando,
+    operando_cells,
+    set_flood_gun,
+    take_regions,
+)
 from intercalate_sims.probes.xps import HiddenXps
 from polling import wait_for
 
@@ -65,6 +74,10 @@ def task(cell: Cell, *, method: list[dict[str, Any]] | None = None, **changes: A
 
 def held(session: Session, one: dict[str, Any]) -> Any:
     return in_situ(list(session.cyclers.values()), list(session.stations.values()), [one], **LOSSES)
+
+
+def cycled(session: Session, one: dict[str, Any]) -> Any:
+    return operando_cells(list(session.cyclers.values()), list(session.stations.values()), [one], **LOSSES)
 
 
 def scale_of(station: Station) -> Calibration:
@@ -130,6 +143,57 @@ def reduced(documents: Documents, beamline: Beamline, session: Session, cell: Ce
     data, used = reduce_photoelectrons(images, aligned, known, section, cell, lambda done: None)
     assert set(used) == {"energy"}
     return data
+
+
+def test_the_flood_gun_is_left_as_the_sample_needs_it(
+    session: Session, xps: Station, beamline: Beamline
+) -> None:
+    session.RE(set_flood_gun(xps, "Au", "Au 4f", 60.0))
+    metal = xps.calibrations.store.need(Kind.CHARGING, "Au").values
+    # A metal in contact is shifted by slow electrons, and not narrowed.
+    assert metal["flood_gun"] == xps.analyser.flood_gun.get() == "off"
+    truth = HiddenXps.draw(1)
+    assert metal["moved_ev"] == pytest.approx(truth.flood_ev, abs=0.05 + 3 * metal["moved_ev_sigma"])
+    with pytest.raises(RegionError, match="there is no region 'C1s'"):
+        session.RE(set_flood_gun(xps, "V1", "C1s"))
+
+
+def test_places_without_beam_say_whether_the_beam_has_changed_the_others(
+    session: Session, cell: Cell, xps: Station, documents: Documents
+) -> None:
+    exposed = [[0.3 * number, 1.2] for number in range(4)]
+    control = [[0.3 * number, -1.2] for number in range(4)]
+
+    def compared(at: str = "V1", **changes: Any) -> Any:
+        asked = {
+            "exposed_mm": exposed,
+            "control_mm": control,
+            "exposure_s": 100.0,
+            "region": "C 1s",
+            **changes,
+        }
+        return beam_off_control(xps, at, **asked)
+
+    for changes, error, words in (
+        ({"region": None}, ValueError, "nobody said which region"),
+        ({"control_mm": control[:3], "exposed_mm": exposed[:3]}, ControlError, "take 4 of each"),
+        ({}, ValueError, r"\(0, 1.2\) mm of V1 has never been exposed; it is no exposed place"),
+    ):
+        with pytest.raises(error, match=words):
+            session.RE(compared(**changes))
+    rest = [{"step": "open_circuit_voltage", "until_time_s": 2400.0}]
+    every = {"every": {"time_s": 400.0}}
+    one = task(cell, method=rest, regions=["C 1s"], spots_mm=exposed, exposure_s=100.0, when=every)
+    session.RE(cycled(session, one))
+    documents.all.clear()
+    session.RE(compared())
+    assert [len(documents.events(kind)) for kind in ("exposed", "control")] == [4, 4]
+    kept = xps.calibrations.store.need(Kind.CONTROL, "V1").values
+    # X-rays do nothing to a film in this world.
+    assert not kept["differs"]
+    assert kept["probability"] > 0.05
+    with pytest.raises(ValueError, match="it is no control place"):
+        session.RE(compared())
 
 
 def test_each_spectrum_counts_for_the_dose_of_its_spot(

@@ -66,13 +66,18 @@ class ObjectivePVs(PVGroup):
 
 
 class LaserMonitorPVs(CounterPVs):
-    """I0 of the laser, and its light that comes back through the pinhole."""
+    """I0 of the laser, its light that comes back through the pinhole, and the power meter's reading."""
 
     reflected = pvproperty(
         name="Reflected", value=0, dtype=ChannelType.DOUBLE, units="counts", read_only=True
     )
 
+    power_meter = pvproperty(
+        name="PowerMeter", value=0.0, dtype=ChannelType.DOUBLE, units="mW", precision=5, read_only=True
+    )
+
     async def publish(self, counts: LaserCounts) -> None:
         """Show the counts."""
+        await self.power_meter.write(counts.meter_mw, verify_value=False)
         await self.i0.write(counts.i0, verify_value=False)
         await self.reflected.write(counts.reflected, verify_value=False)

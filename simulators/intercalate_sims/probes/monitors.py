@@ -38,23 +38,45 @@ DIODE_SCATTER = 1e-3
 
 @dataclass(frozen=True)
 class LaserCounts:
-    """What both photodiodes of a laser counted in one exposure."""
+    """What both photodiodes of a laser counted in one exposure, and the power meter, where it is in the spot.
+
+    Attributes
+    ----------
+    meter_mw
+        Mean of the exposure.
+    """
 
     i0: float
     reflected: float
+    meter_mw: float = 0.0
+
+
+METER_NOISE_MW, METER_SCATTER = 2e-4, 2e-3
+"""Of a thermal head within an exposure: absolute, and relative."""
 
 
 def count_laser(
-    joules: float, returned: float, exposure_s: float, generator: np.random.Generator
+    joules: float, returned: float, exposure_s: float, generator: np.random.Generator, metered: float = 0.0
 ) -> LaserCounts:
-    """Draw the counts of an exposure with so much light at the sample, of which a share comes back."""
+    """Draw the counts of an exposure with so much light at the sample, of which a share comes back.
+
+    Parameters
+    ----------
+    metered
+        Share of the light that a power meter shows, 0 where there is none.
+    """
     i0, reflected = joules * LASER_I0_PER_J, joules * returned * REFLECTED_PER_J
     dark = DIODE_DARK_PER_S * exposure_s
     scatter = 1.0 + DIODE_SCATTER * generator.standard_normal(2)
-    return LaserCounts(
+    counts = (
         float(generator.poisson(i0 * scatter[0] + dark)),
         float(generator.poisson(reflected * scatter[1] + dark)),
     )
+    if metered <= 0:
+        return LaserCounts(*counts)
+    noise = generator.standard_normal(2)
+    shown_mw = 1e3 * joules / exposure_s * metered * (1.0 + METER_SCATTER * noise[0])
+    return LaserCounts(*counts, meter_mw=float(shown_mw + METER_NOISE_MW * noise[1]))
 
 
 STEADY_DARK_PER_S = 5.0

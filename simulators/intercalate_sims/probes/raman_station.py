@@ -19,12 +19,13 @@ from intercalate_sims.probes.shot import Shot
 DEPTH_UM = 6.0
 """Full width at half maximum of the confocal response to a plane."""
 
-GRAPHITE, SILICON = "graphite", "Si"
+GRAPHITE, SILICON, METER = "graphite", "Si", "power meter"
 
 REFLECTIVITY = {GRAPHITE: 0.30, SILICON: 0.37, **dict.fromkeys(OXIDES, 0.15)}
 """Of a face at normal incidence."""
 
 POWER_SIGMA = 0.05
+METER_SIGMA = 0.03
 BESIDE_SIGMA_MM = 0.03
 SURFACE_SIGMA_UM = 20.0
 DRIFT_UM = (1.5, 0.8)
@@ -39,6 +40,8 @@ class HiddenRaman:
     ----------
     power_share
         Of the power that the laser's scale shows.
+    meter_share
+        Of the power, that the power meter shows.
     beside_mm
         Of the spot, added to where it should be.
     surface_um
@@ -52,6 +55,7 @@ class HiddenRaman:
     beside_mm: tuple[float, float] = (0.0, 0.0)
     surface_um: Mapping[str, float] = field(default_factory=dict)
     drift_phase: tuple[float, float] = (0.0, 0.0)
+    meter_share: float = 1.0
 
     @classmethod
     def draw(cls, seed: int, holders: Collection[str]) -> Self:
@@ -69,6 +73,7 @@ class HiddenRaman:
             (BESIDE_SIGMA_MM * float(normal[1]), BESIDE_SIGMA_MM * float(normal[2])),
             surfaces,
             (float(phase[0]), float(phase[1])),
+            1.0 + METER_SIGMA * float(keyed_generator(seed, "power meter", 0).standard_normal()),
         )
 
     def surface_at_um(self, holder: str, elapsed_s: float) -> float:
@@ -152,7 +157,8 @@ class RamanStation:
         material = self._material(shot)
         returned = REFLECTIVITY.get(material or "", 0.0) * self._focus(shot) ** 2
         generator = keyed_generator(self._seed, "photodiodes", round(shot.start_s * 1000))
-        return count_laser(self._joules(shot), returned, shot.exposure_s, generator)
+        metered = self._hidden.meter_share if shot.in_beam.content == METER else 0.0
+        return count_laser(self._joules(shot), returned, shot.exposure_s, generator, metered)
 
     def _joules(self, shot: Shot) -> float:
         return shot.photons * shot.energy_kev * KEV_J

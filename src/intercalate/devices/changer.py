@@ -49,8 +49,12 @@ class Place:
 
     @property
     def takes_cells(self) -> bool:
-        """Whether a cell can be there."""
-        return self.channel is not None or self.content == "vessel"
+        """Whether a cell can be there, or a sample on no channel whose doses count as well."""
+        return self.channel is not None or self.content in SAMPLES
+
+
+SAMPLES = ("vessel", "deposit", "nanobattery", "liquid cell")
+"""Contents of places that a beam may harm."""
 
 
 class SampleChanger(SampleStage):

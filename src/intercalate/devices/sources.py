@@ -217,9 +217,16 @@ class SteadyMonitors(Monitors):
 
 
 class LaserMonitors(SteadyMonitors):
-    """Counts of a laser, and of its light that comes back through the pinhole."""
+    """Counts of a laser, and of its light that comes back through the pinhole.
+
+    Attributes
+    ----------
+    power_meter_mw
+        Of the meter on the sample changer, mean of the last exposure; nothing while it is not in the spot.
+    """
 
     reflected_counts = Cpt(EpicsSignalRO, "Reflected", kind=Kind.hinted)
+    power_meter_mw = Cpt(EpicsSignalRO, "PowerMeter", kind=Kind.normal)
 
 
 class ElectronMonitors(SteadyMonitors):

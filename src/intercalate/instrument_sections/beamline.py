@@ -41,9 +41,16 @@ class MonitorsSection(CountersSection):
 
 
 class LaserMonitorsSection(CountersSection):
-    """Monitors of a laser, and the energy at the sample that a count of I0 is."""
+    """Monitors of a laser, and the energy at the sample that a count of I0 is.
+
+    Attributes
+    ----------
+    power_meter_sigma
+        Relative standard uncertainty of the power meter on the sample changer.
+    """
 
     joules_per_count: Positive
+    power_meter_sigma: Annotated[float, Field(gt=0, lt=1)]
 
 
 class BeamSection(Section):

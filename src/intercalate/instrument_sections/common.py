@@ -54,6 +54,7 @@ Content = Literal[
     "Si",
     "empty",
     "fluorescence",
+    "power meter",
     "vessel",
     "Au",
     "Ag",

@@ -43,9 +43,14 @@ def numbers(description: str) -> dict[str, Any]:
     return {"description": description, "annotation": "typing.List[float]"}
 
 
-def text(description: str) -> dict[str, Any]:
+def number_lists(description: str) -> dict[str, Any]:
+    """A list of lists of numbers, whose limits the plan checks."""
+    return {"description": description, "annotation": "typing.List[typing.List[float]]"}
+
+
+def text(description: str, *, optional: bool = False) -> dict[str, Any]:
     """Words, which the plan checks."""
-    return {"description": description, "annotation": "str"}
+    return {"description": description, "annotation": "typing.Optional[str]" if optional else "str"}
 
 
 def texts(description: str, *, optional: bool = False) -> dict[str, Any]:

@@ -15,7 +15,10 @@ from intercalate.devices.roles import LEAVES_SHUTTER, MeasuresCells
 from intercalate.orchestration.measuring import take_frame
 from intercalate.orchestration.waiting import in_thread
 
-COUNTED = ("i0_counts", "it_counts", "reflected_counts", "specimen_counts", "live_time_s")
+COUNTED = (
+    *("i0_counts", "it_counts", "reflected_counts", "specimen_counts"),
+    *("power_meter_mw", "live_time_s"),
+)
 """What monitors have, each kind some of it."""
 
 

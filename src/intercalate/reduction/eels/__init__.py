@@ -3,7 +3,7 @@
 from intercalate.reduction.eels.background import PowerLaw, power_law
 from intercalate.reduction.eels.cobalt import CobaltValence, cobalt_valence
 from intercalate.reduction.eels.lithium import lithium_map
-from intercalate.reduction.eels.low_loss import Thickness, single_scattering, thickness
+from intercalate.reduction.eels.low_loss import Thickness, full_width_ev, single_scattering, thickness
 from intercalate.reduction.eels.mlls import (
     Component,
     ComponentMaps,
@@ -67,6 +67,7 @@ __all__ = [
     "fit_components",
     "fit_interface",
     "fit_layer",
+    "full_width_ev",
     "lithium_map",
     "low_component",
     "power_law",

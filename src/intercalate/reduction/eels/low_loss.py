@@ -75,6 +75,34 @@ def thickness(low: SpectrumImage) -> Thickness:
     return Thickness(ratio, np.sqrt(variance), systematic, everything, _warning(ratio))
 
 
+def full_width_ev(energy_ev: np.ndarray, electrons: np.ndarray) -> float:
+    """Full width at half maximum of the zero loss, between channels by straight lines.
+
+    Parameters
+    ----------
+    energy_ev, electrons
+        Of one spectrum, shape (channels,).
+
+    Raises
+    ------
+    EelsError
+        If it does not fall to half of its maximum within the window.
+    """
+    top = int(np.argmax(electrons))
+    half = 0.5 * float(electrons[top])
+    below_left, below_right = (
+        np.flatnonzero(one) for one in (electrons[:top] < half, electrons[top:] < half)
+    )
+    if below_left.size == 0 or below_right.size == 0:
+        raise EelsError(
+            "the zero loss does not fall to half of its maximum within the window; move the window"
+        )
+    left, right = int(below_left[-1]), top + int(below_right[0])
+    rise = np.interp(half, electrons[left : left + 2], energy_ev[left : left + 2])
+    fall = np.interp(half, electrons[[right, right - 1]], energy_ev[[right, right - 1]])
+    return float(fall - rise)
+
+
 def _warning(ratio: np.ndarray) -> str:
     highest = float(ratio.max())
     if highest > TOO_THICK:

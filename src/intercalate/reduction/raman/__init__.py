@@ -2,7 +2,7 @@
 
 from intercalate.reduction.raman.axis import ShiftAxis, SpectrographOnPaper, calibrated_axis
 from intercalate.reduction.raman.counts import CountingDetector, cosmic_rays, reduced
-from intercalate.reduction.raman.focus import Focus, FocusError, find_focus
+from intercalate.reduction.raman.focus import Focus, FocusDrift, FocusError, find_focus, focus_drift
 from intercalate.reduction.raman.graphite import GraphiteState, Regime, graphite_state
 from intercalate.reduction.raman.maps import Inhomogeneity, MapError, inhomogeneity, maps_of
 from intercalate.reduction.raman.oxides import OxideState, oxide_states
@@ -11,6 +11,7 @@ from intercalate.reduction.raman.series import spectra_of_graphite, spectra_of_o
 __all__ = [
     "CountingDetector",
     "Focus",
+    "FocusDrift",
     "FocusError",
     "GraphiteState",
     "Inhomogeneity",
@@ -22,6 +23,7 @@ __all__ = [
     "calibrated_axis",
     "cosmic_rays",
     "find_focus",
+    "focus_drift",
     "graphite_state",
     "inhomogeneity",
     "maps_of",
