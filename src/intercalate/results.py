@@ -102,7 +102,7 @@ def reduce_run(
     exposure_s = _one_exposure(aligned)
     instrument = instrument_of(start, stream)
     section = config.instrument(instrument)
-    known, late = _calibrations(start, instrument, config)
+    known, late = calibrations_of(start, instrument, config)
     cell, _ = current_cell(run)
     images = frames(run, stream)
     match section:
@@ -213,7 +213,7 @@ def instrument_of(start: Any, stream: str | None = None) -> str:
     return str(measured.get(stream) or start.get("instrument", STATION_NAMES[0]))
 
 
-def _calibrations(start: Any, instrument: str, config: Config) -> tuple[dict[str, Calibration], set[str]]:
+def calibrations_of(start: Any, instrument: str, config: Config) -> tuple[dict[str, Calibration], set[str]]:
     """Calibrations by name, those that the run names before others, and the names of the others."""
     store = CalibrationStore(config.stored(config.instrument(instrument).calibration.folder))
     by_hash = {one.sha256: one for one in store}

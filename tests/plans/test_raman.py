@@ -156,7 +156,7 @@ def test_a_focus_that_moves_by_itself_is_followed(
         session.RE(measure_focus_drift(raman, "H2"))
     session.RE(measure_focus_drift(raman, "Si", count=3, every_s=1500.0, half_range_um=15.0, step_um=3.0))
     kept = raman.calibrations.store.need(Kind.FOCUS_DRIFT, "Si").values
-    assert kept["hours"] == pytest.approx(3000.0 / 3600.0, rel=0.5)
+    assert kept["hours"] >= 3000.0 / 3600.0
     # Two sines of 1.5 and 0.8 um within 10.8 and 2.9 h: at most 2.6 um an hour between them.
     assert 0.0 <= abs(kept["um_per_h"]) < 3.0 + 3 * kept["um_per_h_sigma"]
     focus = raman.calibrations.store.need(Kind.FOCUS, "Si").values

@@ -73,7 +73,7 @@ def test_large_frames_are_made_smaller_and_unknown_voltages_are_told(tmp_path):
         ({"times": [0.0]}, "give one for each"),
         ({"times": [3.0, 2.0, 1.0, 0.0]}, "do not rise"),
         ({"pixel_um": 0.0}, "no video"),
-        ({"name": "run.mp4"}, "no GIF"),
+        ({"name": "run.avi"}, "no format that is known"),
         ({"images": [np.full((96, 96), np.nan)]}, "no numbers"),
         ({"grey_range": (10.0, 10.0)}, "shows nothing"),
     ],

@@ -86,6 +86,40 @@ def plot(context: click.Context, run_id: str, stream: str | None, folder: Path |
             click.echo(path)
 
 
+@main.command(context_settings=COUNTED_FROM_THE_END)
+@click.argument("run_id", metavar="RUN", default="-1")
+@click.option("--stream", help="Images (default: the only stream that has some).")
+@click.option("--to", "path", type=click.Path(path_type=Path), help="FILE.gif, or FILE.mp4 with ffmpeg.")
+@click.option("--frames-per-s", default=8.0, show_default=True, help="Of the film.")
+@click.pass_context
+def video(
+    context: click.Context, run_id: str, stream: str | None, path: Path | None, frames_per_s: float
+) -> None:
+    """Write a run's images as a film, with time, voltage and a scale bar in every picture."""
+    from intercalate.catalog.client import find_run, image_streams
+    from intercalate.catalog_services import open_configured_catalog
+    from intercalate.film import IMAGING, write_film
+    from intercalate.results import instrument_of
+
+    config = configuration(context)
+    run = find_run(open_configured_catalog(config), run_id)
+    start = run.metadata["start"]
+    there = [one for one in image_streams(run) if instrument_of(start, one) in IMAGING]
+    if stream is None and len(there) == 1:
+        (stream,) = there
+    if stream not in there:
+        words = ", ".join(there) or "none"
+        raise click.BadParameter(
+            f"name one of the streams with images (--stream): {words}"
+            if stream is None or not there
+            else f"{stream!r} is no stream with images; there are {words}"
+        )
+    made = write_film(
+        run, config, path or Path(f"run-{start['uid'][:8]}.gif"), stream=stream, frames_per_s=frames_per_s
+    )
+    click.echo(f"{made.path}: {made.shown} images; {made.left_out} of other places or fields left out")
+
+
 def reduced(run: Any, config: "Config", stream: str) -> "xr.Dataset":
     """Frames of a stream, reduced and fitted, with a bar on the terminal."""
     from rich.console import Console

@@ -1,9 +1,11 @@
 """Images of a run as a video, with time, voltage and a scale bar in every frame.
 
-Videos are GIFs: pillow writes them, which matplotlib brings along. Films of smaller size, such as MP4, would
-need ffmpeg, whose Python packages carry encoders under the GPL.
+Pillow, which matplotlib brings along, writes GIFs. Films of smaller size, MP4, are written by the command
+ffmpeg where it is installed; Python packages that carry it have encoders under the GPL.
 """
 
+import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,7 +36,7 @@ def write_video(
     most_pixels: int = 512,
     grey_range: tuple[float, float] | None = None,
 ) -> Path:
-    """Write images of a run as an animated GIF.
+    """Write images of a run as an animated GIF, or as MP4 (H.264).
 
     Parameters
     ----------
@@ -45,7 +47,7 @@ def write_video(
     voltages_v
         Of the cell at each; NaN where it is not known.
     path
-        Ends with `.gif`.
+        Ends with `.gif` or `.mp4`.
     pixel_um
         Size of a pixel of the frames.
     simulated
@@ -61,10 +63,8 @@ def write_video(
         If there are no frames, shapes or counts differ, times do not rise, or the path is of another format.
     """
     stack = _checked(frames, times_s, voltages_v, pixel_um, frames_per_s)
-    if path.suffix.lower() != ".gif":
-        raise VideoError(
-            f"{path.name} is no GIF; give a path that ends with .gif, and convert the file for other formats"
-        )
+    if path.suffix.lower() not in WRITERS:
+        raise VideoError(f"{path.name} has no format that is known; end it with {' or '.join(WRITERS)}")
     black, white = grey_range or _range(stack)
     if not white > black:
         raise VideoError(f"a grey range from {black:g} to {white:g} shows nothing; leave it out")
@@ -74,15 +74,42 @@ def write_video(
         for number, frame in enumerate(stack)
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
+    WRITERS[path.suffix.lower()](pictures, path, frames_per_s)
+    return path
+
+
+def _write_gif(pictures: Sequence[Image.Image], path: Path, frames_per_s: float) -> None:
     pictures[0].save(
         path,
         save_all=True,
-        append_images=pictures[1:],
+        append_images=list(pictures[1:]),
         duration=round(1000.0 / frames_per_s),
         loop=0,
         optimize=False,
     )
-    return path
+
+
+def _write_mp4(pictures: Sequence[Image.Image], path: Path, frames_per_s: float) -> None:
+    command = shutil.which("ffmpeg")
+    if command is None:
+        raise VideoError(f"{path.name} needs the command ffmpeg; install it, or end the name with .gif")
+    width, height = pictures[0].size
+    # H.264 with players' usual colours has even sides.
+    even = [picture.crop((0, 0, width + width % 2, height + height % 2)) for picture in pictures]
+    size = f"{even[0].width}x{even[0].height}"
+    source = ["-f", "rawvideo", "-pix_fmt", "gray", "-s", size, "-r", f"{frames_per_s:g}", "-i", "-"]
+    made = subprocess.run(
+        [command, "-y", "-loglevel", "error", *source, "-pix_fmt", "yuv420p", str(path)],
+        input=b"".join(picture.tobytes() for picture in even),
+        capture_output=True,
+        check=False,
+    )
+    if made.returncode:
+        raise VideoError(f"ffmpeg has not written {path}: {made.stderr.decode(errors='replace').strip()}")
+
+
+WRITERS = {".gif": _write_gif, ".mp4": _write_mp4}
+"""By the end of a file's name."""
 
 
 def _checked(
