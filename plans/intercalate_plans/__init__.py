@@ -22,6 +22,7 @@ from intercalate_plans.operando import operando
 from intercalate_plans.preflight import preflight
 from intercalate_plans.raman import calibrate_shift, map_raman
 from intercalate_plans.reference import reference_scan, take_background
+from intercalate_plans.registering import register_marks
 from intercalate_plans.thin_samples import measure_dose_rate, measure_thickness
 from intercalate_plans.transmission import calibrate_camera_length, image_under_bias, scan_losses
 from intercalate_plans.xps import calibrate_energy, set_flood_gun, take_regions
@@ -56,6 +57,7 @@ __all__ = [
     "operando_cells",
     "preflight",
     "reference_scan",
+    "register_marks",
     "scan_losses",
     "scan_sample",
     "set_flood_gun",

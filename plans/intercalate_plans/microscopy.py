@@ -1,5 +1,6 @@
 """Plans for an electron microscope and the X-ray detector on it: scale, current, energies, the cut."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import bluesky.plan_stubs as bps
@@ -16,11 +17,12 @@ from intercalate.orchestration.annotations import (
     device,
     for_queue,
     number,
+    numbers,
     place,
 )
 from intercalate.orchestration.calibrating import calibration_run, keep, take
 from intercalate.orchestration.checking import check_exposure, require_station
-from intercalate.orchestration.sample_position import stage_target
+from intercalate.orchestration.sample_position import as_spot, stage_target
 from intercalate.orchestration.waiting import in_thread
 from intercalate.reduction.eds import calibrated_axis
 from intercalate.reduction.micrographs import micrograph, scale_of
@@ -287,6 +289,7 @@ def calibrate_x_ray_energy(
     at=place(),
     count=COUNT,
     exposure_s=EXPOSURE,
+    spot_mm=numbers("Place on the sample, from its middle, x and y.", optional=True),
     md=FURTHER_METADATA,
 )
 def take_images(
@@ -294,6 +297,7 @@ def take_images(
     at: str,
     count: int = 1,
     exposure_s: float = 20.0,
+    spot_mm: Sequence[float] | None = None,
     *,
     md: dict[str, Any] | None = None,
 ) -> MsgGenerator[str]:
@@ -309,6 +313,8 @@ def take_images(
         Number of frames.
     exposure_s
         Of each frame, in cell seconds.
+    spot_mm
+        Place on the sample, x and y from its middle; the middle if None.
     md
         Added to the run's start document.
 
@@ -324,7 +330,7 @@ def take_images(
     """
     require_station(station)
     check_exposure(exposure_s, count)
-    target = stage_target(station, at)
+    target = stage_target(station, at, as_spot(spot_mm))
     station.changer.position_mm(target)
 
     def body(run: str) -> MsgGenerator[None]:

@@ -1,5 +1,6 @@
 """Plans for a photoelectron spectrometer: its scale of energies, its flood gun, and spectra of a place."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import bluesky.plan_stubs as bps
@@ -13,13 +14,14 @@ from intercalate.orchestration.annotations import (
     FURTHER_METADATA,
     device,
     for_queue,
+    numbers,
     place,
     text,
     texts,
 )
 from intercalate.orchestration.calibrating import calibration_run, keep, take
 from intercalate.orchestration.checking import check_exposure, require_station
-from intercalate.orchestration.sample_position import stage_target
+from intercalate.orchestration.sample_position import as_spot, stage_target
 from intercalate.orchestration.waiting import in_thread
 from intercalate.reduction.results import Estimate
 from intercalate.reduction.xps import GOLD_EV, SILVER_EV, components_of, energy_scale, fit_regions
@@ -106,6 +108,7 @@ def calibrate_energy(
     at=place(),
     regions=texts("By name."),
     exposure_s=EXPOSURE,
+    spot_mm=numbers("Place on the sample, from its middle, x and y.", optional=True),
     md=FURTHER_METADATA,
 )
 def take_regions(
@@ -113,6 +116,7 @@ def take_regions(
     at: str,
     regions: list[str],
     exposure_s: float = 60.0,
+    spot_mm: Sequence[float] | None = None,
     *,
     md: dict[str, Any] | None = None,
 ) -> MsgGenerator[str]:
@@ -128,6 +132,8 @@ def take_regions(
         Of the analyser, by name.
     exposure_s
         Of each spectrum, in cell seconds.
+    spot_mm
+        Place on the sample, x and y from its middle; the middle if None.
     md
         Added to the run's start document.
 
@@ -147,10 +153,11 @@ def take_regions(
         raise ValueError(f"no region is named; there are {', '.join(station.analyser.regions)}")
     for region in regions:
         station.analyser.check_value(region)
-    station.changer.position_mm(stage_target(station, at))
+    target = stage_target(station, at, as_spot(spot_mm))
+    station.changer.position_mm(target)
 
     def body(run: str) -> MsgGenerator[None]:
-        yield from bps.mv(station.changer, stage_target(station, at))
+        yield from bps.mv(station.changer, target)
         for region in regions:
             yield from bps.mv(station.analyser, region)
             yield from take(station, 1, exposure_s, station.analyser, stream=XPS)

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 from intercalate_sims.assembly import Layout
 from intercalate_sims.changer import Changer, Holder
 from intercalate_sims.hidden import Hidden
+from intercalate_sims.noise import keyed_generator
 from intercalate_sims.settings import SimulationSettings
 from intercalate_sims.settings_sections import HolderSettings
+from intercalate_sims.vessel import IN_VESSEL
 
 if TYPE_CHECKING:
     from intercalate_sims.iocs.frame_instrument import FrameInstrument
     from intercalate_sims.iocs.sources import SteadySourcePVs
+
+TURN_SIGMA_DEG = 2.0
+"""Of a sample that was carried there."""
 
 
 class ChamberMaker:
@@ -49,7 +54,7 @@ class ChamberMaker:
         self._settings, self._folder = settings, folder
         hidden = Hidden.draw(settings.seed, [f"{label} {name}" for name in holders], ())
         self._changer = Changer(
-            Holder(name, one.content, one.x_mm + dx_mm, one.y_mm + dy_mm)
+            Holder(name, one.content, one.x_mm + dx_mm, one.y_mm + dy_mm, self._turned_deg(name, one.content))
             for name, one in holders.items()
             for dx_mm, dy_mm in [hidden.holder_mm(f"{label} {name}")]
         )
@@ -57,6 +62,13 @@ class ChamberMaker:
         self._sources: list[InstrumentLink] = []
         self._chamber = ChamberPVs(prefix=prefix, link=self._link(None), sources=self._sources)
         self.parts: list[Any] = [self._chamber, self._stage]
+
+    def _turned_deg(self, name: str, content: str) -> float:
+        """What a person has put there by hand lies askew."""
+        if content != IN_VESSEL:
+            return 0.0
+        seed = self._settings.seed
+        return TURN_SIGMA_DEG * float(keyed_generator(seed, f"turned {name}", 0).standard_normal())
 
     def _link(self, at: str | None) -> Any:
         from intercalate_sims.link import InstrumentLink

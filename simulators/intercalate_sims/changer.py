@@ -1,5 +1,6 @@
 """The sample changer: which holder is in the beam, and how much of the beam goes through its window."""
 
+import cmath
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,12 +28,21 @@ class Holder:
     content
         Name of a cell of the world, `LaB6`, `Si`, `empty`, `fluorescence`, or `vessel` for the cell in the
         transfer vessel; None where a cell was carried away.
+    rotation_deg
+        Of its axes against those of the stage, anticlockwise.
     """
 
     name: str
     content: str | None
     x_mm: float
     y_mm: float
+    rotation_deg: float = 0.0
+
+    def place_mm(self, x_mm: float, y_mm: float) -> tuple[float, float]:
+        """Of a beam with the stage at x, y, along the axes of the holder."""
+        away = complex(x_mm - self.x_mm, y_mm - self.y_mm)
+        own = away * cmath.rect(1.0, -math.radians(self.rotation_deg))
+        return own.real, own.imag
 
 
 @dataclass(frozen=True)
@@ -80,7 +90,7 @@ class Changer:
     def place_near(self, x_mm: float, y_mm: float) -> tuple[float, float]:
         """Of a beam at x, y on the nearest holder, from the centre of its window."""
         holder = self._nearest(x_mm, y_mm, math.inf)
-        return (x_mm - holder.x_mm, y_mm - holder.y_mm) if holder is not None else (0.0, 0.0)
+        return holder.place_mm(x_mm, y_mm) if holder is not None else (0.0, 0.0)
 
     def in_beam(self, x_mm: float, y_mm: float, size_mm: tuple[float, float]) -> InBeam:
         """What a beam of this size (horizontal, vertical) meets with the stage at x, y."""
@@ -94,5 +104,5 @@ class Changer:
             holder,
             float(np.mean(distance <= WINDOW_RADIUS_MM)),
             float(np.mean(distance > FRAME_RADIUS_MM)),
-            (x_mm - holder.x_mm, y_mm - holder.y_mm),
+            holder.place_mm(x_mm, y_mm),
         )

@@ -47,6 +47,7 @@ class Kind(StrEnum):
     DOSE_RATE = "dose_rate"
     THICKNESS = "thickness"
     CONTROL = "control"
+    BESIDE = "beside"
 
 
 class CalibrationError(ValueError):
@@ -72,6 +73,7 @@ PLANS = {
     Kind.DOSE_RATE: "measure_dose_rate",
     Kind.THICKNESS: "measure_thickness",
     Kind.CONTROL: "beam_off_control",
+    Kind.BESIDE: "register_marks",
 }
 """The plan that makes each."""
 

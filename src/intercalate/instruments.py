@@ -184,8 +184,12 @@ class _Maker:
             spot_um=section.laser.spot_um,
             per_count=counting.joules_per_count,
         )
+        calibrations = self._calibrations(prefix, section.calibration, on_paper)
         objective = Objective(
-            section.laser.prefix, name=f"{prefix}objective", beside_mm=section.laser.beside_mm
+            section.laser.prefix,
+            name=f"{prefix}objective",
+            beside_mm=section.laser.beside_mm,
+            measured=calibrations.beside_mm,
         )
         monitors = self._steady_monitors(prefix, counting, laser, LaserMonitors)
         detector = self._detector(f"{prefix}spectrometer", section.spectrometer)
@@ -196,7 +200,7 @@ class _Maker:
             objective=objective,
             changer=changer,
             monitors=monitors,
-            calibrations=self._calibrations(prefix, section.calibration, on_paper),
+            calibrations=calibrations,
             dose=LaserDoseMeter(
                 name=f"{prefix}dose",
                 technique="raman",
@@ -398,5 +402,8 @@ class _Maker:
 def _changer(section: ChangerSection, name: str, calibrations: Calibrations | None = None) -> SampleChanger:
     """A sample changer, whose places are where `calibrations` has found them."""
     places = {place: Place(**dict(one)) for place, one in section.places.items()}
-    measured = (lambda _: None) if calibrations is None else calibrations.centre_mm
-    return SampleChanger(section.prefix, name=name, places=places, measured=measured)
+    marks = {"marks_mm": section.marks_mm, "mark_diameter_um": section.mark_diameter_um}
+    if calibrations is None:
+        return SampleChanger(section.prefix, name=name, places=places, **marks)
+    found = {"measured": calibrations.centre_mm, "turned_deg": calibrations.turned_deg}
+    return SampleChanger(section.prefix, name=name, places=places, **found, **marks)

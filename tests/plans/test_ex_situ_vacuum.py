@@ -5,14 +5,24 @@ from collections.abc import Iterator
 from typing import Any
 
 import epics
+import numpy as np
 import pytest
 
 from beamline import Beamline, start_beamline
+from intercalate.calibrations import Kind
 from intercalate.cell import Cell
 from intercalate.dose import dose_gy
 from intercalate.orchestration.tasks import TasksError
 from intercalate.session import Session
-from intercalate_plans import bring_back, ex_situ
+from intercalate_plans import (
+    align_cell,
+    bring_back,
+    ex_situ,
+    focus_laser,
+    map_raman,
+    register_marks,
+    take_images,
+)
 from polling import wait_for
 
 from .conftest import Documents
@@ -24,7 +34,8 @@ FREE = {"budget_MGy": "unlimited"}
 
 @pytest.fixture(scope="module")
 def beamline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beamline]:
-    running = start_beamline(tmp_path_factory.mktemp("opened"), rate=2000.0, ex_situ=True, vacuum=True)
+    folder = tmp_path_factory.mktemp("opened")
+    running = start_beamline(folder, rate=2000.0, ex_situ=True, vacuum=True, raman=True)
     yield running
     running.services.stop()
 
@@ -97,6 +108,28 @@ def test_what_cannot_be_is_refused_before_anything_moves(
     assert not documents.of("start")
 
 
+def places_um(beamline: Beamline, of: str) -> np.ndarray:
+    """Of the last frame on the sample, by the world."""
+    return np.array(beamline.truth(of)[-1]["place_um"])
+
+
+def test_marks_say_where_a_laser_meets_the_sample(
+    session: Session, beamline: Beamline, documents: Documents
+) -> None:
+    raman = session.raman
+    assert raman is not None
+    session.RE(align_cell(session.xrd, "H1"))
+    session.RE(focus_laser(raman, "H1"))
+    with pytest.raises(TypeError, match="marks are looked for by sem or raman"):
+        session.RE(register_marks(session.xrd, "H1"))
+    session.RE(register_marks(raman, "H1"))
+    kept = raman.calibrations.store.need(Kind.BESIDE).values
+    assert raman.beside_mm == (kept["x_mm"], kept["y_mm"])
+    assert kept["residual_um"] < 30.0
+    session.RE(map_raman(raman, "H1", extent_um=0.0, points=1, exposure_s=1.0))
+    assert places_um(beamline, "truth_raman") == pytest.approx([0.0, 0.0], abs=12.0)
+
+
 def test_a_cell_is_taken_apart_and_its_face_measured_by_two_instruments(
     session: Session, beamline: Beamline, cell: Cell, documents: Documents
 ) -> None:
@@ -119,6 +152,16 @@ def test_a_cell_is_taken_apart_and_its_face_measured_by_two_instruments(
     fluence = 1e10 * 100.0 * 1.4866 * 1.602e-16 / 0.02**2
     dose = frames[0]["data"]["xps_dose_exposure_gy"]
     assert dose == pytest.approx(dose_gy(fluence, "C6", 1.4866), rel=0.02)
+
+    # It lies askew, and marks tell how: places on the sample are those of the laser.
+    sem, spot_mm = session.stations["sem"], [1.5, -0.5]
+    session.RE(take_images(sem, "lock", 1, 5.0, spot_mm))
+    assert np.hypot(*(places_um(beamline, "truth_sem") - 1000.0 * np.array(spot_mm))) > 20.0
+    session.RE(register_marks(sem, "lock"))
+    placed = sem.calibrations.store.need(Kind.POSITION, "lock").values
+    assert abs(placed["rotation_deg"]) > 5.0 * placed["rotation_deg_sigma"]
+    session.RE(take_images(sem, "lock", 1, 5.0, spot_mm))
+    assert places_um(beamline, "truth_sem") == pytest.approx(1000.0 * np.array(spot_mm), abs=5.0)
 
     # What is in pieces has no leads, in the vessel or beside it.
     bring_home(session)

@@ -11,6 +11,8 @@ from intercalate.materials.raman_oxides import OXIDES
 from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState
 from intercalate_sims.noise import keyed_generator
+from intercalate_sims.probes.fiducials import REFLECTIVITY as MARK_REFLECTIVITY
+from intercalate_sims.probes.fiducials import on_mark
 from intercalate_sims.probes.monitors import LaserCounts, count_laser
 from intercalate_sims.probes.raman import HiddenSpectrograph, RamanProbe, Spectrograph
 from intercalate_sims.probes.raman_oxides import HiddenOxide, ions_of, oxide_lines
@@ -155,7 +157,8 @@ class RamanStation:
     def count(self, shot: Shot) -> LaserCounts:
         """Counts of the photodiodes in an exposure."""
         material = self._material(shot)
-        returned = REFLECTIVITY.get(material or "", 0.0) * self._focus(shot) ** 2
+        reflects = MARK_REFLECTIVITY if _is_on_mark(shot) else REFLECTIVITY.get(material or "", 0.0)
+        returned = reflects * self._focus(shot) ** 2
         generator = keyed_generator(self._seed, "photodiodes", round(shot.start_s * 1000))
         metered = self._hidden.meter_share if shot.in_beam.content == METER else 0.0
         return count_laser(self._joules(shot), returned, shot.exposure_s, generator, metered)
@@ -177,6 +180,8 @@ class RamanStation:
     def _material(self, shot: Shot) -> str | None:
         """What scatters; None where nothing has bands."""
         content = shot.in_beam.content
+        if _is_on_mark(shot):
+            return None
         if content == SILICON:
             return content
         electrode = electrode_behind_window(shot.states[0][1]) if shot.states else None
@@ -218,6 +223,12 @@ class RamanStation:
         for ion in seen[0][1].ions if seen else ():
             truth.setdefault("ions", {})[ion] = sum(weight * met.ions[ion] for weight, met in seen)
         return truth
+
+
+def _is_on_mark(shot: Shot) -> bool:
+    """Whether the light meets a mark of the holder of a cell."""
+    x_mm, y_mm = shot.in_beam.place_mm
+    return bool(shot.states) and bool(on_mark(np.array(1000.0 * x_mm), np.array(1000.0 * y_mm)))
 
 
 def electrode_behind_window(state: ProbeState) -> ElectrodeState | None:

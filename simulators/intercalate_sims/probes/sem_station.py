@@ -14,6 +14,7 @@ from intercalate_sims.cell import make_cell
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState
 from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.eds import EdsConditions, EdsProbe, HiddenDetector, XraySource
+from intercalate_sims.probes.fiducials import METAL, on_mark
 from intercalate_sims.probes.monitors import SpecimenCounts, count_specimen
 from intercalate_sims.probes.sem_face import ROOM_C, Heating, HiddenFace, face_of
 from intercalate_sims.probes.sem_garnet import GARNET, HiddenGarnet, phases_of
@@ -120,7 +121,14 @@ class Specimens:
         return getattr(state, side)
 
     def relief(self, shot: Shot, grid: Grid) -> Relief:
-        """Under the pixels of a scan."""
+        """Under the pixels of a scan, with the marks of the holder."""
+        made = self._relief(shot, grid)
+        if shot.states:
+            engraved = on_mark(grid.x_um[None, :] + grid.shift_um[:, None], grid.y_um[:, None])
+            made.material[engraved] = made.index(METAL) if engraved.any() else 0
+        return made
+
+    def _relief(self, shot: Shot, grid: Grid) -> Relief:
         electrode = self.electrode(shot)
         if electrode is not None:
             own = _own_seed(self._seed, shot.in_beam.content or "")
@@ -214,6 +222,7 @@ class ImagingStation:
         truth = {
             "content": shot.in_beam.content,
             "pixel_um": grid.pixel_um,
+            "place_um": [1000.0 * at_mm for at_mm in shot.in_beam.place_mm],
             "layers_um": [] if section is None else [one.thickness_um for one in section.layers],
             "isles_per_mm": 0.0 if section is None or section.isles is None else section.isles.per_mm,
             "coverage": {str(habit): float(one.mean()) for habit, one in under.covered.items()},

@@ -76,6 +76,16 @@ class Calibrations(Device):
         found = self.store.latest(CalibrationKind.POSITION, place)
         return None if found is None else (found.values["x_mm"], found.values["y_mm"])
 
+    def turned_deg(self, place: str) -> float:
+        """Measured rotation of the sample at a place against the stage; none where nobody has measured it."""
+        found = self.store.latest(CalibrationKind.POSITION, place)
+        return 0.0 if found is None else found.values.get("rotation_deg", 0.0)
+
+    def beside_mm(self) -> tuple[float, float] | None:
+        """Measured place of the beam on the sample, from where the changer means, or None."""
+        found = self.store.latest(CalibrationKind.BESIDE)
+        return None if found is None else (found.values["x_mm"], found.values["y_mm"])
+
     def focus_um(self, place: str) -> float | None:
         """Where the focus was found at a place of the sample changer, or None."""
         found = self.store.latest(CalibrationKind.FOCUS, place)

@@ -1,7 +1,9 @@
 """Sample stage and sample changer."""
 
+import cmath
 import contextlib
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,12 +68,15 @@ class SampleChanger(SampleStage):
         By name.
     measured
         Gives the measured centre of a place, or None where it was not aligned.
+    turned_deg
+        Gives the measured rotation of the sample at a place against the stage, anticlockwise.
+    marks_mm, mark_diameter_um
+        Discs on each holder of a cell, from its middle.
 
     Attributes
     ----------
     place, spot_x_mm, spot_y_mm
-        Where it was sent last: name, and offset from the centre in the sample's coordinates, which count
-        along the stage's axes.
+        Where it was sent last: name, and offset from the centre in the sample's coordinates.
     """
 
     place = Cpt(Signal, value="", kind=Kind.normal)
@@ -85,12 +90,28 @@ class SampleChanger(SampleStage):
         name: str,
         places: Mapping[str, Place] | None = None,
         measured: Callable[[str], tuple[float, float] | None] = lambda place: None,
+        turned_deg: Callable[[str], float] = lambda place: 0.0,
+        marks_mm: Sequence[tuple[float, float]] = (),
+        mark_diameter_um: float = 0.0,
         **kwargs: Any,
     ):
         super().__init__(prefix, name=name, **kwargs)
         self.places = dict(places or {})
         self._stopped = False
         self._measured = measured
+        self._turned_deg = turned_deg
+        self.marks_mm = tuple(marks_mm)
+        self.mark_diameter_um = mark_diameter_um
+
+    def sample_mm(self, place: str, x_mm: float, y_mm: float) -> tuple[float, float]:
+        """Where on the sample at a place the beam is with the stage at x, y."""
+        centre_x_mm, centre_y_mm = self.centre_mm(place)
+        own = complex(x_mm - centre_x_mm, y_mm - centre_y_mm) / self._turn(place)
+        return own.real, own.imag
+
+    def _turn(self, place: str) -> complex:
+        """By which a place on the sample is multiplied: rotations of the plane are such numbers."""
+        return cmath.rect(1.0, math.radians(self._turned_deg(place)))
 
     def centre_mm(self, place: str) -> tuple[float, float]:
         """Stage position of the centre of a place: as measured, or else on paper.
@@ -132,7 +153,8 @@ class SampleChanger(SampleStage):
         """
         place, dx_mm, dy_mm = (where, 0.0, 0.0) if isinstance(where, str) else where
         x_mm, y_mm = self.centre_mm(place)
-        target = (x_mm + dx_mm, y_mm + dy_mm)
+        moved = complex(dx_mm, dy_mm) * self._turn(place)
+        target = (x_mm + moved.real, y_mm + moved.imag)
         for axis, value in zip((self.x_mm, self.y_mm), target):
             axis.check_value(value)
         return target

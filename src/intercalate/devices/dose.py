@@ -207,8 +207,7 @@ class DoseMeter(Device):
         """Cell and spot in the beam, by where the changer stands."""
         x_mm, y_mm = self._position_mm()
         for name, place in self._changer.places.items():
-            centre_x_mm, centre_y_mm = self._changer.centre_mm(name)
-            dx_mm, dy_mm = x_mm - centre_x_mm, y_mm - centre_y_mm
+            dx_mm, dy_mm = self._changer.sample_mm(name, x_mm, y_mm)
             if place.takes_cells and dx_mm**2 + dy_mm**2 < HOLDER_RADIUS_MM**2:
                 return self.ledger.occupant(name), self.spot_at(dx_mm, dy_mm)
         return None

@@ -1,5 +1,6 @@
 """What focuses a beam on the sample and moves it over it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from ophyd import Component as Cpt
@@ -12,7 +13,9 @@ class Objective(Device):
     Parameters
     ----------
     beside_mm
-        Where the spot is with the objective at rest, from where the sample changer means.
+        Where the spot is on paper with the objective at rest, from where the sample changer means.
+    measured
+        Gives where it is, or None where nobody has measured it.
 
     Attributes
     ----------
@@ -26,9 +29,23 @@ class Objective(Device):
     y_um = Cpt(EpicsMotor, "ObjectiveY", kind=Kind.normal)
     z_um = Cpt(EpicsMotor, "Focus", kind=Kind.normal)
 
-    def __init__(self, prefix: str, *, name: str, beside_mm: tuple[float, float] = (0.0, 0.0), **kwargs: Any):
+    def __init__(
+        self,
+        prefix: str,
+        *,
+        name: str,
+        beside_mm: tuple[float, float] = (0.0, 0.0),
+        measured: Callable[[], tuple[float, float] | None] = lambda: None,
+        **kwargs: Any,
+    ):
         super().__init__(prefix, name=name, **kwargs)
-        self.beside_mm = beside_mm
+        self._on_paper_mm = beside_mm
+        self._measured = measured
+
+    @property
+    def beside_mm(self) -> tuple[float, float]:
+        """Where the spot is with the objective at rest: as measured, or else on paper."""
+        return self._measured() or self._on_paper_mm
 
     def offset_mm(self) -> tuple[float, float]:
         """Where the spot is, from where the sample changer means."""

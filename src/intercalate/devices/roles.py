@@ -175,6 +175,8 @@ class ChangesSamples(Protocol):
     y_mm: Any
     places: Any
     place: Any
+    marks_mm: Any
+    mark_diameter_um: float
 
     def find(self, *, content: str | None = None, channel: str | None = None) -> str:
         """Name of the place with this content, or of the cell on this channel."""

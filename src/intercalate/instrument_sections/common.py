@@ -101,9 +101,17 @@ class ChangerPlace(Section):
 
 
 class ChangerSection(Section):
-    """The sample changer: a stage, and what is where on it."""
+    """The sample changer: a stage, and what is where on it.
+
+    Attributes
+    ----------
+    marks_mm, mark_diameter_um
+        Discs that are engraved on each holder of a cell, from its middle; none where there are none.
+    """
 
     prefix: Prefix
     speed_mm_per_s: Positive
     settling_s: Annotated[float, Field(ge=0)]
+    marks_mm: tuple[tuple[float, float], ...] = ()
+    mark_diameter_um: Positive = 80.0
     places: dict[str, ChangerPlace]

@@ -38,9 +38,10 @@ def number(
     return {"description": description, "annotation": annotation, "min": low, "max": high}
 
 
-def numbers(description: str) -> dict[str, Any]:
+def numbers(description: str, *, optional: bool = False) -> dict[str, Any]:
     """A list of numbers, whose limits the plan checks."""
-    return {"description": description, "annotation": "typing.List[float]"}
+    kind = "typing.List[float]"
+    return {"description": description, "annotation": f"typing.Optional[{kind}]" if optional else kind}
 
 
 def number_lists(description: str) -> dict[str, Any]:
