@@ -8,6 +8,7 @@ from intercalate_plans.cycling import charge_discharge
 from intercalate_plans.diffraction import count_frames, scan_sample
 from intercalate_plans.ex_situ import bring_back, ex_situ
 from intercalate_plans.example import charge_scan_discharge
+from intercalate_plans.ion_beams import mill_section, view_section
 from intercalate_plans.log import note
 from intercalate_plans.microscopy import (
     calibrate_scale,
@@ -43,6 +44,7 @@ __all__ = [
     "in_situ",
     "map_raman",
     "measure_current",
+    "mill_section",
     "note",
     "operando",
     "operando_cells",
@@ -55,4 +57,5 @@ __all__ = [
     "take_flat",
     "take_images",
     "take_regions",
+    "view_section",
 ]

@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from intercalate.contract import ControlMode
+from intercalate.contract import ControlMode, MillingEnd
 from intercalate_sims.beam import Beam, steady_beam
 from intercalate_sims.cell.habits import Growth
 from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import HasImpedance
 from intercalate_sims.exposures import Exposure, Light
 from intercalate_sims.irradiation import BeamEffect, Irradiated
+from intercalate_sims.milling import IonGun
 from intercalate_sims.slots import STATE_FORMAT, Slot, fresh_slots, saved_slots
 from intercalate_sims.state_file import StateFile
 from intercalate_sims.vessel import IN_VESSEL, Vessel
@@ -104,6 +105,8 @@ class World:
         self.seed = seed
         self.beam = steady_beam() if beam is None else beam
         self._other_beams = dict(other_beams or {})
+        self._ions = next((one for one in self._other_beams.values() if isinstance(one, IonGun)), None)
+        self._miller: JsonLines | None = None
         self._vessel = vessel
         self._wall = wall
         self._file = StateFile(state_path)
@@ -212,6 +215,8 @@ class World:
         """One step of cell time."""
         self._next = None
         readings = {name: self._advance(name, slot) for name, slot in self.slots.items()}
+        if self._ions is not None:
+            self._ions.live(self.dt_s)
         self._steps += 1
         self._tick_mono = time.monotonic()
         self._save()
@@ -290,6 +295,7 @@ class World:
         )
         if name is not None:
             exposure.inactive = self._irradiated.inactive(name, exposure.spot)
+            exposure.milled = [] if self._ions is None else self._ions.cuts(name)
         self._exposures.append(exposure)
 
     def _expose(self) -> None:
@@ -349,10 +355,13 @@ class World:
         """Change the beam as asked, and say how it is."""
         try:
             beam = self._beam_of(message)
-            beam.set(self.time_s, message.get("set", {}))
+            changes = message.get("set", {})
+            beam.set(self.time_s, changes)
         except (ValueError, TypeError) as error:
             client.send({"op": "refused", "key": message["key"], "why": str(error)})
             return
+        if "mill" in changes:
+            self._miller = client
         client.send({"op": "beam", "key": message["key"], **beam.status(self.time_s)})
 
     # Connections
@@ -412,10 +421,13 @@ class World:
         client.send({"op": "attached", **self.status()})
 
     def _drop(self, client: JsonLines) -> None:
-        """A client is gone: its cells go to open circuit, its holds and exposures end."""
+        """A client is gone: its cells go to open circuit, its holds, exposures and its cut end."""
         for slot in self.slots.values():
             if slot.owner is client:
                 slot.owner, slot.mode, slot.setpoint = None, ControlMode.REST, 0.0
+        if client is self._miller and self._ions is not None:
+            self._ions.blank(MillingEnd.INSTRUMENT)
+            self._miller = None
         self._clients.discard(client)
         self._shut.discard(client)
         self._controllers.discard(client)

@@ -24,6 +24,9 @@ EDGE_MM = 1e-6
 FOCUSED_BELOW_MM = 0.02
 """Size below which a beam is focused."""
 
+MILLING = "fib"
+"""Technique under which cuts of a focused ion beam are kept: their depths, in um."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS exposures (
     id INTEGER PRIMARY KEY, cell TEXT NOT NULL, technique TEXT NOT NULL, unit TEXT NOT NULL,
@@ -198,6 +201,41 @@ class DoseLedger:
             )
             for row in rows
         ]
+
+    def reserve_milling(
+        self, cell: str, spot: Spot, voltage_kv: float, depth_um: float, unix_s: float, run: str = ""
+    ) -> int:
+        """Count a cut as milled that is about to begin; `commit` says how deep it became.
+
+        Raises
+        ------
+        DoseLedgerError
+            If it cannot be kept: then it must not begin.
+        """
+        return self.reserve(cell, MILLING, "um", spot, voltage_kv, depth_um, unix_s, run)
+
+    def deepest_cut(self, cell: str, spot: Spot) -> tuple[float, Spot | None]:
+        """Depth in um that ions have removed of a cell within a spot, and where; 0 where it is whole.
+
+        Raises
+        ------
+        DoseLedgerError
+            If the ledger cannot be read.
+        """
+        deep_um: dict[Spot, float] = {}
+        for one in self.totals(cell, MILLING, spot):
+            deep_um[one.spot] = deep_um.get(one.spot, 0.0) + one.amount
+        where = max(deep_um, key=lambda one: deep_um[one], default=None)
+        return (0.0, None) if where is None or not deep_um[where] > 0 else (deep_um[where], where)
+
+    def milled_um(self, cell: str, spot: Spot) -> float:
+        """The depth of `deepest_cut` alone."""
+        return self.deepest_cut(cell, spot)[0]
+
+    def cut_um(self, cell: str, cut: Spot) -> float:
+        """Depth of one cut, which may have been made in several goes; raises as `deepest_cut`."""
+        totals = self.totals(cell, MILLING, cut)
+        return sum(one.amount for one in totals if one.spot.key() == cut.key())
 
     def put(self, place: str, cell: str, formula: str) -> None:
         """Say which cell is at a place of the sample changer; what was exposed unnamed there was it."""

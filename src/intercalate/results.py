@@ -51,6 +51,7 @@ from intercalate.views.layers import (
     save_layers_figure,
     save_x_rays_figure,
 )
+from intercalate.views.milled import save_milled_figure
 from intercalate.views.operando import save_operando_figure, save_patterns_figure
 from intercalate.views.orientations import save_grains_figure, save_orientations_figure
 from intercalate.views.raman import save_map_figure, save_raman_figure
@@ -279,7 +280,12 @@ _FILES = {
     "raman": _Files("_raman", ("shift",), save_raman_figure, {"maps": save_map_figure}),
     "xps_map": _Files("_xps_map", ("point",), None, {"shares": save_share_figure}),
     "xps": _Files("_xps", ("frame", "point"), save_surface_figure, {"spectra": save_spectra_figure}),
-    "sem": _Files("_sem", ("row", "column", "deposit"), save_layers_figure, {"images": save_images_figure}),
+    "sem": _Files(
+        "_sem",
+        ("row", "column", "deposit", "wall", "wall_row", "wall_column"),
+        save_layers_figure,
+        {"images": save_images_figure, "milled": save_milled_figure},
+    ),
     "eds": _Files(
         "_eds", ("channel", "map_row", "map_column"), save_elements_figure, {"x_rays": save_x_rays_figure}
     ),

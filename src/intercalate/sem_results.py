@@ -14,6 +14,7 @@ from intercalate.dose import formula_elements
 from intercalate.frame_use import spot_of, why_useless
 from intercalate.instrument_sections import EdsSection, SemSection
 from intercalate.materials.eds import STANDARD_DETECTOR, WINDOWLESS_DETECTOR
+from intercalate.milled_results import Wall, columns_of_walls, cut_um, milled_um, wall_of
 from intercalate.reduction.ebsd import overlap
 from intercalate.reduction.eds import (
     EnergyAxis,
@@ -75,8 +76,10 @@ def reduce_micrographs(
         `same_relief`, how much of it is as in the first image of this spot, and `habit`, each with
         `_sigma_stat` and `_sigma_sys`; of each deposit, along `deposit`, its middle from that of the image in
         `deposit_x_um` and `deposit_y_um`, and `deposit_class`; `charge_mah_cm2` since the start of the
-        program; `note`; `pixel_um`; `field_um`, width of the field by it; and `thumbnail` (frame, row,
-        column).
+        program; of a place that ions have milled, in place of all that, `milled.darkness`,
+        `milled.diameter_um` and `milled.wall_um` of the body that the cut was aimed at, whether it is
+        `inside` hollow or filled, and what it stands on `perforated`; `note`; `pixel_um`; `field_um`, width
+        of the field by it; and `thumbnail` (frame, row, column).
     used
         The calibration of the scale, if there is one.
 
@@ -102,9 +105,19 @@ def reduce_micrographs(
     thumbnails = []
     first: dict[tuple[float, ...], _Face] = {}
     grown: list[list[_Place]] = []
+    walls: list[Wall | None] = []
     for number in range(len(images)):
         grey = np.asarray(images[number])
         thumbnails.append(_thumbnail(grey))
+        if milled_um(aligned, number) > 0 and not why_useless(aligned, number):
+            pixel = float(pixel_um[number])
+            wall = wall_of(micrograph(grey.astype(np.uint8), pixel, pixel * sigma), cut_um(aligned, number))
+            walls.append(wall)
+            rows.append(_Found(wall.quantities, note=wall.note))
+            grown.append([])
+            progress(number + 1)
+            continue
+        walls.append(None)
         found = _measured(grey, float(pixel_um[number]), sigma, names, why_useless(aligned, number))
         if found.face is not None:
             grown.append(_places(found.face))
@@ -116,7 +129,7 @@ def reduce_micrographs(
         rows.append(replace(found, face=None))
         progress(number + 1)
     variables = columns_of([one.quantities for one in rows], "um" if names else "")
-    variables |= _charge(aligned, cell)
+    variables |= _charge(aligned, cell) | columns_of_walls(walls)
     variables["note"] = ("frame", np.array([one.note for one in rows]))
     variables["pixel_um"] = ("frame", pixel_um, {"units": "um"})
     variables["field_um"] = ("frame", pixel_um * columns, {"units": "um"})

@@ -26,6 +26,7 @@ from intercalate_sims.iocs.shutter import ShutterPVs
 from intercalate_sims.iocs.stage import StagePVs
 from intercalate_sims.irradiation import Inactive
 from intercalate_sims.link import InstrumentLink
+from intercalate_sims.milling import Cut
 from intercalate_sims.probes.shot import Shot
 from intercalate_sims.vessel import IN_VESSEL
 
@@ -348,6 +349,7 @@ class FrameInstrument:
             settings={**self._surroundings(), **({} if self._asked is None else self._asked.settings)},
             states=list(zip(message["weights"], states)),
             inactive=[Inactive.from_dict(one) for one in message["inactive"]],
+            milled=[Cut(**one) for one in message.get("milled", ())],
         )
 
     async def _take(self, shot: Shot, message: dict[str, Any]) -> None:

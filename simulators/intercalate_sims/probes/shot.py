@@ -7,6 +7,7 @@ from typing import Any
 from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.changer import InBeam
 from intercalate_sims.irradiation import Inactive, seen_states
+from intercalate_sims.milling import Cut
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Shot:
         Of the cell in the beam, with the shares of the photons that met each.
     inactive
         Particles of the spot in the beam that do not take part any more.
+    milled
+        Cuts that ions have made on what is in the beam, wherever.
     """
 
     start_s: float
@@ -47,6 +50,7 @@ class Shot:
     focus_um: float = 0.0
     elapsed_s: float = 0.0
     settings: Mapping[str, Any] = field(default_factory=dict)
+    milled: Sequence[Cut] = ()
 
     @property
     def seen(self) -> list[tuple[float, ProbeState]]:
