@@ -23,6 +23,7 @@ from intercalate.reduction.eds import (
     composition,
     fit_lines,
     lithium,
+    lithium_bond,
 )
 from intercalate.reduction.micrographs import (
     DepositMap,
@@ -263,7 +264,8 @@ def reduce_x_rays(
     data
         Of maps what `x_ray_maps.maps_of_elements` gives; of all places of a frame together, along `frame`:
         `mass_fraction.ELEMENT` of what is seen, lithium and hydrogen not among it, with both
-        errors; `lithium`, whether it is detected, not detectable or absent; `charge_mah_cm2`; `note`; and
+        errors; `lithium`, whether it is detected, not detectable or absent; `lithium_bond`, where it is
+        detected, `carbide`, `metal` or `uncertain`; `charge_mah_cm2`; `note`; and
         `counts` (frame, channel), with `energy_ev` along `channel`.
     used
         The calibration of energies, if there is one.
@@ -281,26 +283,30 @@ def reduce_x_rays(
     places = section_.detector.points
     maps = maps_of_elements(images, aligned, elements, axis, detector, places, cell)
     rows: list[dict[str, Estimate]] = []
-    verdicts, notes, counts = [], [], []
+    verdicts, bonds, notes, counts = [], [], [], []
     for number in range(len(images)):
         spectrum = np.asarray(images[number]).sum(axis=0, dtype=np.uint32)
         counts.append(spectrum)
         kv = float(np.asarray(aligned["column_voltage_kv"])[number])
-        found, verdict, note = {}, "", why_useless(aligned, number)
+        found, verdict, bond, note = {}, "", "", why_useless(aligned, number)
         if not note:
             try:
                 fit = fit_lines(spectrum, _excited(elements, kv), axis, detector, kv)
+                seen = lithium(spectrum, axis, detector, kv)
+                bound = lithium_bond(seen, fit, detector, kv)
+                verdict, bond = str(seen.verdict), "" if bound is None else str(bound.bond)
                 made = composition(fit, detector, kv)
                 found = {f"mass_fraction.{element}": one for element, one in made.mass_fraction.items()}
-                verdict = str(lithium(spectrum, axis, detector, kv).verdict)
             except SpectrumError as error:
                 note = str(error)
         rows.append(found)
         verdicts.append(verdict)
+        bonds.append(bond)
         notes.append(note)
         progress(number + 1)
     variables = columns_of(rows, "")
     variables["lithium"] = ("frame", np.array(verdicts))
+    variables["lithium_bond"] = ("frame", np.array(bonds, str))
     variables["note"] = ("frame", np.array(notes))
     variables["counts"] = (("frame", "channel"), np.array(counts, np.uint32), {"units": "counts"})
     variables |= maps | _charge(aligned, cell)
