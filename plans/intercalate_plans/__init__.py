@@ -5,6 +5,7 @@ from intercalate_plans.calibration import calibrate_geometry, take_darks, take_f
 from intercalate_plans.cells import in_situ, operando_cells
 from intercalate_plans.continuing import continue_experiment
 from intercalate_plans.cycling import charge_discharge
+from intercalate_plans.depth_profiles import depth_profile
 from intercalate_plans.diffraction import count_frames, scan_sample
 from intercalate_plans.ex_situ import bring_back, ex_situ
 from intercalate_plans.example import charge_scan_discharge
@@ -37,6 +38,7 @@ __all__ = [
     "charge_scan_discharge",
     "continue_experiment",
     "count_frames",
+    "depth_profile",
     "ex_situ",
     "find_section",
     "focus_laser",

@@ -1,22 +1,17 @@
 """Plans for a focused ion beam: a cut that opens a sample for good, and frames of what it has opened."""
 
-import logging
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
 from bluesky.utils import MsgGenerator
 
-from intercalate import streams
 from intercalate.cell import Cell
 from intercalate.devices.ion_column import Cut
 from intercalate.devices.roles import MeasuresCells
 from intercalate.dose import formula_of
-from intercalate.dose_ledger import Spot, unnamed_cell
-from intercalate.materials.ion_milling import longest_s, why_lithium_suffers
+from intercalate.dose_ledger import Spot
 from intercalate.orchestration.annotations import (
     COUNT,
     EXPOSURE,
@@ -30,12 +25,10 @@ from intercalate.orchestration.annotations import (
 )
 from intercalate.orchestration.calibrating import calibration_run, take
 from intercalate.orchestration.checking import as_cell, check_exposure, require_station
-from intercalate.orchestration.failures import FAILURES, cause_of
+from intercalate.orchestration.ion_beams import IonBeamRefused, IonDose
 from intercalate.orchestration.sample_position import stage_target
-from intercalate.orchestration.waiting import in_thread, wait_until_done
-from intercalate.problems import Problem, ProblemsError
-
-log = logging.getLogger(__name__)
+from intercalate.orchestration.waiting import in_thread
+from intercalate.problems import Problem
 
 MICROSCOPE = device("Electron microscope with an ion column.", "sem")
 DETECTOR = device("Electron microscope, or X-ray detector on its column.", "sem", "eds")
@@ -43,19 +36,8 @@ SECONDARY = "secondary electrons"
 MOST_UM = 1000.0
 WITHIN = 0.8
 """Of the smaller side of a cut, that an image of it shows."""
-LONGEST_S = 12 * 3600.0
-"""Cell seconds that a cut may take of the material that withstands longest."""
 CELL = mapping("The cell there, as in its file.")
 SPOT = number("Of the spot, from the centre of the place, mm.", -20, 20)
-
-
-class MillingRefused(ProblemsError):
-    """A cut was refused before anything moved; `problems` lists everything wrong with it."""
-
-
-def confirmation(cell: Cell, at: str) -> str:
-    """What must be said, word by word, before a sample is milled."""
-    return f"mill {cell.name} at {at}"
 
 
 @for_queue(
@@ -132,7 +114,7 @@ def mill_section(
 
     Raises
     ------
-    MillingRefused, ValueError, LimitError
+    IonBeamRefused, ValueError, LimitError
         Before anything moves, if the confirmation is not as it must be, or something cannot be.
     MillingError
         If the beam was blanked before the cut was whole; what was milled is noted.
@@ -142,17 +124,17 @@ def mill_section(
     cut = Cut(width_um, height_um, depth_um)
     if images:
         check_exposure(exposure_s, images)
-    asked = _Asked(station, at, checked, cut, (x_mm, y_mm), voltage_kv, current_na)
-    problems = asked.problems(confirm)
+    asked = IonDose(station, at, checked, (x_mm, y_mm), voltage_kv, current_na)
+    problems = asked.problems(cut, confirm)
     if problems:
-        raise MillingRefused("mill_section", problems)
+        raise IonBeamRefused("mill_section", problems)
     target = stage_target(station, at, (x_mm, y_mm))
     station.changer.position_mm(target)
     yield from in_thread(lambda: station.dose.ledger.put(at, checked.name, formula_of(checked)))
 
     def body(run: str) -> MsgGenerator[None]:
         yield from bps.mv(station.changer, target)
-        yield from asked.mill(run)
+        yield from asked.give(cut, run)
         if images:
             side_um = WITHIN * min(width_um, height_um) if field_of_view_um is None else field_of_view_um
             asking = {station.scan.image_detector: SECONDARY, station.beam.field_of_view_um: side_um}
@@ -225,7 +207,7 @@ def view_section(
 
     Raises
     ------
-    MillingRefused, LimitError
+    IonBeamRefused, LimitError
         Before anything moves, if nothing was milled there.
     """
     require_station(station)
@@ -236,7 +218,7 @@ def view_section(
     here = Spot(x_mm, y_mm, field_of_view_um / 1000.0, field_of_view_um / 1000.0)
     if not station.dose.removed_um(checked.name, here) > 0:
         limit = f"by the account of doses nothing of {checked.name} was milled in this field of view"
-        raise MillingRefused(
+        raise IonBeamRefused(
             "view_section",
             [Problem("x_mm, y_mm", f"{x_mm:g}, {y_mm:g}", limit, "mill_section opens a place")],
         )
@@ -278,149 +260,3 @@ def _frames(
         yield from take(station, count, exposure_s, *station.of_exposure, stream=station.technique)
 
     yield from bpp.finalize_wrapper(inner(), lambda: bps.mv(*before))
-
-
-def _set_and_wait(column: Any, cut: Cut) -> MsgGenerator[None]:
-    """Mill, and wait for its end; raises what it failed with."""
-    failed: BaseException | None = None
-    status = yield from bps.abs_set(column, cut, group=column.name, wait=False)
-    try:
-        yield from wait_until_done(status)
-    except FAILURES as error:
-        failed = error
-    try:
-        # The RunEngine throws the failure of a status once more, until its group is waited for.
-        yield from bps.wait(column.name, error_on_timeout=False)
-    except FAILURES as error:
-        failed = failed or error
-    if failed is not None:
-        raise cause_of(failed)
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A cut that is asked for."""
-
-    station: MeasuresCells
-    at: str
-    cell: Cell
-    cut: Cut
-    spot_mm: tuple[float, float]
-    voltage_kv: float
-    current_na: float
-
-    @property
-    def _spot(self) -> Spot:
-        return Spot(*self.spot_mm, self.cut.width_um / 1000.0, self.cut.height_um / 1000.0)
-
-    def problems(self, confirm: str) -> list[Problem]:
-        """Everything for which it must not be made."""
-        column = self.station.ion_column
-        if column is None:
-            limit = f"{self.station.name} has no ion column"
-            return [Problem("station", self.station.name, limit, "add [sem.ion_column] to the configuration")]
-        wanted = confirmation(self.cell, self.at)
-        found = []
-        if confirm != wanted:
-            limit = "milling cannot be undone"
-            found.append(Problem("confirm", confirm, limit, f"say exactly {wanted!r} if this is meant"))
-        found += self._of_place()
-        found += self._of_beam()
-        for reason in (self.station.chamber.unavailable(), column.unavailable()):
-            if reason:
-                found.append(Problem("", self.at, reason, "see to the chamber first"))
-        return found
-
-    def _of_place(self) -> list[Problem]:
-        """What is there, and whether it is what was said."""
-        changer, ledger = self.station.changer, self.station.dose.ledger
-        changer.centre_mm(self.at)
-        if not changer.places[self.at].takes_cells:
-            held = changer.places[self.at].content
-            return [
-                Problem("at", self.at, f"holds {held}, by which others calibrate", "name the place of a cell")
-            ]
-        known = ledger.occupant(self.at).cell
-        if known in (self.cell.name, unnamed_cell(self.at)):
-            return []
-        limit = f"by the account of doses {known} is there, not {self.cell.name}"
-        return [
-            Problem("cell", self.cell.name, limit, "name the place of this cell, or the cell of this place")
-        ]
-
-    def _of_beam(self) -> list[Problem]:
-        """What the ions cannot, or should not do."""
-        column, chamber, found = self.station.ion_column, self.station.chamber, []
-        for signal, name in ((column.voltage_kv, "voltage_kv"), (column.current_na, "current_na")):
-            low, high = signal.limits
-            value = getattr(self, name)
-            if low < high and not low <= value <= high:
-                limit = f"the column gives {low:g} to {high:g}"
-                found.append(Problem(name, value, limit, "correct the value"))
-        try:
-            column.check_value(self.cut)
-        except ValueError as error:
-            found.append(Problem("width_um", self.cut.width_um, str(error), "mill less"))
-        hottest_c = max(float(chamber.temperature_c.get()), float(chamber.temperature_c.get_setpoint()))
-        if why := why_lithium_suffers(hottest_c, self.current_na):
-            found.append(Problem("current_na", self.current_na, why, "then mill"))
-        if self.voltage_kv > 0 and self.current_na > 0:
-            takes_s = longest_s(self.cut.volume_um3, self.voltage_kv, self.current_na)
-            if takes_s > LONGEST_S:
-                limit = f"it may take {takes_s / 3600:.0f} h, more than {LONGEST_S / 3600:g} h"
-                found.append(
-                    Problem("depth_um", self.cut.depth_um, limit, "mill less, or cold with more current")
-                )
-        return found
-
-    def mill(self, run: str) -> MsgGenerator[None]:
-        """Make the cut, and note in any case how deep it became."""
-        column, ledger = self.station.ion_column, self.station.dose.ledger
-        yield from bps.mv(column.voltage_kv, self.voltage_kv, column.current_na, self.current_na)
-        made_um = yield from in_thread(lambda: ledger.cut_um(self.cell.name, self._spot))
-        before = yield from bps.rd(column.number)
-        left_um = max(self.cut.depth_um - made_um, 0.0)
-        reserved = yield from in_thread(
-            lambda: ledger.reserve_milling(
-                self.cell.name, self._spot, self.voltage_kv, left_um, time.time(), run
-            )
-        )
-
-        def cutting() -> MsgGenerator[None]:
-            while True:
-                yield from _set_and_wait(column, self.cut)
-                # A pause has blanked the beam; a plan that goes on goes on milling.
-                if (yield from in_thread(lambda: self._deep_um(before))) >= self.cut.depth_um * 0.999:
-                    return
-
-        def known() -> MsgGenerator[None]:
-            column.blank()
-            yield from self._note(reserved, before, made_um)
-
-        yield from bpp.rewindable_wrapper(bpp.finalize_wrapper(cutting(), known), False)
-
-    def _deep_um(self, before: int) -> float:
-        """How deep the cut is; 0 where the column never began it."""
-        column = self.station.ion_column
-        if int(column.number.get(use_monitor=False)) == int(before):
-            return 0.0
-        return float(column.milled_um.get(use_monitor=False))
-
-    def _note(self, reserved: int, before: int, made_um: float) -> MsgGenerator[None]:
-        """Keep how deep the cut is; where the column does not answer, it counts as deep as asked."""
-        column, ledger = self.station.ion_column, self.station.dose.ledger
-        try:
-            deep_um = yield from in_thread(lambda: self._deep_um(before))
-            yield from in_thread(lambda: ledger.commit(reserved, max(deep_um - made_um, 0.0)))
-            yield from bps.create(name=streams.MILLING)
-            yield from bps.read(column)
-            yield from bps.read(self.station.changer)
-            yield from bps.read(self.station.chamber)
-            yield from bps.save()
-        except FAILURES as error:
-            log.error(
-                "%s: it is not known how deep it was milled, and it counts as milled to %g um: %s",
-                self.cell.name,
-                self.cut.depth_um,
-                cause_of(error),
-            )

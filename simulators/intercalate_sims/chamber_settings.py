@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from intercalate_sims.milling import ION_KV, ION_NA
+from intercalate_sims.milling import ARGON_KV, ARGON_NA, ION_KV, ION_NA
 from intercalate_sims.probes.liquid_cell import LiquidCellLaw
 from intercalate_sims.probes.nanobattery import REFERENCE_FILMS, NanobatteryLaw
 from intercalate_sims.probes.sem_face import Heating
@@ -31,8 +31,8 @@ XPS = "xps"
 SEM, EDS, EBSD = "sem", "eds", "ebsd"
 """Names of the electron microscope, whose column all use, and of those of X-rays and patterns on it."""
 
-FIB = "fib"
-"""Name of the ion column beside it."""
+FIB, ARGON = "fib", "argon"
+"""Names of the ion column beside it, and of the sputter gun beside the photoelectron spectrometer."""
 
 TEM, EELS = "tem", "eels"
 """Names of the transmission electron microscope, and of the spectrometer of losses on its column."""
@@ -44,6 +44,14 @@ class FaceHolder(HolderSettings):
     face: Literal["positive", "negative", "section"] = "negative"
 
 
+class SputterGunServer(Section):
+    """The gun of argon ions, as it is found."""
+
+    prefix: Prefix
+    voltage_kv: Annotated[float, Field(ge=ARGON_KV[0], le=ARGON_KV[1])]
+    current_na: Annotated[float, Field(ge=ARGON_NA[0], le=ARGON_NA[1])]
+
+
 class XpsServer(Section):
     """The photoelectron spectrometer, with what its users are told.
 
@@ -51,6 +59,8 @@ class XpsServer(Section):
     ----------
     faces
         Cells that show another face than their model has. Nobody is told.
+    sputter_gun
+        None where nothing can be sputtered.
     """
 
     prefix: Prefix
@@ -64,6 +74,7 @@ class XpsServer(Section):
     spot_um: Positive
     points: Annotated[int, Field(ge=64)]
     faces: dict[str, Face] = Field(default_factory=dict)
+    sputter_gun: SputterGunServer | None = None
 
 
 class IonColumnServer(Section):

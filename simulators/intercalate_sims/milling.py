@@ -1,4 +1,4 @@
-"""A focused ion beam: what it has removed of every content of the stage, for good.
+"""Ion beams, focused to mill and wide to sputter: what they have done to all on the stage, for good.
 
 The world owns it, because what is gone stays gone: it is kept with the state of the world after every step of
 time.
@@ -16,6 +16,10 @@ from intercalate_sims.sources import SteadyBeam
 
 ION_KV = (2.0, 30.0)
 ION_NA = (0.001, 50.0)
+ARGON_KV = (0.1, 5.0)
+ARGON_NA = (1.0, 20_000.0)
+FLUENCE_CM2 = 1e16
+"""Unit of ions per area."""
 SAME_MM = 5e-4
 """Within which two cuts are at the same place: the second goes on where the first ended."""
 
@@ -28,24 +32,24 @@ class Cut:
     ----------
     x_mm, y_mm
         Its middle, from the centre of the window of what was milled.
-    depth_um, milled_um
-        Asked for, and removed.
+    asked, reached
+        Of a focused beam the depth in um; of a wide one 1e16 ions per cm2.
     voltage_kv, current_na, temperature_c
         Of the ions and the stage, the last time that it was milled.
     um3_per_nc
-        Of the material.
+        Of the material; of no account for a wide beam.
     """
 
     x_mm: float
     y_mm: float
     width_um: float
     height_um: float
-    depth_um: float
+    asked: float
     temperature_c: float
-    um3_per_nc: float
+    um3_per_nc: float = 0.0
     voltage_kv: float = 30.0
     current_na: float = 0.1
-    milled_um: float = 0.0
+    reached: float = 0.0
 
     def is_at(self, other: "Cut") -> bool:
         """Whether both are the same rectangle."""
@@ -91,7 +95,12 @@ class IonGun(SteadyBeam):
 
     def cuts(self, content: str) -> list[dict[str, Any]]:
         """What was removed of a content, JSON-able."""
-        return [asdict(one) for one in self._cuts.get(content, ()) if one.milled_um > 0]
+        return [asdict(one) for one in self._cuts.get(content, ()) if one.reached > 0]
+
+    def _more(self, cut: Cut, passed_s: float) -> float:
+        """What is added to what a cut has reached."""
+        rate = um3_per_s(cut.um3_per_nc, self.value("voltage_kv"), self.value("current_na"))
+        return self._current_share * rate * passed_s / (cut.width_um * cut.height_um)
 
     @property
     def _may_mill(self) -> bool:
@@ -130,12 +139,12 @@ class IonGun(SteadyBeam):
             raise ValueError("the ion beam is off: its interlock is open, or it is switched off")
         content = asked["content"]
         cut = Cut(**{name: value for name, value in asked.items() if name != "content"})
-        if not min(cut.width_um, cut.height_um, cut.depth_um) > 0:
-            raise ValueError(f"a cut of {cut.width_um:g} x {cut.height_um:g} x {cut.depth_um:g} um")
+        if not min(cut.width_um, cut.height_um, cut.asked) > 0:
+            raise ValueError(f"a cut of {cut.width_um:g} x {cut.height_um:g} x {cut.asked:g} um")
         made = self._cuts.setdefault(content or "", [])
         for before in made:
             if before.is_at(cut):
-                before.depth_um, before.temperature_c = cut.depth_um, cut.temperature_c
+                before.asked, before.temperature_c = cut.asked, cut.temperature_c
                 cut = before
                 break
         else:
@@ -149,10 +158,8 @@ class IonGun(SteadyBeam):
         cut = self._last
         if not self._is_milling or cut is None:
             return
-        rate = um3_per_s(cut.um3_per_nc, self.value("voltage_kv"), self.value("current_na"))
-        deeper_um = self._current_share * rate * passed_s / (cut.width_um * cut.height_um)
-        cut.milled_um = max(cut.milled_um, min(cut.milled_um + deeper_um, cut.depth_um))
-        if cut.milled_um >= cut.depth_um:
+        cut.reached = max(cut.reached, min(cut.reached + self._more(cut, passed_s), cut.asked))
+        if cut.reached >= cut.asked:
             self._is_milling, self._ended = False, MillingEnd.DONE
 
     def status(self, time_s: float) -> dict[str, Any]:
@@ -162,7 +169,7 @@ class IonGun(SteadyBeam):
             "state": str(IonBeamState.MILLING if self._is_milling else IonBeamState.BLANKED),
             "ended": str(self._ended),
             "number": self._number,
-            "milled_um": 0.0 if self._last is None else self._last.milled_um,
+            "reached": 0.0 if self._last is None else self._last.reached,
         }
 
     def to_state(self) -> dict[str, Any]:
@@ -175,3 +182,14 @@ class IonGun(SteadyBeam):
         super().restore(state["settings"])
         self._number = state["number"]
         self._cuts = {content: [Cut(**one) for one in cuts] for content, cuts in state["cuts"].items()}
+
+
+class ArgonGun(IonGun):
+    """A wide beam of argon ions, scanned over a rectangle; it is told and kept by ions per area."""
+
+    ranges = MappingProxyType({"voltage_kv": ARGON_KV, "current_na": ARGON_NA})
+
+    def _more(self, cut: Cut, passed_s: float) -> float:
+        area_cm2 = cut.width_um * cut.height_um * 1e-8
+        ions = self._current_share * self.full_photons_s() * passed_s
+        return ions / area_cm2 / FLUENCE_CM2

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from intercalate_sims.chamber_maker import ChamberMaker
 from intercalate_sims.chamber_settings import (
+    ARGON,
     EBSD,
     EDS,
     FIB,
@@ -32,7 +33,7 @@ REMOVAL_SIGMA = 0.15
 
 def make_vacuum_sources(settings: SimulationSettings) -> "dict[str, SteadyBeam]":
     """Sources in the vacuum chamber, if there is one, by the names of their instruments."""
-    from intercalate_sims.milling import IonGun
+    from intercalate_sims.milling import ArgonGun, IonGun
     from intercalate_sims.noise import keyed_generator
     from intercalate_sims.sources import ElectronGun, SoftXRays
 
@@ -41,6 +42,8 @@ def make_vacuum_sources(settings: SimulationSettings) -> "dict[str, SteadyBeam]"
         return sources
     if (xps := settings.vacuum.xps) is not None:
         sources[XPS] = SoftXRays(xps.energy_kev, xps.spot_um, xps.power_w, xps.photons_per_s_w)
+        if (gun := xps.sputter_gun) is not None:
+            sources[ARGON] = ArgonGun(gun.voltage_kv, gun.current_na)
     if (sem := settings.vacuum.sem) is not None:
         share = 1.0 + CURRENT_SIGMA * float(keyed_generator(settings.seed, "gun", 0).standard_normal())
         sources[SEM] = ElectronGun(sem.voltage_kv, sem.current_na, sem.field_of_view_um, share)
@@ -80,6 +83,7 @@ class _Maker(ChamberMaker):
     def xps(self, found: XpsServer) -> None:
         """The photoelectron spectrometer and its source; what is hidden is kept beside the truth."""
         from intercalate_sims.iocs.analyser import AnalyserPVs
+        from intercalate_sims.iocs.ion_column import SputterGunPVs
         from intercalate_sims.iocs.laser import ObjectivePVs
         from intercalate_sims.iocs.monitors import SteadyMonitorPVs
         from intercalate_sims.iocs.sources import SoftXRayPVs
@@ -98,6 +102,11 @@ class _Maker(ChamberMaker):
         objective = ObjectivePVs(prefix=found.source_prefix, beside_mm=(0.0, 0.0))
         instrument = self._add(XPS, XPS, found, station, SteadyMonitorPVs, asked, objective)
         self._add_source(SoftXRayPVs(prefix=found.source_prefix, link=instrument.link))
+        if found.sputter_gun is not None:
+            gun = SputterGunPVs(
+                prefix=found.sputter_gun.prefix, link=self._link(ARGON), **self._at_the_stage()
+            )
+            self._add_source(gun)
 
     def sem(self, found: SemServer, eds: EdsServer | None, ebsd: EbsdServer | None) -> None:
         """The electron microscope, its column, and what else detects something on it, if it does."""
@@ -119,6 +128,14 @@ class _Maker(ChamberMaker):
         if ebsd is not None:
             self._ebsd(ebsd, found, specimens)
 
+    def _at_the_stage(self) -> dict[str, Any]:
+        """What an ion beam meets."""
+        return {
+            "changer": self._changer,
+            "stage": self._stage,
+            "temperature_c": lambda: self._chamber.chamber.stage_c,
+        }
+
     def _ions(self, found: IonColumnServer) -> None:
         """The ion column, and how fast it removes a face, or what is between the electrodes of a section."""
         from intercalate.materials.ion_milling import UM3_PER_NC
@@ -136,9 +153,7 @@ class _Maker(ChamberMaker):
         column = IonColumnPVs(
             prefix=found.prefix,
             link=self._link(FIB),
-            changer=self._changer,
-            stage=self._stage,
-            temperature_c=lambda: self._chamber.chamber.stage_c,
+            **self._at_the_stage(),
             um3_per_nc={cell: UM3_PER_NC[material][0] for cell, material in materials.items()},
         )
         self._add_source(column)

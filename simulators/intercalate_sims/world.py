@@ -25,7 +25,7 @@ from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import HasImpedance
 from intercalate_sims.exposures import Exposure, Light
 from intercalate_sims.irradiation import BeamEffect, Irradiated
-from intercalate_sims.milling import IonGun
+from intercalate_sims.milling import ArgonGun, IonGun
 from intercalate_sims.slots import STATE_FORMAT, Slot, fresh_slots, saved_slots
 from intercalate_sims.state_file import StateFile
 from intercalate_sims.vessel import IN_VESSEL, Vessel
@@ -105,8 +105,8 @@ class World:
         self.seed = seed
         self.beam = steady_beam() if beam is None else beam
         self._other_beams = dict(other_beams or {})
-        self._ions = next((one for one in self._other_beams.values() if isinstance(one, IonGun)), None)
-        self._miller: JsonLines | None = None
+        self._ions = [one for one in self._other_beams.values() if isinstance(one, IonGun)]
+        self._millers: dict[JsonLines, IonGun] = {}
         self._vessel = vessel
         self._wall = wall
         self._file = StateFile(state_path)
@@ -215,8 +215,8 @@ class World:
         """One step of cell time."""
         self._next = None
         readings = {name: self._advance(name, slot) for name, slot in self.slots.items()}
-        if self._ions is not None:
-            self._ions.live(self.dt_s)
+        for ions in self._ions:
+            ions.live(self.dt_s)
         self._steps += 1
         self._tick_mono = time.monotonic()
         self._save()
@@ -295,7 +295,9 @@ class World:
         )
         if name is not None:
             exposure.inactive = self._irradiated.inactive(name, exposure.spot)
-            exposure.milled = [] if self._ions is None else self._ions.cuts(name)
+            for ions in self._ions:
+                kept = exposure.sputtered if isinstance(ions, ArgonGun) else exposure.milled
+                kept += ions.cuts(name)
         self._exposures.append(exposure)
 
     def _expose(self) -> None:
@@ -360,8 +362,8 @@ class World:
         except (ValueError, TypeError) as error:
             client.send({"op": "refused", "key": message["key"], "why": str(error)})
             return
-        if "mill" in changes:
-            self._miller = client
+        if "mill" in changes and isinstance(beam, IonGun):
+            self._millers[client] = beam
         client.send({"op": "beam", "key": message["key"], **beam.status(self.time_s)})
 
     # Connections
@@ -425,9 +427,8 @@ class World:
         for slot in self.slots.values():
             if slot.owner is client:
                 slot.owner, slot.mode, slot.setpoint = None, ControlMode.REST, 0.0
-        if client is self._miller and self._ions is not None:
-            self._ions.blank(MillingEnd.INSTRUMENT)
-            self._miller = None
+        if (ions := self._millers.pop(client, None)) is not None:
+            ions.blank(MillingEnd.INSTRUMENT)
         self._clients.discard(client)
         self._shut.discard(client)
         self._controllers.discard(client)

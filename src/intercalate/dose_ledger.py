@@ -27,6 +27,9 @@ FOCUSED_BELOW_MM = 0.02
 MILLING = "fib"
 """Technique under which cuts of a focused ion beam are kept: their depths, in um."""
 
+SPUTTERING = "argon"
+"""Technique under which what argon ions did is kept: ions per area, in 1e16 per cm2."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS exposures (
     id INTEGER PRIMARY KEY, cell TEXT NOT NULL, technique TEXT NOT NULL, unit TEXT NOT NULL,
@@ -202,18 +205,6 @@ class DoseLedger:
             for row in rows
         ]
 
-    def reserve_milling(
-        self, cell: str, spot: Spot, voltage_kv: float, depth_um: float, unix_s: float, run: str = ""
-    ) -> int:
-        """Count a cut as milled that is about to begin; `commit` says how deep it became.
-
-        Raises
-        ------
-        DoseLedgerError
-            If it cannot be kept: then it must not begin.
-        """
-        return self.reserve(cell, MILLING, "um", spot, voltage_kv, depth_um, unix_s, run)
-
     def deepest_cut(self, cell: str, spot: Spot) -> tuple[float, Spot | None]:
         """Depth in um that ions have removed of a cell within a spot, and where; 0 where it is whole.
 
@@ -232,10 +223,15 @@ class DoseLedger:
         """The depth of `deepest_cut` alone."""
         return self.deepest_cut(cell, spot)[0]
 
-    def cut_um(self, cell: str, cut: Spot) -> float:
-        """Depth of one cut, which may have been made in several goes; raises as `deepest_cut`."""
-        totals = self.totals(cell, MILLING, cut)
-        return sum(one.amount for one in totals if one.spot.key() == cut.key())
+    def sputtered_1e16_cm2(self, cell: str, spot: Spot) -> float:
+        """Most argon ions per area that a part of a spot has received; raises as `deepest_cut`."""
+        totals = self.totals(cell, SPUTTERING, spot)
+        amounts = np.array([one.amount for one in totals])
+        return most_overlapping([one.spot for one in totals], amounts) if totals else 0.0
+
+    def amount_at(self, cell: str, technique: str, spot: Spot) -> float:
+        """What exactly this spot got, however often; raises as `totals`."""
+        return sum(one.amount for one in self.totals(cell, technique, spot) if one.spot.key() == spot.key())
 
     def put(self, place: str, cell: str, formula: str) -> None:
         """Say which cell is at a place of the sample changer; what was exposed unnamed there was it."""

@@ -17,7 +17,7 @@ from intercalate.devices.clocks import ClockComparison
 from intercalate.devices.cycler import Cycler
 from intercalate.devices.dose import ElectronDoseMeter, LaserDoseMeter, SoftXRayDoseMeter, XRayDoseMeter
 from intercalate.devices.frame_detector import FrameDetector
-from intercalate.devices.ion_column import IonColumn
+from intercalate.devices.ion_column import IonColumn, SputterGun
 from intercalate.devices.objective import Objective
 from intercalate.devices.scan import AnyScan, LossScan, OrientationScan, Scan, TransmissionScan
 from intercalate.devices.shutter import Shutter
@@ -242,9 +242,16 @@ class _Maker:
         analyser = Analyser(
             section.analyser.prefix, name=f"{prefix}analyser", regions=section.analyser.regions
         )
+        ions = section.sputter_gun
+        gun = (
+            None
+            if ions is None
+            else SputterGun(ions.prefix, name="sputter_gun", field_um=ions.raster_um, rate=self._rate)
+        )
         return Station(
             name=name,
             technique="xps",
+            ion_column=gun,
             beam=source,
             objective=objective,
             analyser=analyser,

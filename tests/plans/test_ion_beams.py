@@ -18,6 +18,7 @@ from intercalate.devices.ion_column import Cut, IonColumn, MillingError
 from intercalate.devices.station import Station
 from intercalate.dose_ledger import Spot
 from intercalate.orchestration.dosing import MilledSpotError
+from intercalate.orchestration.ion_beams import IonBeamRefused
 from intercalate.orchestration.tasks import TasksError
 from intercalate.session import Session
 from intercalate_plans import (
@@ -28,7 +29,6 @@ from intercalate_plans import (
     take_regions,
     view_section,
 )
-from intercalate_plans.ion_beams import MillingRefused
 from polling import wait_for
 
 from .conftest import Documents
@@ -124,7 +124,7 @@ def test_what_must_not_be_milled_is_refused_before_anything_moves(
 ) -> None:
     before = [float(axis.user_readback.get()) for axis in (sem.changer.x_mm, sem.changer.y_mm)]
     number = ions.number.get()
-    with pytest.raises(MillingRefused, match=words):
+    with pytest.raises(IonBeamRefused, match=words):
         session.RE(ask(sem, cell, **changes))
     assert [float(axis.user_readback.get()) for axis in (sem.changer.x_mm, sem.changer.y_mm)] == before
     assert ions.number.get() == number
@@ -147,16 +147,16 @@ def test_a_microscope_without_an_ion_column_and_another_cell_are_refused(
 ) -> None:
     without = SimpleNamespace(**{name: getattr(sem, name) for name in dir(sem) if not name.startswith("__")})
     without.ion_column = None
-    with pytest.raises(MillingRefused, match=r"sem has no ion column; add \[sem.ion_column\]"):
+    with pytest.raises(IonBeamRefused, match=r"sem has no ion beam; add \[sem.ion_column\]"):
         session.RE(ask(without, cell))
     sem.dose.ledger.put("V1", cell.name, "Li")
     other = cell.model_copy(update={"name": "another"})
-    with pytest.raises(MillingRefused, match="lithium-polymer-lithium-face is there, not another"):
+    with pytest.raises(IonBeamRefused, match="lithium-polymer-lithium-face is there, not another"):
         session.RE(ask(sem, other, confirm="mill another at V1"))
 
 
 def test_what_was_never_milled_is_not_viewed(sem: Station, session: Session, cell: Cell) -> None:
-    with pytest.raises(MillingRefused, match=r"nothing of .* was milled in this field of view"):
+    with pytest.raises(IonBeamRefused, match=r"nothing of .* was milled in this field of view"):
         session.RE(view_section(sem, "V1", cell, x_mm=1.0))
 
 

@@ -12,13 +12,13 @@ from test_world_beam import make_world, tell
 from intercalate.contract import IonBeamState, MillingEnd
 from intercalate.materials.ion_milling import um3_per_s
 from intercalate_sims.link import InstrumentLink
-from intercalate_sims.milling import IonGun
+from intercalate_sims.milling import ArgonGun, IonGun
 from intercalate_sims.world import World
 
 
 def cut(**changes: Any) -> dict[str, Any]:
     return {
-        "content": "A1", "x_mm": 0.1, "y_mm": -0.2, "width_um": 10.0, "height_um": 8.0, "depth_um": 3.0,
+        "content": "A1", "x_mm": 0.1, "y_mm": -0.2, "width_um": 10.0, "height_um": 8.0, "asked": 3.0,
         "temperature_c": 25.0, "um3_per_nc": 0.5, **changes,
     }  # fmt: skip
 
@@ -28,7 +28,7 @@ def gun(current_na: float = 1.0, share: float = 1.0) -> IonGun:
 
 
 def deep_um(one: IonGun, content: str = "A1") -> list[float]:
-    return [made["milled_um"] for made in one.cuts(content)]
+    return [made["reached"] for made in one.cuts(content)]
 
 
 @given(st.floats(0.01, 40.0), st.floats(2.0, 30.0), st.floats(0.1, 1.0))
@@ -85,8 +85,8 @@ def test_a_cut_at_the_same_place_goes_on_and_one_beside_it_begins_anew() -> None
     one = gun()
     one.set(0.0, {"mill": cut()})
     one.live(1e6)
-    one.set(0.0, {"mill": cut(depth_um=5.0, x_mm=0.1001, temperature_c=-150.0)})
-    assert one.status(0.0)["milled_um"] == 3.0
+    one.set(0.0, {"mill": cut(asked=5.0, x_mm=0.1001, temperature_c=-150.0)})
+    assert one.status(0.0)["reached"] == 3.0
     one.live(1e6)
     one.set(0.0, {"mill": cut(x_mm=0.2)})
     one.live(1e6)
@@ -98,7 +98,7 @@ def test_a_shallower_cut_at_the_same_place_fills_nothing_in() -> None:
     one = gun()
     one.set(0.0, {"mill": cut()})
     one.live(1e6)
-    one.set(0.0, {"mill": cut(depth_um=1.0)})
+    one.set(0.0, {"mill": cut(asked=1.0)})
     one.live(2.0)
     assert deep_um(one) == [3.0]
     assert one.status(0.0)["ended"] == MillingEnd.DONE
@@ -107,7 +107,7 @@ def test_a_shallower_cut_at_the_same_place_fills_nothing_in() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"mill": cut(depth_um=0.0)}, "a cut of"),
+        ({"mill": cut(asked=0.0)}, "a cut of"),
         ({"voltage_kv": 100.0}, "voltage_kv is 100"),
         ({"current_na": -1.0}, "current_na is -1"),
         ({"blank": "because"}, "because"),
@@ -150,7 +150,7 @@ def test_an_exposure_is_told_what_had_been_removed_also_after_a_restart(tmp_path
         link.done()
         assert whole["milled"] == []
         await ions.beam(mill=cut())
-        while (await ions.beam())["milled_um"] < 0.05:
+        while (await ions.beam())["reached"] < 0.05:
             await asyncio.sleep(0.002)
         # Nothing is said any more, and the world is shut down in the middle of the cut.
         linked.cancel()
@@ -165,7 +165,7 @@ def test_an_exposure_is_told_what_had_been_removed_also_after_a_restart(tmp_path
     tell(tmp_path, with_ions(tmp_path), milled)
     tell(tmp_path, with_ions(tmp_path), seen)
     ((first,), (second,)) = found
-    assert 0.05 <= first["milled_um"] < 3.0
+    assert 0.05 <= first["reached"] < 3.0
     assert first == second, "nothing is milled after a restart"
 
 
@@ -187,3 +187,31 @@ def test_a_lost_server_of_the_column_blanks_the_beam(tmp_path: Path) -> None:
         await asyncio.gather(linked, return_exceptions=True)
 
     tell(tmp_path, with_ions(tmp_path), story)
+
+
+@given(st.floats(10.0, 2e4), st.floats(100.0, 5000.0))
+def test_argon_is_counted_by_ions_per_area(current_na: float, side_um: float) -> None:
+    one = ArgonGun(0.5, current_na)
+    one.set(0.0, {"mill": cut(width_um=side_um, height_um=side_um, asked=1e9)})
+    one.live(10.0)
+    ions = current_na * 1e-9 * 10.0 / 1.602176634e-19
+    assert one.status(0.0)["reached"] == pytest.approx(ions / (side_um * 1e-4) ** 2 / 1e16)
+
+
+def test_argon_and_gallium_are_told_apart(tmp_path: Path) -> None:
+    async def story(world: World, link: InstrumentLink) -> None:
+        for at, width_um in (("fib", 10.0), ("argon", 2000.0)):
+            ions = InstrumentLink(tmp_path / "world.json", at)
+            linked = asyncio.ensure_future(ions.run())
+            await ions.beam(mill=cut(width_um=width_um, height_um=width_um, asked=1e-3))
+            while (await ions.beam())["state"] != IonBeamState.BLANKED:
+                await asyncio.sleep(0.002)
+            linked.cancel()
+            await asyncio.gather(linked, return_exceptions=True)
+        answer = await link.expose("A1", 10.0)
+        link.done()
+        assert [one["width_um"] for one in answer["milled"]] == [10.0]
+        assert [one["width_um"] for one in answer["sputtered"]] == [2000.0]
+
+    beams = {"fib": gun(1.0), "argon": ArgonGun(0.5, 1000.0)}
+    tell(tmp_path, make_world(tmp_path, other_beams=beams), story)

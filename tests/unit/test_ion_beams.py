@@ -25,13 +25,13 @@ from intercalate.materials.ion_milling import (
 )
 from intercalate.milled_results import columns_of_walls, wall_of
 from intercalate.orchestration.dosing import MilledSpotError, _require_untouched
+from intercalate.orchestration.ion_beams import confirmation
 from intercalate.orchestration.sample_check import problems_of_milled
 from intercalate.reduction.micrographs import micrograph
 from intercalate.reduction.raman import MapError
 from intercalate.sem_results import reduce_micrographs
 from intercalate.techniques import table
 from intercalate.views.milled import milled_figure, save_milled_figure
-from intercalate_plans.ion_beams import confirmation
 from intercalate_sims.probes.sem_fib import IonBeam, MilledPlace, milled_relief
 from intercalate_sims.probes.sem_image import HiddenMicroscope, ImageConditions, SemProbe
 
@@ -45,7 +45,7 @@ def ledger(tmp_path: Path) -> DoseLedger:
 
 
 def milled(ledger: DoseLedger, depth_um: float, spot: Spot = HERE, kv: float = 30.0) -> None:
-    number = ledger.reserve_milling(CELL.name, spot, kv, 5.0, 1.8e9, "run")
+    number = ledger.reserve(CELL.name, MILLING, "um", spot, kv, 5.0, 1.8e9, "run")
     ledger.commit(number, depth_um)
 
 
@@ -84,11 +84,11 @@ def test_a_cut_has_a_size(sizes: tuple[float, float, float]) -> None:
 
 
 def test_the_confirmation_names_sample_and_place() -> None:
-    assert confirmation(CELL, "V1") == "mill lithium-polymer-lithium-face at V1"
+    assert confirmation("mill", CELL, "V1") == "mill lithium-polymer-lithium-face at V1"
 
 
 def test_a_cut_that_nobody_committed_counts_as_deep_as_asked(ledger: DoseLedger) -> None:
-    ledger.reserve_milling(CELL.name, HERE, 30.0, 5.0, 1.8e9)
+    ledger.reserve(CELL.name, MILLING, "um", HERE, 30.0, 5.0, 1.8e9)
     assert ledger.milled_um(CELL.name, HERE) == 5.0
 
 
@@ -96,7 +96,7 @@ def test_several_goes_at_one_place_add_up_and_other_places_are_whole(ledger: Dos
     milled(ledger, 1.0)
     milled(ledger, 2.0, kv=5.0)
     milled(ledger, 4.0, Spot(0.105, 0.0, 0.01, 0.008))
-    assert ledger.cut_um(CELL.name, HERE) == 3.0
+    assert ledger.amount_at(CELL.name, MILLING, HERE) == 3.0
     assert ledger.milled_um(CELL.name, HERE) == 4.0, "the deepest of those that overlap"
     assert ledger.milled_um(CELL.name, Spot(0.1, 0.0, 0.2, 0.2)) == 4.0
     assert ledger.milled_um(CELL.name, Spot(0.5, 0.0, 0.2, 0.2)) == 0.0
@@ -110,7 +110,7 @@ def test_it_is_no_dose_of_a_beam(ledger: DoseLedger) -> None:
 
 
 def test_it_outlives_the_name_that_a_cell_did_not_have(ledger: DoseLedger) -> None:
-    number = ledger.reserve_milling("unnamed cell in V1", HERE, 30.0, 5.0, 1.8e9)
+    number = ledger.reserve("unnamed cell in V1", MILLING, "um", HERE, 30.0, 5.0, 1.8e9)
     ledger.commit(number, 2.0)
     ledger.put("V1", CELL.name, "Li")
     assert ledger.milled_um(CELL.name, HERE) == 2.0

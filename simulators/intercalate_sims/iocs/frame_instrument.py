@@ -350,6 +350,7 @@ class FrameInstrument:
             states=list(zip(message["weights"], states)),
             inactive=[Inactive.from_dict(one) for one in message["inactive"]],
             milled=[Cut(**one) for one in message.get("milled", ())],
+            sputtered=[Cut(**one) for one in message.get("sputtered", ())],
         )
 
     async def _take(self, shot: Shot, message: dict[str, Any]) -> None:

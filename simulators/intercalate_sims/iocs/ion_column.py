@@ -1,4 +1,4 @@
-"""A focused ion beam at the stage of the vacuum chamber: what is cut, and how deep it is by now."""
+"""Ion beams at the stage of the vacuum chamber: what they are asked for, and how far they are by now."""
 
 # caproto's handlers carry the name of the PV they belong to, and its types are narrower than its use.
 # pyright: reportGeneralTypeIssues=false, reportArgumentType=false
@@ -16,9 +16,9 @@ from caproto.server import pvproperty as caproto_property
 from intercalate.contract import IonBeamState, MillingEnd
 from intercalate_sims.changer import Changer
 from intercalate_sims.iocs.beam import REFRESH_S, shown_pv
-from intercalate_sims.iocs.sources import SWITCHED, SteadySourcePVs
+from intercalate_sims.iocs.sources import SWITCHED, SteadySourcePVs, limited
 from intercalate_sims.iocs.stage import StagePVs
-from intercalate_sims.milling import ION_KV, ION_NA, SAME_MM
+from intercalate_sims.milling import ARGON_KV, ARGON_NA, ION_KV, ION_NA, SAME_MM
 
 # caproto's annotations know no putters of a subclass.
 pvproperty: Any = caproto_property
@@ -27,25 +27,25 @@ ON_GLASS = 0.27
 """Cubic micrometres per nanocoulomb of whatever is beside the samples."""
 
 
-def _micrometres(name: str, value: float) -> Any:
-    """A number of the next cut, which is what was put."""
+async def _as_put(group: Any, instance: Any, value: Any) -> Any:
+    """Of a number of the next cut, which is what was put."""
+    return value
 
-    async def put(group: Any, instance: Any, value: Any) -> Any:
-        return value
 
+def _micrometres(name: str, value: float, most: float = 1000.0) -> Any:
     return pvproperty(
         name=name,
         value=value,
-        put=put,
+        put=_as_put,
         units="um",
         precision=3,
         lower_ctrl_limit=0.01,
-        upper_ctrl_limit=1000.0,
+        upper_ctrl_limit=most,
     )
 
 
 class IonColumnPVs(SteadySourcePVs):
-    """What can be set of the ion column, and what it shows.
+    """What can be set of a focused ion column, and what it shows.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class IonColumnPVs(SteadySourcePVs):
     ended = shown_pv(
         "Ended", "ended", value=0, dtype=ChannelType.ENUM, enum_strings=[str(one) for one in MillingEnd]
     )
-    milled = shown_pv("Milled", "milled_um", value=0.0, units="um", precision=4)
+    milled = shown_pv("Milled", "reached", value=0.0, units="um", precision=4)
     number = shown_pv("Number", "number", value=0)
     lease = pvproperty(
         name="Lease", value=0.0, units="s", precision=1, lower_ctrl_limit=0.0, upper_ctrl_limit=3600.0
@@ -97,7 +97,7 @@ class IonColumnPVs(SteadySourcePVs):
         ("current_readback", "current_na"),
         ("state", "state"),
         ("ended", "ended"),
-        ("milled", "milled_um"),
+        ("milled", "reached"),
         ("number", "number"),
         *SteadySourcePVs.shown_pvs,
     )
@@ -108,13 +108,13 @@ class IonColumnPVs(SteadySourcePVs):
         changer: Changer,
         stage: StagePVs,
         temperature_c: Callable[[], float],
-        um3_per_nc: Mapping[str, float],
+        um3_per_nc: Mapping[str, float] | None = None,
         **kwargs: Any,
     ):
         super().__init__(*args, **kwargs)
         self._changer, self._stage = changer, stage
         self._temperature_c = temperature_c
-        self._um3_per_nc = dict(um3_per_nc)
+        self._um3_per_nc = dict(um3_per_nc or {})
         self._lease_ends_s = math.inf
         self._began_mm: tuple[float, float] | None = None
 
@@ -142,6 +142,11 @@ class IonColumnPVs(SteadySourcePVs):
             await self.change(blank=str(MillingEnd.STOPPED))
         return value
 
+    @property
+    def goal(self) -> float:
+        """What is asked for."""
+        return float(self.depth.value)
+
     async def _begin(self) -> None:
         self._began_mm = at_mm = self._stage.position_mm
         content = self._changer.content_near(*at_mm)
@@ -153,7 +158,7 @@ class IonColumnPVs(SteadySourcePVs):
                 "y_mm": y_mm,
                 "width_um": float(self.width.value),
                 "height_um": float(self.height.value),
-                "depth_um": float(self.depth.value),
+                "asked": self.goal,
                 "temperature_c": self._temperature_c(),
                 "um3_per_nc": self._um3_per_nc.get(content or "", ON_GLASS),
             }
@@ -177,3 +182,16 @@ class IonColumnPVs(SteadySourcePVs):
     def _has_moved(self) -> bool:
         began, now = self._began_mm, self._stage.position_mm
         return began is not None and max(abs(a - b) for a, b in zip(began, now)) > SAME_MM
+
+
+class SputterGunPVs(IonColumnPVs):
+    """What can be set of a gun of argon ions, and what it shows."""
+
+    voltage = limited(IonColumnPVs.voltage, 0.5, ARGON_KV)
+    current = limited(IonColumnPVs.current, 1000.0, ARGON_NA)
+    width = _micrometres("Width", 2000.0, 20_000.0)
+    height = _micrometres("Height", 2000.0, 20_000.0)
+    depth = pvproperty(
+        name="Fluence", value=1.0, put=_as_put, precision=4, lower_ctrl_limit=1e-4, upper_ctrl_limit=1e4
+    )
+    milled = shown_pv("Sputtered", "reached", value=0.0, precision=4)

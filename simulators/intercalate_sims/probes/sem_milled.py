@@ -106,8 +106,8 @@ def cut_open(
         return
     for covered in made.covered.values():
         covered &= ~inside
-    if place is not None and cut.milled_um < 0.5 * place.diameter_um:
-        made.height_um[inside] -= cut.milled_um
+    if place is not None and cut.reached < 0.5 * place.diameter_um:
+        made.height_um[inside] -= cut.reached
         return
     beam = IonBeam(cut.voltage_kv, cut.current_na, cut.temperature_c <= COLD_BELOW_C)
     there = Grid(grid.x_um - at_um[0], grid.y_um - at_um[1], grid.shift_um)

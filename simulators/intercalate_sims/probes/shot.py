@@ -34,8 +34,8 @@ class Shot:
         Of the cell in the beam, with the shares of the photons that met each.
     inactive
         Particles of the spot in the beam that do not take part any more.
-    milled
-        Cuts that ions have made on what is in the beam, wherever.
+    milled, sputtered
+        What focused and wide beams of ions have done to what is in the beam, wherever.
     """
 
     start_s: float
@@ -51,6 +51,7 @@ class Shot:
     elapsed_s: float = 0.0
     settings: Mapping[str, Any] = field(default_factory=dict)
     milled: Sequence[Cut] = ()
+    sputtered: Sequence[Cut] = ()
 
     @property
     def seen(self) -> list[tuple[float, ProbeState]]:

@@ -342,12 +342,22 @@ class SoftXRayDoseMeter(SteadyDoseMeter):
     ----------
     exposure_gy, spot_gy
         As of `XRayDoseMeter`.
+    sputtered_1e16_cm2
+        Argon ions per area that a part of it had received when it was exposed.
     """
 
     scale = ABSORBED
 
     exposure_gy = Cpt(Signal, value=float("nan"), kind=Kind.normal)
     spot_gy = Cpt(Signal, value=float("nan"), kind=Kind.normal)
+    sputtered_1e16_cm2 = Cpt(Signal, value=0.0, kind=Kind.normal)
+
+    def begin(self, exposure_s: float, run: str = "") -> None:
+        """Reserve the dose, and know what argon ions had done."""
+        super().begin(exposure_s, run)
+        found = self._pending
+        fluence = 0.0 if found is None else self.ledger.sputtered_1e16_cm2(found[1].cell, found[2])
+        self.sputtered_1e16_cm2.put(fluence)
 
     def _show(self, fluence_j_cm2: float, exposure: float, spot: float) -> None:
         self.fluence_j_cm2.put(fluence_j_cm2)

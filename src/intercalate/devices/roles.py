@@ -304,7 +304,7 @@ class MeasuresCells(Protocol):
     scan
         How images are made; None where there are none.
     ion_column
-        Mills the sample where the beam meets it; None where nothing does.
+        Mills or sputters the sample where the beam meets it; None where nothing does.
     settings
         Signals that a measurement may ask to be set before its frames, by name.
     of_exposure

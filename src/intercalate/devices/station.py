@@ -11,7 +11,7 @@ from intercalate.devices.changer import SampleChanger
 from intercalate.devices.clocks import ClockComparison
 from intercalate.devices.dose import DoseMeter
 from intercalate.devices.frame_detector import FrameDetector
-from intercalate.devices.ion_column import IonColumn
+from intercalate.devices.ion_column import IonBeam
 from intercalate.devices.objective import Objective
 from intercalate.devices.scan import AnyScan
 from intercalate.devices.shutter import Shutter
@@ -36,7 +36,7 @@ class Station:
     scan
         How images or maps are made, where they are.
     ion_column
-        Mills the sample at the place that the beam meets, where there is one.
+        Mills or sputters the sample at the place that the beam meets, where there is one.
     read_with_frames
         Devices that say how a frame was taken, besides these.
     """
@@ -60,7 +60,7 @@ class Station:
         chamber: Chamber | None = None,
         analyser: Analyser | None = None,
         scan: AnyScan | None = None,
-        ion_column: IonColumn | None = None,
+        ion_column: IonBeam | None = None,
         read_with_frames: Sequence[Any] = (),
     ):
         self.name = name

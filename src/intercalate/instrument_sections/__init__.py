@@ -40,6 +40,7 @@ from intercalate.instrument_sections.vacuum import (
     ChamberSection,
     RegionSection,
     SoftXRaysSection,
+    SputterGunSection,
     VacuumSection,
     XpsSection,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "SemSection",
     "SoftXRaysSection",
     "SpectrometerSection",
+    "SputterGunSection",
     "TemSection",
     "VacuumSection",
     "XpsSection",

@@ -29,8 +29,8 @@ def lithium(*deposits: tuple[str, float, float, float]) -> ElectrodeState:
 
 
 def cut(**changes: float) -> Cut:
-    values = {"x_mm": 0.1, "y_mm": 0.0, "width_um": 8.0, "height_um": 8.0, "depth_um": 3.0, **changes}
-    return Cut(**{"temperature_c": 25.0, "um3_per_nc": 0.5, "milled_um": 3.0, **values})
+    values = {"x_mm": 0.1, "y_mm": 0.0, "width_um": 8.0, "height_um": 8.0, "asked": 3.0, **changes}
+    return Cut(**{"temperature_c": 25.0, "um3_per_nc": 0.5, "reached": 3.0, **values})
 
 
 def shot(*cuts: Cut, field_um: float = 6.0, at_mm: float = 0.1, start_s: float = 50.0) -> Shot:
@@ -115,10 +115,10 @@ def test_before_the_cut_has_reached_its_middle_there_is_a_pit() -> None:
     one = specimens()
     grid = one.probe.grid(ImageConditions(columns=64, rows=64, pixel_um=0.1, x_um=100.0), 50.0)
     whole = one.relief(shot(), grid)
-    pit = one.relief(shot(cut(milled_um=0.5)), grid)
+    pit = one.relief(shot(cut(reached=0.5)), grid)
     assert np.array_equal(pit.material, whole.material)
     assert np.allclose(whole.height_um - pit.height_um, 0.5)
-    opened = one.relief(shot(cut(milled_um=1.1)), grid)
+    opened = one.relief(shot(cut(reached=1.1)), grid)
     assert "lithium carbide" in {opened.materials[one] for one in np.unique(opened.material)}
 
 
