@@ -1,5 +1,7 @@
 """A focused ion beam at the microscope: refusals, a cut and what it opens, a beam that is always blanked."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +16,7 @@ from beamline import Beamline, start_beamline
 from intercalate.cell import Cell
 from intercalate.config import EXAMPLES
 from intercalate.contract import IonBeamState, MillingEnd
-from intercalate.devices.ion_column import Cut, IonColumn, MillingError
+from intercalate.devices.ion_column import LEASE_S, Cut, IonColumn, MillingError
 from intercalate.devices.station import Station
 from intercalate.dose_ledger import Spot
 from intercalate.orchestration.dosing import MilledSpotError
@@ -115,7 +117,10 @@ def is_blanked(ions: IonColumn) -> bool:
             "5 nA at 25 degC damage lithium.*cool the stage to -100 degC, or mill with at most 0.1",
         ),
         ({"voltage_kv": 99.0}, "voltage_kv = 99.*the column gives 2 to 30"),
-        ({"depth_um": 500.0, "width_um": 100.0, "height_um": 100.0}, "it may take .* h, more than 12 h"),
+        (
+            {"depth_um": 500.0, "width_um": 100.0, "height_um": 100.0},
+            "depth_um = 500.0: it may take .* h, more than 12 h",
+        ),
         ({"at": "grid"}, "holds grid, by which others calibrate"),
     ],
 )
@@ -266,6 +271,37 @@ def test_whatever_ends_a_cut_is_said_with_its_depth(
         assert is_blanked(ions)
     finally:
         ions.emission.put("on", wait=True)
+
+
+CLIENT = """
+import sys
+from intercalate.cell import Cell
+from intercalate.session import open_session
+from intercalate_plans import mill_section
+
+session, cell = open_session(sys.argv[1]), Cell.from_file(sys.argv[2])
+session.RE(mill_section(session.stations["sem"], "V2", cell, 8.0, 8.0, 11.9, f"mill {cell.name} at V2"))
+"""
+"""A session of its own, which mills for a while."""
+
+
+def test_a_client_that_is_killed_mills_no_longer_than_its_lease(
+    sem: Station, ions: IonColumn, beamline: Beamline
+) -> None:
+    number = ions.number.get(use_monitor=False)
+    path = EXAMPLES / "cells" / "lfp_polymer_lithium.toml"
+    client = subprocess.Popen([sys.executable, "-c", CLIENT, str(beamline.config_file), str(path)])
+    try:
+        wait_for(lambda: ions.number.get(use_monitor=False) > number, 60, "the other session mills")
+        assert not is_blanked(ions)
+    finally:
+        client.kill()
+        client.wait(10)
+    wait_for(lambda: is_blanked(ions), LEASE_S + 4.0, "the lease is over")
+    assert ions.ended.get(use_monitor=False) == MillingEnd.LEASE
+    # What it could not note any more counts as it was reserved.
+    milled = Cell.from_file(path).name
+    assert sem.dose.ledger.milled_um(milled, Spot(0.0, 0.0, 0.008, 0.008)) == 11.9
 
 
 def _move(sem: Station, x_mm: float) -> Any:

@@ -110,7 +110,8 @@ class IonDose:
             takes_s = column.cell_s(request, self.voltage_kv, self.current_na)
             if takes_s > LONGEST_S:
                 limit = f"it may take {takes_s / 3600:.0f} h, more than {LONGEST_S / 3600:g} h"
-                found.append(Problem("", request.goal, limit, "ask for less, or for more current"))
+                where = "depth_um" if isinstance(request, Cut) else "fluences_1e16_cm2"
+                found.append(Problem(where, request.goal, limit, "ask for less, or for more current"))
         return found
 
     def _of_lithium(self) -> list[Problem]:

@@ -34,7 +34,9 @@ def depth_profile_figure(data: xr.Dataset, title: str) -> Figure:
     upper.set_ylabel("Elements (at.%)")
     for number, label in enumerate(data["component"].values):
         values, sigma = (one[:, number] for one in _estimates(data, "component_percent"))
-        _line(lower, np.asarray(ions), values, sigma, str(label), COLOURS[number % len(COLOURS)])
+        # A colour that comes a second time is dashed.
+        style = "o-" if number < len(COLOURS) else "s--"
+        _line(lower, np.asarray(ions), values, sigma, str(label), COLOURS[number % len(COLOURS)], style)
     lower.set(xlabel="Argon ions per area (1e16 / cm²)", ylabel="Atoms of each line (%)")
     for axis in (upper, lower):
         axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7, frameon=False)
@@ -55,6 +57,12 @@ def _estimates(data: xr.Dataset, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _line(
-    axis: Axes, ions: np.ndarray, values: np.ndarray, sigma: np.ndarray, label: str, colour: str
+    axis: Axes,
+    ions: np.ndarray,
+    values: np.ndarray,
+    sigma: np.ndarray,
+    label: str,
+    colour: str,
+    style: str = "o-",
 ) -> None:
-    axis.errorbar(ions, values, yerr=sigma, fmt="o-", ms=3, lw=0.8, color=colour, label=label)
+    axis.errorbar(ions, values, yerr=sigma, fmt=style, ms=3, lw=0.8, color=colour, label=label)
