@@ -4,6 +4,7 @@ import itertools
 import json
 import socket
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,13 +112,23 @@ def start_beamline(
     vacuum: bool = False,
     transmission: bool = False,
     ex_situ: bool = False,
+    replaced: Mapping[str, str] | None = None,
 ) -> Beamline:
-    """Start world, cycler, beam and diffractometer; if asked, what else there is."""
+    """Start world, cycler, beam and diffractometer; if asked, what else there is.
+
+    Parameters
+    ----------
+    replaced
+        Words of the simulator's settings, each there once, by others.
+    """
     wanted = {"raman": raman, "vacuum": vacuum, "transmission": transmission, "ex_situ": ex_situ}
     prefix = f"T{next(_numbers)}:"
     for name in ("simulated.toml", "simulation.toml"):
         text = (EXAMPLES / "config" / name).read_text()
         text = "".join(_parts(text, wanted))
+        for old, new in (replaced or {}).items() if name == "simulation.toml" else ():
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
         text = text.replace("SIM:", prefix)
         text = text.replace("15064", str(CYCLER_PORT)).replace("15065", str(DIFFRACTOMETER_PORT))
         text = text.replace("15066", str(REPEATER_PORT)).replace("15067", str(BEAM_PORT))

@@ -6,9 +6,11 @@ from intercalate_plans.cells import in_situ, operando_cells
 from intercalate_plans.continuing import continue_experiment
 from intercalate_plans.control import beam_off_control
 from intercalate_plans.cycling import charge_discharge
+from intercalate_plans.depth_profiles import depth_profile
 from intercalate_plans.diffraction import count_frames, scan_sample
 from intercalate_plans.ex_situ import bring_back, ex_situ
 from intercalate_plans.example import charge_scan_discharge
+from intercalate_plans.ion_beams import mill_section, view_section
 from intercalate_plans.laser import focus_laser, measure_focus_drift, measure_power
 from intercalate_plans.log import note
 from intercalate_plans.microscopy import (
@@ -41,6 +43,7 @@ __all__ = [
     "charge_scan_discharge",
     "continue_experiment",
     "count_frames",
+    "depth_profile",
     "ex_situ",
     "find_section",
     "focus_laser",
@@ -52,6 +55,7 @@ __all__ = [
     "measure_focus_drift",
     "measure_power",
     "measure_thickness",
+    "mill_section",
     "note",
     "operando",
     "operando_cells",
@@ -66,4 +70,5 @@ __all__ = [
     "take_flat",
     "take_images",
     "take_regions",
+    "view_section",
 ]

@@ -4,9 +4,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from intercalate_sims.milling import ARGON_KV, ARGON_NA, ION_KV, ION_NA
 from intercalate_sims.probes.liquid_cell import LiquidCellLaw
 from intercalate_sims.probes.nanobattery import REFERENCE_FILMS, NanobatteryLaw
 from intercalate_sims.probes.sem_face import Heating
+from intercalate_sims.probes.sem_milled import Interior
 from intercalate_sims.probes.sem_sample import SectionLaw
 from intercalate_sims.probes.sem_thinning import Thinning
 from intercalate_sims.probes.xps_faces import Face
@@ -29,6 +31,9 @@ XPS = "xps"
 SEM, EDS, EBSD = "sem", "eds", "ebsd"
 """Names of the electron microscope, whose column all use, and of those of X-rays and patterns on it."""
 
+FIB, ARGON = "fib", "argon"
+"""Names of the ion column beside it, and of the sputter gun beside the photoelectron spectrometer."""
+
 TEM, EELS = "tem", "eels"
 """Names of the transmission electron microscope, and of the spectrometer of losses on its column."""
 
@@ -39,6 +44,14 @@ class FaceHolder(HolderSettings):
     face: Literal["positive", "negative", "section"] = "negative"
 
 
+class SputterGunServer(Section):
+    """The gun of argon ions, as it is found."""
+
+    prefix: Prefix
+    voltage_kv: Annotated[float, Field(ge=ARGON_KV[0], le=ARGON_KV[1])]
+    current_na: Annotated[float, Field(ge=ARGON_NA[0], le=ARGON_NA[1])]
+
+
 class XpsServer(Section):
     """The photoelectron spectrometer, with what its users are told.
 
@@ -46,6 +59,8 @@ class XpsServer(Section):
     ----------
     faces
         Cells that show another face than their model has. Nobody is told.
+    sputter_gun
+        None where nothing can be sputtered.
     """
 
     prefix: Prefix
@@ -59,6 +74,22 @@ class XpsServer(Section):
     spot_um: Positive
     points: Annotated[int, Field(ge=64)]
     faces: dict[str, Face] = Field(default_factory=dict)
+    sputter_gun: SputterGunServer | None = None
+
+
+class IonColumnServer(Section):
+    """The ion column beside that of the microscope, as it is found.
+
+    Attributes
+    ----------
+    interior
+        What a needle is inside. Nobody is told.
+    """
+
+    prefix: Prefix
+    voltage_kv: Annotated[float, Field(ge=ION_KV[0], le=ION_KV[1])]
+    current_na: Annotated[float, Field(ge=ION_NA[0], le=ION_NA[1])]
+    interior: Interior = Interior.REAL
 
 
 class SemServer(Section):
@@ -68,6 +99,8 @@ class SemServer(Section):
     ----------
     law, thinning
         How the layers of sections change, and how a film of lithium on a garnet does. Nobody is told.
+    ion_column
+        None where nothing can be milled.
     """
 
     prefix: Prefix
@@ -81,6 +114,7 @@ class SemServer(Section):
     shape: tuple[Annotated[int, Field(ge=64)], Annotated[int, Field(ge=64)]]
     law: SectionLaw = SectionLaw.REAL
     thinning: Thinning = Thinning.REAL
+    ion_column: IonColumnServer | None = None
 
 
 class EdsServer(Section):

@@ -70,6 +70,8 @@ class Exposure:
         Of the beam on the cell, from the centre of its window.
     inactive
         Particles that had stopped there before; those that stop during an exposure are seen by the next.
+    milled, sputtered
+        What focused and wide beams of ions had done anywhere on the cell before, as dicts.
     """
 
     client: JsonLines
@@ -83,6 +85,8 @@ class Exposure:
     beam: Light
     place_mm: tuple[float, float] = (0.0, 0.0)
     inactive: list[Inactive] = field(default_factory=list)
+    milled: list[dict[str, Any]] = field(default_factory=list)
+    sputtered: list[dict[str, Any]] = field(default_factory=list)
     states: list[dict[str, Any]] = field(default_factory=list)
     photons: list[float] = field(default_factory=list)
     full_photons: float = 0.0
@@ -165,6 +169,8 @@ class Exposure:
             "end_unix_s": t0_unix_s + self.end_s,
             "states": self.states,
             "inactive": [asdict(one) for one in self.inactive],
+            "milled": self.milled,
+            "sputtered": self.sputtered,
             "weights": [part / total if total > 0 else 1 / self.parts for part in self.photons],
             "photons_s": total / exposure_s,
             "full_photons_s": self.full_photons / exposure_s,

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from intercalate_sims.chamber_maker import ChamberMaker
 from intercalate_sims.chamber_settings import (
+    ARGON,
     EBSD,
     EDS,
+    FIB,
     SEM,
     XPS,
     EbsdServer,
     EdsServer,
+    IonColumnServer,
     SemServer,
     VacuumServer,
     XpsServer,
@@ -24,10 +27,13 @@ if TYPE_CHECKING:
 
 CURRENT_SIGMA = 0.05
 """Relative, of the scale of the probe current."""
+REMOVAL_SIGMA = 0.15
+"""Relative, of what ions remove over what tables say."""
 
 
 def make_vacuum_sources(settings: SimulationSettings) -> "dict[str, SteadyBeam]":
     """Sources in the vacuum chamber, if there is one, by the names of their instruments."""
+    from intercalate_sims.milling import ArgonGun, IonGun
     from intercalate_sims.noise import keyed_generator
     from intercalate_sims.sources import ElectronGun, SoftXRays
 
@@ -36,9 +42,14 @@ def make_vacuum_sources(settings: SimulationSettings) -> "dict[str, SteadyBeam]"
         return sources
     if (xps := settings.vacuum.xps) is not None:
         sources[XPS] = SoftXRays(xps.energy_kev, xps.spot_um, xps.power_w, xps.photons_per_s_w)
+        if (gun := xps.sputter_gun) is not None:
+            sources[ARGON] = ArgonGun(gun.voltage_kv, gun.current_na)
     if (sem := settings.vacuum.sem) is not None:
         share = 1.0 + CURRENT_SIGMA * float(keyed_generator(settings.seed, "gun", 0).standard_normal())
         sources[SEM] = ElectronGun(sem.voltage_kv, sem.current_na, sem.field_of_view_um, share)
+        if (ions := sem.ion_column) is not None:
+            off = REMOVAL_SIGMA * float(keyed_generator(settings.seed, "ions", 0).standard_normal())
+            sources[FIB] = IonGun(ions.voltage_kv, ions.current_na, max(1.0 + off, 0.5))
     return sources
 
 
@@ -72,6 +83,7 @@ class _Maker(ChamberMaker):
     def xps(self, found: XpsServer) -> None:
         """The photoelectron spectrometer and its source; what is hidden is kept beside the truth."""
         from intercalate_sims.iocs.analyser import AnalyserPVs
+        from intercalate_sims.iocs.ion_column import SputterGunPVs
         from intercalate_sims.iocs.laser import ObjectivePVs
         from intercalate_sims.iocs.monitors import SteadyMonitorPVs
         from intercalate_sims.iocs.sources import SoftXRayPVs
@@ -90,6 +102,11 @@ class _Maker(ChamberMaker):
         objective = ObjectivePVs(prefix=found.source_prefix, beside_mm=(0.0, 0.0))
         instrument = self._add(XPS, XPS, found, station, SteadyMonitorPVs, asked, objective)
         self._add_source(SoftXRayPVs(prefix=found.source_prefix, link=instrument.link))
+        if found.sputter_gun is not None:
+            gun = SputterGunPVs(
+                prefix=found.sputter_gun.prefix, link=self._link(ARGON), **self._at_the_stage()
+            )
+            self._add_source(gun)
 
     def sem(self, found: SemServer, eds: EdsServer | None, ebsd: EbsdServer | None) -> None:
         """The electron microscope, its column, and what else detects something on it, if it does."""
@@ -104,14 +121,47 @@ class _Maker(ChamberMaker):
         asked = ScanPVs(prefix=found.prefix)
         instrument = self._add(SEM, SEM, found, station, SpecimenMonitorPVs, asked)
         self._add_source(ElectronGunPVs(prefix=found.column_prefix, link=instrument.link))
+        if found.ion_column is not None:
+            self._ions(found.ion_column)
         if eds is not None:
             self._eds(eds, found, specimens)
         if ebsd is not None:
             self._ebsd(ebsd, found, specimens)
 
+    def _at_the_stage(self) -> dict[str, Any]:
+        """What an ion beam meets."""
+        return {
+            "changer": self._changer,
+            "stage": self._stage,
+            "temperature_c": lambda: self._chamber.chamber.stage_c,
+        }
+
+    def _ions(self, found: IonColumnServer) -> None:
+        """The ion column, and how fast it removes a face, or what is between the electrodes of a section."""
+        from intercalate.materials.ion_milling import UM3_PER_NC
+        from intercalate_sims.cell import make_cell
+        from intercalate_sims.iocs.ion_column import IonColumnPVs
+        from intercalate_sims.probes.sem_sample import IMAGED
+        from intercalate_sims.probes.sem_station import between_material
+
+        materials = {}
+        for cell in self._seen("section"):
+            materials[cell] = between_material(self._settings.cells[cell])
+        for cell, side in self._seen("face").items():
+            electrode = getattr(make_cell(self._settings.cells[cell]).probe_state(), side)
+            materials[cell] = IMAGED.get(electrode.material, "lithium")
+        column = IonColumnPVs(
+            prefix=found.prefix,
+            link=self._link(FIB),
+            **self._at_the_stage(),
+            um3_per_nc={cell: UM3_PER_NC[material][0] for cell, material in materials.items()},
+        )
+        self._add_source(column)
+
     def _specimens(self, found: SemServer) -> "Specimens":
         from intercalate_sims.cell import between_electrodes_m, make_cell
         from intercalate_sims.probes.sem_image import HiddenMicroscope
+        from intercalate_sims.probes.sem_milled import Interior
         from intercalate_sims.probes.sem_sample import HiddenSection
         from intercalate_sims.probes.sem_station import SectionedCell, Specimens, between_material, films_of
 
@@ -125,7 +175,8 @@ class _Maker(ChamberMaker):
         hidden, microscope = HiddenSection.draw(seed), HiddenMicroscope.draw(seed)
         heating, faces = self._vacuum.heating, self._seen("face")
         films = films_of(self._settings.cells, faces)
-        more = films, found.thinning
+        interior = Interior.REAL if found.ion_column is None else found.ion_column.interior
+        more = films, found.thinning, interior
         specimens = Specimens(sections, hidden, found.law, microscope, seed, faces, heating, *more)
         self._keep_hidden(
             SEM,
@@ -137,6 +188,7 @@ class _Maker(ChamberMaker):
                 "heating": str(heating),
                 "thinning": {"law": str(found.thinning), **specimens.hidden_thinning.as_json()},
                 "garnet": specimens.hidden_garnet.as_json(),
+                "interior": {"law": str(interior), **specimens.hidden_interior.as_json()},
             },
         )
         return specimens

@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from intercalate.contract import ControlMode
+from intercalate.contract import ControlMode, MillingEnd
 from intercalate_sims.beam import Beam, steady_beam
 from intercalate_sims.cell.habits import Growth
 from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import HasImpedance
 from intercalate_sims.exposures import Exposure, Light
 from intercalate_sims.irradiation import BeamEffect, Irradiated
+from intercalate_sims.milling import ArgonGun, IonGun
 from intercalate_sims.slots import STATE_FORMAT, Slot, fresh_slots, saved_slots
 from intercalate_sims.state_file import StateFile
 from intercalate_sims.vessel import IN_VESSEL, Vessel
@@ -104,6 +105,8 @@ class World:
         self.seed = seed
         self.beam = steady_beam() if beam is None else beam
         self._other_beams = dict(other_beams or {})
+        self._ions = [one for one in self._other_beams.values() if isinstance(one, IonGun)]
+        self._millers: dict[JsonLines, IonGun] = {}
         self._vessel = vessel
         self._wall = wall
         self._file = StateFile(state_path)
@@ -212,6 +215,8 @@ class World:
         """One step of cell time."""
         self._next = None
         readings = {name: self._advance(name, slot) for name, slot in self.slots.items()}
+        for ions in self._ions:
+            ions.live(self.dt_s)
         self._steps += 1
         self._tick_mono = time.monotonic()
         self._save()
@@ -290,6 +295,9 @@ class World:
         )
         if name is not None:
             exposure.inactive = self._irradiated.inactive(name, exposure.spot)
+            for ions in self._ions:
+                kept = exposure.sputtered if isinstance(ions, ArgonGun) else exposure.milled
+                kept += ions.cuts(name)
         self._exposures.append(exposure)
 
     def _expose(self) -> None:
@@ -350,10 +358,13 @@ class World:
         """Change the beam as asked, and say how it is."""
         try:
             beam = self._beam_of(message)
-            beam.set(self.time_s, message.get("set", {}))
+            changes = message.get("set", {})
+            beam.set(self.time_s, changes)
         except (ValueError, TypeError) as error:
             client.send({"op": "refused", "key": message["key"], "why": str(error)})
             return
+        if "mill" in changes and isinstance(beam, IonGun):
+            self._millers[client] = beam
         client.send({"op": "beam", "key": message["key"], **beam.status(self.time_s)})
 
     # Connections
@@ -413,10 +424,12 @@ class World:
         client.send({"op": "attached", **self.status()})
 
     def _drop(self, client: JsonLines) -> None:
-        """A client is gone: its cells go to open circuit, its holds and exposures end."""
+        """A client is gone: its cells go to open circuit, its holds, exposures and its cut end."""
         for slot in self.slots.values():
             if slot.owner is client:
                 slot.owner, slot.mode, slot.setpoint = None, ControlMode.REST, 0.0
+        if (ions := self._millers.pop(client, None)) is not None:
+            ions.blank(MillingEnd.INSTRUMENT)
         self._clients.discard(client)
         self._shut.discard(client)
         self._controllers.discard(client)

@@ -307,3 +307,31 @@ def from_code(kind: type[Member], code: float) -> Member:
     if not (float(code).is_integer() and 0 <= code < len(members)):
         raise ValueError(f"{kind.__name__} has no code {code!r}; it has 0 to {len(members) - 1}")
     return members[int(code)]
+
+
+class IonBeamState(StrEnum):
+    """Whether a focused ion beam mills."""
+
+    BLANKED = "blanked"
+    """No ion reaches the sample."""
+    MILLING = "milling"
+    """A cut is being made."""
+
+
+class MillingEnd(StrEnum):
+    """Why the last cut ended."""
+
+    NONE = "none"
+    """It has not, or there was none."""
+    DONE = "done"
+    """It is as deep as asked."""
+    STOPPED = "stopped"
+    """Somebody blanked the beam."""
+    LEASE = "lease"
+    """The client that asked for it said nothing any more."""
+    INTERLOCK = "interlock"
+    """The chamber is not good enough, or the beam is switched off."""
+    INSTRUMENT = "instrument"
+    """The server of the column was lost."""
+    STAGE = "stage moved"
+    """The sample was not where it was."""

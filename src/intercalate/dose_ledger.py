@@ -24,6 +24,12 @@ EDGE_MM = 1e-6
 FOCUSED_BELOW_MM = 0.02
 """Size below which a beam is focused."""
 
+MILLING = "fib"
+"""Technique under which cuts of a focused ion beam are kept: their depths, in um."""
+
+SPUTTERING = "argon"
+"""Technique under which what argon ions did is kept: ions per area, in 1e16 per cm2."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS exposures (
     id INTEGER PRIMARY KEY, cell TEXT NOT NULL, technique TEXT NOT NULL, unit TEXT NOT NULL,
@@ -198,6 +204,34 @@ class DoseLedger:
             )
             for row in rows
         ]
+
+    def deepest_cut(self, cell: str, spot: Spot) -> tuple[float, Spot | None]:
+        """Depth in um that ions have removed of a cell within a spot, and where; 0 where it is whole.
+
+        Raises
+        ------
+        DoseLedgerError
+            If the ledger cannot be read.
+        """
+        deep_um: dict[Spot, float] = {}
+        for one in self.totals(cell, MILLING, spot):
+            deep_um[one.spot] = deep_um.get(one.spot, 0.0) + one.amount
+        where = max(deep_um, key=lambda one: deep_um[one], default=None)
+        return (0.0, None) if where is None or not deep_um[where] > 0 else (deep_um[where], where)
+
+    def milled_um(self, cell: str, spot: Spot) -> float:
+        """The depth of `deepest_cut` alone."""
+        return self.deepest_cut(cell, spot)[0]
+
+    def sputtered_1e16_cm2(self, cell: str, spot: Spot) -> float:
+        """Most argon ions per area that a part of a spot has received; raises as `deepest_cut`."""
+        totals = self.totals(cell, SPUTTERING, spot)
+        amounts = np.array([one.amount for one in totals])
+        return most_overlapping([one.spot for one in totals], amounts) if totals else 0.0
+
+    def amount_at(self, cell: str, technique: str, spot: Spot) -> float:
+        """What exactly this spot got, however often; raises as `totals`."""
+        return sum(one.amount for one in self.totals(cell, technique, spot) if one.spot.key() == spot.key())
 
     def put(self, place: str, cell: str, formula: str) -> None:
         """Say which cell is at a place of the sample changer; what was exposed unnamed there was it."""

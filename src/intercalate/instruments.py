@@ -17,6 +17,7 @@ from intercalate.devices.clocks import ClockComparison
 from intercalate.devices.cycler import Cycler
 from intercalate.devices.dose import ElectronDoseMeter, LaserDoseMeter, SoftXRayDoseMeter, XRayDoseMeter
 from intercalate.devices.frame_detector import FrameDetector
+from intercalate.devices.ion_column import IonColumn, SputterGun
 from intercalate.devices.objective import Objective
 from intercalate.devices.scan import AnyScan, LossScan, OrientationScan, Scan, TransmissionScan
 from intercalate.devices.shutter import Shutter
@@ -245,9 +246,16 @@ class _Maker:
         analyser = Analyser(
             section.analyser.prefix, name=f"{prefix}analyser", regions=section.analyser.regions
         )
+        ions = section.sputter_gun
+        gun = (
+            None
+            if ions is None
+            else SputterGun(ions.prefix, name="sputter_gun", field_um=ions.raster_um, rate=self._rate)
+        )
         return Station(
             name=name,
             technique="xps",
+            ion_column=gun,
             beam=source,
             objective=objective,
             analyser=analyser,
@@ -275,7 +283,13 @@ class _Maker:
         self._column = _Column(gun, self._vacuum, "sem")
         scan = Scan(section.imaging.prefix, name=f"{PREFIXES[name]}scan")
         assert self._found is not None, "made with the chamber"
-        return self._on_column(name, section, self._column, self._found, "detector", scan)
+        ions = section.ion_column
+        column = (
+            None
+            if ions is None
+            else IonColumn(ions.prefix, name="ion_column", field_um=ions.field_um, rate=self._rate)
+        )
+        return self._on_column(name, section, self._column, self._found, "detector", scan, column)
 
     def eds(self, name: str, section: EdsSection) -> Station:
         """A detector of X-rays on the column of the electron microscope."""
@@ -315,6 +329,7 @@ class _Maker:
         calibrations: Calibrations,
         detector: str,
         scan: AnyScan | None = None,
+        ion_column: IonColumn | None = None,
     ) -> Station:
         prefix = PREFIXES[name]
         monitors = self._steady_monitors(prefix, section.monitors, column.gun, ElectronMonitors)
@@ -325,6 +340,7 @@ class _Maker:
             monitors=monitors,
             calibrations=calibrations,
             scan=scan,
+            ion_column=ion_column,
             read_with_frames=[column.gun],
             dose=ElectronDoseMeter(
                 name=f"{prefix}dose",

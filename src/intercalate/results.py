@@ -45,12 +45,14 @@ from intercalate.sem_results import reduce_micrographs, reduce_x_rays
 from intercalate.shift_log import ShiftLog, as_json
 from intercalate.tem_results import reduce_losses, reduce_transmission
 from intercalate.views.beam_effect import save_beam_effect_figure
+from intercalate.views.depth_profile import save_depth_profile_figure
 from intercalate.views.layers import (
     save_elements_figure,
     save_images_figure,
     save_layers_figure,
     save_x_rays_figure,
 )
+from intercalate.views.milled import save_milled_figure
 from intercalate.views.operando import save_operando_figure, save_patterns_figure
 from intercalate.views.orientations import save_grains_figure, save_orientations_figure
 from intercalate.views.raman import save_map_figure, save_raman_figure
@@ -115,6 +117,9 @@ def reduce_run(
             technique = "xps" if "acquisition" in fitted.dims else "xps_map"
             if not used:
                 _warn("the scale of energies was not measured; run calibrate_energy")
+            if "acquisition_sputtered_1e16_cm2" in fitted:
+                changed = fitted["acquisition_sputtered_1e16_cm2"].attrs["artefacts"]
+                _warn(f"argon ions have changed what is seen: {changed}")
         case SemSection():
             technique, steps = "sem", ["scale", "faces of layers, or segments of deposits"]
             fitted, used = reduce_micrographs(images, aligned, known, section, _named(cell), progress)
@@ -278,8 +283,18 @@ _FILES = {
     "xrd": _Files("", ("two_theta",), save_operando_figure, {"patterns": save_patterns_figure}),
     "raman": _Files("_raman", ("shift",), save_raman_figure, {"maps": save_map_figure}),
     "xps_map": _Files("_xps_map", ("point",), None, {"shares": save_share_figure}),
-    "xps": _Files("_xps", ("frame", "point"), save_surface_figure, {"spectra": save_spectra_figure}),
-    "sem": _Files("_sem", ("row", "column", "deposit"), save_layers_figure, {"images": save_images_figure}),
+    "xps": _Files(
+        "_xps",
+        ("frame", "point"),
+        save_surface_figure,
+        {"spectra": save_spectra_figure, "depth_profile": save_depth_profile_figure},
+    ),
+    "sem": _Files(
+        "_sem",
+        ("row", "column", "deposit", "wall", "wall_row", "wall_column"),
+        save_layers_figure,
+        {"images": save_images_figure, "milled": save_milled_figure},
+    ),
     "eds": _Files(
         "_eds", ("channel", "map_row", "map_column"), save_elements_figure, {"x_rays": save_x_rays_figure}
     ),

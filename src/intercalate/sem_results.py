@@ -14,6 +14,7 @@ from intercalate.dose import formula_elements
 from intercalate.frame_use import spot_of, why_useless
 from intercalate.instrument_sections import EdsSection, SemSection
 from intercalate.materials.eds import STANDARD_DETECTOR, WINDOWLESS_DETECTOR
+from intercalate.milled_results import Wall, columns_of_walls, cut_um, milled_um, wall_of
 from intercalate.reduction.ebsd import overlap
 from intercalate.reduction.eds import (
     EnergyAxis,
@@ -22,6 +23,7 @@ from intercalate.reduction.eds import (
     composition,
     fit_lines,
     lithium,
+    lithium_bond,
 )
 from intercalate.reduction.micrographs import (
     DepositMap,
@@ -75,8 +77,10 @@ def reduce_micrographs(
         `same_relief`, how much of it is as in the first image of this spot, and `habit`, each with
         `_sigma_stat` and `_sigma_sys`; of each deposit, along `deposit`, its middle from that of the image in
         `deposit_x_um` and `deposit_y_um`, and `deposit_class`; `charge_mah_cm2` since the start of the
-        program; `note`; `pixel_um`; `field_um`, width of the field by it; and `thumbnail` (frame, row,
-        column).
+        program; of a place that ions have milled, in place of all that, `milled.darkness`,
+        `milled.diameter_um` and `milled.wall_um` of the body that the cut was aimed at, whether it is
+        `inside` hollow or filled, and what it stands on `perforated`; `note`; `pixel_um`; `field_um`, width
+        of the field by it; and `thumbnail` (frame, row, column).
     used
         The calibration of the scale, if there is one.
 
@@ -102,9 +106,19 @@ def reduce_micrographs(
     thumbnails = []
     first: dict[tuple[float, ...], _Face] = {}
     grown: list[list[_Place]] = []
+    walls: list[Wall | None] = []
     for number in range(len(images)):
         grey = np.asarray(images[number])
         thumbnails.append(_thumbnail(grey))
+        if milled_um(aligned, number) > 0 and not why_useless(aligned, number):
+            pixel = float(pixel_um[number])
+            wall = wall_of(micrograph(grey.astype(np.uint8), pixel, pixel * sigma), cut_um(aligned, number))
+            walls.append(wall)
+            rows.append(_Found(wall.quantities, note=wall.note))
+            grown.append([])
+            progress(number + 1)
+            continue
+        walls.append(None)
         found = _measured(grey, float(pixel_um[number]), sigma, names, why_useless(aligned, number))
         if found.face is not None:
             grown.append(_places(found.face))
@@ -116,7 +130,7 @@ def reduce_micrographs(
         rows.append(replace(found, face=None))
         progress(number + 1)
     variables = columns_of([one.quantities for one in rows], "um" if names else "")
-    variables |= _charge(aligned, cell)
+    variables |= _charge(aligned, cell) | columns_of_walls(walls)
     variables["note"] = ("frame", np.array([one.note for one in rows]))
     variables["pixel_um"] = ("frame", pixel_um, {"units": "um"})
     variables["field_um"] = ("frame", pixel_um * columns, {"units": "um"})
@@ -250,7 +264,8 @@ def reduce_x_rays(
     data
         Of maps what `x_ray_maps.maps_of_elements` gives; of all places of a frame together, along `frame`:
         `mass_fraction.ELEMENT` of what is seen, lithium and hydrogen not among it, with both
-        errors; `lithium`, whether it is detected, not detectable or absent; `charge_mah_cm2`; `note`; and
+        errors; `lithium`, whether it is detected, not detectable or absent; `lithium_bond`, where it is
+        detected, `carbide`, `metal` or `uncertain`; `charge_mah_cm2`; `note`; and
         `counts` (frame, channel), with `energy_ev` along `channel`.
     used
         The calibration of energies, if there is one.
@@ -268,26 +283,30 @@ def reduce_x_rays(
     places = section_.detector.points
     maps = maps_of_elements(images, aligned, elements, axis, detector, places, cell)
     rows: list[dict[str, Estimate]] = []
-    verdicts, notes, counts = [], [], []
+    verdicts, bonds, notes, counts = [], [], [], []
     for number in range(len(images)):
         spectrum = np.asarray(images[number]).sum(axis=0, dtype=np.uint32)
         counts.append(spectrum)
         kv = float(np.asarray(aligned["column_voltage_kv"])[number])
-        found, verdict, note = {}, "", why_useless(aligned, number)
+        found, verdict, bond, note = {}, "", "", why_useless(aligned, number)
         if not note:
             try:
                 fit = fit_lines(spectrum, _excited(elements, kv), axis, detector, kv)
+                seen = lithium(spectrum, axis, detector, kv)
+                bound = lithium_bond(seen, fit, detector, kv)
+                verdict, bond = str(seen.verdict), "" if bound is None else str(bound.bond)
                 made = composition(fit, detector, kv)
                 found = {f"mass_fraction.{element}": one for element, one in made.mass_fraction.items()}
-                verdict = str(lithium(spectrum, axis, detector, kv).verdict)
             except SpectrumError as error:
                 note = str(error)
         rows.append(found)
         verdicts.append(verdict)
+        bonds.append(bond)
         notes.append(note)
         progress(number + 1)
     variables = columns_of(rows, "")
     variables["lithium"] = ("frame", np.array(verdicts))
+    variables["lithium_bond"] = ("frame", np.array(bonds, str))
     variables["note"] = ("frame", np.array(notes))
     variables["counts"] = (("frame", "channel"), np.array(counts, np.uint32), {"units": "counts"})
     variables |= maps | _charge(aligned, cell)

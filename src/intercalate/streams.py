@@ -60,7 +60,10 @@ got in."""
 SHIFT_LOG = "shift_log"
 """One event per entry that was made by a plan in its own run."""
 
+MILLING = "milling"
+"""One event per cut of an ion beam: what was asked for, how deep it became, and why it ended."""
+
 OTHERS = frozenset(
-    (CYCLING, EIS, MISSED, MARKERS, VISITS, AVAILABLE, CALIBRATION, PREFLIGHT, TRANSFER, SHIFT_LOG)
+    (CYCLING, EIS, MISSED, MARKERS, VISITS, AVAILABLE, CALIBRATION, PREFLIGHT, TRANSFER, SHIFT_LOG, MILLING)
 )
 """All that hold no frames; those of frames have the names of their measurements."""

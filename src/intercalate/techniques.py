@@ -77,6 +77,8 @@ class Technique(_Row):
         The technique whose instrument it is attached to.
     driven
         Whether this package has a device for it.
+    untouched
+        Why it says nothing of a place at which ions have milled, if so.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Technique(_Row):
     no_window_cell: str | None = None
     on: str | None = None
     driven: bool = False
+    untouched: str | None = None
 
     def sight(self, question: str) -> Sight | None:
         """What it sees of a question."""

@@ -10,6 +10,7 @@ from intercalate.beam_quality import BeamQuality
 from intercalate.calibrations import Calibration, Kind
 from intercalate.cell import Cell
 from intercalate.instrument_sections import AnalyserSection, RegionSection, XpsSection
+from intercalate.materials.sputtering import artefacts
 from intercalate.reduction.xps import AnalyserOnPaper, RegionSpectrum, XpsError, counted
 from intercalate.reduction.xps.series import MODELS, Acquisition, SurfaceModel, surface_series
 from intercalate.xps_map_results import is_grid, share_of_each_point
@@ -19,6 +20,10 @@ SURVEY_EV = 200.0
 
 IN_TIME = ("test_time_second", "voltage_volt", "net_capacity_ah", "start_unix_s", "x_positive", "x_negative")
 """Of which an acquisition has the mean over its spectra."""
+
+
+SPUTTERED = "dose_sputtered_1e16_cm2"
+"""Argon ions that the spot of a spectrum had received."""
 
 
 def analyser_on_paper(section: AnalyserSection) -> AnalyserOnPaper:
@@ -69,7 +74,9 @@ def reduce_photoelectrons(
     Returns
     -------
     data
-        Along `acquisition`, what `surface_series` gives with the time and voltage of each; along `frame` and
+        Along `acquisition`, what `surface_series` gives with the time and voltage of each, and of a surface
+        that was sputtered `acquisition_sputtered_1e16_cm2`, whose attribute `artefacts` says what ions may
+        have made of it; along `frame` and
         `point`, `binding_ev` and `counts`, NaN behind the end of a region. Of spectra of a grid, in the place
         of the first, what `share_of_each_point` gives along `frame`.
     used
@@ -111,6 +118,11 @@ def reduce_photoelectrons(
         if name in aligned:
             mean = _means(aligned[name], numbers)
             variables[f"acquisition_{name}"] = ("acquisition", mean, aligned[name].attrs)
+    if np.nanmax(np.asarray(aligned.get(SPUTTERED, 0.0), float)) > 0:
+        said = "; ".join(artefacts((*model.film, *model.substrate)))
+        attributes = {"units": "1e16/cm2", "artefacts": said}
+        mean = _means(aligned[SPUTTERED], numbers)
+        variables["acquisition_sputtered_1e16_cm2"] = ("acquisition", mean, attributes)
     return data.assign(variables), calibrations
 
 

@@ -34,6 +34,7 @@ from intercalate.devices.chamber import Chamber
 from intercalate.devices.changer import SampleChanger
 from intercalate.devices.cycler import Cycler
 from intercalate.devices.frame_detector import FrameDetector
+from intercalate.devices.ion_column import IonColumn, SputterGun
 from intercalate.devices.objective import Objective
 from intercalate.devices.scan import LossScan, OrientationScan, Scan, TransmissionScan
 from intercalate.devices.shutter import Shutter
@@ -66,6 +67,7 @@ LABORATORY, TUBE, VESSEL = "PARITY:LAB:", "PARITY:TUBE:", "PARITY:VESSEL:"
 RAMAN, LASER = "PARITY:RAMAN:", "PARITY:LASER:"
 CHAMBER, XPS = "PARITY:UHV:", "PARITY:XPS:"
 SEM, EDS, EBSD, COLUMN = "PARITY:SEM:", "PARITY:EDS:", "PARITY:EBSD:", "PARITY:COLUMN:"
+FIB, ARGON = "PARITY:FIB:", "PARITY:ARGON:"
 TEM, EELS, TEM_CHAMBER, TEM_COLUMN = "PARITY:TEM:", "PARITY:EELS:", "PARITY:TEMUHV:", "PARITY:TEMCOLUMN:"
 SITE = Config.from_file(EXAMPLES / "config" / "simulated.toml").site
 
@@ -104,13 +106,25 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         vacuum = settings.vacuum
         assert vacuum is not None
         assert vacuum.xps is not None
-        xps = vacuum.xps.model_copy(update={"prefix": XPS, "source_prefix": f"{XPS}Source:"})
+        gun = vacuum.xps.sputter_gun
+        assert gun is not None
+        own: dict[str, Any] = {"prefix": XPS, "source_prefix": f"{XPS}Source:"}
+        own["sputter_gun"] = gun.model_copy(update={"prefix": ARGON})
+        xps = vacuum.xps.model_copy(update=own)
         assert vacuum.sem is not None
+        ions = vacuum.sem.ion_column
+        assert ions is not None
         assert vacuum.eds is not None
         assert vacuum.ebsd is not None
         in_chamber = {
             "xps": xps,
-            "sem": vacuum.sem.model_copy(update={"prefix": SEM, "column_prefix": COLUMN}),
+            "sem": vacuum.sem.model_copy(
+                update={
+                    "prefix": SEM,
+                    "column_prefix": COLUMN,
+                    "ion_column": ions.model_copy(update={"prefix": FIB}),
+                }
+            ),
             "eds": vacuum.eds.model_copy(update={"prefix": EDS}),
             "ebsd": vacuum.ebsd.model_copy(update={"prefix": EBSD}),
         }
@@ -169,6 +183,8 @@ DEVICES: dict[str, tuple[type[Device], str]] = {
     "xps_source": (SoftXRays, f"{XPS}Source:"),
     "xps_objective": (Objective, f"{XPS}Source:"),
     "column": (ElectronGun, COLUMN),
+    "ion_column": (IonColumn, FIB),
+    "sputter_gun": (SputterGun, ARGON),
     "sem_detector": (FrameDetector, SEM),
     "sem_shutter": (Shutter, SEM),
     "sem_scan": (Scan, SEM),
@@ -381,6 +397,8 @@ def connect_all(config: Config, served: dict[str, Any]) -> None:
     assert config.vacuum is not None
     assert config.xps is not None
     assert config.sem is not None
+    assert config.sem.ion_column is not None
+    assert config.xps.sputter_gun is not None
     assert config.eds is not None
     assert config.ebsd is not None
     assert config.tem is not None
@@ -403,6 +421,8 @@ def connect_all(config: Config, served: dict[str, Any]) -> None:
         f"{XPS}Source:": config.xps.source.prefix,
         COLUMN: config.sem.column.prefix,
         SEM: config.sem.imaging.prefix,
+        FIB: config.sem.ion_column.prefix,
+        ARGON: config.xps.sputter_gun.prefix,
         f"{SEM}Monitor:": config.sem.monitors.prefix,
         EDS: config.eds.detector.prefix,
         f"{EDS}Monitor:": config.eds.monitors.prefix,

@@ -34,7 +34,7 @@ class ChamberPVs(PVGroup):
     link
         To the world, by whose clock gas is pumped.
     sources
-        Whose high voltage its interlock switches.
+        Whose high voltage its interlock switches; links to them.
     """
 
     pressure = pvproperty(name="Pressure", value=1e-9, units="mbar", precision=12, read_only=True)

@@ -26,6 +26,7 @@ from intercalate_sims.iocs.shutter import ShutterPVs
 from intercalate_sims.iocs.stage import StagePVs
 from intercalate_sims.irradiation import Inactive
 from intercalate_sims.link import InstrumentLink
+from intercalate_sims.milling import Cut
 from intercalate_sims.probes.shot import Shot
 from intercalate_sims.vessel import IN_VESSEL
 
@@ -350,6 +351,8 @@ class FrameInstrument:
             inactive=[Inactive.from_dict(one) for one in message["inactive"]],
             face=message.get("face", ""),
             air_mbar_s=message.get("air_mbar_s", 0.0),
+            milled=[Cut(**one) for one in message.get("milled", ())],
+            sputtered=[Cut(**one) for one in message.get("sputtered", ())],
         )
 
     async def _take(self, shot: Shot, message: dict[str, Any]) -> None:

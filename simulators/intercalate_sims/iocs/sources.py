@@ -209,7 +209,7 @@ class ElectronGunPVs(SteadySourcePVs):
         return value
 
 
-def _limited(like: Any, value: float, limits: tuple[float, float]) -> Any:
+def limited(like: Any, value: float, limits: tuple[float, float]) -> Any:
     """The same PV with other limits."""
     spec = like.pvspec
     kept = {name: one for name, one in spec.cls_kwargs.items() if not name.endswith("_ctrl_limit")}
@@ -226,6 +226,6 @@ def _limited(like: Any, value: float, limits: tuple[float, float]) -> Any:
 class TransmissionGunPVs(ElectronGunPVs):
     """What can be set of the column of a transmission microscope."""
 
-    voltage = _limited(ElectronGunPVs.voltage, 200.0, TRANSMISSION_KV)
-    current = _limited(ElectronGunPVs.current, 0.05, TRANSMISSION_NA)
-    field_of_view = _limited(ElectronGunPVs.field_of_view, 1.3, ILLUMINATED_UM)
+    voltage = limited(ElectronGunPVs.voltage, 200.0, TRANSMISSION_KV)
+    current = limited(ElectronGunPVs.current, 0.05, TRANSMISSION_NA)
+    field_of_view = limited(ElectronGunPVs.field_of_view, 1.3, ILLUMINATED_UM)

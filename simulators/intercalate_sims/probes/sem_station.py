@@ -12,6 +12,7 @@ from intercalate.materials.eds import XrayDetector
 from intercalate.materials.electron_range import IMAGED_MATERIALS
 from intercalate_sims.cell import make_cell
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState
+from intercalate_sims.milling import Cut
 from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.eds import EdsConditions, EdsProbe, HiddenDetector, XraySource
 from intercalate_sims.probes.fiducials import METAL, on_mark
@@ -26,6 +27,7 @@ from intercalate_sims.probes.sem_image import (
     SemProbe,
     burn,
 )
+from intercalate_sims.probes.sem_milled import HiddenInterior, Interior, cut_open, opened_isle, opened_place
 from intercalate_sims.probes.sem_relief import relief
 from intercalate_sims.probes.sem_sample import HiddenSection, SectionLaw, section_of
 from intercalate_sims.probes.sem_section import CrossSection, calibration_grid, section_relief
@@ -67,6 +69,8 @@ class Specimens:
         Cells of which a section is seen, and electrodes that others turn to the column, by their names.
     films
         Of those others the ones whose lithium lies on a garnet, with its thickness as the model made it, um.
+    interior
+        What a needle is inside.
     """
 
     def __init__(
@@ -80,12 +84,14 @@ class Specimens:
         heating: Heating = Heating.REAL,
         films: Mapping[str, float] | None = None,
         thinning: Thinning = Thinning.REAL,
+        interior: Interior = Interior.REAL,
     ):
         self.hidden_thinning, self.hidden_garnet = HiddenThinning.draw(seed), HiddenGarnet.draw(seed)
         self._films = {
             cell: ThinnedFace(fresh_um, self.hidden_thinning, thinning, _own_seed(seed, cell))
             for cell, fresh_um in (films or {}).items()
         }
+        self.hidden_interior, self._interior = HiddenInterior.draw(seed), interior
         self._faces = dict(faces or {})
         self.cells = frozenset(sections) | self._faces.keys()
         self.heating = heating
@@ -121,14 +127,39 @@ class Specimens:
         return getattr(state, side)
 
     def relief(self, shot: Shot, grid: Grid) -> Relief:
-        """Under the pixels of a scan, with the marks of the holder."""
-        made = self._relief(shot, grid)
+        """Under the pixels of a scan, with the marks of the holder and with what ions have opened."""
+        made = self._untouched(shot, grid)
         if shot.states:
             engraved = on_mark(grid.x_um[None, :] + grid.shift_um[:, None], grid.y_um[:, None])
-            made.material[engraved] = made.index(METAL) if engraved.any() else 0
+            if engraved.any():
+                made.material[engraved] = made.index(METAL)
+        for cut in shot.milled:
+            self._open(made, shot, cut, grid)
         return made
 
-    def _relief(self, shot: Shot, grid: Grid) -> Relief:
+    def _open(self, made: Relief, shot: Shot, cut: Cut, grid: Grid) -> None:
+        """The wall of a trench in place of what was there."""
+        electrode, section = self.electrode(shot), self.section(shot)
+        under = self._under(shot.in_beam.content or "")
+        if electrode is not None:
+            place = opened_place(electrode, self.hidden_interior, self._interior, under)
+            moved_um = self.hidden_face.moved_um(cut.temperature_c)
+        elif section is not None:
+            place, moved_um = opened_isle(section), (0.0, 0.0)
+        else:
+            return
+        at_um = 1000.0 * cut.x_mm - moved_um[0], 1000.0 * cut.y_mm - moved_um[1]
+        seed = _own_seed(self._seed, f"{shot.in_beam.content} {cut.x_mm:.3f} {cut.y_mm:.3f}")
+        cut_open(made, grid, cut, at_um, place, under, seed)
+
+    def _under(self, cell: str) -> str:
+        """What a body stands on, in the wall of a trench."""
+        known = self._sections.get(cell)
+        if known is not None:
+            return known.between
+        return GARNET if cell in self._films else "polymer electrolyte"
+
+    def _untouched(self, shot: Shot, grid: Grid) -> Relief:
         electrode = self.electrode(shot)
         if electrode is not None:
             own = _own_seed(self._seed, shot.in_beam.content or "")

@@ -7,6 +7,7 @@ from typing import Any
 from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.changer import InBeam
 from intercalate_sims.irradiation import Inactive, seen_states
+from intercalate_sims.milling import Cut
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Shot:
         Electrode of a cell that was taken apart and came in the transfer vessel; empty for any other.
     air_mbar_s
         Oxygen and water that it has met since it was loaded, pressure times time.
+    milled, sputtered
+        What focused and wide beams of ions have done to what is in the beam, wherever.
     """
 
     start_s: float
@@ -53,6 +56,8 @@ class Shot:
     settings: Mapping[str, Any] = field(default_factory=dict)
     face: str = ""
     air_mbar_s: float = 0.0
+    milled: Sequence[Cut] = ()
+    sputtered: Sequence[Cut] = ()
 
     @property
     def seen(self) -> list[tuple[float, ProbeState]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from intercalate.materials.sputtering import BY_SPUTTERING, DAMAGED_NM, MIXED_NM, NM_PER_FLUENCE
 from intercalate.materials.xps import XpsCompound, compound_named
 
 
@@ -83,27 +84,15 @@ def checked_stack(stack: Stack) -> tuple[Layer, ...]:
     return (*stack[:-1], replace(stack[-1], thickness_nm=float("inf"), coverage=1.0))
 
 
-_BY_SPUTTERING: Mapping[str, tuple[Mapping[str, float], float]] = {
-    "LiPF6": ({"LiF": 1.0}, 1.2),
-    "LiTFSI": ({"LiF": 3.0, "Li2S": 0.3, "Li3N": 0.2}, 1.0),
-    "LiPO2F2": ({"LiF": 2.0}, 0.8),
-    "Li2CO3": ({"Li2O": 1.0}, 0.35),
-    "CH3OCO2Li": ({"Li2O": 0.5}, 0.6),
-    "Li2S4O6": ({"Li2S": 1.0, "S8": 0.25}, 0.5),
-    "Li2S2O3": ({"Li2S": 1.0}, 0.4),
-}
-"""What a formula unit turns into, and at which rate per 1e16 argon ions per cm2. That salts turn into LiF is
-Yu et al., ACS Energy Lett. (2022), 10.1021/acsenergylett.2c01587 (V); yields and rates are illustrations."""
-
-_NM_PER_FLUENCE = 1.0
-"""Removed by 1e16 argon ions per cm2 at a few hundred eV: I."""
-
-_DAMAGED_NM = 3.0
-"""Into which ions damage: I."""
+_NOTHING_NM = 1e-3
+"""Less of a layer is not there."""
 
 
 def sputtered(stack: Stack, fluence_1e16_cm2: float) -> tuple[Layer, ...]:
     """A sample after argon ions: thinner, its salts in part LiF, its carbonates in part oxide.
+
+    A layer does not end at once: its last fraction of a nanometre is carried into what lies below, and leaves
+    slowly.
 
     Parameters
     ----------
@@ -118,16 +107,15 @@ def sputtered(stack: Stack, fluence_1e16_cm2: float) -> tuple[Layer, ...]:
     if not fluence_1e16_cm2 >= 0:
         raise StackError(f"the fluence is {fluence_1e16_cm2:g}e16 ions per cm2; it cannot be negative")
     layers = checked_stack(stack)
-    to_remove = _NM_PER_FLUENCE * fluence_1e16_cm2
+    to_remove = NM_PER_FLUENCE * fluence_1e16_cm2
     left: list[Layer] = []
     depth = 0.0
     for layer in layers:
-        removed = min(to_remove, layer.thickness_nm)
-        to_remove -= removed
-        remaining = layer.thickness_nm - removed
-        if remaining <= 0:
+        remaining = _left_nm(layer.thickness_nm, to_remove)
+        to_remove = max(to_remove - layer.thickness_nm, 0.0)
+        if remaining <= _NOTHING_NM:
             continue
-        reached = max(_DAMAGED_NM - depth, 0.0)
+        reached = max(DAMAGED_NM - depth, 0.0)
         altered = Layer(_damaged(layer.shares, fluence_1e16_cm2), remaining, layer.shift_ev, layer.coverage)
         if reached >= remaining:
             left.append(altered)
@@ -140,10 +128,19 @@ def sputtered(stack: Stack, fluence_1e16_cm2: float) -> tuple[Layer, ...]:
     return checked_stack(left)
 
 
+def _left_nm(thickness_nm: float, to_remove_nm: float) -> float:
+    """Of a layer, with what mixing keeps of its last part."""
+    mixed_nm = min(MIXED_NM, thickness_nm)
+    beyond_nm = to_remove_nm - (thickness_nm - mixed_nm)
+    if beyond_nm <= 0 or not np.isfinite(thickness_nm):
+        return thickness_nm - to_remove_nm if np.isfinite(thickness_nm) else thickness_nm
+    return mixed_nm * float(np.exp(-beyond_nm / mixed_nm)) if mixed_nm > 0 else 0.0
+
+
 def _damaged(shares: Mapping[str, float], fluence: float) -> dict[str, float]:
     found: dict[str, float] = {}
     for key, share in shares.items():
-        products, rate = _BY_SPUTTERING.get(key, ({}, 0.0))
+        products, rate = BY_SPUTTERING.get(key, ({}, 0.0))
         turned = share * (1.0 - float(np.exp(-rate * fluence)))
         found[key] = found.get(key, 0.0) + share - turned
         for product, number in products.items():

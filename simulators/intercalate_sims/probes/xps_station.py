@@ -14,7 +14,7 @@ from intercalate_sims.probes.shot import Shot
 from intercalate_sims.probes.xps import Analyser, HiddenXps, Region, spectrum
 from intercalate_sims.probes.xps_alloy import Alloy
 from intercalate_sims.probes.xps_faces import Face, lithium_face
-from intercalate_sims.probes.xps_samples import Layer
+from intercalate_sims.probes.xps_samples import Layer, sputtered
 from intercalate_sims.probes.xps_sei import SeiGrowth, SeiWorld
 
 REFERENCES = {"Au": "Au", "Ag": "Ag"}
@@ -30,6 +30,8 @@ WATCHED_H = 20.0
 """In which a layer that grows in steps has begun with all of them."""
 LITHIUM_FACES = (Face.LAYERED_LITHIUM, Face.BARE_LITHIUM)
 
+REMOVAL_SIGMA = 0.15
+"""Relative, of what argon ions remove over what tables say."""
 PARTS = 3
 """Of an exposure in which a face changes: as many states of it are looked at."""
 
@@ -85,6 +87,8 @@ class XpsStation:
         self._seed = seed
         self._others = others
         self._first_s: dict[str, float] = {}
+        off = float(keyed_generator(seed, "removal by argon", 0).standard_normal())
+        self._removal = max(1.0 + REMOVAL_SIGMA * off, 0.5)
         self._alloys = {one: Alloy(seed, one is Face.EVEN_ALLOY) for one in ALLOYS}
         self.cells = frozenset(faces)
         self.shape = (1, paper.points)
@@ -111,6 +115,7 @@ class XpsStation:
             "content": shot.in_beam.content,
             "region": region.name,
             "stack": [_told(layer) for layer in seen[-1][1]] if seen else [],
+            "sputtered_1e16_cm2": fluence_at(shot),
         }
         if (alloy := self._alloy(shot)) is not None:
             truth |= self._told_of(alloy, shot)
@@ -161,7 +166,14 @@ class XpsStation:
         return {"place_um": [x_um, y_um], "share": share, "lacking": alloy.lacking}
 
     def _seen(self, shot: Shot) -> list[tuple[float, list[Layer]]]:
-        """Shares of the exposure, with the layers that the photons met."""
+        """Shares of the exposure, with the layers that the photons met, as argon ions have left them."""
+        seen, fluence = self._grown_there(shot), fluence_at(shot)
+        if fluence == 0:
+            return seen
+        return [(share, list(sputtered(stack, self._removal * fluence))) for share, stack in seen]
+
+    def _grown_there(self, shot: Shot) -> list[tuple[float, list[Layer]]]:
+        """The same without what ions have done."""
         content = shot.in_beam.content or ""
         if content in REFERENCES:
             return [(1.0, [Layer(REFERENCES[content])])]
@@ -181,6 +193,16 @@ class XpsStation:
         chosen = states[:: max(1, len(states) // PARTS)]
         met = shot.air_mbar_s
         return [(1.0 / len(chosen), face_of(getattr(one, side), self._face, met)) for one in chosen]
+
+
+def fluence_at(shot: Shot) -> float:
+    """Argon ions that the spot has received, in 1e16 per cm2."""
+    x_mm, y_mm = shot.in_beam.place_mm
+    return sum(
+        one.reached
+        for one in shot.sputtered
+        if abs(one.x_mm - x_mm) < 0.0005 * one.width_um and abs(one.y_mm - y_mm) < 0.0005 * one.height_um
+    )
 
 
 def _spot_um(shot: Shot) -> tuple[float, float, float]:

@@ -36,6 +36,9 @@ DOSES = {
     "dose_spot_j_cm2": "J/cm2",
     "dose_exposure_e_a2": "1/A2",
     "dose_spot_e_a2": "1/A2",
+    "dose_milled_um": "um",
+    "dose_cut_um": "um",
+    "dose_sputtered_1e16_cm2": "1e16/cm2",
 }
 """Of an exposure, and of its spot with all that it had got by then; with units."""
 

@@ -167,6 +167,25 @@ class DoseMeter(Device):
             return float(doses.sum())
         return most_overlapping([one.spot for one in totals], doses)
 
+    def removed_um(self, cell: str, spot: Spot) -> float:
+        """Depth that ions have removed of a cell within a spot; 0 where it is whole."""
+        return self.ledger.milled_um(cell, spot)
+
+    def milled_here(self) -> tuple[str, float]:
+        """Cell in the beam, and how deep ions have milled within its spot; no name where there is none.
+
+        Raises
+        ------
+        DoseLedgerError, DoseMeterError
+            If the ledger or the beamline does not answer.
+        """
+        with _answered(self._source):
+            found = self._in_beam()
+        if found is None:
+            return "", 0.0
+        occupant, spot = found
+        return occupant.cell, self.removed_um(occupant.cell, spot)
+
     def expected(self, formula: str, exposure_s: float) -> float:
         """Dose of an exposure with all the beam there should be.
 
@@ -322,12 +341,22 @@ class SoftXRayDoseMeter(SteadyDoseMeter):
     ----------
     exposure_gy, spot_gy
         As of `XRayDoseMeter`.
+    sputtered_1e16_cm2
+        Argon ions per area that a part of it had received when it was exposed.
     """
 
     scale = ABSORBED
 
     exposure_gy = Cpt(Signal, value=float("nan"), kind=Kind.normal)
     spot_gy = Cpt(Signal, value=float("nan"), kind=Kind.normal)
+    sputtered_1e16_cm2 = Cpt(Signal, value=0.0, kind=Kind.normal)
+
+    def begin(self, exposure_s: float, run: str = "") -> None:
+        """Reserve the dose, and know what argon ions had done."""
+        super().begin(exposure_s, run)
+        found = self._pending
+        fluence = 0.0 if found is None else self.ledger.sputtered_1e16_cm2(found[1].cell, found[2])
+        self.sputtered_1e16_cm2.put(fluence)
 
     def _show(self, fluence_j_cm2: float, exposure: float, spot: float) -> None:
         self.fluence_j_cm2.put(fluence_j_cm2)
@@ -342,12 +371,28 @@ class ElectronDoseMeter(SteadyDoseMeter):
     ----------
     exposure_e_a2, spot_e_a2
         Electrons per square angstrom of the last exposure, and of its spot with all that it ever got.
+    milled_um, cut_um
+        Depth that ions had removed of it somewhere in the field of view when it was exposed, and the smaller
+        side of that cut; 0 where it was whole.
     """
 
     scale = ELECTRONS
 
+    milled_um = Cpt(Signal, value=0.0, kind=Kind.normal)
+    cut_um = Cpt(Signal, value=0.0, kind=Kind.normal)
+
     exposure_e_a2 = Cpt(Signal, value=float("nan"), kind=Kind.normal)
     spot_e_a2 = Cpt(Signal, value=float("nan"), kind=Kind.normal)
+
+    def begin(self, exposure_s: float, run: str = "") -> None:
+        """Reserve the dose, and know what ions had removed."""
+        super().begin(exposure_s, run)
+        pending = self._pending
+        deep_um, cut = (
+            (0.0, None) if pending is None else self.ledger.deepest_cut(pending[1].cell, pending[2])
+        )
+        self.milled_um.put(deep_um)
+        self.cut_um.put(0.0 if cut is None else 1000.0 * min(cut.width_mm, cut.height_mm))
 
     def _show(self, fluence_j_cm2: float, exposure: float, spot: float) -> None:
         self.fluence_j_cm2.put(fluence_j_cm2)

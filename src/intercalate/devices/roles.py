@@ -266,6 +266,14 @@ class KeepsDoses(Protocol):
         """Dose of an exposure with all the beam there should be."""
         ...
 
+    def removed_um(self, cell: str, spot: Any) -> float:
+        """Depth that ions have removed of a cell within a spot; 0 where it is whole."""
+        ...
+
+    def milled_here(self) -> tuple[str, float]:
+        """Cell in the beam, and how deep ions have milled within its spot."""
+        ...
+
     def account(self, cell: str, formula: str, spot: Any = None) -> float:
         """Dose of a spot, or of the one that got most."""
         ...
@@ -297,6 +305,8 @@ class MeasuresCells(Protocol):
         Set to a region before a spectrum; None where there are no regions.
     scan
         How images are made; None where there are none.
+    ion_column
+        Mills or sputters the sample where the beam meets it; None where nothing does.
     settings
         Signals that a measurement may ask to be set before its frames, by name.
     of_exposure
@@ -311,6 +321,7 @@ class MeasuresCells(Protocol):
     chamber: Any
     analyser: Any
     scan: Any
+    ion_column: Any
     settings: Any
     of_exposure: list[Any]
     beside_mm: Any

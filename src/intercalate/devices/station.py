@@ -11,6 +11,7 @@ from intercalate.devices.changer import SampleChanger
 from intercalate.devices.clocks import ClockComparison
 from intercalate.devices.dose import DoseMeter
 from intercalate.devices.frame_detector import FrameDetector
+from intercalate.devices.ion_column import IonBeam
 from intercalate.devices.objective import Objective
 from intercalate.devices.scan import AnyScan
 from intercalate.devices.shutter import Shutter
@@ -34,6 +35,8 @@ class Station:
         Set to a region before a spectrum, where there are regions.
     scan
         How images or maps are made, where they are.
+    ion_column
+        Mills or sputters the sample at the place that the beam meets, where there is one.
     read_with_frames
         Devices that say how a frame was taken, besides these.
     """
@@ -57,6 +60,7 @@ class Station:
         chamber: Chamber | None = None,
         analyser: Analyser | None = None,
         scan: AnyScan | None = None,
+        ion_column: IonBeam | None = None,
         read_with_frames: Sequence[Any] = (),
     ):
         self.name = name
@@ -73,6 +77,7 @@ class Station:
         self.chamber = chamber
         self.analyser = analyser
         self.scan = scan
+        self.ion_column = ion_column
         self._read_with_frames = list(read_with_frames)
 
     def __repr__(self) -> str:
@@ -115,6 +120,7 @@ class Station:
         """All of it, each device by itself."""
         own = (self.detector, self.shutter, self.monitors, self.clocks, self.calibrations, self.dose)
         around = self._around_sample
+        own += () if self.ion_column is None else (self.ion_column,)
         return [*own, *around, *(one for one in self.of_exposure if all(one is not two for two in around))]
 
     def _merged(self, what: str) -> dict[str, Any]:

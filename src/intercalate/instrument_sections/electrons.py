@@ -34,6 +34,19 @@ class ColumnSection(Section):
         return energy_fluence_j_cm2(electrons, self.voltage_kv, (self.field_of_view_um / 1000.0) ** 2)
 
 
+class IonColumnSection(Section):
+    """A focused ion beam beside the column of an electron microscope, at the same place of the sample.
+
+    Attributes
+    ----------
+    field_um
+        Side of the square in which a cut must lie.
+    """
+
+    prefix: Prefix
+    field_um: Positive
+
+
 class ImagingSection(Section):
     """The detectors of an electron microscope.
 
@@ -56,7 +69,13 @@ class ImagingSection(Section):
 
 
 class SemSection(Section):
-    """A scanning electron microscope in the vacuum chamber."""
+    """A scanning electron microscope in the vacuum chamber.
+
+    Attributes
+    ----------
+    ion_column
+        None where there is none, and nothing is milled.
+    """
 
     scale: ClassVar[DoseScale] = ELECTRONS
 
@@ -65,6 +84,7 @@ class SemSection(Section):
     monitors: ParticleMonitorsSection
     shutter: PrefixSection
     calibration: CalibrationSection
+    ion_column: IonColumnSection | None = None
 
     @property
     def detector(self) -> ImagingSection:

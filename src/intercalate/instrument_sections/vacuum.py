@@ -129,8 +129,27 @@ class SoftXRaysSection(Section):
     scans: bool = False
 
 
+class SputterGunSection(Section):
+    """A gun of argon ions at the place that the spectrometer sees.
+
+    Attributes
+    ----------
+    raster_um
+        Side of the largest square that it scans.
+    """
+
+    prefix: Prefix
+    raster_um: Positive
+
+
 class XpsSection(Section):
-    """A photoelectron spectrometer in the vacuum chamber."""
+    """A photoelectron spectrometer in the vacuum chamber.
+
+    Attributes
+    ----------
+    sputter_gun
+        None where there is none, and nothing is sputtered.
+    """
 
     scale: ClassVar[DoseScale] = ABSORBED
 
@@ -139,6 +158,7 @@ class XpsSection(Section):
     monitors: ParticleMonitorsSection
     shutter: PrefixSection
     calibration: CalibrationSection
+    sputter_gun: SputterGunSection | None = None
 
     @property
     def detector(self) -> AnalyserSection:

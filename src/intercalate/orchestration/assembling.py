@@ -20,7 +20,7 @@ from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.measuring import Measuring, OpenDetector
 from intercalate.orchestration.metadata import experiment_metadata
 from intercalate.orchestration.occasions import Occasions, check_when
-from intercalate.orchestration.sample_check import problems_of_sample
+from intercalate.orchestration.sample_check import problems_of_milled, problems_of_sample
 from intercalate.orchestration.sample_position import stage_target
 from intercalate.orchestration.shots import problems_of_shots, shots_of
 from intercalate.orchestration.taking_up import interrupted_rest, program_id_for
@@ -108,7 +108,7 @@ class Experimenting:
         for one in task.measurements:
             check_when(one.when, program, source=f"{one.name}.when of {task.label}")
         self._check_sample(task, cell)
-        self._check_shots(task)
+        self._check_shots(task, cell)
         self._note_stages(task)
         measurements = [
             self._measurement(one, cycler, protocol, cell, task.place) for one in task.measurements
@@ -177,12 +177,15 @@ class Experimenting:
         if problems:
             raise TasksError(f"cell {task.label}", problems)
 
-    def _check_shots(self, task: CellTask) -> None:
-        """Refuse maps and regions by what cannot make them."""
+    def _check_shots(self, task: CellTask, cell: Cell) -> None:
+        """Refuse maps and regions by what cannot make them, and spots by what is left of them."""
         problems = [
             problem.under(f"measurements[{number}]")
             for number, one in enumerate(task.measurements)
-            for problem in problems_of_shots(one, self._stations[one.instrument])
+            for problem in (
+                *problems_of_shots(one, self._stations[one.instrument]),
+                *problems_of_milled(self._stations[one.instrument], cell, one.spots_mm),
+            )
         ]
         if problems:
             raise TasksError(f"cell {task.label}", problems)

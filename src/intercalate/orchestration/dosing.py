@@ -8,8 +8,13 @@ from bluesky.utils import Msg, MsgGenerator
 from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
 from intercalate.devices.roles import LEAVES_SHUTTER, KeepsDoses, MeasuresCells
 from intercalate.orchestration.waiting import in_thread
+from intercalate.techniques import table
 
 SpotMm = tuple[float, float]
+
+
+class MilledSpotError(RuntimeError):
+    """A measurement that needs an untouched surface was asked for where ions have milled."""
 
 
 class SpotBudget:
@@ -110,7 +115,27 @@ def _begin(station: MeasuresCells, run: str) -> None:
     except CHANNEL_ACCESS_ERRORS as error:
         raise RuntimeError(f"{station.detector.name} does not answer: {error}") from error
     if exposes:
+        _require_untouched(station)
         station.dose.begin(exposure_s, run)
+
+
+def _require_untouched(station: MeasuresCells) -> None:
+    """Refuse a frame of what ions have removed, by a technique that assumes that they have not.
+
+    Raises
+    ------
+    MilledSpotError
+        If they have.
+    """
+    why = table().techniques[station.technique].untouched
+    if why is None:
+        return
+    cell, deep_um = station.dose.milled_here()
+    if deep_um > 0:
+        raise MilledSpotError(
+            f"ions have milled {deep_um:.3g} um deep into {cell} where {station.name} would measure: {why}; "
+            "take another spot"
+        )
 
 
 class _Accounting:

@@ -8,6 +8,22 @@ from intercalate.problems import Problem
 from intercalate.techniques import Sample, table, takes
 
 
+def problems_of_milled(
+    station: MeasuresCells, cell: Cell, spots_mm: Sequence[tuple[float, float]]
+) -> list[Problem]:
+    """Spots at which ions have milled, where an instrument says nothing of such places."""
+    why = table().techniques[station.technique].untouched
+    if why is None:
+        return []
+    found = []
+    for number, (x_mm, y_mm) in enumerate(spots_mm):
+        deep_um = station.dose.removed_um(cell.name, station.dose.spot_at(x_mm, y_mm))
+        if deep_um > 0:
+            limit = f"ions have milled {deep_um:.3g} um deep there: {why}"
+            found.append(Problem(f"spots_mm[{number}]", f"{x_mm:g}, {y_mm:g}", limit, "take another spot"))
+    return found
+
+
 def problems_of_sample(
     station: MeasuresCells, cell: Cell, temperatures_c: Sequence[float] = ()
 ) -> list[Problem]:

@@ -78,6 +78,8 @@ def x_rays_figure(data: xr.Dataset, title: str) -> Figure:
     counts = np.asarray(data["counts"]).sum(axis=0)
     axis.semilogy(np.asarray(data["energy_ev"]) / 1000.0, np.maximum(counts, 0.5), lw=0.8, color=BLUE)
     said = ", ".join(dict.fromkeys(str(one) for one in data["lithium"].values if str(one)))
+    bonds = [str(one) for one in data["lithium_bond"].values if str(one)] if "lithium_bond" in data else []
+    said += f"; its bond: {', '.join(dict.fromkeys(bonds))}" if bonds else ""
     axis.set(xlabel="Energy (keV)", ylabel="Counts", title=f"lithium: {said}", xlim=(0, None))
     axis.title.set_fontsize(9)
     figure.suptitle(title, fontsize=10)

@@ -5,6 +5,7 @@ import pytest
 
 from intercalate.materials.eds import STANDARD_DETECTOR, WINDOWLESS_DETECTOR
 from intercalate.reduction.eds import (
+    LithiumBond,
     LithiumVerdict,
     axis_on_paper,
     calibrated_axis,
@@ -12,6 +13,7 @@ from intercalate.reduction.eds import (
     element_maps,
     fit_lines,
     lithium,
+    lithium_bond,
 )
 from intercalate_sims.probes.eds import EdsConditions, EdsProbe, HiddenDetector, XraySource
 
@@ -107,3 +109,34 @@ def test_noise_follows_counting_and_the_key():
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
     assert probe.spectrum(POLYMER, EdsConditions(15.0, 5.0, 60.0), 1.0).live_s < 60.0 * 0.95
+
+
+CARBIDE, METAL = XraySource({"Li": 0.366, "C": 0.634}, 1.65, "carbide"), XraySource({"Li": 1.0}, 0.534)
+IN_AIR = XraySource({"Li": 1.0}, 0.534, carbon_film_nm=20.0)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("kv", [2.0, 3.0, 5.0])
+@pytest.mark.parametrize(
+    ("parts", "bond"),
+    [
+        ([(1.0, CARBIDE)], LithiumBond.CARBIDE),
+        ([(1.0, METAL)], LithiumBond.METAL),
+        ([(1.0, IN_AIR)], LithiumBond.METAL),
+        ([(0.7, CARBIDE), (0.3, POLYMER)], LithiumBond.UNCERTAIN),
+        ([(0.6, METAL), (0.4, POLYMER)], LithiumBond.UNCERTAIN),
+        ([(1.0, XraySource({"Li": 0.19, "C": 0.16, "O": 0.65}, 2.1, "carbonate"))], None),
+    ],
+)
+def test_carbide_is_told_from_metal_where_nothing_else_is_in_view(seed, kv, parts, bond):
+    probe, axis = instrument(seed, WINDOWLESS_DETECTOR)
+    conditions = EdsConditions(kv, 0.5, 100.0)
+    rates = [(share, *probe.rate(source, conditions)) for share, source in parts]
+    expected = sum(share * live * per_s for share, per_s, live in rates)
+    counts = np.random.default_rng(seed).poisson(expected * conditions.real_s)
+    seen = lithium(counts, axis, WINDOWLESS_DETECTOR, kv)
+    found = fit_lines(counts, ("C", "N", "O", "F", "S"), axis, WINDOWLESS_DETECTOR, kv)
+    told = lithium_bond(seen, found, WINDOWLESS_DETECTOR, kv)
+    assert (None if told is None else told.bond) == bond
+    if bond is LithiumBond.CARBIDE:
+        assert told.per_carbon.value < told.most_of_carbide

@@ -142,6 +142,22 @@ def test_argon_makes_fluoride_of_salt_and_oxide_of_carbonate():
     assert [one.shares for one in sputtered(stack, 50.0)] == [{"Li": 1.0}]
 
 
+def test_the_last_of_a_layer_is_mixed_into_what_lies_below_and_leaves_slowly():
+    stack = [Layer("LiF", 2.0), Layer("Li")]
+    left = [
+        sum(one.thickness_nm for one in sputtered(stack, fluence)[:-1])
+        for fluence in np.linspace(0.0, 6.0, 25)
+    ]
+    assert left[0] == 2.0
+    assert np.all(np.diff(left) < 0)
+    at = dict(zip(np.linspace(0.0, 6.0, 25).round(2).tolist(), left))
+    assert at[1.0] == pytest.approx(1.0)
+    assert 0.2 < at[2.0] < 0.4
+    assert at[3.0] / at[2.0] == pytest.approx(np.exp(-1.0 / 0.8))
+    # No jump where the even part ends and the mixed one begins.
+    assert np.diff(left).min() > -0.26
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from(list(COMPOUNDS)), st.floats(0.0, 5.0), st.floats(0.0, 1.0)), max_size=4

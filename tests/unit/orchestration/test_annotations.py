@@ -10,7 +10,7 @@ import intercalate_plans
 from intercalate.config import EXAMPLES
 from intercalate.protocol import Protocol
 
-DEVICES = ("cycler", "diffractometer", "changer", "xrd")
+DEVICES = ("cycler", "diffractometer", "changer", "xrd", "sem", "xps")
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,22 @@ def test_what_becomes_of_the_cell_must_be_said(plans: dict[str, Any]) -> None:
     del request["on_abort"]
     accepted, _ = verdict(plans, "operando", **request)
     assert not accepted
+
+
+MILLING = {"station": "sem", "at": "V1", "cell": {}, "width_um": 8.0, "height_um": 8.0, "depth_um": 3.0}
+SPUTTERING = {"station": "xps", "at": "V1", "cell": {}, "regions": ["C 1s"], "fluences_1e16_cm2": [0.5, 1.0]}
+
+
+@pytest.mark.parametrize(("name", "request_"), [("mill_section", MILLING), ("depth_profile", SPUTTERING)])
+def test_what_cannot_be_undone_is_confirmed_in_the_queue_too(
+    plans: dict[str, Any], name: str, request_: dict[str, Any]
+) -> None:
+    accepted, message = verdict(plans, name, **request_, confirm="mill NAME at V1")
+    assert accepted, message
+    assert not verdict(plans, name, **request_)[0]
+    assert not verdict(plans, name, **request_, confirm=True)[0]
+    other = {"sem": "xps", "xps": "sem"}[request_["station"]]
+    assert not verdict(plans, name, **{**request_, "station": other}, confirm="mill NAME at V1")[0]
 
 
 def test_plan_modules_keep_their_annotations_readable() -> None:

@@ -58,15 +58,15 @@ def composition(found: LineFit, detector: XrayDetector, kv: float) -> Compositio
         raise SpectrumError("no element was detected; count longer")
     names = list(best)
     area = np.array([found.counts[best[name]].value for name in names])
-    generated = np.array([_generation(name, best[name].split()[1], kv) for name in names])
-    lines = {name: _mean_energy(name, best[name].split()[1], kv) for name in names}
+    generated = np.array([generation(name, best[name].split()[1], kv) for name in names])
+    lines = {name: mean_energy(name, best[name].split()[1], kv) for name in names}
     seen = np.array([float(detector.efficiency(np.array([lines[name][0]]))[0]) for name in names])
     fraction = area / (generated * seen)
     fraction /= fraction.sum()
     converged = False
     for _ in range(_ITERATIONS):
         mass = dict(zip(names, fraction))
-        matrix = np.array([_matrix_factor(mass, *lines[name], kv, detector) for name in names])
+        matrix = np.array([matrix_factor(mass, *lines[name], kv, detector) for name in names])
         updated = area / (generated * seen * matrix)
         updated /= updated.sum()
         moved = float(np.max(np.abs(updated - fraction)))
@@ -91,12 +91,12 @@ def _best_family(found: LineFit, kv: float) -> dict[str, str]:
         element, family = name.split()
         if not is_seen:
             continue
-        _, edge = _mean_energy(element, family, kv)
+        _, edge = mean_energy(element, family, kv)
         if 1e3 * kv < 1.3 * edge:
             continue
         rival = best.get(element)
         errors = [
-            float(np.hypot(*_relative(found.counts[one], _mean_energy(element, one.split()[1], kv)[0], one)))
+            float(np.hypot(*_relative(found.counts[one], mean_energy(element, one.split()[1], kv)[0], one)))
             for one in ([rival] if rival else []) + [name]
         ]
         if rival is None or errors[-1] < errors[0]:
@@ -123,7 +123,7 @@ def _normalised(names: list[str], fraction: np.ndarray, relative: np.ndarray) ->
     }
 
 
-def _generation(element: str, family: str, kv: float) -> float:
+def generation(element: str, family: str, kv: float) -> float:
     """X-rays of a family per electron and mass fraction, in arbitrary units."""
     total = 0.0
     for line in emission_lines(element):
@@ -140,14 +140,14 @@ def _generation(element: str, family: str, kv: float) -> float:
     return total / xraydb.atomic_mass(element)
 
 
-def _mean_energy(element: str, family: str, kv: float) -> tuple[float, float]:
+def mean_energy(element: str, family: str, kv: float) -> tuple[float, float]:
     """Of a family: energy of its strongest line, and the edge that must be ionised for it."""
     lines = [one for one in emission_lines(element) if one.family == family and one.edge_ev < 1e3 * kv]
     line = max(lines, key=lambda one: one.branching * one.shell_electrons * one.fluorescence_yield)
     return line.energy_ev, line.edge_ev
 
 
-def _matrix_factor(
+def matrix_factor(
     mass: Mapping[str, float], energy_ev: float, edge_ev: float, kv: float, detector: XrayDetector
 ) -> float:
     """What stopping, backscattering and absorption of the matrix leave of a line."""
