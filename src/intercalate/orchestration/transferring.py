@@ -24,6 +24,7 @@ from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.measuring import Measuring, OpenDetector
 from intercalate.orchestration.metadata import software
 from intercalate.orchestration.notes import Notes
+from intercalate.orchestration.reflection_check import problems_of_incidence
 from intercalate.orchestration.shots import problems_of_shots
 from intercalate.orchestration.tasks import TasksError
 from intercalate.orchestration.transfer_task import TransferMeasurement, TransferTask
@@ -119,7 +120,7 @@ class Transferring:
         self._notes = Notes()
         self._detector = OpenDetector(there.detector)
         for name, one in task.measurements.items():
-            if problems := problems_of_shots(one, there):
+            if problems := [*problems_of_shots(one, there), *problems_of_incidence(one, there, cell)]:
                 raise TasksError(f"measurement {name} at {there.name}", problems)
             for spot_mm in one.spots_mm:
                 there.changer.position_mm((self._mount, *spot_mm))

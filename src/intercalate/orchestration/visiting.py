@@ -15,6 +15,8 @@ from intercalate.orchestration.waiting import Meanwhile, wait_until_done
 
 ARRIVED_UM = 0.05
 """Within which the objective is where it is wanted."""
+ARRIVED = 1e-3
+"""Within which slits (mm) and angles (deg) are."""
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +90,8 @@ class Visitor:
     def _prepare(self, shot: Shot) -> MsgGenerator[None]:
         """Set what a frame needs; an axis that is there stays."""
         for device, value in shot:
-            if hasattr(device, "user_readback") and abs(device.user_readback.get() - value) < ARRIVED_UM:
+            within = ARRIVED_UM if device.name.endswith("_um") else ARRIVED
+            if hasattr(device, "user_readback") and abs(device.user_readback.get() - value) < within:
                 continue
             status = yield from bps.abs_set(device, value, wait=False)
             yield from wait_until_done(status, self._meanwhile)
