@@ -11,6 +11,7 @@ import argparse
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -67,12 +68,29 @@ class Instrument:
         dark: bool = False,
         place_mm: tuple[float, float] = (0.0, 0.0),
         inactive: Sequence[Inactive] = (),
+        beam: tuple[float, tuple[float, float]] = (FLUX, (0.5, 0.5)),
+        settings: Mapping[str, Any] | None = None,
     ) -> tuple[np.ndarray, MonitorCounts]:
-        """One exposure, of a spot of which particles may have stopped taking part."""
+        """One exposure, of a spot of which particles may have stopped taking part.
+
+        `beam` is photons per second and size in mm, `settings` what a client said of the exposure.
+        """
         self._start_s += 1000.0
         holder = InBeam(Holder("H1", content, 0.0, 0.0), 1.0, 0.0, place_mm)
-        flux = 0.0 if dark else FLUX
-        shot = Shot(self._start_s, exposure_s, flux, FLUX, 25.0, (0.5, 0.5), holder, states, inactive)
+        full, size_mm = beam
+        flux = 0.0 if dark else full
+        shot = Shot(
+            self._start_s,
+            exposure_s,
+            flux,
+            full,
+            25.0,
+            size_mm,
+            holder,
+            states,
+            inactive,
+            settings=settings or {},
+        )
         frame, counts, _ = self._station.take(shot, 0)
         return frame, counts
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from benchmarks.bench_chain import Instrument, calibrated
 from benchmarks.deposits_in_process import imaged
+from benchmarks.depth_in_process import reflected
 from benchmarks.faces_in_process import faced
 from benchmarks.films_in_process import filmed
 from benchmarks.heated_in_process import heated
@@ -29,6 +30,7 @@ from benchmarks.oxides_in_process import oxidised
 from benchmarks.particle_in_process import followed
 from benchmarks.report import replace_section, table, verdict
 from benchmarks.scans_in_process import scanned
+from intercalate.orchestration.tasks import INCIDENCE
 from intercalate.services import module_command
 from intercalate_plans.studies import Settings, Study, World, load_study, studies
 from intercalate_plans.studies.series import BiasSeries
@@ -134,7 +136,10 @@ def _measured(
     if model not in instruments:
         instrument = Instrument(seed, model)
         instruments[model] = (instrument, calibrated(instrument))
-    return lithiated(*instruments[model], study, told, seed, folder)
+    in_reflection = any(
+        INCIDENCE in task.get("settings", {}) for task in study.content["measurements"].values()
+    )
+    return (reflected if in_reflection else lithiated)(*instruments[model], study, told, seed, folder)
 
 
 def _outcome(study: Study, world: World, seed: int, measured: Measured) -> Outcome:

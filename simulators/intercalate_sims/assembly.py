@@ -218,6 +218,7 @@ def _diffractometer(
     """
     from intercalate.materials.constants import HC_KEV_ANGSTROM
     from intercalate_sims.iocs.frame_instrument import FrameInstrument, InstrumentSettings
+    from intercalate_sims.iocs.goniometer import GoniometerPVs
     from intercalate_sims.link import InstrumentLink
     from intercalate_sims.probes.detector import DetectorGeometry
     from intercalate_sims.probes.powder import makeup_of
@@ -248,6 +249,7 @@ def _diffractometer(
             clock_offset_s=found.clock_offset_s,
             clock_drift_ppm=found.clock_drift_ppm,
         ),
+        settings_of_exposures=GoniometerPVs(prefix=found.prefix) if at is None else None,
     )
 
 

@@ -73,6 +73,10 @@ T0_UNIX_S = 0.0
 PROGRAM = "foreseen"
 
 
+THICK_UM = 90.0
+"""Of a coating of LFP, from which on its model is that of a thick one."""
+
+
 def model_of(cell: Cell) -> str | None:
     """Name of the model of a cell's chemistry; None where there is none, or nobody said its capacity."""
     if cell.capacity_mAh is None:
@@ -82,6 +86,8 @@ def model_of(cell: Cell) -> str | None:
     found = _MODELS.get((cell.positive.material, cell.negative.material, kind))
     if found == "graphite-li" and electrolyte is not None:
         return _GRAPHITE_BY_SOLVENTS.get(frozenset(electrolyte.solvents), found)
+    if found == "lfp-li" and (cell.positive.thickness_um or 0.0) > THICK_UM:
+        return "lfp-thick-li"
     return found
 
 

@@ -21,6 +21,10 @@ HOLDER_SIGMA_MM = 0.15
 DISPLACEMENT_SIGMA_UM = 60.0
 THICKNESS_SIGMA_UM = 3.0
 ACTIVE_MASS_SIGMA = 0.02
+INCIDENCE_SIGMA_DEG = 0.02
+"""Of the zero of the axis that tilts a sample, after its alignment."""
+HEIGHT_SIGMA_UM = 8.0
+"""Of the face of a sample in reflection, which is aligned by the half of the beam that it cuts off."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class HiddenCell:
         What host it really has in it.
     growth
         How lithium really grows in it.
+    height_um
+        Of the face that reflects, from the axis of the tilt, + into the sample.
     """
 
     displacement_um: float = 0.0
@@ -47,6 +53,7 @@ class HiddenCell:
     active_mass: float = 1.0
     host: Host = Host.STAGED
     growth: Growth = Growth.REAL
+    height_um: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,8 @@ class Hidden:
         Where each holder of the changer is, from where it should be.
     beam_effect
         What the beam does to the cells; None where it does nothing.
+    incidence_deg
+        Added to the angle that the axis of the tilt shows.
     """
 
     energy: float = 0.0
@@ -75,6 +84,7 @@ class Hidden:
     holders_mm: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     cells: Mapping[str, HiddenCell] = field(default_factory=dict)
     beam_effect: BeamEffect | None = None
+    incidence_deg: float = 0.0
 
     @classmethod
     def draw(
@@ -110,6 +120,7 @@ class Hidden:
                 for name in cells
             },
             beam_effect=beam_effect,
+            incidence_deg=INCIDENCE_SIGMA_DEG * _normal(seed, "goniometer", 1)[0],
         )
 
     @classmethod
@@ -157,4 +168,5 @@ def _cell(seed: int, name: str) -> HiddenCell:
         positive_um=THICKNESS_SIGMA_UM * positive,
         negative_um=THICKNESS_SIGMA_UM * negative,
         active_mass=1.0 + ACTIVE_MASS_SIGMA * mass,
+        height_um=HEIGHT_SIGMA_UM * _normal(seed, f"height {name}", 1)[0],
     )

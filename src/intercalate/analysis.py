@@ -1,6 +1,6 @@
 """From the frames of an aligned run to lattice parameters: reduction and fit of every frame."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,6 +12,7 @@ from intercalate.beam_quality import BeamQuality
 from intercalate.cell import Cell
 from intercalate.reduction import FitOptions, FitPhase, Pattern, fit_series, full_cell, half_cell
 from intercalate.reduction.chain import MONITOR_UNIT, Reduced, ReductionChain, UnusableFrameError
+from intercalate.reduction.series import Share
 
 Progress = Callable[[int], None]
 
@@ -86,6 +87,7 @@ def reduce_and_fit(
     phases: list[FitPhase],
     *,
     options: FitOptions | None = None,
+    shares: Mapping[str, Share] | None = None,
     progress: Progress = lambda done: None,
 ) -> xr.Dataset:
     """Reduce every frame to a pattern and fit it.
@@ -100,6 +102,8 @@ def reduce_and_fit(
         Corrections and integration.
     phases
         What may be in the beam.
+    shares
+        Further quantities of each fit, as of `fit_series`.
     progress
         Called with the number of frames done.
 
@@ -142,7 +146,7 @@ def reduce_and_fit(
                 yield one.pattern if isinstance(one, Reduced) else one
                 progress(number + 1)
 
-    fitted = fit_series(patterns(), phases, options)
+    fitted = fit_series(patterns(), phases, options, shares=shares)
     two_theta = next(one for one in kept if one is not None).pattern.two_theta_deg
     empty = np.full(two_theta.size, np.nan)
     intensity = [

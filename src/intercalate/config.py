@@ -106,9 +106,9 @@ class MetadataSection(Section):
 class Config(Section):
     """One configuration file; every key is required, and no other is known.
 
-    Where no cell is ever carried away, `transfer_vessel` and `laboratory_xrd` are left out; where there is no
-    spectrometer, `raman`; without microscopes, `vacuum` and what is in it: `xps`,
-    `sem`, `eds`, `ebsd`; and `tem` with `eels`.
+    Where nothing tilts a sample, `goniometer` is left out; where no cell is ever carried away,
+    `transfer_vessel` and `laboratory_xrd` are; where there is no spectrometer, `raman`; without microscopes,
+    `vacuum` and what is in it: `xps`, `sem`, `eds`, `ebsd`; and `tem` with `eels`.
     """
 
     storage: Storage
@@ -123,6 +123,7 @@ class Config(Section):
     calibration: CalibrationSection
     catalog: CatalogSection
     metadata: MetadataSection
+    goniometer: PrefixSection | None = None
     transfer_vessel: PrefixSection | None = None
     laboratory_xrd: LaboratorySection | None = None
     raman: RamanSection | None = None

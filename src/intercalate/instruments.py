@@ -17,6 +17,7 @@ from intercalate.devices.clocks import ClockComparison
 from intercalate.devices.cycler import Cycler
 from intercalate.devices.dose import ElectronDoseMeter, LaserDoseMeter, SoftXRayDoseMeter, XRayDoseMeter
 from intercalate.devices.frame_detector import FrameDetector
+from intercalate.devices.goniometer import Goniometer
 from intercalate.devices.ion_column import IonColumn, SputterGun
 from intercalate.devices.objective import Objective
 from intercalate.devices.scan import AnyScan, LossScan, OrientationScan, Scan, TransmissionScan
@@ -158,10 +159,12 @@ class _Maker:
             limits=BeamLimits(counting.full_i0_per_s, counting.weak_below, counting.none_below),
         )
         detector = self._detector(f"{prefix}diffractometer", found)
+        tilted = section.goniometer if isinstance(section, Config) else None
         return Station(
             name=name,
             technique="xrd",
             beam=beam,
+            goniometer=None if tilted is None else Goniometer(tilted.prefix, name=f"{prefix}goniometer"),
             changer=changer,
             monitors=monitors,
             calibrations=calibrations,

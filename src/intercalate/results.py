@@ -39,8 +39,10 @@ from intercalate.orchestration.metadata import calibrations_key
 from intercalate.raman_results import reduce_spectra
 from intercalate.reduction import FitOptions, Systematics
 from intercalate.reduction.chain import ReductionChain
+from intercalate.reduction.depth import WEDGE_DEG
 from intercalate.reduction.raman import MapError
 from intercalate.reduction.shifts import line_shifts
+from intercalate.reflection import TRANSMISSION_DEG, is_reflection, reduce_reflection, wedge
 from intercalate.sem_results import reduce_micrographs, reduce_x_rays
 from intercalate.shift_log import ShiftLog, as_json
 from intercalate.tem_results import reduce_losses, reduce_transmission
@@ -151,8 +153,12 @@ def reduce_run(
             chain, used = chain_of(
                 known, exposure_s, detector.saturation_counts, polarisation=detector.polarisation
             )
+            technique, more = "xrd", []
+            if is_reflection(_incidence_deg(aligned)):
+                chain, more = wedge(chain), [{"step": "azimuths above the sample", "deg": WEDGE_DEG}]
+                used = {name: one for name, one in used.items() if name != str(Kind.BACKGROUND)}
             fitted = _patterns(images, aligned, exposure_s, chain, used, _named(cell), progress)
-            technique, steps = "xrd", list(chain.steps)
+            steps = [*chain.steps, *more]
     for name in sorted(late & used.keys()):
         _warn(f"{name} is not the one named by the run: it was kept after the run began, or is another one")
     merged = aligned.drop_vars("frame", errors="ignore").merge(fitted.drop_vars("frame", errors="ignore"))
@@ -187,19 +193,25 @@ def _patterns(
     progress: Progress,
 ) -> xr.Dataset:
     """Frames of a diffractometer, reduced and fitted."""
-    if str(Kind.BACKGROUND) not in used:
+    angles_deg = _incidence_deg(aligned)
+    tilted = is_reflection(angles_deg)
+    if str(Kind.BACKGROUND) not in used and not tilted:
         _warn("no background was measured; run take_background, and the fit has less to guess")
     exposures = _exposures(aligned, used[f"{Kind.DARK}:{exposure_key(exposure_s)}"])
     geometry = used[str(Kind.GEOMETRY)]
     shifts = line_shifts(geometry.text("geometry.poni"), geometry.array("covariance"))
-    return reduce_and_fit(
-        images,
-        exposures,
-        chain,
-        phases_of(cell),
-        options=FitOptions(systematics=Systematics(geometry=shifts)),
-        progress=progress,
-    )
+    options = FitOptions(systematics=Systematics(geometry=shifts))
+    if tilted:
+        return reduce_reflection(
+            images, exposures, angles_deg, chain, cell, options=options, progress=progress
+        )
+    return reduce_and_fit(images, exposures, chain, phases_of(cell), options=options, progress=progress)
+
+
+def _incidence_deg(aligned: xr.Dataset) -> np.ndarray:
+    """Angle between beam and sample in each frame; that of transmission where nobody says one."""
+    straight = np.full(aligned.sizes["frame"], TRANSMISSION_DEG)
+    return np.asarray(aligned.get("goniometer_incidence_deg", straight), float)
 
 
 def _one_exposure(aligned: xr.Dataset) -> float:

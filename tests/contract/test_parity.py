@@ -34,6 +34,7 @@ from intercalate.devices.chamber import Chamber
 from intercalate.devices.changer import SampleChanger
 from intercalate.devices.cycler import Cycler
 from intercalate.devices.frame_detector import FrameDetector
+from intercalate.devices.goniometer import Goniometer
 from intercalate.devices.ion_column import IonColumn, SputterGun
 from intercalate.devices.objective import Objective
 from intercalate.devices.scan import LossScan, OrientationScan, Scan, TransmissionScan
@@ -161,6 +162,7 @@ DEVICES: dict[str, tuple[type[Device], str]] = {
     "diffractometer": (FrameDetector, XRD),
     "shutter": (Shutter, XRD),
     "changer": (SampleChanger, XRD),
+    "goniometer": (Goniometer, XRD),
     "beam": (Beam, BEAM),
     "monitors": (BeamMonitors, f"{XRD}Monitor:"),
     "laboratory_diffractometer": (FrameDetector, LABORATORY),
@@ -208,7 +210,9 @@ DEVICES: dict[str, tuple[type[Device], str]] = {
     "eels_scan": (LossScan, EELS),
     "eels_monitors": (ElectronMonitors, f"{EELS}Monitor:"),
 }
-STOCK = ("diffractometer", "changer", "beam", "monitors", "tube", "spectrometer", "detector", "objective")
+STOCK = ("diffractometer", "changer", "beam", "monitors", "tube", "spectrometer", "detector")
+MOTORS = ("changer", "objective", "goniometer")
+STOCK += MOTORS
 """Devices, of all instruments, whose stock ophyd classes read menus as they come."""
 
 
@@ -360,7 +364,10 @@ def test_what_is_written_can_be_written_and_does_something(used: list[Use], serv
         rights = record.check_access("host", "user")
         if AccessRights.WRITE not in rights:
             wrong.append(f"{use} is read-only")
-        elif kind_of(use.device) not in ("changer", "objective") and getattr(record, "putter", None) is None:
+        elif (
+            kind_of(use.device) not in ("changer", "objective", "goniometer")
+            and getattr(record, "putter", None) is None
+        ):
             wrong.append(f"{use} has no putter")
     assert not wrong
 

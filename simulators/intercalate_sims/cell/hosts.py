@@ -37,6 +37,10 @@ class Host(StrEnum):
     """An oxide at the voltage of the real one, whose metal keeps its oxidation state as assembled."""
     STUCK = "stuck"
     """An oxide at the voltage of the real one, half of whose metal stays as oxidised as it has been."""
+    UNHINDERED = "unhindered"
+    """LFP in whose coating neither ions nor electrons lose anything on their way."""
+    FROM_COLLECTOR = "from_collector"
+    """LFP in whose coating ions lose nothing, and electrons much: it reacts at the collector first."""
 
     @property
     def remembers(self) -> bool:
@@ -46,6 +50,11 @@ class Host(StrEnum):
 
 FILMS = {Host.PASSIVATED: "graphite-ecdec-li", Host.ISOLATED: "graphite-thf-li"}
 """Cells that have the films of these, and what they do to the particles."""
+
+EASIER = 20.0
+"""By which ions, or electrons, go the more easily where they are not to be what limits."""
+POORLY_CONDUCTING_S_M = 0.02
+"""Of a coating without enough carbon; an illustration."""
 
 SLOPING = TanhPotential(constant_v=0.30, slope_v=-0.28, exponentials=((1.2, -60.0), (0.15, -8.0)), tanhs=())
 """As empty and as full as graphite at the same voltages, without plateaus between; no real material."""
@@ -63,6 +72,8 @@ _MADE_FOR = {
     Host.MIRRORED: "Li-rich NMC",
     Host.SPECTATOR: "LMNO",
     Host.STUCK: "LMNO",
+    Host.UNHINDERED: "LFP",
+    Host.FROM_COLLECTOR: "LFP",
 }
 """What the names of their materials begin with; the others are of any material."""
 
@@ -75,13 +86,33 @@ def makes_a_difference(parameters: CellParameters, host: Host) -> bool:
 
 
 def with_host(parameters: CellParameters, host: Host) -> CellParameters:
-    """The same cell with another graphite in it."""
+    """The same cell with another material in it, or with other ways to it."""
     if host is Host.EVEN:
         return replace(parameters, heterogeneity=0.0)
+    if host in (Host.UNHINDERED, Host.FROM_COLLECTOR):
+        return _with_ways(parameters, host)
     negative = parameters.negative
     if isinstance(negative, PorousElectrode):
         negative = _of(negative, host)
     return replace(parameters, positive=_of(parameters.positive, host), negative=negative)
+
+
+def _with_ways(parameters: CellParameters, host: Host) -> CellParameters:
+    """The same cell, through whose coating ions go easily, and electrons do or do not."""
+    electrolyte = parameters.electrolyte
+    ions = {
+        name: tuple(EASIER * term for term in getattr(electrolyte, name))
+        for name in ("conductivity", "diffusivity")
+    }
+    positive = parameters.positive
+    conductivity_s_m = (
+        POORLY_CONDUCTING_S_M if host is Host.FROM_COLLECTOR else EASIER * positive.conductivity_s_m
+    )
+    return replace(
+        parameters,
+        electrolyte=replace(electrolyte, **ions),
+        positive=replace(positive, conductivity_s_m=conductivity_s_m),
+    )
 
 
 def _of(electrode: PorousElectrode, host: Host) -> PorousElectrode:

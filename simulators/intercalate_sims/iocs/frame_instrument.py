@@ -188,8 +188,9 @@ class FrameInstrument:
     async def _meet_world(self) -> None:
         self.world = await self.link.status()
         await self.clock.describe(self._describe())
-        for moving in (self.stage, self.objective):
-            if moving is not None:
+        moving: Any
+        for moving in (self.stage, self.objective, self._asked):
+            if hasattr(moving, "set_rate"):
                 moving.set_rate(self.world["rate"])
 
     def _describe(self) -> dict[str, Any]:

@@ -28,6 +28,8 @@ class MotorPVs(PVGroup):
     ----------
     low, high, velocity, units
         Travel, speed per second of cell time, and in which both are.
+    found
+        Where it is in the beginning.
     moved
         Told every new position; one that cannot be told is logged.
     """
@@ -35,6 +37,7 @@ class MotorPVs(PVGroup):
     low, high = -50.0, 50.0
     velocity = 2.0
     units = "mm"
+    found = 0.0
 
     motor = pvproperty(value=0.0, name="", record="motor", precision=4)
 
@@ -75,6 +78,8 @@ class MotorPVs(PVGroup):
         await fields.user_high_limit.write(self.high)
         # ophyd checks the control limits of VAL, which the record's own limit fields do not set.
         await instance.write_metadata(lower_ctrl_limit=self.low, upper_ctrl_limit=self.high)
+        if self.found:
+            await self.place(self.found)
         fields.value_write_hook = wanted
         while True:
             await self._wanted.wait()

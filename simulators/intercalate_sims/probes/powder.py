@@ -41,6 +41,12 @@ class CellMakeup:
         March-Dollase coefficients; above 1 the 00l lines are weak in transmission.
     area_cm2
         Of the electrodes; turns plated charge into a thickness.
+    reflects
+        The electrode on whose collector the beam may fall at a small angle, through a window that spans the
+        cell; empty where there is none.
+    filling
+        What is in the coating besides the active material, as kind of `materials.attenuation` and g/cm3 of
+        the coating.
     """
 
     positive_collector: str = "Al"
@@ -56,15 +62,20 @@ class CellMakeup:
     displacement_um: float = 30.0
     nmc_texture: float = 1.2
     graphite_texture: float = 1.4
+    reflects: str = ""
+    filling: tuple[tuple[str, float], ...] = (("electrolyte", 0.44), ("carbon", 0.36))
     foil_texture: tuple[tuple[str, float], ...] = (("111", 0.7), ("200", 1.1), ("220", 1.6), ("311", 1.1))
 
 
 _HALF_CELLS = {
     **{f"graphite{kind}-li": ("Cu", 12.0) for kind in ("", "-ecdec", "-pc", "-thf", "-wetdmc")},
     "lfp-li": ("Al", 15.0),
+    "lfp-thick-li": ("Al", 15.0),
     "lirich-li": ("Al", 15.0),
 }
 """Collector of the working electrode against lithium with a liquid between, and its thickness in um."""
+_REFLECTING = {"lfp-thick-li": "positive"}
+"""Cells whose window lets the beam in and out at small angles, and the electrode under it."""
 
 
 def makeup_of(cell_model: str) -> CellMakeup:
@@ -79,6 +90,7 @@ def makeup_of(cell_model: str) -> CellMakeup:
             separator_um=25.0,
             window_um=50.0,
             area_cm2=1.539,
+            reflects=_REFLECTING.get(cell_model, ""),
         )
     return CellMakeup(separator_um=12.0, window_um=50.0, area_cm2=1.539)
 

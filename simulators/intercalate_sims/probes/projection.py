@@ -137,6 +137,11 @@ class Projection:
             found += flat * self.geometry.tilt_factor
         return found
 
+    def at(self, profile: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+        """What pixels, by their flat numbers, make of a profile, polarisation and tilt included."""
+        shaded = np.where(self._shadow, 0.0, profile).astype(np.float32)
+        return shaded[self._pixel_index.flat[pixels]] * self._factor.flat[pixels]
+
     @property
     def _two_theta_at_25_kev_deg(self) -> np.ndarray:
         """Angle at which 25 keV photons see the spacings of the grid: halos are given there."""

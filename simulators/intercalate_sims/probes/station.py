@@ -17,6 +17,7 @@ from intercalate_sims.probes.halos import Halos
 from intercalate_sims.probes.monitors import MonitorCounts, count_monitors
 from intercalate_sims.probes.powder import CellMakeup
 from intercalate_sims.probes.projection import Modulation, Projection
+from intercalate_sims.probes.reflection import TRANSMISSION_DEG, Incidence, check_incidence, reflected
 from intercalate_sims.probes.response import PixelMaps, Response
 from intercalate_sims.probes.samples import (
     Sample,
@@ -26,6 +27,9 @@ from intercalate_sims.probes.samples import (
     transmission_of_standard,
 )
 from intercalate_sims.probes.shot import Shot
+
+INCIDENCE = "incidence_deg"
+"""Setting of an exposure: between beam and face of the sample, by the axis."""
 
 WEAK_BELOW = 0.5
 NONE_BELOW = 0.01
@@ -113,7 +117,8 @@ class DiffractionStation:
         if content is None:
             return 1.0
         if content in self._makeups:
-            return transmission_of_cell(wavelength)
+            # At a small angle the beam ends in the cell.
+            return transmission_of_cell(wavelength) if self._incidence(shot) is None else 0.0
         return transmission_of_standard(content, wavelength)
 
     def wavelength_angstrom(self, energy_kev: float) -> float:
@@ -135,13 +140,35 @@ class DiffractionStation:
         photons, in_beam = shot.photons, shot.in_beam
         wavelength = self.wavelength_angstrom(shot.energy_kev)
         parts = []
-        if photons * in_beam.window > 0:
+        how = self._incidence(shot)
+        if photons * in_beam.window > 0 and how is not None:
+            makeup, met = self._makeups[str(in_beam.content)], photons * in_beam.window
+            parts.append(reflected(self._projection, sample, shot.seen, makeup, how, wavelength, met))
+        elif photons * in_beam.window > 0:
             through = photons * in_beam.window
             parts.append(self._projection.expected(sample, wavelength, through, self._modulation(shot)))
         if photons * in_beam.air > 0:
             air = Sample(halos=Halos(air_mm=self.geometry.distance_mm))
             parts.append(self._projection.expected(air, wavelength, photons * in_beam.air))
         return sum(parts[1:], parts[0]) if parts else np.zeros(self.shape, dtype=np.float32)
+
+    def _incidence(self, shot: Shot) -> Incidence | None:
+        """How the beam falls on a cell that is tilted; None where it passes through.
+
+        Standards scatter alike however they are turned.
+
+        Raises
+        ------
+        ValueError
+            If the cell cannot be taken at this angle.
+        """
+        content = shot.in_beam.content
+        shown_deg = float(shot.settings.get(INCIDENCE, TRANSMISSION_DEG))
+        if content is None or content not in self._makeups or shown_deg >= TRANSMISSION_DEG:
+            return None
+        angle_deg = shown_deg + self._hidden.incidence_deg
+        check_incidence(angle_deg, self._makeups[content], content)
+        return Incidence(angle_deg, shot.size_mm[1], self._hidden.cell(content).height_um)
 
     def _modulation(self, shot: Shot) -> Modulation | None:
         """How grains and texture of the place in the beam modulate the rings."""
@@ -169,6 +196,8 @@ class DiffractionStation:
             "i0": counts.i0,
             "it": counts.it,
         }
+        if (how := self._incidence(shot)) is not None:
+            truth["incidence_deg"] = how.angle_deg
         if shot.states and shot.photons > 0 and shot.in_beam.content in self._makeups:
             truth.update(truth_of(shot.seen))
             if shot.inactive:

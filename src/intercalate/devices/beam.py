@@ -27,9 +27,13 @@ class Optics(Device):
 
     Attributes
     ----------
+    settable
+        What a measurement may ask to be set; it stays so.
     attenuator
         Transmitted share, above 0 to 1; the readback is what the foils give.
     """
+
+    settable = ("slit_h_mm", "slit_v_mm")
 
     attenuator = Cpt(EpicsSignalWithRBV, "Attenuator", kind=Kind.normal)
     safety_shutter = Cpt(

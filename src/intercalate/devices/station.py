@@ -11,6 +11,7 @@ from intercalate.devices.changer import SampleChanger
 from intercalate.devices.clocks import ClockComparison
 from intercalate.devices.dose import DoseMeter
 from intercalate.devices.frame_detector import FrameDetector
+from intercalate.devices.goniometer import Goniometer
 from intercalate.devices.ion_column import IonBeam
 from intercalate.devices.objective import Objective
 from intercalate.devices.scan import AnyScan
@@ -37,6 +38,8 @@ class Station:
         How images or maps are made, where they are.
     ion_column
         Mills or sputters the sample at the place that the beam meets, where there is one.
+    goniometer
+        Tilts the sample, where something does.
     read_with_frames
         Devices that say how a frame was taken, besides these.
     """
@@ -61,6 +64,7 @@ class Station:
         analyser: Analyser | None = None,
         scan: AnyScan | None = None,
         ion_column: IonBeam | None = None,
+        goniometer: Goniometer | None = None,
         read_with_frames: Sequence[Any] = (),
     ):
         self.name = name
@@ -78,6 +82,7 @@ class Station:
         self.analyser = analyser
         self.scan = scan
         self.ion_column = ion_column
+        self.goniometer = goniometer
         self._read_with_frames = list(read_with_frames)
 
     def __repr__(self) -> str:
@@ -90,13 +95,13 @@ class Station:
 
     @property
     def _around_sample(self) -> list[Any]:
-        return [self.beam, self.changer, *(one for one in (self.objective, self.chamber) if one is not None)]
+        others = (self.objective, self.chamber, self.goniometer)
+        return [self.beam, self.changer, *(one for one in others if one is not None)]
 
     @property
     def settings(self) -> dict[str, Any]:
         """What a measurement may ask to be set before its frames, by name."""
-        source = self.beam if isinstance(self.beam, SteadySource) else None
-        devices = (self.scan, self.analyser, source, self.chamber)
+        devices = (self.scan, self.analyser, self.beam, self.chamber, self.goniometer)
         return {
             name: getattr(device, name)
             for device in devices
@@ -107,7 +112,7 @@ class Station:
     @property
     def of_exposure(self) -> list[Any]:
         """What a frame must be read with, besides the monitors: where it was taken, and how."""
-        own = (self.objective, self.analyser, self.scan, self.chamber)
+        own = (self.objective, self.analyser, self.scan, self.chamber, self.goniometer)
         found = [one for one in own if one is not None]
         return [*found, *self._read_with_frames]
 

@@ -20,11 +20,19 @@ from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.measuring import Measuring, OpenDetector
 from intercalate.orchestration.metadata import experiment_metadata
 from intercalate.orchestration.occasions import Occasions, check_when
+from intercalate.orchestration.reflection_check import problems_of_incidence
 from intercalate.orchestration.sample_check import problems_of_milled, problems_of_sample
 from intercalate.orchestration.sample_position import stage_target
 from intercalate.orchestration.shots import problems_of_shots, shots_of
 from intercalate.orchestration.taking_up import interrupted_rest, program_id_for
-from intercalate.orchestration.tasks import TEMPERATURE, CellTask, MeasurementTask, TasksError, cycler_of
+from intercalate.orchestration.tasks import (
+    INCIDENCE,
+    TEMPERATURE,
+    CellTask,
+    MeasurementTask,
+    TasksError,
+    cycler_of,
+)
 from intercalate.orchestration.visiting import Visitor
 from intercalate.orchestration.waiting import in_thread
 from intercalate.problems import Problem
@@ -178,24 +186,27 @@ class Experimenting:
             raise TasksError(f"cell {task.label}", problems)
 
     def _check_shots(self, task: CellTask, cell: Cell) -> None:
-        """Refuse maps and regions by what cannot make them, and spots by what is left of them."""
+        """Refuse maps, regions and angles by what cannot make them, and spots by what is left of them."""
         problems = [
             problem.under(f"measurements[{number}]")
             for number, one in enumerate(task.measurements)
+            for station in (self._stations[one.instrument],)
             for problem in (
-                *problems_of_shots(one, self._stations[one.instrument]),
-                *problems_of_milled(self._stations[one.instrument], cell, one.spots_mm),
+                *problems_of_shots(one, station),
+                *problems_of_incidence(one, station, cell),
+                *problems_of_milled(station, cell, one.spots_mm),
             )
         ]
         if problems:
             raise TasksError(f"cell {task.label}", problems)
 
     def _note_stages(self, task: CellTask) -> None:
-        """Know which stages the measurements of a cell heat or cool: they come to rest in the end."""
+        """Know which stages the measurements of a cell heat, cool or tilt: they come to rest in the end."""
         for one in task.measurements:
-            if one.setting(TEMPERATURE):
-                stage = self._stations[one.instrument].settings[TEMPERATURE]
-                self._stages[stage.name] = stage
+            for name in (TEMPERATURE, INCIDENCE):
+                if one.setting(name):
+                    stage = self._stations[one.instrument].settings[name]
+                    self._stages[stage.name] = stage
 
     def _stations_of(self, task: CellTask) -> list[MeasuresCells]:
         """Instruments of the measurements of a cell."""
@@ -305,7 +316,7 @@ class Experimenting:
             except FAILURES as error:
                 log.error("the shutter of %s was not closed: %s", name, cause_of(error))
         for stage in self._stages.values():
-            # Nobody waits for it: whatever ended the experiment, no sample stays hot.
+            # Nobody waits for it: whatever ended the experiment, no sample stays hot, or tilted.
             try:
                 yield from in_thread(stage.to_rest)
             except FAILURES as error:

@@ -84,7 +84,7 @@ def _problems_of_settings(one: FramesTask, station: MeasuresCells) -> list[Probl
 
 def _problems_of_value(where: str, value: Setting, signal: Any) -> list[Problem]:
     """Why a signal does not take a value."""
-    words = signal.enum_strs
+    words = getattr(signal, "enum_strs", None)
     if words:
         known = value in words
         return [] if known else [Problem(where, value, "there is no such choice", did_you_mean(value, words))]

@@ -43,6 +43,8 @@ class TasksError(ProblemsError):
 Setting = float | str
 TEMPERATURE = "temperature_c"
 """Setting that changes the sample, and not the instrument alone."""
+INCIDENCE = "incidence_deg"
+"""Setting that turns the sample."""
 
 BUDGETS = ("budget_MGy", "budget_J_cm2", "budget_e_A2")
 
@@ -88,9 +90,10 @@ class FramesTask(_Model):
         Of an electron energy analyser, by name, taken one after the other at each visit.
     settings
         What is set of the instrument before each frame, by name: `field_of_view_um` and `image_detector` of
-        an electron microscope, `power_mw` of a laser, `temperature_c` of the stage in a chamber. A list is
-        gone through, one value for each visit, and from its beginning again; measurements that are due
-        together find the stage as the first of them has left it.
+        an electron microscope, `power_mw` of a laser, `temperature_c` of the stage in a chamber,
+        `incidence_deg` of a sample in reflection. A list is gone through, one value for each visit, and from
+        its beginning again; measurements that are due together find the stage as the first of them has left
+        it.
     budget_MGy, budget_J_cm2, budget_e_A2
         Most that a spot may get in the cell's life, or `unlimited`. No value is known to be safe: it is the
         experimenter's to say. Of X-rays in the material that the cell declares as working electrode, of a

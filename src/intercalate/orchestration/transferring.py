@@ -24,6 +24,7 @@ from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.measuring import Measuring, OpenDetector
 from intercalate.orchestration.metadata import software
 from intercalate.orchestration.notes import Notes
+from intercalate.orchestration.reflection_check import problems_of_incidence
 from intercalate.orchestration.sample_check import problems_of_opened
 from intercalate.orchestration.shots import problems_of_shots, shots_of
 from intercalate.orchestration.tasks import TEMPERATURE, TasksError
@@ -130,7 +131,11 @@ class Transferring:
         for name, one in task.measurements.items():
             station = self._there[one.instrument]
             to_c = [float(value) for value in one.setting(TEMPERATURE) if not isinstance(value, str)]
-            problems = problems_of_shots(one, station) + problems_of_opened(station, cell, task.opened, to_c)
+            problems = [
+                *problems_of_shots(one, station),
+                *problems_of_incidence(one, station, cell),
+                *problems_of_opened(station, cell, task.opened, to_c),
+            ]
             if problems:
                 raise TasksError(f"measurement {name} at {station.name}", problems)
             for spot_mm in one.spots_mm:

@@ -17,6 +17,8 @@ from intercalate.orchestration.waiting import Meanwhile, wait_until_done
 
 ARRIVED_UM = 0.05
 """Within which the objective is where it is wanted."""
+ARRIVED = 1e-3
+"""Within which slits (mm) and angles (deg) are."""
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +105,8 @@ def expose_all(measuring: Measuring, shots: Sequence[Shot], meanwhile: Meanwhile
 def _prepare(shot: Shot, meanwhile: Meanwhile) -> MsgGenerator[None]:
     """Set what a frame needs; an axis that is there stays."""
     for device, value in shot:
-        if hasattr(device, "user_readback") and abs(device.user_readback.get() - value) < ARRIVED_UM:
+        within = ARRIVED_UM if device.name.endswith("_um") else ARRIVED
+        if hasattr(device, "user_readback") and abs(device.user_readback.get() - value) < within:
             continue
         status = yield from bps.abs_set(device, value, wait=False)
         yield from wait_until_done(status, meanwhile)

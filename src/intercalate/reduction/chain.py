@@ -89,6 +89,7 @@ class ReductionChain:
         self, poni: str | Path, corrections: Corrections, *, polarisation: float | None = 0.99
     ) -> None:
         self.corrections = corrections
+        self._poni, self._polarisation = poni, polarisation
         self._integrator = Integrator(
             poni, corrections.mask, polarisation=polarisation, efficiency=corrections.efficiency
         )
@@ -99,6 +100,20 @@ class ReductionChain:
             self._dark_sums = self._integrator.sums(dark.mean)
             # The mean dark is subtracted from all frames alike: its own error is common to them.
             self._dark_variance = self._integrator.sums(dark.variance) * (1 + 1 / dark.frames)
+
+    @property
+    def wavelength_angstrom(self) -> float:
+        """Of the geometry."""
+        return self._integrator.wavelength_angstrom
+
+    @property
+    def azimuth_rad(self) -> np.ndarray:
+        """Of each pixel around the beam, from the direction of its columns; shape of a frame."""
+        return self._integrator.azimuth_rad
+
+    def with_corrections(self, corrections: Corrections) -> "ReductionChain":
+        """A chain of the same geometry."""
+        return ReductionChain(self._poni, corrections, polarisation=self._polarisation)
 
     @property
     def steps(self) -> list[dict[str, Any]]:

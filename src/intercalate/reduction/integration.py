@@ -185,6 +185,11 @@ class Integrator:
             correction = correction * np.asarray(factor, dtype=float)
         return correction
 
+    @property
+    def azimuth_rad(self) -> np.ndarray:
+        """Of each pixel around the beam, from axis 2 towards axis 1; shape of a frame."""
+        return np.asarray(self._pyfai.center_array(shape=self.shape, unit="chi_rad"))
+
     def sums(self, frame: np.ndarray) -> np.ndarray:
         """Sum of a frame over the pixels of each bin, shape (bins,).
 

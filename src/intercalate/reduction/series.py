@@ -1,6 +1,6 @@
 """Fits of a series of frames, each started from the one before."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -12,7 +12,13 @@ from intercalate.reduction.phases import FitPhase
 from intercalate.reduction.results import UNDETERMINED, Estimate, FitOptions, PawleyResult
 from intercalate.reduction.staging import stage_1_fraction
 
-_SHARES = {"stage_1_fraction": stage_1_fraction, "lithium_rich_fraction": lithium_rich_fraction}
+Share = Callable[[PawleyResult, float], Estimate]
+"""A quantity from the result of a fit, and the wavelength in A."""
+
+_SHARES: Mapping[str, Share] = {
+    "stage_1_fraction": stage_1_fraction,
+    "lithium_rich_fraction": lithium_rich_fraction,
+}
 
 
 def fit_series(
@@ -21,6 +27,7 @@ def fit_series(
     options: FitOptions | None = None,
     *,
     times: Sequence[float] | None = None,
+    shares: Mapping[str, Share] | None = None,
 ) -> xr.Dataset:
     """Fit one pattern after the other.
 
@@ -33,6 +40,8 @@ def fit_series(
         In order of time; may be a generator. A text in the place of a pattern says why there is none.
     times
         Coordinate of the frames, ascending; the frame number where not given.
+    shares
+        Further quantities of each fit by name, or others in the place of these of transmission.
 
     Returns
     -------
@@ -48,7 +57,8 @@ def fit_series(
         If `times` has another length than the series, or the series holds no pattern at all.
     """
     results: list[PawleyResult | str] = []
-    fractions: dict[str, list[Estimate]] = {name: [] for name in _SHARES}
+    wanted = {**_SHARES, **(shares or {})}
+    fractions: dict[str, list[Estimate]] = {name: [] for name in wanted}
     last: PawleyResult | None = None
     for pattern in patterns:
         if isinstance(pattern, str):
@@ -62,7 +72,7 @@ def fit_series(
         if result.converged:
             last = result
         results.append(result)
-        for name, share in _SHARES.items():
+        for name, share in wanted.items():
             fractions[name].append(share(result, pattern.wavelength_angstrom))
     if all(isinstance(result, str) for result in results):
         why = f": {results[0]}" if results else ""
