@@ -30,9 +30,10 @@ OXIDES: Mapping[str, Mapping[str, float]] = {
     "LCO": {"LCO": 1.0},
     "LTO": {"LTO": 1.0},
     "NMC111": {"NMC111": 1.0},
-    "NMC811": {"NMC111": 1.0},
+    "NMC622": {"NMC622": 1.0},
+    "NMC811": {"NMC811": 1.0},
 }
-"""By what the table of core levels has: that of NMC111 stands for its sisters."""
+"""By what the table of core levels has."""
 
 
 @dataclass(frozen=True)

@@ -207,6 +207,31 @@ _BULK_GUESS = Source("density and band gap chosen for illustration", Mark.ILLUST
 
 _L = CoreLevel
 
+_SATELLITES = {"Co 2p": 0.1, "Ni 2p": 0.25}
+"""Share of a line's area in its satellite: I."""
+
+
+def _layered(key: str, nickel: float, manganese: float, cobalt: float) -> XpsCompound:
+    """A layered oxide of these metals, whose lines lie where those of NMC111 do."""
+    lines = [
+        _L("Li 1s", 54.0, 1.2, 1, _UNSURE),
+        _L("Mn 3p", 49.5, 2.0, manganese, _UNSURE),
+        _L("Co 3p", 60.8, 1.8, cobalt, _BATTERY),
+        _L("Ni 3p", 67.5, 2.4, nickel, _UNSURE),
+        _L("O 1s", 529.4, 1.1, 2, _BATTERY),
+        _L("Mn 2p", 642.2, 2.6, manganese, _BATTERY),
+    ]
+    for level, main_ev, width_ev, satellite_ev, broad_ev, atoms in (
+        ("Co 2p", 780.0, 1.6, 790.0, 3.0, cobalt),
+        ("Ni 2p", 854.9, 2.2, 861.5, 4.0, nickel),
+    ):
+        apart = _SATELLITES[level]
+        lines.append(_L(level, main_ev, width_ev, (1 - apart) * atoms, _BATTERY))
+        lines.append(_L(level, satellite_ev, broad_ev, apart * atoms, _BATTERY, "satellite"))
+    atoms = {"Li": 1.0, "Ni": nickel, "Mn": manganese, "Co": cobalt, "O": 2.0}
+    return XpsCompound(key, atoms, 4.75, 2.0, tuple(lines), _BULK)
+
+
 COMPOUNDS: Mapping[str, XpsCompound] = {
     one.key: one
     for one in (
@@ -273,14 +298,9 @@ COMPOUNDS: Mapping[str, XpsCompound] = {
                     (_L("Li 1s", 54.1, 1.1, 1, _UNSURE), _L("Co 3p", 60.8, 1.8, 1, _BATTERY),
                      _L("O 1s", 529.4, 1.0, 2, _BATTERY), _L("Co 2p", 780.0, 1.4, 0.91, _BATTERY),
                      _L("Co 2p", 790.0, 3.0, 0.09, _BATTERY, "satellite")), _BULK),
-        XpsCompound("NMC111", {"Li": 1, "Ni": 1 / 3, "Mn": 1 / 3, "Co": 1 / 3, "O": 2}, 4.75, 2.0,
-                    (_L("Li 1s", 54.0, 1.2, 1, _UNSURE), _L("Mn 3p", 49.5, 2.0, 1 / 3, _UNSURE),
-                     _L("Co 3p", 60.8, 1.8, 1 / 3, _BATTERY), _L("Ni 3p", 67.5, 2.4, 1 / 3, _UNSURE),
-                     _L("O 1s", 529.4, 1.1, 2, _BATTERY), _L("Mn 2p", 642.2, 2.6, 1 / 3, _BATTERY),
-                     _L("Co 2p", 780.0, 1.6, 0.30, _BATTERY),
-                     _L("Co 2p", 790.0, 3.0, 0.033, _BATTERY, "satellite"),
-                     _L("Ni 2p", 854.9, 2.2, 0.25, _BATTERY),
-                     _L("Ni 2p", 861.5, 4.0, 0.083, _BATTERY, "satellite")), _BULK),
+        _layered("NMC111", 1 / 3, 1 / 3, 1 / 3),
+        _layered("NMC622", 0.6, 0.2, 0.2),
+        _layered("NMC811", 0.8, 0.1, 0.1),
         XpsCompound("LiAl", {"Li": 1, "Al": 1}, 1.75, 0.0,
                     (_L("Li 1s", 54.9, 0.7, 1, _GUESS, asymmetry=0.06),
                      _L("Al 2p", 72.2, 0.5, 1, _GUESS, asymmetry=0.08)), _BULK),

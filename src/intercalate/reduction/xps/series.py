@@ -92,7 +92,10 @@ MODELS: Mapping[str, SurfaceModel] = {
     "LTO": SurfaceModel(("LTO",), ("adventitious carbon", "Li2CO3"), "LTO Ti 2p"),
     "LFP": SurfaceModel(("LFP", "FePO4"), ("adventitious carbon", "Li2CO3", "LiF"), "LFP P 2p"),
     "LCO": SurfaceModel(("LCO",), ("adventitious carbon", "Li2CO3", "LiF"), "LCO Co 2p"),
-    "NMC111": SurfaceModel(("NMC111",), ("adventitious carbon", "Li2CO3", "LiF"), "NMC111 O 1s"),
+    **{
+        oxide: SurfaceModel((oxide,), ("adventitious carbon", "Li2CO3", "LiF"), f"{oxide} O 1s")
+        for oxide in ("NMC111", "NMC622", "NMC811")
+    },
 }
 """By the material of the electrode."""
 
