@@ -206,7 +206,7 @@ def figure(cells: Cells, finding: Finding, published: Mapping[str, Published], t
         axes[0].plot([], [], sign, ms=4.0, color="0.4", label=f"{angle:g} deg")
     axes[0].legend(fontsize=7, frameon=False)
     axes[0].set(xlabel="x of the coating, by charge", ylabel="x as seen in reflection")
-    axes[0].set(xlim=(0.45, 0.85), ylim=(0.25, 0.9))
+    axes[0].set(xlim=(0.45, 0.85), ylim=(0.25, 1.0))
     axes[1].axhline(0.0, color="0.6", lw=0.8)
     axes[1].set(xlabel="Mean depth below the collector (um)", ylabel="Seen less than overall")
     axes[1].margins(y=0.25)
