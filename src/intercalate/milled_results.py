@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from intercalate.reduction.micrographs import Inside, Micrograph, MicrographError, milled_body
+from intercalate.reduction.micrographs import Inside, Micrograph, MicrographError, body_middle, milled_body
 from intercalate.reduction.results import Estimate
 
 WALL_PX = 256
@@ -52,7 +52,7 @@ def cut_um(aligned: xr.Dataset, number: int) -> float:
 
 
 def wall_of(image: Micrograph, side_um: float = float("nan")) -> Wall:
-    """Judge the body in the middle of an image, where the cut was aimed.
+    """Judge the body in a trench; it need not be in the middle, since heat moves a sample.
 
     Parameters
     ----------
@@ -66,10 +66,13 @@ def wall_of(image: Micrograph, side_um: float = float("nan")) -> Wall:
         more = f"the field of {field_um:.3g} um shows more than the cut of {side_um:.3g} um"
         return Wall(picture, note=f"{more} that ions have milled; look closer")
     try:
-        body = milled_body(image, 0.5 * rows, 0.5 * columns)
+        middle = body_middle(image)
+        body = milled_body(image, *middle)
     except MicrographError as error:
-        return Wall(picture, note=f"ions have milled here, and no body is seen in the middle: {error}")
+        return Wall(picture, note=f"ions have milled here, and no body is seen: {error}")
     found = {
+        "milled.row_um": _pixels(middle[0] - 0.5 * rows, image),
+        "milled.column_um": _pixels(middle[1] - 0.5 * columns, image),
         "milled.darkness": body.darkness,
         "milled.diameter_um": body.diameter_um,
         "milled.wall_um": body.wall_um,
@@ -96,6 +99,14 @@ def columns_of_walls(walls: Sequence[Wall | None]) -> dict[str, Any]:
     pictures = np.array([one.picture for one in walls if one is not None])
     found["wall_picture"] = (("wall", "wall_row", "wall_column"), pictures)
     return found
+
+
+def _pixels(value: float, image: Micrograph) -> Estimate:
+    """A place in an image, from its middle, within a pixel."""
+    scale = image.pixel_sigma_um / image.pixel_um
+    return Estimate(
+        value * image.pixel_um, 0.0, float(np.hypot(image.pixel_um, value * image.pixel_um * scale))
+    )
 
 
 def _smaller(grey: np.ndarray) -> np.ndarray:

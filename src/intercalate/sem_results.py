@@ -78,9 +78,10 @@ def reduce_micrographs(
         `_sigma_stat` and `_sigma_sys`; of each deposit, along `deposit`, its middle from that of the image in
         `deposit_x_um` and `deposit_y_um`, and `deposit_class`; `charge_mah_cm2` since the start of the
         program; of a place that ions have milled, in place of all that, `milled.darkness`,
-        `milled.diameter_um` and `milled.wall_um` of the body that the cut was aimed at, whether it is
-        `inside` hollow or filled, and what it stands on `perforated`; `note`; `pixel_um`; `field_um`, width
-        of the field by it; and `thumbnail` (frame, row, column).
+        `milled.diameter_um` and `milled.wall_um` of the body in the trench, its middle from that of the image
+        in `milled.row_um` and `milled.column_um`, whether it is `inside` hollow or filled, and what it stands
+        on `perforated`; `note`; `pixel_um`; `field_um`, width of the field by it; and `thumbnail`
+        (frame, row, column).
     used
         The calibration of the scale, if there is one.
 

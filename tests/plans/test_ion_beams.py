@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import bluesky.plan_stubs as bps
 import pytest
 from bluesky.utils import RunEngineInterrupted
 from ophyd.utils.errors import LimitError
@@ -201,6 +202,25 @@ def test_a_cut_opens_what_stands_there_and_the_place_is_untouched_no_more(
     assert "lithium carbide" in beamline.truth("truth_eds")[-1]["shares"]
 
 
+def test_a_cold_sample_is_milled_with_more_current(
+    sem: Station, session: Session, cell: Cell, documents: Documents
+) -> None:
+    assert sem.chamber is not None
+    stage = sem.chamber.temperature_c
+    try:
+        session.RE(bps.mv(stage, -150.0))
+        session.RE(ask(sem, cell, x_mm=1.5, current_na=5.0, images=0))
+        (event,) = documents.events("milling")
+        assert event["data"]["chamber_temperature_c"] < -149.0
+        assert event["data"]["ion_column_current_na"] == 5.0
+        stage.put(25.0, wait=False)
+        # It is on its way to where gallium reacts, though it is cold yet.
+        with pytest.raises(IonBeamRefused, match="damage lithium"):
+            session.RE(ask(sem, cell, x_mm=1.6, current_na=5.0))
+    finally:
+        session.RE(bps.mv(stage, 25.0))
+
+
 def paused_in_the_middle(session: Session, ions: IonColumn, plan: Any) -> None:
     """Run a plan until it mills, and pause it."""
 
@@ -305,8 +325,6 @@ def test_a_client_that_is_killed_mills_no_longer_than_its_lease(
 
 
 def _move(sem: Station, x_mm: float) -> Any:
-    import bluesky.plan_stubs as bps
-
     yield from bps.mv(sem.changer, ("V1", x_mm, 0.5))
 
 

@@ -50,7 +50,8 @@ def _wall(axis: Axes, data: xr.Dataset, one: int) -> None:
         axis.set_title("nothing is said of this place", fontsize=9)
         return
     diameter, wall = _said(data, "milled.diameter_um", frame), _said(data, "milled.wall_um", frame)
-    middle = (0.5 * columns, 0.5 * rows)
+    across, down = (_said(data, f"milled.{name}_um", frame)[0] / pixel_um for name in ("column", "row"))
+    middle = (0.5 * columns + across, 0.5 * rows + down)
     axis.add_patch(Circle(middle, 0.5 * diameter[0] / pixel_um, fill=False, color=ORANGE, lw=1.2))
     lines = [f"{inside}; diameter {diameter[0]:.2f} ± {diameter[1]:.2f} µm"]
     if np.isfinite(wall[0]):

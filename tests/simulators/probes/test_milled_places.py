@@ -111,6 +111,22 @@ def test_the_wall_is_read_back(seed: int, law: Interior, inside: Inside, perfora
         assert abs(wall.value - true_um) < 3 * wall.sigma
 
 
+@pytest.mark.parametrize("seed", [100, 101, 102, 103, 104, 105])
+@pytest.mark.parametrize(
+    ("law", "wrong"),
+    [(Interior.REAL, Inside.FILLED), (Interior.FILLED, Inside.HOLLOW), (Interior.METAL, Inside.HOLLOW)],
+)
+def test_a_wall_that_heat_has_moved_is_judged_where_it_is_or_not_at_all(
+    seed: int, law: Interior, wrong: Inside
+) -> None:
+    """Milled cold with much current, and looked at when it is warm again."""
+    cold = cut(temperature_c=-150.0, current_na=5.0)
+    found = wall_of(micrograph(image(shot(cold), seed, law), 6.0 / 512, 0.03 * 6.0 / 512))
+    assert found.inside != wrong
+    if not found.quantities:
+        assert found.note
+
+
 def test_before_the_cut_has_reached_its_middle_there_is_a_pit() -> None:
     one = specimens()
     grid = one.probe.grid(ImageConditions(columns=64, rows=64, pixel_um=0.1, x_um=100.0), 50.0)

@@ -8,7 +8,7 @@ from intercalate.reduction.micrographs.growth import GrowthAt, growth_against_cu
 from intercalate.reduction.micrographs.image import Micrograph, MicrographError, Quality, micrograph, quality
 from intercalate.reduction.micrographs.layers import LayerCourse, layers_against_charge
 from intercalate.reduction.micrographs.marks import CrackMap, IsleCount, cracks, isles
-from intercalate.reduction.micrographs.milled import Inside, MilledBody, milled_body
+from intercalate.reduction.micrographs.milled import Inside, MilledBody, body_middle, milled_body
 from intercalate.reduction.micrographs.particles import ParticleGrowth, particle_growth
 from intercalate.reduction.micrographs.registration import Shift, shift_between
 from intercalate.reduction.micrographs.scale import Scale, scale_of
@@ -47,6 +47,7 @@ __all__ = [
     "Shapes",
     "Shift",
     "ThinningField",
+    "body_middle",
     "cracks",
     "deposits",
     "distances_um",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -11,6 +12,10 @@ from intercalate.reduction.results import UNDETERMINED, Estimate
 
 _SIGMAS = 4.0
 _ANGLES = 72
+_BASE_SHARE = 0.6
+"""Of a row that is solid where a body stands on something, which may be perforated."""
+_LEAST_BODY = 0.002
+"""Of the pixels of an image."""
 _EMPTY, _FULL = 0.65, 0.5
 """Darkness by two standard errors above which an inside is empty, and below which it is filled; between both
 it cannot be told, since a damaged face may be dark."""
@@ -72,9 +77,7 @@ def milled_body(image: Micrograph, row_px: float, column_px: float) -> MilledBod
         )
     grey = ndimage.median_filter(image.grey, 5)
     vacuum, spread = _vacuum(grey)
-    solid = grey > vacuum + max(
-        _SIGMAS * spread, 0.25 * (float(np.median(grey[grey > vacuum + 4 * spread])) - vacuum)
-    )
+    solid = _solid(grey)
     outer, wall = _rays(solid, row_px, column_px)
     seen = np.isfinite(outer)
     # Rays that run down into what the body stands on find no outer face.
@@ -110,6 +113,46 @@ def milled_body(image: Micrograph, row_px: float, column_px: float) -> MilledBod
         wall_um = Estimate(mean, stat, float(np.hypot(1.5 * pixel, mean * scale)))
     below, perforated = _perforation(grey, row_px, column_px, radius, vacuum, spread)
     return MilledBody(inside, darkness, diameter, wall_um, below, perforated)
+
+
+def body_middle(image: Micrograph) -> tuple[float, float]:
+    """Row and column of the middle of a body that stands in the wall of a trench, wherever it is.
+
+    What it stands on fills whole rows below; the body is what is connected above them, and as high as wide
+    where it is free.
+
+    Raises
+    ------
+    MicrographError
+        If nothing stands there, or an edge of the image cuts it.
+    """
+    require_usable(image)
+    grey = ndimage.median_filter(image.grey, 5)
+    solid = _solid(grey)
+    rows, columns = solid.shape
+    full = solid.mean(axis=1) > _BASE_SHARE
+    # The last row that is not full, from below.
+    base = rows - int(np.argmin(full[::-1])) if not full.all() else 0
+    # scipy's annotations know but one of the two that are returned.
+    found: Any = ndimage.label(ndimage.binary_fill_holes(solid[:base]))
+    labels = found[0]
+    sizes = np.bincount(labels.ravel())[1:]
+    if sizes.size == 0 or sizes.max() < _LEAST_BODY * rows * columns:
+        raise MicrographError("nothing stands in the wall of the trench; is the cut where the body was?")
+    body = labels == 1 + int(sizes.argmax())
+    there = np.flatnonzero(body.any(axis=0))
+    top = int(np.flatnonzero(body.any(axis=1))[0])
+    left, right = int(there[0]), int(there[-1])
+    if top == 0 or left == 0 or right == columns - 1:
+        raise MicrographError("an edge of the image cuts the body; look at a larger field, or beside")
+    return top + 0.5 * (right - left), 0.5 * (left + right)
+
+
+def _solid(grey: np.ndarray) -> np.ndarray:
+    """What is brighter than the vacuum."""
+    vacuum, spread = _vacuum(grey)
+    bright = float(np.median(grey[grey > vacuum + 4 * spread]))
+    return grey > vacuum + max(_SIGMAS * spread, 0.25 * (bright - vacuum))
 
 
 def _vacuum(grey: np.ndarray) -> tuple[float, float]:
