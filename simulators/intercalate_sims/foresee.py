@@ -68,6 +68,11 @@ _GRAPHITE_BY_SOLVENTS = {
     frozenset({"DMC", "H2O"}): "graphite-wetdmc-li",
 }
 """Half cells of graphite whose solvents make another film than carbonates with EC and EMC."""
+_SULFUR_BY_SOLVENTS = {
+    frozenset({"PY13-FSI"}): "sulfur-py13fsi-li",
+    frozenset({"DOL", "DME"}): "sulfur-ether-li",
+}
+"""Cells of sulfur in which it is followed what of it dissolves."""
 _KINDS = ("polymer", "ceramic", "glass")
 T0_UNIX_S = 0.0
 PROGRAM = "foreseen"
@@ -82,6 +87,8 @@ def model_of(cell: Cell) -> str | None:
     found = _MODELS.get((cell.positive.material, cell.negative.material, kind))
     if found == "graphite-li" and electrolyte is not None:
         return _GRAPHITE_BY_SOLVENTS.get(frozenset(electrolyte.solvents), found)
+    if found == "sulfur-li" and electrolyte is not None:
+        return _SULFUR_BY_SOLVENTS.get(frozenset(electrolyte.solvents), found)
     return found
 
 
