@@ -31,14 +31,18 @@ DARKS = 10
 class Spectrometer:
     """A station of which only spectra are seen, with its axis set by silicon."""
 
-    def __init__(self, seed: int, exposure_s: float):
+    def __init__(self, seed: int, exposure_s: float, *, first_nm: float | None = None):
         self._hidden = HiddenRaman.draw(seed, ["H1"])
         self._laser = LaserBeam(532.0, SPOT_MM, POWER_MW, self._hidden.power_share)
-        self._station = RamanStation(Spectrograph(), self._hidden, ["A1", "B1"], seed)
+        nominal = Spectrograph() if first_nm is None else Spectrograph(first_nm=first_nm)
+        self._station = RamanStation(nominal, self._hidden, ["A1", "B1"], seed)
         self._exposure_s = exposure_s
         self._start_s = 0.0
         section = Config.from_file(EXAMPLES / "config" / "simulated.toml").raman
         assert section is not None
+        if first_nm is not None:
+            spectrometer = section.spectrometer.model_copy(update={"first_nm": first_nm})
+            section = section.model_copy(update={"spectrometer": spectrometer})
         self.on_paper = RamanOnPaper.of(section)
         darks = np.array([self.take(None, shares=0.0) for _ in range(DARKS)], dtype=float)
         self.dark = darks.mean(axis=0), darks.std(axis=0, ddof=1) / np.sqrt(DARKS)

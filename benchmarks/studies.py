@@ -30,6 +30,7 @@ from benchmarks.oxides_in_process import oxidised
 from benchmarks.particle_in_process import followed
 from benchmarks.report import replace_section, table, verdict
 from benchmarks.scans_in_process import scanned
+from benchmarks.sulfur_in_process import converted
 from intercalate.orchestration.tasks import INCIDENCE
 from intercalate.services import module_command
 from intercalate_plans.studies import Settings, Study, World, load_study, studies
@@ -130,6 +131,8 @@ def _measured(
     made = IN_PROCESS.get(_instruments_of(study))
     if made is not None:
         return made(study, told, seed, folder)
+    if _instruments_of(study) == ("raman", "xrd"):
+        return converted(study, told, seed, folder, instruments)
     if "cells" in study.content:
         return side_by_side(study, told, seed, folder, instruments)
     model, _ = model_and_host(told)
@@ -155,7 +158,7 @@ def _outcome(study: Study, world: World, seed: int, measured: Measured) -> Outco
             one.sigma,
             np.nan
             if one.unit == "V"
-            or one.name.startswith(("neighbours", "isle", "x_", "y_", "diameter_", "gone_"))
+            or one.name.startswith(("neighbours", "isle", "x_", "y_", "diameter_", "gone_", "boundary_"))
             else true.get(one.name, np.nan),
         )
         for one in finding.quantities

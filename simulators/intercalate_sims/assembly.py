@@ -272,7 +272,12 @@ def make_raman(
     instrument = FrameInstrument(
         found.prefix,
         link,
-        RamanStation(Spectrograph(laser_nm=found.wavelength_nm), hidden, settings.cells, settings.seed),
+        RamanStation(
+            Spectrograph(laser_nm=found.wavelength_nm, first_nm=found.first_nm),
+            hidden,
+            settings.cells,
+            settings.seed,
+        ),
         beamline.changer,
         InstrumentSettings(
             description={"simulated": True, "seed": settings.seed},

@@ -68,6 +68,11 @@ _GRAPHITE_BY_SOLVENTS = {
     frozenset({"DMC", "H2O"}): "graphite-wetdmc-li",
 }
 """Half cells of graphite whose solvents make another film than carbonates with EC and EMC."""
+_SULFUR_BY_SOLVENTS = {
+    frozenset({"PY13-FSI"}): "sulfur-py13fsi-li",
+    frozenset({"DOL", "DME"}): "sulfur-ether-li",
+}
+"""Cells of sulfur in which it is followed what of it dissolves."""
 _KINDS = ("polymer", "ceramic", "glass")
 T0_UNIX_S = 0.0
 PROGRAM = "foreseen"
@@ -88,6 +93,8 @@ def model_of(cell: Cell) -> str | None:
         return _GRAPHITE_BY_SOLVENTS.get(frozenset(electrolyte.solvents), found)
     if found == "lfp-li" and (cell.positive.thickness_um or 0.0) > THICK_UM:
         return "lfp-thick-li"
+    if found == "sulfur-li" and electrolyte is not None:
+        return _SULFUR_BY_SOLVENTS.get(frozenset(electrolyte.solvents), found)
     return found
 
 

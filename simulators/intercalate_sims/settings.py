@@ -9,9 +9,17 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from intercalate.cycler_server.soft_ioc import server_environment
 from intercalate.problems import ProblemsError, problems_of
-from intercalate_sims.cell import LITHIUM_METAL, REDUCED, REPLAY, cell_specs, is_replay, make_cell
+from intercalate_sims.cell import (
+    LITHIUM_METAL,
+    LITHIUM_SULFUR,
+    REDUCED,
+    REPLAY,
+    cell_specs,
+    is_replay,
+    make_cell,
+)
 from intercalate_sims.cell.habits import Growth
-from intercalate_sims.cell.hosts import Host, makes_a_difference
+from intercalate_sims.cell.hosts import SULFUR_HOSTS, Host, makes_a_difference
 from intercalate_sims.cell.parameters import CELLS
 from intercalate_sims.chamber_settings import TEM, TransmissionServer, VacuumServer
 from intercalate_sims.settings_sections import HolderSettings, Port, Positive, Prefix, Section
@@ -128,6 +136,8 @@ class RamanServer(Section):
     ----------
     beside_mm
         Where its spot is on the sample on paper, from where the X-ray beam is.
+    first_nm
+        Wavelength in the first pixel, on paper: how the grating is turned.
     """
 
     prefix: Prefix
@@ -138,6 +148,7 @@ class RamanServer(Section):
     power_mw: Positive
     spot_um: Annotated[float, Field(ge=0.5, le=50)]
     beside_mm: tuple[float, float]
+    first_nm: Annotated[float, Field(ge=400, le=900)] = 538.0
 
 
 class VesselServer(Section):
@@ -191,12 +202,12 @@ class SimulationSettings(Section):
                     f"vacuum.holders.{name} holds {holder.content!r}; known are {', '.join(known)}"
                 )
         for name in self.hosts:
-            if self.cells.get(name) not in REDUCED:
-                able = [cell for cell, model in self.cells.items() if model in REDUCED]
+            if self.cells.get(name) not in (*REDUCED, *LITHIUM_SULFUR):
+                able = [cell for cell, model in self.cells.items() if model in (*REDUCED, *LITHIUM_SULFUR)]
                 raise ValueError(f"hosts names {name!r}; cells with a choice are {', '.join(able)}")
         for name, host in self.hosts.items():
-            if not makes_a_difference(CELLS[self.cells[name]], host):
-                fits = [one for one in Host if makes_a_difference(CELLS[self.cells[name]], one)]
+            fits = _hosts_of(self.cells[name])
+            if host not in fits:
                 raise ValueError(
                     f"hosts.{name} is {host!s}, of a material that {self.cells[name]} has not; "
                     f"it can be {', '.join(fits)}"
@@ -265,6 +276,13 @@ class SimulationSettings(Section):
             if server is not None:
                 found.append(_process(name, [*run, name, *where], server_environment(server.port)))
         return found
+
+
+def _hosts_of(model: str) -> list[Host]:
+    """That a cell of this model can have in it."""
+    if model in LITHIUM_SULFUR:
+        return [Host.STAGED, *SULFUR_HOSTS]
+    return [one for one in Host if makes_a_difference(CELLS[model], one)]
 
 
 def _process(name: str, command: list[str], environment: dict[str, str]) -> dict[str, Any]:

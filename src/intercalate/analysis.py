@@ -10,9 +10,23 @@ import xarray as xr
 
 from intercalate.beam_quality import BeamQuality
 from intercalate.cell import Cell
-from intercalate.reduction import FitOptions, FitPhase, Pattern, fit_series, full_cell, half_cell
+from intercalate.reduction import (
+    FitOptions,
+    FitPhase,
+    Pattern,
+    fit_series,
+    foil,
+    full_cell,
+    half_cell,
+    lithium,
+    separator,
+)
 from intercalate.reduction.chain import MONITOR_UNIT, Reduced, ReductionChain, UnusableFrameError
+from intercalate.reduction.crystal_amounts import crystal_amounts, sulfur_crystals
 from intercalate.reduction.series import Share
+
+SULFUR = "S"
+"""Material of a cathode whose crystals come and go."""
 
 Progress = Callable[[int], None]
 
@@ -118,6 +132,65 @@ def reduce_and_fit(
     ValueError
         If no frame had any beam.
     """
+    return _reduced_and(
+        frames,
+        exposures,
+        chain,
+        lambda patterns: fit_series(patterns, phases, options, shares=shares),
+        progress,
+    )
+
+
+def reduce_and_quantify(
+    frames: Frames,
+    exposures: Sequence[Exposure],
+    chain: ReductionChain,
+    cell: Cell,
+    *,
+    progress: Progress = lambda done: None,
+) -> xr.Dataset:
+    """Reduce every frame to a pattern, and find how much of the crystals of a cathode of sulfur there is.
+
+    Parameters
+    ----------
+    frames, exposures, chain, progress
+        As of `reduce_and_fit`.
+    cell
+        Of sulfur against lithium.
+
+    Returns
+    -------
+    xarray.Dataset
+        Along `frame`, what `crystal_amounts` returns, and what `reduce_and_fit` adds to a fit.
+
+    Raises
+    ------
+    ValueError
+        If no frame had any beam, or a thickness of the cell is not known.
+    """
+    separator_um = _known(cell.separator_thickness_um, "separator_thickness_um")
+    thickness_um = _known(cell.positive.thickness_um, "positive.thickness_um")
+    foil_um = _known(cell.positive.collector_thickness_um, "positive.collector_thickness_um")
+    face_um = separator_um / 2
+    others = [
+        foil("Al", -(face_um + thickness_um + foil_um / 2)),
+        lithium(face_um + _known(cell.negative.thickness_um, "negative.thickness_um") / 2),
+        separator(0.0),
+    ]
+    crystals = sulfur_crystals(-(face_um + thickness_um / 2))
+    return _reduced_and(
+        frames, exposures, chain, lambda patterns: crystal_amounts(patterns, crystals, others), progress
+    )
+
+
+def _reduced_and(
+    frames: Frames,
+    exposures: Sequence[Exposure],
+    chain: ReductionChain,
+    made_of: Callable[[Iterator[Pattern | str]], xr.Dataset],
+    progress: Progress,
+) -> xr.Dataset:
+    """What is made of the patterns of all frames, and the patterns."""
     kept: list[Reduced | None] = []
 
     has_monitor = any(np.isfinite(one.monitor) for one in exposures)
@@ -146,7 +219,7 @@ def reduce_and_fit(
                 yield one.pattern if isinstance(one, Reduced) else one
                 progress(number + 1)
 
-    fitted = fit_series(patterns(), phases, options, shares=shares)
+    fitted = made_of(patterns())
     two_theta = next(one for one in kept if one is not None).pattern.two_theta_deg
     empty = np.full(two_theta.size, np.nan)
     intensity = [

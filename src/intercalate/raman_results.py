@@ -12,11 +12,12 @@ from intercalate.cell import Cell
 from intercalate.correction_chain import needed
 from intercalate.instrument_sections import RamanSection
 from intercalate.materials.raman_oxides import OXIDES
+from intercalate.materials.raman_sulfur import ELECTROLYTES, RamanElectrolyte
 from intercalate.raman_chain import RamanOnPaper
-from intercalate.reduction.raman import ShiftAxis, spectra_of_graphite, spectra_of_oxide
+from intercalate.reduction.raman import ShiftAxis, spectra_of_graphite, spectra_of_oxide, spectra_of_sulfur
 
 IN_CHAIN = (Kind.DARK, Kind.SHIFT)
-GRAPHITE = "graphite"
+GRAPHITE, CATHODE = "graphite", "S"
 
 
 def reduce_spectra(
@@ -42,7 +43,7 @@ def reduce_spectra(
     Returns
     -------
     data
-        As `spectra_of_graphite` or `spectra_of_oxide` gives it.
+        As `spectra_of_graphite`, `spectra_of_oxide` or `spectra_of_sulfur` gives it.
     used
         The calibrations that it took, by name.
 
@@ -54,8 +55,8 @@ def reduce_spectra(
         If nothing is known of the material behind the optical window.
     """
     material = window_material(cell)
-    if material != GRAPHITE and material not in OXIDES:
-        named = ", ".join((GRAPHITE, *OXIDES))
+    if material not in (GRAPHITE, CATHODE, *OXIDES):
+        named = ", ".join((GRAPHITE, CATHODE, *OXIDES))
         raise ValueError(f"behind the optical window is {material}; bands are known of {named}")
     on_paper = RamanOnPaper.of(section)
     dark, shift = needed(known, Kind.DARK, exposure_key(exposure_s)), needed(known, Kind.SHIFT)
@@ -77,6 +78,8 @@ def reduce_spectra(
     given = (frame(number) for number in range(len(images))), dark_spectrum(dark), on_paper.detector, axis
     if material == GRAPHITE:
         data = spectra_of_graphite(*given, progress=progress)
+    elif material == CATHODE:
+        data = spectra_of_sulfur(*given, electrolyte_of(cell), progress=progress)
     else:
         data = spectra_of_oxide(*given, OXIDES[material], progress=progress)
     return data, {one.name: one for one in (dark, shift)}
@@ -101,3 +104,20 @@ def window_material(cell: Cell) -> str:
             "that can be seen"
         )
     return (cell.positive if cell.optical_window == "positive" else cell.negative).material
+
+
+def electrolyte_of(cell: Cell) -> RamanElectrolyte:
+    """Bands of the electrolyte of a cell, by its name.
+
+    Raises
+    ------
+    ValueError
+        If it has none, or nothing is known of it.
+    """
+    name = "" if cell.electrolyte is None else cell.electrolyte.name
+    if name not in ELECTROLYTES:
+        raise ValueError(
+            f"electrolyte.name of the cell {cell.name} is {name!r}; known are {', '.join(ELECTROLYTES)}: "
+            "use such a name, or add the electrolyte to the tables"
+        )
+    return ELECTROLYTES[name]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from intercalate.analysis import Exposure, phases_of, reduce_and_fit
+from intercalate.analysis import SULFUR, Exposure, phases_of, reduce_and_fit, reduce_and_quantify
 from intercalate.beam_effect import Comparison
 from intercalate.beam_quality import BeamQuality
 from intercalate.calibrations import Calibration, CalibrationStore, Kind, exposure_key
@@ -198,6 +198,8 @@ def _patterns(
     if str(Kind.BACKGROUND) not in used and not tilted:
         _warn("no background was measured; run take_background, and the fit has less to guess")
     exposures = _exposures(aligned, used[f"{Kind.DARK}:{exposure_key(exposure_s)}"])
+    if cell.positive.material == SULFUR:
+        return reduce_and_quantify(images, exposures, chain, cell, progress=progress)
     geometry = used[str(Kind.GEOMETRY)]
     shifts = line_shifts(geometry.text("geometry.poni"), geometry.array("covariance"))
     options = FitOptions(systematics=Systematics(geometry=shifts))

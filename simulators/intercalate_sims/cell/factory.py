@@ -82,7 +82,7 @@ def make_cell(
     **options
         Of the model: `initial_soc` (None: as assembled) of all, `slices`, `side_reactions` and `host` of
         the reduced ones, `turnover_current_a_m2` of those in which growth of lithium is followed,
-        `shuttle_per_s` of sulfur.
+        `shuttle_per_s` and `host` of sulfur.
 
     Raises
     ------

@@ -41,6 +41,10 @@ class Host(StrEnum):
     """LFP in whose coating neither ions nor electrons lose anything on their way."""
     FROM_COLLECTOR = "from_collector"
     """LFP in whose coating ions lose nothing, and electrons much: it reacts at the collector first."""
+    QUASI_SOLID = "quasi_solid"
+    """Sulfur at the voltage of the real one, of which only S8 and Li2S are ever there: solid to solid."""
+    SHORT_FIRST = "short_first"
+    """Sulfur at the voltage of the real one, whose short polysulfides are there before the long ones."""
 
     @property
     def remembers(self) -> bool:
@@ -60,6 +64,10 @@ SLOPING = TanhPotential(constant_v=0.30, slope_v=-0.28, exponentials=((1.2, -60.
 """As empty and as full as graphite at the same voltages, without plateaus between; no real material."""
 
 
+SULFUR = "S"
+"""Material of the cathode of the cells that are not of porous electrodes."""
+SULFUR_HOSTS = (Host.QUASI_SOLID, Host.SHORT_FIRST)
+
 _MADE_FOR = {
     Host.SOLID_SOLUTION: "graphite",
     Host.LATE: "graphite",
@@ -74,6 +82,8 @@ _MADE_FOR = {
     Host.STUCK: "LMNO",
     Host.UNHINDERED: "LFP",
     Host.FROM_COLLECTOR: "LFP",
+    Host.QUASI_SOLID: SULFUR,
+    Host.SHORT_FIRST: SULFUR,
 }
 """What the names of their materials begin with; the others are of any material."""
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 import numpy as np
 
 from intercalate.contract import ControlMode
+from intercalate_sims.cell.sulfur_speciation import SulfurState
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,9 @@ class ProbeState:
     Attributes
     ----------
     species
-        Of a cell whose material dissolves: formula and amount in mmol.
+        Of a cell whose material dissolves: formula and amount in mmol, as its model counts them.
+    sulfur
+        Of such a cell: what of it is solid, and what dissolved.
     """
 
     time_s: float
@@ -107,6 +110,7 @@ class ProbeState:
     plated_li_ah: float
     sei_charge_ah: float
     species: tuple[tuple[str, float], ...] = ()
+    sulfur: SulfurState | None = None
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Self:
@@ -115,7 +119,9 @@ class ProbeState:
             side: ElectrodeState.from_dict(content[side]) for side in ("positive", "negative")
         }
         species = tuple((str(name), float(amount)) for name, amount in content.get("species", ()))
-        return cls(**{**content, **electrodes, "species": species})
+        found = content.get("sulfur")
+        sulfur = None if found is None else SulfurState.from_dict(found)
+        return cls(**{**content, **electrodes, "species": species, "sulfur": sulfur})
 
 
 class CellModel(Protocol):

@@ -9,12 +9,13 @@ import numpy as np
 from intercalate.contract import ControlMode
 from intercalate.materials.constants import FARADAY_C_PER_MOL, GAS_J_MOL_K
 from intercalate_sims.cell import sulfur_kernel as kernel
+from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState, Reading
 from intercalate_sims.cell.lithium_growth import LITHIUM_CHARGE_C_M3
 from intercalate_sims.cell.shapes import REFERENCE_K, SulfurCellParameters
+from intercalate_sims.cell.sulfur_speciation import SULFUR_G_MOL, sulfur_state
 
 MODEL = "lithium-sulfur"
-SULFUR_G_MOL = 32.06
 AS_ASSEMBLED = (0.9899, 0.0101, 1.5e-6, 3.0e-7, 1.0e-6)
 """Shares of the sulfur in S8, S4(2-), S2(2-), S(2-) and solid Li2S of a charged cell at rest."""
 NAMES = ("S8", "S4(2-)", "S2(2-)", "S(2-)", "Li2S")
@@ -35,7 +36,9 @@ class SulfurCell:
     """Two reactions of dissolved species, precipitation, and the shuttle, without any place in space.
 
     S8 + 4 e- = 2 S4(2-) and S4(2-) + 4 e- = 2 S(2-) + S2(2-): Marinescu, Zhang & Offer, Phys. Chem. Chem.
-    Phys. 18 (2016) 584. With i of discharge, species as mass:
+    Phys. 18 (2016) 584. Where the polysulfide between both is a longer chain of n atoms, the high plateau
+    takes 16 / n electrons per S8 and the low one the rest of 12; the second reaction makes as much sulfur of
+    each product as before. With i of discharge, species as mass, for n = 4:
 
     - potentials: E_H + (RT/4F) ln(f_h S8 / S4^2) and E_L + (RT/4F) ln(f_l S4 / (S^2 S2)) with
       f_h = n4^2 M v / n8 and f_l = n1^2 n2 M^2 v^2 / n4; both reactions are at one potential,
@@ -45,7 +48,8 @@ class SulfurCell:
     - lithium foil and contacts: (2RT/F) asinh(I / 2 i0) and a resistance.
 
     Solid S8 is not told from dissolved S8, and S2(2-) stays dissolved, so that 12 of 16 electrons of S8 are
-    used; nothing is lost for good. Isothermal. Backward Euler; a step is halved while it and two halves
+    used; nothing is lost for good. What of it probes meet solid and what dissolved is reckoned from
+    that: `sulfur_speciation`. Isothermal. Backward Euler; a step is halved while it and two halves
     of it differ; a reading's current is the mean of its step, its voltage that at the end. A setpoint out
     of reach saturates: at 0.5 and 4 V, and at 16 A per gram of sulfur.
 
@@ -65,6 +69,8 @@ class SulfurCell:
         None: as assembled. Otherwise, at 1 the same; below, discharged from there at C/20 without a shuttle.
     shuttle_per_s
         The true rate of the shuttle, where it is not that of the parameters; `describe` does not tell it.
+    host
+        How sulfur reacts as far as probes are concerned; `describe` does not tell it.
 
     Raises
     ------
@@ -82,6 +88,7 @@ class SulfurCell:
         temperature_c: float | None = None,
         initial_soc: float | None = None,
         shuttle_per_s: float | None = None,
+        host: str = Host.STAGED,
     ):
         area_cm2 = parameters.area_cm2 if area_cm2 is None else area_cm2
         temperature_c = parameters.temperature_c if temperature_c is None else temperature_c
@@ -92,7 +99,7 @@ class SulfurCell:
         _check_range("shuttle_per_s", shuttle, 0.0, 0.1)
         self.parameters, self.seed, self.dt_s = parameters, seed, dt_s
         self.area_m2 = area_cm2 * 1e-4
-        self._shuttle = shuttle
+        self._shuttle, self._host = shuttle, Host(host)
         self._kelvin = temperature_c + ZERO_CELSIUS_K
         self._species = np.array(AS_ASSEMBLED)
         self._species /= self._species.sum()
@@ -117,8 +124,13 @@ class SulfurCell:
         v[kernel.I_HIGH] = p.high_exchange_a_m2 * p.surface_m2_g
         v[kernel.I_LOW] = p.low_exchange_a_m2 * p.surface_m2_g
         volume = SULFUR_G_MOL * p.electrolyte_l_g
-        v[kernel.F_HIGH] = 4.0**2 * volume / 8.0
-        v[kernel.F_LOW] = 2.0 * volume**2 / 4.0
+        n = v[kernel.CHAIN] = p.chain_atoms
+        if n == 4.0:
+            v[kernel.F_HIGH] = 4.0**2 * volume / 8.0
+            v[kernel.F_LOW] = 2.0 * volume**2 / 4.0
+        else:
+            v[kernel.F_HIGH] = (n * volume) ** (8.0 / n) / (8.0 * volume)
+            v[kernel.F_LOW] = volume ** (n / 2.0) * (2.0 * volume) ** (n / 4.0) / (n * volume)
         v[kernel.PRECIPITATION] = p.precipitation_per_s / (p.electrolyte_l_g * p.precipitate_g_l)
         v[kernel.SATURATION] = p.saturation_share
         v[kernel.SHUTTLE] = shuttle_per_s
@@ -196,16 +208,28 @@ class SulfurCell:
         """Parts of all sulfur in each species; they sum to 1."""
         return dict(zip(NAMES, self._species.tolist()))
 
+    @property
+    def _lithiated(self) -> float:
+        """All sulfur, in parts of Li2S."""
+        chain = np.array(LITHIATED)
+        chain[kernel.S4] = 1.0 / self.parameters.chain_atoms
+        return float(chain @ self._species)
+
     def probe_state(self) -> ProbeState:
         """Show the inside of the cell now; x of the sulfur counts Li2S as 1."""
         p = self.parameters
-        mmol = 1e3 * p.sulfur_g_m2 * self.area_m2 / SULFUR_G_MOL * self._species / ATOMS
+        atoms = np.array(ATOMS)
+        atoms[kernel.S4] = p.chain_atoms
+        mmol = 1e3 * p.sulfur_g_m2 * self.area_m2 / SULFUR_G_MOL * self._species / atoms
+        lithiated = self._lithiated
+        sulfur = sulfur_state(p, tuple(self._species.tolist()), lithiated, self._host)
         positive = ElectrodeState(
             material="S",
-            li_content=(float(LITHIATED @ self._species),),
+            li_content=(lithiated,),
             li_spread=(0.0,),
             thickness_um=p.thickness_m * 1e6,
             active_loading_mg_cm2=0.1 * p.sulfur_g_m2,
+            host=self._host,
         )
         foil_um = 1e6 * self._foil_c_m2 / LITHIUM_CHARGE_C_M3
         return ProbeState(
@@ -216,6 +240,7 @@ class SulfurCell:
             plated_li_ah=0.0,
             sei_charge_ah=0.0,
             species=tuple(zip(NAMES, mmol.tolist())),
+            sulfur=sulfur,
         )
 
     def to_state(self) -> dict[str, Any]:
@@ -227,6 +252,7 @@ class SulfurCell:
             "dt_s": self.dt_s,
             "area_m2": self.area_m2,
             "shuttle_per_s": self._shuttle,
+            "host": str(self._host),
             "kelvin": self._kelvin,
             "steps": self._steps,
             "charge_c_m2": self._charge_c_m2,
@@ -247,7 +273,13 @@ class SulfurCell:
         ValueError
             If there are not as many species as in the model.
         """
-        cell = cls(parameters, seed=state["seed"], dt_s=state["dt_s"], shuttle_per_s=state["shuttle_per_s"])
+        cell = cls(
+            parameters,
+            seed=state["seed"],
+            dt_s=state["dt_s"],
+            shuttle_per_s=state["shuttle_per_s"],
+            host=state["host"],
+        )
         species = np.array(state["species"], dtype=float)
         if species.shape != (kernel.SPECIES,):
             raise ValueError(f"state['species'] has the shape {species.shape}, {(kernel.SPECIES,)} expected")

@@ -95,6 +95,11 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "precipitation_per_s": (0.0, 1e6),
     "saturation_share": (1e-9, 1.0),
     "shuttle_per_s": (0.0, 1.0),
+    "chain_atoms": (4.0, 8.0),
+    "comproportionation": (0.0, 1e6),
+    "sulfur_solubility_mol_l": (0.0, 50.0),
+    "polysulfide_solubility_mol_l": (0.0, 50.0),
+    "disulfide_solubility_mol_l": (0.0, 50.0),
     "interface_ohm_m2": (0.0, 10.0),
 }
 """Between which each figure must lie; where a tuple, each of its members."""

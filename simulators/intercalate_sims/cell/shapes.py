@@ -267,6 +267,14 @@ class SulfurCellParameters:
         Rate at which dissolved S8 is reduced to S4(2-) by the lithium.
     nominal_capacity_ah_m2
         For 1C.
+    chain_atoms
+        Of the polysulfide between both plateaus: S4(2-), or a longer one, in whose place it then stands.
+    comproportionation
+        Constant of S6(2-) + S2(2-) = 2 S4(2-), by which S4(2-) is there beside a longer one.
+    sulfur_solubility_mol_l, polysulfide_solubility_mol_l, disulfide_solubility_mol_l
+        In mol of sulfur per litre: of S8, of each of the longer polysulfides, and of Li2S2.
+    electrolyte
+        Its name.
     """
 
     name: str
@@ -289,3 +297,9 @@ class SulfurCellParameters:
     area_cm2: float
     source: str
     temperature_c: float = 25.0
+    chain_atoms: float = 4.0
+    comproportionation: float = 0.0
+    sulfur_solubility_mol_l: float = 0.3
+    polysulfide_solubility_mol_l: float = 8.0
+    disulfide_solubility_mol_l: float = 0.01
+    electrolyte: str = "LiTFSI in DOL:DME"

@@ -15,10 +15,10 @@ S8, S4, S2, S1, SOLID = range(5)
 SPECIES = 5
 
 E_HIGH, E_LOW, I_HIGH, I_LOW, F_HIGH, F_LOW, PRECIPITATION, SATURATION, SHUTTLE = range(9)
-THERMAL_V, RESISTANCE, I_LITHIUM = range(9, 12)
-PARAMETERS = 12
+THERMAL_V, RESISTANCE, I_LITHIUM, CHAIN = range(9, 13)
+PARAMETERS = 13
 """Of one step: potentials in V, exchange currents in A/g, factors of Nernst's law, rates in 1/s, RT/F in V,
-resistance in ohm g, exchange current of the lithium in A/g."""
+resistance in ohm g, exchange current of the lithium in A/g, atoms of the polysulfide between plateaus."""
 
 REST, CONTROL_CURRENT, CONTROL_VOLTAGE, CONTROL_POWER = range(4)
 
@@ -36,13 +36,26 @@ HALVINGS = 8
 
 
 @njit(cache=True, error_model="numpy")
+def atoms_high(p):
+    """Atoms of S8 that four electrons turn into the polysulfide: 8 where it is S4(2-)."""
+    return 2.0 * p[CHAIN]
+
+
+@njit(cache=True, error_model="numpy")
+def atoms_low(p):
+    """Atoms of the polysulfide that four electrons turn into S2(2-) and S(2-), half of them into each."""
+    return 4.0 * p[CHAIN] / (1.5 * p[CHAIN] - 2.0)
+
+
+@njit(cache=True, error_model="numpy")
 def after(y, high, low, h, p, out):
     """Species after h seconds of both reactions at these currents, backward Euler in closed form."""
     reacted = PER_COULOMB * h
-    out[S8] = (y[S8] - 8.0 * reacted * high) / (1.0 + p[SHUTTLE] * h)
-    out[S4] = y[S4] + reacted * (8.0 * high - 4.0 * low) + h * p[SHUTTLE] * out[S8]
-    out[S2] = y[S2] + 2.0 * reacted * low
-    both = y[S1] + y[SOLID] + 2.0 * reacted * low
+    of_high, of_low = atoms_high(p), atoms_low(p)
+    out[S8] = (y[S8] - of_high * reacted * high) / (1.0 + p[SHUTTLE] * h)
+    out[S4] = y[S4] + reacted * (of_high * high - of_low * low) + h * p[SHUTTLE] * out[S8]
+    out[S2] = y[S2] + 0.5 * of_low * reacted * low
+    both = y[S1] + y[SOLID] + 0.5 * of_low * reacted * low
     rate = p[PRECIPITATION] * h
     b = 1.0 - rate * (both - p[SATURATION])
     root = math.sqrt(b * b + 4.0 * rate * y[SOLID])
@@ -55,16 +68,32 @@ def after(y, high, low, h, p, out):
 @njit(cache=True, error_model="numpy")
 def high_potential(out, high, p):
     """Potential at which the first reaction runs at this current."""
-    ratio = p[F_HIGH] * max(out[S8], LEAST) / max(out[S4], LEAST) ** 2
-    nernst = p[E_HIGH] + p[THERMAL_V] / ELECTRONS * math.log(ratio)
+    if p[CHAIN] == 4.0:
+        ratio = p[F_HIGH] * max(out[S8], LEAST) / max(out[S4], LEAST) ** 2
+        nernst = p[E_HIGH] + p[THERMAL_V] / ELECTRONS * math.log(ratio)
+    else:
+        made = 8.0 / p[CHAIN]
+        logs = math.log(p[F_HIGH] * max(out[S8], LEAST)) - made * math.log(max(out[S4], LEAST))
+        nernst = p[E_HIGH] + p[THERMAL_V] / (2.0 * made) * logs
     return nernst - 2.0 * p[THERMAL_V] / ELECTRONS * math.asinh(0.5 * high / p[I_HIGH])
 
 
 @njit(cache=True, error_model="numpy")
 def low_potential(out, low, p):
     """Potential at which the second reaction runs at this current."""
-    logs = math.log(max(out[S4], LEAST)) - 2.0 * math.log(max(out[S1], LEAST)) - math.log(max(out[S2], LEAST))
-    nernst = p[E_LOW] + p[THERMAL_V] / ELECTRONS * (math.log(p[F_LOW]) + logs)
+    if p[CHAIN] == 4.0:
+        logs = (
+            math.log(max(out[S4], LEAST))
+            - 2.0 * math.log(max(out[S1], LEAST))
+            - math.log(max(out[S2], LEAST))
+        )
+        electrons = ELECTRONS
+    else:
+        half, quarter = 0.5 * p[CHAIN], 0.25 * p[CHAIN]
+        logs = math.log(max(out[S4], LEAST)) - half * math.log(max(out[S1], LEAST))
+        logs -= quarter * math.log(max(out[S2], LEAST))
+        electrons = 1.5 * p[CHAIN] - 2.0
+    nernst = p[E_LOW] + p[THERMAL_V] / electrons * (math.log(p[F_LOW]) + logs)
     return nernst - 2.0 * p[THERMAL_V] / ELECTRONS * math.asinh(0.5 * low / p[I_LOW])
 
 
@@ -77,12 +106,14 @@ def split(y, current, h, p, out):
     """
     reacted = PER_COULOMB * h
     left = 1.0 + p[SHUTTLE] * h
-    most = y[S8] / (8.0 * reacted)
+    of_high, of_low = atoms_high(p), atoms_low(p)
+    most = y[S8] / (of_high * reacted)
     shuttled = h * p[SHUTTLE] / left
     # S4 stays positive above this current of the first reaction.
-    least = (4.0 * reacted * current - y[S4] - shuttled * y[S8]) / (reacted * (12.0 - 8.0 * shuttled))
+    least = of_low * reacted * current - y[S4] - shuttled * y[S8]
+    least /= reacted * (of_high + of_low - of_high * shuttled)
     dissolving = y[SOLID] / (1.0 + p[PRECIPITATION] * h * p[SATURATION]) - y[S1] - y[SOLID]
-    slowest = max(-y[S2], dissolving) / (2.0 * reacted)
+    slowest = max(-y[S2], dissolving) / (0.5 * of_low * reacted)
     most = min(most, current - slowest)
     if least >= most:
         return -math.inf if current > 0.0 else math.inf

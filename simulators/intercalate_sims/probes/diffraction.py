@@ -18,7 +18,7 @@ from intercalate_sims.probes.lattice import (
     one_by_one,
     oxide_lattice,
 )
-from intercalate_sims.probes.powder import CellMakeup
+from intercalate_sims.probes.powder import SULFUR_CRYSTALS, CellMakeup
 from intercalate_sims.probes.projection import InstrumentProfile, Projection
 from intercalate_sims.probes.samples import cell_sample
 
@@ -143,8 +143,21 @@ def truth_of(states: Sequence[tuple[float, ProbeState]]) -> dict[str, Any]:
                 entry.update(_graphite_truth(sample.li_content, sample.weight, weighted[0][1].host))
         elif material == "LFP":
             entry.update(_olivine_truth(weighted))
+        elif material == "S":
+            entry["solid"] = _solid_sulfur(states)
         found[side] = entry
     return found
+
+
+def _solid_sulfur(states: Sequence[tuple[float, ProbeState]]) -> dict[str, float]:
+    """Parts of all sulfur in the crystals of it."""
+    total = sum(weight for weight, _ in states)
+    return {
+        phase: sum(
+            weight / total * dict(state.sulfur.solid)[phase] for weight, state in states if state.sulfur
+        )
+        for phase in SULFUR_CRYSTALS
+    }
 
 
 def _olivine_truth(weighted: Sequence[tuple[float, ElectrodeState]]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from intercalate.materials import GRAPHITE, NMC811, electrode, metal, polymer
 from intercalate.materials.constants import AVOGADRO_PER_MOL, FARADAY_C_PER_MOL
 from intercalate.materials.crystals import PowderLines, crystal, powder_lines, unit_cell
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState
+from intercalate_sims.cell.sulfur_speciation import SULFUR_G_MOL
 from intercalate_sims.probes import scattering
 from intercalate_sims.probes.lattice import (
     LITHIUM_RICH,
@@ -72,6 +73,7 @@ _HALF_CELLS = {
     "lfp-li": ("Al", 15.0),
     "lfp-thick-li": ("Al", 15.0),
     "lirich-li": ("Al", 15.0),
+    **{f"sulfur{kind}-li": ("Al", 15.0) for kind in ("", "-ether", "-py13fsi")},
 }
 """Collector of the working electrode against lithium with a liquid between, and its thickness in um."""
 _REFLECTING = {"lfp-thick-li": "positive"}
@@ -122,6 +124,7 @@ def all_lines(
 ) -> list[Lines]:
     """Every powder line of a cell, averaged over an exposure."""
     found = []
+    found.extend(_sulfur_lines(states, makeup, wavelength_angstrom))
     for side, sign in (("positive", -1.0), ("negative", 1.0)):
         weighted = [(weight, getattr(state, side)) for weight, state in states]
         found.extend(_electrode_lines(weighted, sign, makeup, wavelength_angstrom))
@@ -157,11 +160,13 @@ def _electrode_lines(
         return _graphite_lines(weighted, sign, face_um, makeup, wavelength_angstrom)
     if material == "LFP":
         return _olivine_lines(weighted, sign, face_um, makeup, wavelength_angstrom)
+    if material == "S":
+        return []
     if material == LITHIUM_RICH:
         return [_lithium_rich_lines(weighted, sign, face_um, makeup, wavelength_angstrom)]
     raise ValueError(
         f"no diffraction model of an electrode of {material!r}; "
-        f"there are models of NMC811, {LITHIUM_RICH}, graphite, LFP and Li"
+        f"there are models of NMC811, {LITHIUM_RICH}, graphite, LFP, S and Li"
     )
 
 
@@ -305,6 +310,48 @@ def _olivine_lines(
             )
             depth = np.broadcast_to(depth_um[present], inverse_d.shape)
             found.append(_flat(share.phase, inverse_d, fraction, depth))
+    return found
+
+
+SULFUR_CRYSTALS = {"S8": 128.0, "Li2S": 4.0}
+"""Crystals of sulfur with atoms of it in a cell."""
+
+
+@cache
+def _sulfur_crystal(phase: str) -> tuple[PowderLines, float]:
+    """Lines, and the volume of a cell in A^3."""
+    return powder_lines(crystal(phase), 1.0, least_d_angstrom=1.2), float(crystal(phase).volume_at(1.0))
+
+
+def _sulfur_lines(
+    states: Sequence[tuple[float, ProbeState]], makeup: CellMakeup, wavelength_angstrom: float
+) -> list[Lines]:
+    """Solid sulfur and Li2S in a cathode, without texture: grains in the pores of carbon."""
+    total = sum(weight for weight, _ in states)
+    found = []
+    for phase, atoms in SULFUR_CRYSTALS.items():
+        shares = [
+            weight / total * dict(state.sulfur.solid)[phase]
+            for weight, state in states
+            if state.sulfur is not None
+        ]
+        if not sum(shares) > 0.0:
+            continue
+        positive = states[0][1].positive
+        mol_cm2 = positive.active_loading_mg_cm2 * 1e-3 / SULFUR_G_MOL * sum(shares)
+        lines, volume = _sulfur_crystal(phase)
+        inverse_d = 1.0 / lines.d_angstrom
+        debye_waller = np.exp(-scattering.DEBYE_WALLER_B_ANGSTROM2[phase] * inverse_d**2 / 2)
+        fraction = scattering.cone_fraction(
+            lines.strength * debye_waller,
+            1.0,
+            volume,
+            mol_cm2 * AVOGADRO_PER_MOL * 1e-16 / atoms,
+            inverse_d,
+            wavelength_angstrom,
+        )
+        depth = -(makeup.separator_um / 2 + positive.thickness_um / 2)
+        found.append(_flat(phase, inverse_d, fraction, np.full(inverse_d.shape, depth)))
     return found
 
 

@@ -10,20 +10,22 @@ from intercalate.materials.constants import KEV_J
 from intercalate.materials.raman_oxides import OXIDES
 from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState
+from intercalate_sims.cell.sulfur_speciation import SulfurState
 from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.fiducials import REFLECTIVITY as MARK_REFLECTIVITY
 from intercalate_sims.probes.fiducials import on_mark
 from intercalate_sims.probes.monitors import LaserCounts, count_laser
 from intercalate_sims.probes.raman import HiddenSpectrograph, RamanProbe, Spectrograph
 from intercalate_sims.probes.raman_oxides import HiddenOxide, ions_of, oxide_lines
+from intercalate_sims.probes.raman_sulfur import in_electrolyte, is_in_hole, on_cathode, sulfur_lines
 from intercalate_sims.probes.shot import Shot
 
 DEPTH_UM = 6.0
 """Full width at half maximum of the confocal response to a plane."""
 
-GRAPHITE, SILICON, METER = "graphite", "Si", "power meter"
+GRAPHITE, SILICON, METER, CATHODE = "graphite", "Si", "power meter", "S"
 
-REFLECTIVITY = {GRAPHITE: 0.30, SILICON: 0.37, **dict.fromkeys(OXIDES, 0.15)}
+REFLECTIVITY = {GRAPHITE: 0.30, SILICON: 0.37, CATHODE: 0.08, **dict.fromkeys(OXIDES, 0.15)}
 """Of a face at normal incidence."""
 
 POWER_SIGMA = 0.05
@@ -98,19 +100,23 @@ class Met:
     Attributes
     ----------
     material
-        Silicon, graphite, or the key of an oxide.
+        Silicon, graphite, the cathode of sulfur, or the key of an oxide.
     li_content
         Of the particle.
     ions
         Of an oxide: shares of its metal in each oxidation state.
     host
         Of graphite.
+    sulfur, place_mm
+        Of a cell of sulfur, and where the laser is.
     """
 
     material: str
     li_content: float = 0.0
     ions: Mapping[str, float] = field(default_factory=dict)
     host: str = Host.STAGED
+    sulfur: SulfurState | None = None
+    place_mm: tuple[float, float] = (0.0, 0.0)
 
 
 class RamanStation:
@@ -150,6 +156,9 @@ class RamanStation:
             return self._probe.silicon(power_mw, exposure_s)
         if met.material == GRAPHITE:
             return self._probe.graphite(met.li_content, power_mw, exposure_s, met.host)
+        if met.sulfur is not None:
+            lines = sulfur_lines(self._seed, met.sulfur, met.place_mm)
+            return self._probe.oxide(lines, power_mw, exposure_s)
         oxide = OXIDES[met.material]
         lines = oxide_lines(oxide, met.ions, met.li_content, self._oxides[met.material])
         return self._probe.oxide(lines, power_mw, exposure_s)
@@ -194,6 +203,11 @@ class RamanStation:
             return [(1.0, Met(material))]
         if material is None:
             return []
+        if material == CATHODE:
+            place_mm = shot.in_beam.place_mm
+            return [
+                (weight, Met(CATHODE, sulfur=state.sulfur, place_mm=place_mm)) for weight, state in shot.seen
+            ]
         return [
             (weight, self._met(electrode, shot))
             for weight, state in shot.seen
@@ -218,6 +232,15 @@ class RamanStation:
             "place_um": [1000.0 * at_mm for at_mm in shot.in_beam.place_mm],
         }
         seen = [(weight, met) for weight, met in self._seen(shot) if met.material != SILICON]
+        if seen and seen[0][1].material == CATHODE:
+            is_electrolyte = is_in_hole(shot.in_beam.place_mm)
+            amounts_of = in_electrolyte if is_electrolyte else on_cathode
+            mean: dict[str, float] = {}
+            for weight, met in seen:
+                assert met.sulfur is not None
+                for name, amount in amounts_of(met.sulfur).items():
+                    mean[name] = mean.get(name, 0.0) + weight * amount
+            return {**truth, "where": "electrolyte" if is_electrolyte else "cathode", "sulfur": mean}
         if seen:
             truth["li_content"] = sum(weight * met.li_content for weight, met in seen)
         for ion in seen[0][1].ions if seen else ():
@@ -232,8 +255,12 @@ def _is_on_mark(shot: Shot) -> bool:
 
 
 def electrode_behind_window(state: ProbeState) -> ElectrodeState | None:
-    """The electrode of graphite, or else of an oxide with known bands; None where there is none."""
-    for is_seen in (lambda material: material == GRAPHITE, lambda material: material in OXIDES):
+    """The electrode of graphite, or else of an oxide with known bands, or of sulfur; None without any."""
+    for is_seen in (
+        lambda material: material == GRAPHITE,
+        lambda material: material in OXIDES,
+        lambda material: material == CATHODE,
+    ):
         for electrode in (state.negative, state.positive):
             if is_seen(electrode.material):
                 return electrode

@@ -24,7 +24,15 @@ _FORM_FACTORS: dict[str, tuple[tuple[float, ...], tuple[float, ...], float]] = {
 }
 """Four Gaussians and a constant, neutral atoms: International Tables C, table 6.1.1.4."""
 
-DEBYE_WALLER_B_ANGSTROM2 = {"oxide": 0.6, "graphite": 0.8, "Al": 0.86, "Cu": 0.57, "Li": 4.5}
+DEBYE_WALLER_B_ANGSTROM2 = {
+    "oxide": 0.6,
+    "graphite": 0.8,
+    "Al": 0.86,
+    "Cu": 0.57,
+    "Li": 4.5,
+    "S8": 3.5,
+    "Li2S": 1.5,
+}
 """Isotropic, near room temperature; orders of magnitude from textbooks."""
 
 _OCCUPIED_GALLERY_ANGSTROM = 3.70

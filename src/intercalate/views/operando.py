@@ -40,6 +40,10 @@ def operando_figure(data: xr.Dataset, records: xr.Dataset, title: str) -> Figure
         panels += [_olivine, _conversion]
     if "graphite.d" in data:
         panels += [_graphite_spacing, _graphite_plane]
+    if "amount.S8" in data:
+        from intercalate.views.sulfur import crystals_panel
+
+        panels.append(crystals_panel)
     return stacked_figure(panels, [2.6, 1.2] + [1.1] * (len(panels) - 2), data, records, title)
 
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from intercalate.reduction.raman import maps_of
-from intercalate.views import raman_oxides
+from intercalate.views import raman_oxides, sulfur
 from intercalate.views.operando import BLUE, GREEN, ORANGE, VERMILION, hours_of, stacked_figure, voltage_panel
 
 GREY = "#777777"
@@ -45,7 +45,7 @@ def raman_figure(data: xr.Dataset, records: xr.Dataset, title: str) -> Figure:
     ----------
     data
         Aligned and reduced spectra: `test_time_second` along `frame`, `intensity` (frame, shift), and what
-        `spectra_of_graphite` or `spectra_of_oxide` gives.
+        `spectra_of_graphite`, `spectra_of_oxide` or `spectra_of_sulfur` gives.
     records
         Cycler records with `test_time_second`, `voltage_volt`, `current_ampere`.
     title
@@ -54,6 +54,8 @@ def raman_figure(data: xr.Dataset, records: xr.Dataset, title: str) -> Figure:
     panels = (_spectra, voltage_panel, _bands, _content)
     if "oxide.x" in data:
         panels = (_spectra, voltage_panel, raman_oxides.shares_panel, raman_oxides.content_panel)
+    if "cathode.S8" in data:
+        panels = (_spectra, voltage_panel, sulfur.cathode_panel, sulfur.electrolyte_panel)
     return stacked_figure(panels, [2.6, 1.2, 1.3, 1.6], data, records, title)
 
 
@@ -116,6 +118,8 @@ def save_map_figure(path: Path, data: xr.Dataset, title: str) -> None:
 def _spectra(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
     shift = np.asarray(data["shift"])
     low_per_cm, high_per_cm = raman_oxides.SHOWN_PER_CM if "oxide.x" in data else SHOWN_PER_CM
+    if "cathode.S8" in data:
+        low_per_cm, high_per_cm = sulfur.SHOWN_PER_CM
     shown = (shift > low_per_cm) & (shift < high_per_cm)
     intensity = np.asarray(data["intensity"])[:, shown]
     # Fluorescence grows with lithium: each spectrum is shown in parts of its own range.

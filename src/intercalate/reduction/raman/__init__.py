@@ -6,7 +6,8 @@ from intercalate.reduction.raman.focus import Focus, FocusDrift, FocusError, fin
 from intercalate.reduction.raman.graphite import GraphiteState, Regime, graphite_state
 from intercalate.reduction.raman.maps import Inhomogeneity, MapError, inhomogeneity, maps_of
 from intercalate.reduction.raman.oxides import OxideState, oxide_states
-from intercalate.reduction.raman.series import spectra_of_graphite, spectra_of_oxide
+from intercalate.reduction.raman.series import spectra_of_graphite, spectra_of_oxide, spectra_of_sulfur
+from intercalate.reduction.raman.sulfur import SulfurSpectrum, Where, sulfur_spectra
 
 __all__ = [
     "CountingDetector",
@@ -20,6 +21,8 @@ __all__ = [
     "Regime",
     "ShiftAxis",
     "SpectrographOnPaper",
+    "SulfurSpectrum",
+    "Where",
     "calibrated_axis",
     "cosmic_rays",
     "find_focus",
@@ -31,4 +34,6 @@ __all__ = [
     "reduced",
     "spectra_of_graphite",
     "spectra_of_oxide",
+    "spectra_of_sulfur",
+    "sulfur_spectra",
 ]

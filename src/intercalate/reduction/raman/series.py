@@ -8,12 +8,14 @@ import numpy as np
 import xarray as xr
 
 from intercalate.materials.raman_oxides import RedoxOxide
+from intercalate.materials.raman_sulfur import SPECIES, RamanElectrolyte
 from intercalate.reduction.bands import BandFit, Spectrum, SpectrumError
 from intercalate.reduction.raman.axis import ShiftAxis
 from intercalate.reduction.raman.counts import CountingDetector, CountsError, reduced
 from intercalate.reduction.raman.graphite import GraphiteState, Regime, graphite_states
 from intercalate.reduction.raman.overtone import NAME as OVERTONE_BAND
 from intercalate.reduction.raman.oxides import OxideState, oxide_states
+from intercalate.reduction.raman.sulfur import DETECTION_SIGMA, SulfurSpectrum, Where, sulfur_spectra
 from intercalate.reduction.results import UNDETERMINED, Estimate
 
 BANDS = ("E2g2(i)", "E2g2(b)", "E2g2(1)")
@@ -24,7 +26,7 @@ _BLOCK = 1024
 
 _PARTS = ("centre", "width", "intensity")
 
-State = TypeVar("State", GraphiteState, OxideState)
+State = TypeVar("State", GraphiteState, OxideState, SulfurSpectrum)
 
 
 def spectra_of_graphite(
@@ -114,6 +116,59 @@ def spectra_of_oxide(
     data = xr.Dataset(variables, {"shift": ("shift", axis.shift_per_cm, {"units": "1/cm"})})
     data["oxide.x"].attrs["material"] = oxide.key
     return data
+
+
+def spectra_of_sulfur(
+    frames: Iterable[np.ndarray | str],
+    dark: tuple[np.ndarray, np.ndarray],
+    detector: CountingDetector,
+    axis: ShiftAxis,
+    electrolyte: RamanElectrolyte,
+    *,
+    progress: Callable[[int], None] = lambda done: None,
+) -> xr.Dataset:
+    """Reduce spectra to the amounts of sulfur and polysulfides on a cathode or in the electrolyte.
+
+    Parameters
+    ----------
+    frames, dark, detector, axis, progress
+        As of `spectra_of_graphite`.
+
+    Returns
+    -------
+    xarray.Dataset
+        Along `frame`: `where`, what light met; of each species `cathode.NAME`, atoms of sulfur for an atom of
+        carbon, and `electrolyte.NAME`, mol of sulfur per litre, NaN where the light met the other, each with
+        `_sigma_stat` and `_sigma_sys`; `limit.NAME`, the upper limit by three standard errors where the
+        species is not found, in the same unit, NaN where it is; and of spectra what `spectra_of_graphite`
+        gives.
+    """
+    states, common = _read(
+        frames, dark, detector, axis, lambda spectra: sulfur_spectra(spectra, axis, electrolyte), progress
+    )
+    variables: dict[str, Any] = {
+        "where": (
+            "frame",
+            np.array([str(Where.UNDETERMINED if one is None else one.where) for one in states]),
+        ),
+        **common,
+    }
+    for name in SPECIES:
+        for where, units in ((Where.CATHODE, "mol of S per mol of C"), (Where.ELECTROLYTE, "mol of S per L")):
+            found = [
+                one.amounts[name] if one is not None and one.where is where else UNDETERMINED
+                for one in states
+            ]
+            variables |= _estimates(f"{where}.{name}", found, units)
+        amounts = [UNDETERMINED if one is None else one.amounts[name] for one in states]
+        limits = [
+            np.nan
+            if one.value > DETECTION_SIGMA * one.sigma
+            else max(one.value, 0.0) + DETECTION_SIGMA * one.sigma
+            for one in amounts
+        ]
+        variables[f"limit.{name}"] = ("frame", np.array(limits))
+    return xr.Dataset(variables, {"shift": ("shift", axis.shift_per_cm, {"units": "1/cm"})})
 
 
 def _read(

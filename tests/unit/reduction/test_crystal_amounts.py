@@ -1,0 +1,95 @@
+"""Amounts of crystals by their structures: what is there, limits of what is not, and when nothing is said."""
+
+import numpy as np
+import pytest
+
+from intercalate.materials.crystals import crystal, powder_lines
+from intercalate.reduction.crystal_amounts import crystal_amounts, sulfur_crystals
+from intercalate.reduction.integration import Pattern
+from intercalate.reduction.phases import foil, lithium, separator
+
+WAVELENGTH = 0.496
+TWO_THETA = np.arange(4.0, 17.0, 0.008)
+OTHERS = [foil("Al"), lithium(), separator()]
+
+
+def lines_of(key: str, sigma_deg: float) -> np.ndarray:
+    """Pattern of a mol of atoms of sulfur in a crystal, by its own arithmetic."""
+    found, atoms = crystal(key), {"S8": 128.0, "Li2S": 4.0}[key]
+    lines = powder_lines(found, 1.0, least_d_angstrom=1.6)
+    theta = np.arcsin(WAVELENGTH / 2 / lines.d_angstrom)
+    power = lines.strength / float(found.volume_at(1.0)) / atoms / (np.sin(theta) * np.sin(2 * theta))
+    b = {"S8": 3.0, "Li2S": 1.3}[key]
+    power = power * np.exp(-b / (2 * lines.d_angstrom**2))
+    away = TWO_THETA[:, None] - np.degrees(2 * theta)
+    profile = np.exp(-((away / sigma_deg) ** 2) / 2) / (sigma_deg * np.sqrt(2 * np.pi))
+    return 0.01 * profile @ power
+
+
+def pattern(sulfur: float, sulfide: float, seed: int) -> Pattern:
+    smooth = 40.0 + 10.0 * np.exp(-(((TWO_THETA - 7.0) / 3.0) ** 2))
+    away = TWO_THETA - np.degrees(2 * np.arcsin(WAVELENGTH / 2 / (4.0495 / np.sqrt(3))))
+    aluminium = 60.0 * np.exp(-((away / 0.02) ** 2) / 2)
+    expected = smooth + aluminium + sulfur * lines_of("S8", 0.02) + sulfide * lines_of("Li2S", 0.06)
+    sigma = 0.1 * np.sqrt(expected)
+    noise = sigma * np.random.default_rng(seed).standard_normal(expected.size)
+    return Pattern(TWO_THETA, expected + noise, sigma, WAVELENGTH, 300.0)
+
+
+COURSE = [(1.0, 0.0), (0.7, 0.0), (0.3, 0.0), (0.0, 0.02), (0.0, 0.2), (0.0, 0.4)]
+
+
+@pytest.fixture(scope="module")
+def found():
+    patterns = [pattern(*amounts, number) for number, amounts in enumerate(COURSE)]
+    return crystal_amounts(patterns, sulfur_crystals(0.0), OTHERS)
+
+
+@pytest.mark.parametrize(("key", "which"), [("S8", 0), ("Li2S", 1)])
+def test_amounts_are_parts_of_the_first_sulfur(found, key, which):
+    true = np.array([amounts[which] for amounts in COURSE])
+    value, stat, sys = (found[f"amount.{key}{end}"].values for end in ("", "_sigma_stat", "_sigma_sys"))
+    assert found["converged"].values.all()
+    assert np.all(np.abs(value - true) < 4.0 * np.hypot(stat, sys))
+    assert value == pytest.approx(true, abs=0.03)
+
+
+def test_what_is_absent_has_a_limit_and_no_presence(found):
+    assert found["present_S8"].values.tolist() == [True, True, True, False, False, False]
+    assert not found["present_Li2S"].values[:3].any()
+    assert found["present_Li2S"].values[-1]
+    limit = found["limit.S8"].values
+    assert np.isnan(limit[:3]).all()
+    assert np.all((limit[3:] > 0.0) & (limit[3:] < 0.05))
+
+
+def test_a_frame_without_a_pattern_is_a_gap_with_its_reason():
+    patterns = [pattern(1.0, 0.0, 1), "no beam: I0 is below its limit", pattern(0.5, 0.1, 2)]
+    found = crystal_amounts(patterns, sulfur_crystals(0.0), OTHERS)
+    assert np.isnan(found["amount.S8"].values[1])
+    assert not found["converged"].values[1]
+    assert found["message"].values[1] == "no beam: I0 is below its limit"
+    assert found["amount.S8"].values[2] == pytest.approx(0.5, abs=0.05)
+
+
+def test_without_sulfur_in_the_first_pattern_nothing_is_measured_in_parts_of_it():
+    found = crystal_amounts([pattern(0.0, 0.3, 1), pattern(0.0, 0.3, 2)], sulfur_crystals(0.0), OTHERS)
+    assert np.isnan(found["amount.Li2S"].values).all()
+    assert "S8 does not stand out in the first pattern" in found["message"].values[0]
+
+
+def test_an_unknown_phase_is_not_taken_for_an_amount():
+    one = pattern(1.0, 0.0, 1)
+    away = TWO_THETA - 10.7
+    strange = Pattern(
+        TWO_THETA, one.intensity + 3000.0 * np.exp(-((away / 0.02) ** 2) / 2), one.sigma, WAVELENGTH, 300.0
+    )
+    found = crystal_amounts([one, strange], sulfur_crystals(0.0), OTHERS)
+    assert found["converged"].values.tolist() == [True, False]
+    assert np.isnan(found["amount.S8"].values[1])
+    assert "a phase is missing" in found["message"].values[1]
+
+
+def test_a_series_without_patterns_is_an_error():
+    with pytest.raises(ValueError, match="the series holds no pattern: no beam"):
+        crystal_amounts(["no beam"], sulfur_crystals(0.0), OTHERS)
