@@ -14,6 +14,8 @@ _SIGMAS = 4.0
 _ANGLES = 72
 _BASE_SHARE = 0.6
 """Of a row that is solid where a body stands on something, which may be perforated."""
+_NEAR_BASE = 0.15
+"""Of the height of a body, above what it stands on, where its outline is not its own."""
 _LEAST_BODY = 0.002
 """Of the pixels of an image."""
 _EMPTY, _FULL = 0.65, 0.5
@@ -118,8 +120,7 @@ def milled_body(image: Micrograph, row_px: float, column_px: float) -> MilledBod
 def body_middle(image: Micrograph) -> tuple[float, float]:
     """Row and column of the middle of a body that stands in the wall of a trench, wherever it is.
 
-    What it stands on fills whole rows below; the body is what is connected above them, and as high as wide
-    where it is free.
+    What it stands on fills whole rows below; the body is what is connected above them.
 
     Raises
     ------
@@ -145,7 +146,13 @@ def body_middle(image: Micrograph) -> tuple[float, float]:
     left, right = int(there[0]), int(there[-1])
     if top == 0 or left == 0 or right == columns - 1:
         raise MicrographError("an edge of the image cuts the body; look at a larger field, or beside")
-    return top + 0.5 * (right - left), 0.5 * (left + right)
+    # A circle through the outline, where it is free, by least squares (Kasa 1976).
+    inner: Any = ndimage.binary_erosion(body, border_value=1)
+    row, column = np.nonzero(body & ~inner)
+    free = row < base - _NEAR_BASE * (base - top)
+    design = np.stack([2.0 * row[free], 2.0 * column[free], np.ones(free.sum())], axis=1)
+    middle = np.linalg.lstsq(design, row[free] ** 2.0 + column[free] ** 2.0, rcond=None)[0]
+    return float(middle[0]), float(middle[1])
 
 
 def _solid(grey: np.ndarray) -> np.ndarray:
