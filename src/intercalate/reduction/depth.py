@@ -171,7 +171,8 @@ class Reflecting:
         f, rich, poor = fraction.value, contents[RICH], contents[POOR]
         # Of a phase that is absent nothing counts.
         rich, poor = (rich if f > 0 else poor), (poor if f < 1 else rich)
-        difference = rich.value - poor.value
+        # As much of one that was not found would be of the other end.
+        difference = rich.value - poor.value if 0 < f < 1 else 1.0
         return Estimate(
             f * rich.value + (1 - f) * poor.value,
             math.hypot(fraction.sigma_stat * difference, f * rich.sigma_stat, (1 - f) * poor.sigma_stat),

@@ -30,7 +30,7 @@ def warm_start(pattern: Pattern, phase: FitPhase, start: PawleyResult) -> FitPha
 def searched(pattern: Pattern, phase: FitPhase) -> FitPhase:
     """The phase with the lattice that the highest points in the windows of its seeds give."""
     lattice = dict(zip(phase.parameters, phase.start))
-    spacing = pattern.wavelength_angstrom / (2 * np.sin(np.radians(pattern.two_theta_deg) / 2))
+    spacing = _spacing_at(pattern, phase.depth_um)
     for seed in phase.seeds:
         window = np.flatnonzero((spacing >= seed.d_low_angstrom) & (spacing <= seed.d_high_angstrom))
         if not window.size:
@@ -52,6 +52,15 @@ def searched(pattern: Pattern, phase: FitPhase) -> FitPhase:
         start, low, high = known[name]
         lattice[name] = float(np.clip(start + slope * (lattice[leader] - known[leader][0]), low, high))
     return replace(phase, start=tuple(lattice[name] for name in phase.parameters))
+
+
+def _spacing_at(pattern: Pattern, depth_um: float) -> np.ndarray:
+    """Spacings in A that have their lines at the points of a pattern, of material so far downstream."""
+    two_theta = np.radians(pattern.two_theta_deg)
+    if pattern.distance_mm is not None:
+        # Of a tilted cell it is millimetres, by which lines leave the windows in which they are looked for.
+        two_theta = np.arctan(np.tan(two_theta) / (1 - depth_um * 1e-3 / pattern.distance_mm))
+    return pattern.wavelength_angstrom / (2 * np.sin(two_theta / 2))
 
 
 def moved(phase: FitPhase, relative: float) -> FitPhase:

@@ -1,12 +1,15 @@
 """How lines see a coating in reflection."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intercalate.reduction.depth import FRONT, Coating, front_share, seen
+from intercalate.reduction.conversion import ABSENT_SIGMA
+from intercalate.reduction.depth import FRONT, Coating, Reflecting, front_share, seen
+from intercalate.reduction.results import UNDETERMINED, Estimate
 
 COATING = Coating(150.0, 9.3e-4, 0.01, 15.0)
 LINE_DEG = 10.4
@@ -43,3 +46,15 @@ def test_a_line_below_the_horizon_is_refused():
         ValueError, match=r"no ray at 2theta = 5\.5 deg leaves the sample; take a smaller angle"
     ):
         seen(COATING, 6.0, 5.5)
+
+
+def test_a_phase_that_was_not_found_may_be_there_all_the_same():
+    found = Estimate(9.85, 1e-3, 1e-3)
+    result = SimpleNamespace(
+        converged=True,
+        present={"LFP": False, "FePO4": True},
+        parameters={"LFP.a": UNDETERMINED, "FePO4.a": found},
+    )
+    lithium = Reflecting(COATING, 1.0).lithium(result, 0.4959)
+    assert lithium.value == pytest.approx(0.07, abs=0.03)
+    assert lithium.sigma_sys >= ABSENT_SIGMA
