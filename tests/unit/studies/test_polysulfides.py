@@ -4,6 +4,7 @@ import matplotlib
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib import pyplot as plt
 
 from intercalate.materials.raman_sulfur import DISULFIDE, LONG, SHORT, SPECIES, SULFIDE, SULFUR
 from intercalate_plans.studies import MeasuredCell, load_study
@@ -77,7 +78,7 @@ def test_the_finding_is_recovered_and_shown():
     assert finding.quantity("s2_cathode_DOL:DME").value == pytest.approx(BOUNDARY + 0.4, abs=0.3)
     shown = S23.figure(cells, finding, "title")
     assert len(shown.axes) == 8
-    matplotlib.pyplot.close(shown)
+    plt.close(shown)
 
 
 @pytest.mark.parametrize("seed", range(5))
