@@ -16,6 +16,10 @@ from intercalate.views.operando import BLUE, GREEN, ORANGE, VERMILION, hours_of,
 
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, "#CC79A7", "#56B4E9", "#777777", "#B8A400")
 MOST_IMAGES = 6
+LEAST_WIDTH = 5.0
+"""Of a figure in inches, in which its title has room."""
+LEAST_CONTRAST = 32.0
+"""Of 256 levels of grey: noise of an even face is not shown as black and white."""
 
 
 def layers_figure(data: xr.Dataset, records: xr.Dataset, title: str) -> Figure:
@@ -43,11 +47,16 @@ def images_figure(data: xr.Dataset, title: str) -> Figure:
     """Some of the images, from the first to the last."""
     count = min(MOST_IMAGES, data.sizes["frame"])
     chosen = np.unique(np.linspace(0, data.sizes["frame"] - 1, count).round().astype(int))
-    figure, axes = plt.subplots(1, chosen.size, figsize=(2.3 * chosen.size, 2.8), layout="constrained")
+    width = max(2.3 * chosen.size, LEAST_WIDTH)
+    figure, axes = plt.subplots(1, chosen.size, figsize=(width, 2.8), layout="constrained")
     for axis, number in zip(np.atleast_1d(axes), chosen):
-        picture = np.asarray(data["thumbnail"][number])
+        picture = np.asarray(data["thumbnail"][number], float)
         field_um = float(data["column_field_of_view_um"][number])
-        axis.imshow(picture, cmap="gray", extent=(0, field_um, field_um, 0))
+        low, high = np.percentile(picture, [0.5, 99.5])
+        middle, half = 0.5 * (low + high), 0.5 * max(high - low, LEAST_CONTRAST)
+        axis.imshow(
+            picture, cmap="gray", extent=(0, field_um, field_um, 0), vmin=middle - half, vmax=middle + half
+        )
         hours = (
             f"{float(data['test_time_second'][number]) / 3600:.2f} h" if "test_time_second" in data else ""
         )
