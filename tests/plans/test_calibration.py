@@ -156,7 +156,7 @@ def test_an_energy_that_is_one_percent_off_is_found(
 ) -> None:
     """The monochromator gives 25.25 keV, its scale says 25."""
     before = calibrated.xrd.calibrations.store.need(Kind.GEOMETRY)
-    scale = SimpleNamespace(energy_kev=Signal(name="energy_kev", value=25.0))
+    scale = SimpleNamespace(energy_kev=Signal(name="energy_kev", value=25.0), settable=())
     put(f"{beamline.config.beam.prefix}Energy", 25.25)
     try:
         monkeypatch.setattr(calibrated.xrd, "beam", scale)
