@@ -23,7 +23,7 @@ molybdenum radiation the foil is of yttrium (17.04 keV) in place of molybdenum."
 ABSORPTION_EXPONENT = 2.9
 """By which photoabsorption grows with wavelength between edges: the metals' in a cell are below 9 keV."""
 
-_TRANSMISSIONS = {"LaB6": 0.80, "Si": 0.95, "empty": 0.97, "fluorescence": 0.45}
+_TRANSMISSIONS = {"LaB6": 0.80, "Si": 0.95, "empty": 0.97, "fluorescence": 0.45, "power meter": 1e-6}
 
 
 def _at_wavelength(transmission_25_kev: float, wavelength_angstrom: float) -> float:
@@ -100,6 +100,8 @@ def standard_sample(content: str, makeup: CellMakeup, wavelength_angstrom: float
         return Sample(
             (), Halos(air_mm=air_mm), isotropic_per_sr=FLUORESCENCE_PER_SR, transmission=transmission
         )
+    if content == "power meter":
+        return Sample((), Halos(air_mm=air_mm), transmission=transmission)
     if content == "empty":
         halos = Halos(makeup.electrolyte_um, makeup.window_um, air_mm, compton=0.35)
         lines = [separator_lines(makeup, wavelength_angstrom)]

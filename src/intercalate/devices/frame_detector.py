@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ophyd.areadetector import DetectorBase, EpicsSignalWithRBV
 from ophyd.areadetector.cam import CamBase
 from ophyd.areadetector.filestore_mixins import FileStoreHDF5
 from ophyd.areadetector.plugins import HDF5Plugin
-from ophyd.device import Staged
+from ophyd.device import Staged, do_not_wait_for_lazy_connection
 from ophyd.signal import DerivedSignal
 from ophyd.status import DeviceStatus
 
@@ -173,6 +174,17 @@ class FrameDetector(DetectorBase):
         self.cam.configuration_attrs = ["manufacturer", "model"]
         self.cam.read_attrs = ["acquire_time"]
         self.read_attrs = ["hdf", "cam"]
+
+    def wait_for_connection(self, all_signals: bool = False, timeout: float = 2.0) -> None:
+        """Also for what staging sets, which stock plugins would connect in the middle of a run alone."""
+        for part in (self, self.cam, self.hdf):
+            with do_not_wait_for_lazy_connection(part):
+                for key in part.stage_sigs:
+                    if isinstance(key, str):
+                        attrgetter(key)(part)
+        with do_not_wait_for_lazy_connection(self.hdf):
+            _ = self.hdf.write_message
+        super().wait_for_connection(all_signals, timeout)
 
     @property
     def shutter_mode(self) -> EpicsSignalWithRBV:
