@@ -213,7 +213,7 @@ def test_a_cold_sample_is_milled_with_more_current(
         (event,) = documents.events("milling")
         assert event["data"]["chamber_temperature_c"] < -149.0
         assert event["data"]["ion_column_current_na"] == 5.0
-        stage.put(25.0, wait=False)
+        stage.put(25.0, wait=True)
         # It is on its way to where gallium reacts, though it is cold yet.
         with pytest.raises(IonBeamRefused, match="damage lithium"):
             session.RE(ask(sem, cell, x_mm=1.6, current_na=5.0))

@@ -102,10 +102,19 @@ class FrameWriter(HDF5Plugin, FileStoreHDF5):
             )
         self._references: dict[str, tuple[Any, Any]] = {}
         try:
+            self._connect_staged()
             super().stage()
         except TimeoutError as error:
             why = self.write_message.get() or error
             raise ExposureError(f"{self.prefix}: no file was opened in {folder}: {why}") from error
+
+    def _connect_staged(self) -> None:
+        """Connect what staging sets: stock plugins do so then, and give up after a second."""
+        missing = [key for key in self.stage_sigs if isinstance(key, str) and key not in self._signals]
+        with do_not_wait_for_lazy_connection(self):
+            signals = [attrgetter(key)(self) for key in missing]
+        for signal in signals:
+            signal.wait_for_connection(timeout=FILE_S)
 
     @property
     def open_file(self) -> Path:
@@ -174,17 +183,6 @@ class FrameDetector(DetectorBase):
         self.cam.configuration_attrs = ["manufacturer", "model"]
         self.cam.read_attrs = ["acquire_time"]
         self.read_attrs = ["hdf", "cam"]
-
-    def wait_for_connection(self, all_signals: bool = False, timeout: float = 2.0) -> None:
-        """Also for what staging sets, which stock plugins would connect in the middle of a run alone."""
-        for part in (self, self.cam, self.hdf):
-            with do_not_wait_for_lazy_connection(part):
-                for key in part.stage_sigs:
-                    if isinstance(key, str):
-                        attrgetter(key)(part)
-        with do_not_wait_for_lazy_connection(self.hdf):
-            _ = self.hdf.write_message
-        super().wait_for_connection(all_signals, timeout)
 
     @property
     def shutter_mode(self) -> EpicsSignalWithRBV:

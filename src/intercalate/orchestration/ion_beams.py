@@ -117,7 +117,9 @@ class IonDose:
     def _of_lithium(self) -> list[Problem]:
         """What a focused beam should not do to lithium."""
         chamber = self.station.chamber
-        hottest_c = max(float(chamber.temperature_c.get()), float(chamber.temperature_c.get_setpoint()))
+        # Asked anew: a monitor may be late, and a stage that warms up is too warm already.
+        stage = chamber.temperature_c
+        hottest_c = max(float(stage.get(use_monitor=False)), float(stage.get_setpoint(use_monitor=False)))
         why = why_lithium_suffers(hottest_c, self.current_na)
         return [Problem("current_na", self.current_na, why, "then mill")] if why else []
 
