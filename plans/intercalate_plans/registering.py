@@ -3,6 +3,7 @@
 from typing import Any
 
 import bluesky.plan_stubs as bps
+import bluesky.preprocessors as bpp
 import numpy as np
 from bluesky.utils import MsgGenerator
 
@@ -123,7 +124,12 @@ def register_marks(
             middle = {"x_mm": fit.x_mm.value, "y_mm": fit.y_mm.value}
             yield from keep(station, Kind.POSITION, run, {**middle, **values}, key=at)
 
-    return (yield from calibration_run(station, "register_marks", body, md, place=at, exposure_s=seconds))
+    def restored(run: str) -> MsgGenerator[None]:
+        before_um = float((yield from bps.rd(station.beam.field_of_view_um)))
+        yield from bpp.finalize_wrapper(body(run), lambda: bps.mv(station.beam.field_of_view_um, before_um))
+
+    whole = body if is_laser else restored
+    return (yield from calibration_run(station, "register_marks", whole, md, place=at, exposure_s=seconds))
 
 
 Found = tuple[np.ndarray, float]
@@ -134,7 +140,6 @@ def _by_images(
     station: MeasuresCells, expected_mm: np.ndarray, side_um: float, exposure_s: float, is_first: bool
 ) -> MsgGenerator[Found]:
     """Two images of each, the second magnified around what the first has shown: holders are turned."""
-    before_um = float((yield from bps.rd(station.beam.field_of_view_um)))
     diameter_um, pixel_sigma = station.changer.mark_diameter_um, station.calibrations.on_paper.pixel_sigma
     target, error_mm = np.array(expected_mm, float), np.nan
     for field_um in (side_um, FINE_FIELD * diameter_um):
@@ -147,7 +152,6 @@ def _by_images(
         )
         target = target + np.array([disc.x_um.value, disc.y_um.value]) / 1000.0
         error_mm = max(disc.x_um.sigma, disc.y_um.sigma) / 1000.0
-    yield from bps.mv(station.beam.field_of_view_um, before_um)
     return target, error_mm
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import bluesky.plan_stubs as bps
+import bluesky.preprocessors as bpp
 import numpy as np
 from bluesky.utils import MsgGenerator
 
@@ -58,7 +59,6 @@ def measure_dose_rate(
     at = station.changer.find(content=HOLE)
 
     def body(run: str) -> MsgGenerator[None]:
-        before = yield from bps.rd(station.scan.mode)
         yield from bps.mv(station.changer, at, station.scan.mode, IMAGE)
         (taken,) = yield from take(station, 1, exposure_s, *station.of_exposure)
         camera = camera_of(station.calibrations.on_paper)
@@ -74,10 +74,15 @@ def measure_dose_rate(
             "exposure_s": exposure_s,
         }
         yield from keep(station, Kind.DOSE_RATE, run, values)
-        yield from bps.mv(station.scan.mode, before)
+
+    def restored(run: str) -> MsgGenerator[None]:
+        before = yield from bps.rd(station.scan.mode)
+        yield from bpp.finalize_wrapper(body(run), lambda: bps.mv(station.scan.mode, before))
 
     return (
-        yield from calibration_run(station, "measure_dose_rate", body, md, place=at, exposure_s=exposure_s)
+        yield from calibration_run(
+            station, "measure_dose_rate", restored, md, place=at, exposure_s=exposure_s
+        )
     )
 
 

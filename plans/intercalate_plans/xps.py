@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import bluesky.plan_stubs as bps
+import bluesky.preprocessors as bpp
 import numpy as np
 from bluesky.utils import MsgGenerator
 
@@ -223,8 +224,7 @@ def set_flood_gun(
         paper = station.calibrations.on_paper.regions[region]
         energy_ev = paper.start_ev + paper.step_ev * np.arange(paper.points)
         found: dict[str, LineShape] = {}
-        # Off comes last: what fails leaves it so.
-        for gun in ("on", "off"):
+        for gun in ("off", "on"):
             yield from bps.mv(station.analyser.flood_gun, gun)
             (taken,) = yield from take(station, 1, exposure_s, station.analyser)
             row = taken.frame[0, : paper.points]
@@ -244,4 +244,11 @@ def set_flood_gun(
         }
         yield from keep(station, Kind.CHARGING, run, values, key=at)
 
-    return (yield from calibration_run(station, "set_flood_gun", body, md, place=at, exposure_s=exposure_s))
+    def guarded(run: str) -> MsgGenerator[None]:
+        yield from bpp.contingency_wrapper(
+            body(run), except_plan=lambda _: bps.mv(station.analyser.flood_gun, "off")
+        )
+
+    return (
+        yield from calibration_run(station, "set_flood_gun", guarded, md, place=at, exposure_s=exposure_s)
+    )

@@ -19,6 +19,7 @@ from intercalate.devices.station import Station
 from intercalate.dose import dose_gy
 from intercalate.orchestration.tasks import TasksError
 from intercalate.reduction.controls import ControlError
+from intercalate.reduction.xps.counts import XpsError
 from intercalate.session import Session
 from intercalate.xps_results import analyser_on_paper
 from intercalate_plans import (
@@ -156,6 +157,11 @@ def test_the_flood_gun_is_left_as_the_sample_needs_it(
     assert metal["moved_ev"] == pytest.approx(truth.flood_ev, abs=0.05 + 3 * metal["moved_ev_sigma"])
     with pytest.raises(RegionError, match="there is no region 'C1s'"):
         session.RE(set_flood_gun(xps, "V1", "C1s"))
+    # Gold has no nitrogen, and a gun that was on before is off where nothing can be told.
+    xps.analyser.flood_gun.set("on").wait(10)
+    with pytest.raises(XpsError, match=r"no line stands out|at an end of the region"):
+        session.RE(set_flood_gun(xps, "Au", "N 1s", 1.0))
+    assert xps.analyser.flood_gun.get(use_monitor=False) == "off"
 
 
 def test_places_without_beam_say_whether_the_beam_has_changed_the_others(
