@@ -1,7 +1,7 @@
 """Runs benchmarks by name and writes their tables into docs/benchmarks.md.
 
-Usage: python -m benchmarks [points records conditions reaction idle speed soak reduction visits chain cell
-                             rehearsal resumed] [--soak-minutes 30] [--seed 1]
+Usage: python -m benchmarks [points records conditions reaction idle speed soak reduction visits instruments
+                             chain cell rehearsal resumed] [--soak-minutes 30] [--seed 1]
        python -m benchmarks faults [--seed 1], which writes docs/faults.md
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from benchmarks import (
     catalog_records,
     conditions,
+    instruments_at_once,
     long_run,
     measuring_points,
     processes,
@@ -52,6 +53,7 @@ def benchmarks(soak_minutes: float, seed: int) -> dict[str, tuple[str, Callable[
         "soak": ("Long run at 1x", partial(long_run.measure, soak_minutes)),
         "reduction": ("Errors and speed of the reduction", partial(script, "bench_reduction")),
         "visits": ("From cell to cell, and eight of them", visits.measure),
+        "instruments": ("Five instruments at once", instruments_at_once.measure),
         "chain": ("The whole chain on instruments nobody was told of", partial(script, "bench_chain")),
         "cell": ("Cell model against PyBaMM", partial(script, "bench_cell_model")),
         "rehearsal": ("A beamtime rehearsed blindly", partial(rehearsal.measure, seed)),

@@ -1,4 +1,4 @@
-"""Check before the start: cell, channel, beam, detector, disk, clocks and calibrations."""
+"""Check before the start: cell, channel, beam, detector, vacuum, disk, clocks and calibrations."""
 
 import logging
 import math
@@ -16,9 +16,11 @@ from ophyd import Signal
 from intercalate import streams
 from intercalate.calibrations import CalibrationError, Kind, exposure_key
 from intercalate.cell import Cell
-from intercalate.contract import CYCLER_NAMES, OnLoss
+from intercalate.contract import CYCLER_NAMES, STATION_NAMES, OnLoss
+from intercalate.devices.channel_access import read_number, read_word
 from intercalate.devices.roles import CyclesCells, MeasuresCells
 from intercalate.orchestration import preflight as checks
+from intercalate.orchestration import preflight_instrument as instrument
 from intercalate.orchestration.annotations import (
     FURTHER_METADATA,
     device,
@@ -36,7 +38,6 @@ from intercalate.orchestration.checking import (
     bound,
     check_exposure,
     require_role,
-    require_station,
 )
 from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.tasks import cycler_of
@@ -51,15 +52,14 @@ COUNT_S = 1.0
 CLOCK_READINGS = 5
 """Of which the narrowest counts."""
 
-READ_TIMEOUT_S = 5.0
 _OF_PULSES = ("pulse", "resistance", "other channels")
 _OF_FRAMES = ("shutter", "I0", "test frame", "disk", "clocks", "calibrations")
 
 
 @for_queue(
-    "Check cell, channel, beam, detector, disk, clocks and calibrations before an experiment.",
+    "Check cell, channel, instrument, disk, clocks and calibrations before an experiment.",
     cyclers=devices("All channels of the cycler.", *CYCLER_NAMES),
-    station=device("Takes the frames.", "xrd"),
+    station=device("Takes the frames.", *STATION_NAMES),
     place=place(),
     cell=mapping("The cell."),
     protocol=mapping("What will be done to it."),
@@ -82,13 +82,16 @@ def preflight(
     initial_soc: float | None = None,
     md: dict[str, Any] | None = None,
 ) -> MsgGenerator[str]:
-    """Check cell, channel, beam, detector, disk, clocks and calibrations before an experiment.
+    """Check cell, channel, instrument, disk, clocks and calibrations before an experiment.
 
     The cell passes a charging and a discharging pulse of C/50, which leave its charge as it was, and meets
     the beam for one exposure; then it is at open circuit, behind a closed shutter. Outside its own window,
     as a fresh cell is, it is only pulsed towards it. A twin that is never exposed does not meet the beam here
     either, and the shutter opens for no other cell than this one. What cannot be checked because a device
     fails is red, and the other checks are made nevertheless.
+
+    Other instruments than a diffractometer take no frame here, which would be dose on a surface that is to be
+    seen as it is: the source is asked whether it shines, and a chamber whether it is pumped.
 
     A channel feeds and reads a cell by the same cable. So leads that are mixed between channels, and cells
     that touch, show in the pulse; two like cells whose whole cables are exchanged do not: each answers on the
@@ -99,7 +102,7 @@ def preflight(
     cyclers
         All channels: the others must not answer to the pulses of this cell's.
     station
-        Takes the test frame.
+        Takes the frames.
     place
         Of the cell on the sample changer.
     cell, protocol
@@ -127,20 +130,22 @@ def preflight(
     ProtocolError, CellError, TasksError, ValueError
         Before anything moves, if something asked for cannot be.
     """
-    require_station(station, "xrd")
+    require_role(station, MeasuresCells, "station")
     for one in cyclers:
         require_role(one, CyclesCells, "cyclers")
     if exposure_s is not None:
         check_exposure(exposure_s)
     if every_s is not None and not 0 < every_s <= MAX_EVERY_S:
         raise ValueError(f"every_s is {every_s}; it must be above 0 and at most {MAX_EVERY_S:g} s")
+    vacuum = () if station.chamber is None else (checks.VACUUM,)
     reasons = dict(overrides or {})
     checks.check_overrides(reasons)
     sample = as_cell(cell)
     cycler = cycler_of(place, station.changer, cyclers)
     others = [one for one in cyclers if one is not cycler]
     station.changer.position_mm(place)
-    if station.monitors.limits is None:
+    is_diffraction = station.technique == "xrd"
+    if is_diffraction and station.monitors.limits is None:
         raise ValueError(f"nothing says what {station.monitors.name} counts with full beam: see [monitors]")
     checked_protocol, _, planned = bound(protocol, sample, cycler.site, initial_soc)
     pulse_s = max(checks.PULSE_S, checks.PULSE_WALL_S * float(cycler.rate.get()))
@@ -182,8 +187,27 @@ def preflight(
             pulsing = bpp.contingency_wrapper(pulse(), except_plan=lambda _: pulsed.abort())
             yield from attempt("pulse", pulsing)
         if exposure_s is None:
-            find(*checks.skipped(_OF_FRAMES, "no frame is taken of this cell"))
+            find(*checks.skipped((*_OF_FRAMES, *vacuum), "no frame is taken of this cell"))
             return
+        yield from (first_frame(exposure_s) if is_diffraction else without_frame())
+        if vacuum:
+            yield from attempt(checks.VACUUM, pumped())
+        yield from attempt("disk", room(exposure_s))
+        yield from attempt("clocks", times())
+        yield from attempt("calibrations", calibrated(exposure_s))
+
+    def without_frame() -> MsgGenerator[None]:
+        find(*checks.skipped(("shutter", "test frame"), f"{station.name} takes no frame before its time"))
+        why_not = yield from in_thread(station.beam.unavailable)
+        find(instrument.steady_source(why_not))
+
+    def pumped() -> MsgGenerator[None]:
+        chamber = station.chamber
+        why_not = yield from in_thread(chamber.unavailable)
+        pressure_mbar = yield from in_thread(lambda: read_number(chamber.pressure_mbar))
+        find(instrument.vacuum(pressure_mbar, chamber.highest_mbar, why_not))
+
+    def first_frame(exposure_s: float) -> MsgGenerator[None]:
         yield from attempt("test frame", _go(station.changer, place))
         if is_red("test frame"):
             find(*checks.skipped(("shutter", "I0"), "another cell may be where the beam is"))
@@ -193,12 +217,9 @@ def preflight(
                 find(*checks.skipped({"I0", "test frame"} - set(findings), "the shutter is not in order"))
             else:
                 yield from attempt("test frame", exposure(exposure_s))
-        yield from attempt("disk", room(exposure_s))
-        yield from attempt("clocks", times())
-        yield from attempt("calibrations", calibrated(exposure_s))
 
     def at_rest() -> MsgGenerator[None]:
-        voltage_v = yield from in_thread(lambda: _read(cycler.voltage_v))
+        voltage_v = yield from in_thread(lambda: read_number(cycler.voltage_v))
         find(checks.open_circuit_voltage(voltage_v, planned))
 
     def pulse() -> MsgGenerator[None]:
@@ -230,15 +251,15 @@ def preflight(
         if is_red("shutter"):
             return
         opened = yield from i0_per_s()
-        find(*checks.shutter_and_i0(closed, opened, monitors.limits))
+        find(*instrument.shutter_and_i0(closed, opened, monitors.limits))
 
     def shut(told: str) -> MsgGenerator[None]:
         try:
             yield from _go(station.shutter, told)
         except FAILURES as error:
             log.info("%s: %s", station.shutter.name, cause_of(error))
-            shown = yield from in_thread(lambda: _word(station.shutter.state))
-            find(checks.stuck_shutter(told, shown))
+            shown = yield from in_thread(lambda: read_word(station.shutter.state))
+            find(instrument.stuck_shutter(told, shown))
 
     def i0_per_s() -> MsgGenerator[float]:
         yield from trigger_and_wait(station.monitors)
@@ -251,13 +272,13 @@ def preflight(
         yield from shut("closed")
         store, saturation = station.calibrations.store, station.calibrations.on_paper.saturation_counts
         dark, flat = store.latest(Kind.DARK, exposure_key(exposure_s)), store.latest(Kind.FLAT)
-        found = yield from in_thread(lambda: checks.exposed_frame(taken.frame, dark, flat, saturation))
+        found = yield from in_thread(lambda: instrument.exposed_frame(taken.frame, dark, flat, saturation))
         find(found)
 
     def room(exposure_s: float) -> MsgGenerator[None]:
         frames = math.ceil(planned.worst_case_s / max(exposure_s, every_s or 0.0))
         folder, size = Path(station.detector.frames_folder), station.detector.frame_bytes
-        found = yield from in_thread(lambda: checks.disk(folder, frames, size))
+        found = yield from in_thread(lambda: instrument.disk(folder, frames, size))
         find(found)
 
     def times() -> MsgGenerator[None]:
@@ -272,12 +293,12 @@ def preflight(
             ours, theirs, width_s = (float(signal.get()) for signal in signals)
             pairs.append((width_s if math.isfinite(width_s) else math.inf, theirs - ours))
         width_s, offset_s = min(pairs)
-        find(checks.clocks(offset_s, width_s))
+        find(instrument.clocks(offset_s, width_s))
 
     def calibrated(exposure_s: float) -> MsgGenerator[None]:
         kept = station.calibrations
         found = yield from in_thread(
-            lambda: checks.calibrations(kept.store, exposure_s, place, kept.max_age_h)
+            lambda: instrument.calibrations(kept.store, station.technique, exposure_s, place, kept.max_age_h)
         )
         find(found)
 
@@ -287,7 +308,8 @@ def preflight(
         yield from _note(result())
 
     def result() -> list[checks.Finding]:
-        return checks.overridden(checks.completed(list(findings.values())), reasons)
+        made = checks.completed(list(findings.values()), is_in_vacuum=bool(vacuum))
+        return checks.overridden(made, reasons)
 
     def inner() -> MsgGenerator[str]:
         yield from pulsed.open()
@@ -309,34 +331,12 @@ def _go(device: Any, where: Any) -> MsgGenerator[None]:
     yield from bps.wait(group)
 
 
-def _read(signal: Any) -> float:
-    """Value by an explicit read, in a thread.
-
-    Raises
-    ------
-    RuntimeError
-        Whatever the library raises where there is no answer.
-    """
-    try:
-        return float(signal.get(use_monitor=False, timeout=READ_TIMEOUT_S, connection_timeout=READ_TIMEOUT_S))
-    except Exception as error:
-        raise RuntimeError(f"{signal.name} cannot be read: {error}") from error
-
-
-def _word(signal: Any) -> str:
-    """Likewise of a string; says so where there is no answer."""
-    try:
-        return str(signal.get(use_monitor=False, timeout=READ_TIMEOUT_S, connection_timeout=READ_TIMEOUT_S))
-    except Exception as error:  # noqa: BLE001 - part of a message
-        return f"nothing: {error}"
-
-
 def _beside(cycler: CyclesCells, others: Sequence[CyclesCells]) -> list[tuple[float, float, float]]:
     """Voltage of each other channel, between two readings of this one's current; NaN without an answer."""
 
     def read(signal: Any) -> float:
         try:
-            return _read(signal)
+            return read_number(signal)
         except RuntimeError as error:
             log.warning("%s", error)
             return math.nan

@@ -120,34 +120,48 @@ class Session:
         )
 
     def preflights(self, experiment: "Experiment", overrides: dict[str, str] | None = None) -> list[Any]:
-        """Plans that check every cell of an experiment before its start.
+        """Plans that check every cell before the start, with each instrument that measures it.
 
         Raises
         ------
         SessionError
-            If a cell has no place on the sample changer by which its channel is known.
+            If a cell has no place on the sample changer by which its channel is known, or is measured with an
+            instrument that is not there.
         """
         from intercalate_plans import preflight
 
         plans = []
         for one in experiment.cells:
-            mine = [task for task in one.measurements if task.instrument == self.xrd.name]
-            periods_s = [task.when.period_s for task in mine if task.when.period_s is not None]
-            place = one.place or self.xrd.changer.find(channel=self.cycler.channel)
-            plans.append(
-                preflight(
-                    list(self.cyclers.values()),
-                    self.xrd,
-                    place,
-                    one.cell,
-                    one.executed,
-                    max((task.exposure_s for task in mine), default=None),
-                    min(periods_s, default=None),
-                    overrides,
-                    initial_soc=one.initial_soc,
+            for name in dict.fromkeys(task.instrument for task in one.measurements) or [None]:
+                mine = [task for task in one.measurements if task.instrument == name]
+                periods_s = [task.when.period_s for task in mine if task.when.period_s is not None]
+                station = self._station_of(one.place) if name is None else self._station(name)
+                place = one.place or station.changer.find(channel=self.cycler.channel)
+                plans.append(
+                    preflight(
+                        list(self.cyclers.values()),
+                        station,
+                        place,
+                        one.cell,
+                        one.executed,
+                        max((task.exposure_s for task in mine), default=None),
+                        min(periods_s, default=None),
+                        overrides,
+                        initial_soc=one.initial_soc,
+                    )
                 )
-            )
         return plans
+
+    def _station(self, name: str) -> "Station":
+        """An instrument that an experiment names."""
+        if name not in self.stations:
+            raise SessionError(f"there is no instrument {name!r} here; there are {', '.join(self.stations)}")
+        return self.stations[name]
+
+    def _station_of(self, place: str | None) -> "Station":
+        """An instrument whose sample changer has a place; else that of the beamline."""
+        found = (one for one in self.stations.values() if place in one.changer.places)
+        return next(found, self.xrd)
 
     def close(self) -> None:
         """Write out what is left, and let others command the cycler."""

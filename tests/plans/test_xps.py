@@ -17,6 +17,7 @@ from intercalate.devices.analyser import RegionError
 from intercalate.devices.chamber import LEASE_S
 from intercalate.devices.station import Station
 from intercalate.dose import dose_gy
+from intercalate.orchestration.preflight import PreflightError
 from intercalate.orchestration.tasks import TasksError
 from intercalate.reduction.controls import ControlError
 from intercalate.reduction.xps.counts import XpsError
@@ -28,6 +29,7 @@ from intercalate_plans import (
     in_situ,
     operando,
     operando_cells,
+    preflight,
     set_flood_gun,
     take_regions,
 )
@@ -71,6 +73,38 @@ def task(cell: Cell, *, method: list[dict[str, Any]] | None = None, **changes: A
         },
         "measurements": [{**asked, "budget_MGy": "unlimited", **changes}],
     }
+
+
+def checked(session: Session, cell: Cell) -> Any:
+    asked = task(cell)
+    cyclers = list(session.cyclers.values())
+    return preflight(cyclers, session.stations["xps"], "V1", cell, asked["protocol"], 300.0, 3600.0)
+
+
+def test_a_preflight_in_the_chamber_says_what_is_missing_and_exposes_nothing(
+    session: Session, xps: Station, cell: Cell, documents: Documents
+) -> None:
+    shown: list[str] = []
+    token = xps.shutter.state.subscribe(lambda value, **_: shown.append(value), run=False)
+    xps.beam.emission.set("off").wait(10)
+    xps.chamber.gate_valve.set("open").wait(10)
+    try:
+        with pytest.raises(PreflightError, match=r"no energy.*run calibrate_energy"):
+            session.RE(checked(session, cell))
+    finally:
+        xps.chamber.pump().wait()
+        xps.beam.emission.set("on").wait(10)
+    told = {one["data"]["preflight_what"]: one["data"] for one in documents.events("preflight")}
+    red = {what for what, one in told.items() if one["preflight_verdict"] == "red"}
+    assert red == {"I0", "vacuum", "calibrations"}
+    assert "switched off" in told["I0"]["preflight_found"]
+    assert "gate valve" in told["vacuum"]["preflight_found"]
+    assert told["test frame"]["preflight_verdict"] == "not checked"
+    assert {told[what]["preflight_verdict"] for what in ("pulse", "disk", "clocks")} == {"green"}
+    xps.shutter.state.unsubscribe(token)
+    assert "open" not in shown
+    (stop,) = documents.of("stop")
+    assert "primary" not in stop["num_events"]
 
 
 def held(session: Session, one: dict[str, Any]) -> Any:

@@ -23,6 +23,9 @@ CHANNEL_ACCESS_ERRORS = (
 READING_TIMEOUT_S = 2.0
 """Wall seconds within which a clock must have answered."""
 
+ANSWER_S = 5.0
+"""Wall seconds within which a signal that is asked anew must have answered."""
+
 
 def _to_log(text: bytes) -> None:
     """Take one line; the library gives its format, without the values, to a handler like this."""
@@ -45,3 +48,25 @@ def put_and_wait(signal: EpicsSignal, value: Any, timeout_s: float) -> bool:
     done = threading.Event()
     signal.put(value, wait=False, callback=lambda **_: done.set())
     return done.wait(timeout_s)
+
+
+def read_number(signal: Any) -> float:
+    """Value that a signal has now, whatever its monitor has said; blocks.
+
+    Raises
+    ------
+    RuntimeError
+        Whatever the library raises where there is no answer.
+    """
+    try:
+        return float(signal.get(use_monitor=False, timeout=ANSWER_S, connection_timeout=ANSWER_S))
+    except Exception as error:
+        raise RuntimeError(f"{signal.name} cannot be read: {error}") from error
+
+
+def read_word(signal: Any) -> str:
+    """Likewise of a string; says so where there is no answer."""
+    try:
+        return str(signal.get(use_monitor=False, timeout=ANSWER_S, connection_timeout=ANSWER_S))
+    except Exception as error:  # noqa: BLE001 - part of a message
+        return f"nothing: {error}"

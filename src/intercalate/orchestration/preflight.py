@@ -1,20 +1,17 @@
-"""Checks of one cell, its channel and the station before an experiment starts.
+"""What a preflight finds, and its checks of a cell and its channel before an experiment starts.
 
-Each check is arithmetic on what a plan has measured, and gives one finding. What to measure is the plan's.
+Those of the instrument are in `preflight_instrument.py`. Each check is arithmetic on what a plan has
+measured, and gives one finding. What to measure is the plan's.
 """
 
 import math
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from intercalate.beam_quality import BeamLimits
-from intercalate.calibrations import PLANS, Calibration, CalibrationStore, Kind, exposure_key
 from intercalate.contract import RECORD_COLUMNS
 from intercalate.orchestration.failures import cause_of
 from intercalate.protocol import BoundProgram
@@ -29,18 +26,6 @@ PULSE_WALL_S = 0.2
 BALANCED = 0.05
 """Share of its own answer up to which another channel may move by itself."""
 
-MAX_CLOCK_OFFSET_S = 60.0
-"""Also the largest half width with which two clocks count as compared."""
-
-DISK_MARGIN = 1.5
-MAX_SATURATED_PIXELS = 20
-MIN_SIGNIFICANCE = 50.0
-"""Standard deviations of its sum by which a frame must exceed the dark counts."""
-
-DARK_DRIFT = 0.02
-"""Share of the dark counts by which they may have changed since they were measured."""
-
-SHUTTER_RATIO = 10.0
 _VOLTAGE_NOISE_V = 2e-4
 """Smallest answer that is one."""
 
@@ -93,11 +78,15 @@ CHECKS = (
     "shutter",
     "I0",
     "test frame",
+    "vacuum",
     "disk",
     "clocks",
     "calibrations",
 )
-"""Names of all findings of a preflight."""
+"""Names of all findings of a preflight, and by which they are overridden."""
+
+VACUUM = "vacuum"
+"""The one that is found in a vacuum chamber alone."""
 
 
 class PreflightError(RuntimeError):
@@ -154,10 +143,11 @@ def skipped(checks: Iterable[str], why: str) -> list[Finding]:
     return [Finding(what, Verdict.NOT_CHECKED, why) for what in checks]
 
 
-def completed(findings: Sequence[Finding]) -> list[Finding]:
-    """One finding for every check, in their order."""
-    known = {one.what: one for one in (*skipped(CHECKS, "not reached"), *findings)}
-    return [known[what] for what in CHECKS]
+def completed(findings: Sequence[Finding], *, is_in_vacuum: bool) -> list[Finding]:
+    """One finding for every check that is made there, in their order."""
+    made = [what for what in CHECKS if what != VACUUM or is_in_vacuum]
+    known = {one.what: one for one in (*skipped(made, "not reached"), *findings)}
+    return [known[what] for what in made]
 
 
 def failed(what: str, error: BaseException) -> Finding:
@@ -308,160 +298,3 @@ def _other_channels(pulses: Pulses, own_v: float) -> Finding:
 def no_pulse(why: str) -> Finding:
     """A channel that did not do what it was told."""
     return judged("pulse", False, why, "", "find the cause, then `intercalate acknowledge`")
-
-
-def stuck_shutter(told: str, shown: str) -> Finding:
-    """A shutter that did not obey; `told` is where it should be."""
-    return judged(
-        "shutter",
-        False,
-        f"told to be {told}, it shows {shown!r}",
-        told,
-        "see whether it sticks, and its interlock; then try again",
-    )
-
-
-def shutter_and_i0(closed_per_s: float, open_per_s: float, limits: BeamLimits) -> list[Finding]:
-    """Whether the shutter lets through and holds back, and the beam before the sample."""
-    enough_per_s = limits.weak_below * limits.full_i0_per_s
-    return [
-        judged(
-            "shutter",
-            open_per_s > SHUTTER_RATIO * max(closed_per_s, 1.0),
-            f"I0 is {closed_per_s:.4g}/s closed, {open_per_s:.4g}/s open",
-            f"{SHUTTER_RATIO:g} times as much",
-            "is the safety shutter open, is there a ring current, does the fast shutter stick?",
-        ),
-        judged(
-            "I0",
-            open_per_s >= enough_per_s,
-            f"{open_per_s:.4g}/s",
-            f"{enough_per_s:.4g}/s",
-            "look at ring current, slits, attenuator and monochromator",
-        ),
-    ]
-
-
-def exposed_frame(
-    frame: np.ndarray, dark: Calibration | None, flat: Calibration | None, saturation: float
-) -> Finding:
-    """Neither empty nor saturated, judged on the pixels that are used.
-
-    Empty is a frame whose counts exceed those of the dark frames by no more than `MIN_SIGNIFICANCE` standard
-    deviations of their sum, as the dark frames showed them, or by what dark counts may drift.
-
-    Raises
-    ------
-    CalibrationError
-        If a calibration is damaged.
-    """
-    masks = [one.array(name) for one, name in ((flat, "mask"), (dark, "blind")) if one is not None][:1]
-    shapes = {frame.shape, *(mask.shape for mask in masks)}
-    if dark is not None:
-        mean, variance = (dark.array(name).astype(float) for name in ("mean", "variance"))
-        shapes |= {mean.shape}
-    if len(shapes) > 1:
-        words = ", ".join(str(shape) for shape in sorted(shapes))
-        return judged(
-            "test frame",
-            False,
-            f"frame and calibrations have the shapes {words}",
-            "one shape",
-            "calibrate again",
-        )
-    used = ~masks[0].astype(bool) if masks else np.ones(frame.shape, bool)
-    full = int(np.count_nonzero(frame[used] >= saturation))
-    if full > MAX_SATURATED_PIXELS:
-        return judged(
-            "test frame",
-            False,
-            f"{full} pixels are saturated",
-            f"{MAX_SATURATED_PIXELS}",
-            "expose for less time, or put in an attenuator",
-        )
-    if dark is None:
-        return Finding(
-            "test frame", Verdict.NOT_CHECKED, f"{full} pixels saturated; emptiness needs take_darks first"
-        )
-    pixels = max(1, np.count_nonzero(used))
-    signal = float(np.sum(frame[used] - mean[used])) / pixels
-    noise = MIN_SIGNIFICANCE * float(np.sqrt(np.sum(np.maximum(variance[used], 1.0)))) / pixels
-    least = max(noise, DARK_DRIFT * float(np.mean(mean[used])))
-    return judged(
-        "test frame",
-        bool(signal > least),
-        f"{signal:.3g} counts per pixel above dark, {full} saturated",
-        f"{least:.3g} counts: {MIN_SIGNIFICANCE:g} sigma of the sum, or {100 * DARK_DRIFT:g} % of dark",
-        "is the sample in the beam, and is there beam?",
-    )
-
-
-def disk(folder: Path, frames: int, bytes_per_frame: int) -> Finding:
-    """Room for all frames that the run can take, on the disk that holds the folder.
-
-    A folder of which nothing but the root is there is on a disk that this machine does not see.
-    """
-    seen = next((one for one in (folder, *folder.parents) if one.exists() and one != Path(one.anchor)), None)
-    needed = DISK_MARGIN * frames * bytes_per_frame
-    limit = f"{needed / 1e9:.1f} GB, {DISK_MARGIN:g} times {frames} frames of {bytes_per_frame / 1e6:.1f} MB"
-    if seen is None:
-        remedy = f"mount it here, or look at the detector's machine for {needed / 1e9:.1f} GB"
-        return judged("disk", False, f"nothing of {folder} can be seen from here", limit, remedy)
-    free = shutil.disk_usage(seen).free
-    return judged(
-        "disk",
-        free >= needed,
-        f"{free / 1e9:.1f} GB free for at most {frames} frames",
-        limit,
-        "make room, expose less often, or name another frames_folder in the configuration",
-    )
-
-
-def clocks(offset_s: float, half_width_s: float) -> Finding:
-    """Whether the clocks can be compared; runs correct an offset that is known."""
-    return judged(
-        "clocks",
-        abs(offset_s) <= MAX_CLOCK_OFFSET_S and half_width_s <= MAX_CLOCK_OFFSET_S,
-        f"the detector is {offset_s:+.2f} s (± {half_width_s:.2f} s) from the cycler",
-        f"{MAX_CLOCK_OFFSET_S:g} s, known to as much",
-        "do both IOCs run, and are their clocks set by NTP?",
-    )
-
-
-def calibrations(store: CalibrationStore, exposure_s: float, place: str, max_age_h: float) -> Finding:
-    """Whether all calibrations that a reduction needs are there, and recent.
-
-    Without a background nothing is subtracted, which is a warning; an old one would be subtracted.
-    """
-    known = store.in_use()
-    wanted: list[tuple[Kind, str]] = [
-        (Kind.GEOMETRY, ""),
-        (Kind.DARK, exposure_key(exposure_s)),
-        (Kind.FLAT, ""),
-        (Kind.BACKGROUND, ""),
-        (Kind.POSITION, place),
-    ]
-    wrong: list[str] = []
-    plans: list[str] = []
-    verdict = Verdict.GREEN
-    oldest_h = 0.0
-    for kind, key in wanted:
-        name = f"{kind}:{key}" if key else str(kind)
-        found = known.get(name)
-        if found is not None and found.age_h() <= max_age_h:
-            oldest_h = max(oldest_h, found.age_h())
-            continue
-        is_bearable = kind is Kind.BACKGROUND and found is None
-        if not is_bearable:
-            verdict = Verdict.RED
-        elif verdict is Verdict.GREEN:
-            verdict = Verdict.WARNING
-        wrong.append(f"no {name}" if found is None else f"{name} is {found.age_h():.0f} h old")
-        plans.append(PLANS[kind])
-    return Finding(
-        "calibrations",
-        verdict,
-        ", ".join(wrong) or f"all there, the oldest {oldest_h:.1f} h",
-        f"{max_age_h:g} h",
-        f"run {', '.join(dict.fromkeys(plans))}" if plans else "",
-    )

@@ -11,6 +11,7 @@ from intercalate.cell import Cell
 from intercalate.config import DEFAULT_CONFIG, EXAMPLES, Config
 from intercalate.contract import RECORD_COLUMNS
 from intercalate.orchestration import preflight as checks
+from intercalate.orchestration import preflight_instrument as instrument
 from intercalate.orchestration.preflight import Finding, Pulses, Verdict
 from intercalate.protocol import Protocol, bind
 
@@ -151,11 +152,11 @@ def test_what_was_read_while_the_current_changed_is_left_out(after_a):
     [(8.0, 1e6, set()), (8.0, 3e5, {"I0"}), (8.0, 8.0, {"shutter", "I0"}), (1e6, 1e6, {"shutter"})],
 )
 def test_shutter_and_beam(closed, opened, wrong):
-    assert red(checks.shutter_and_i0(closed, opened, BeamLimits(1e6, 0.5, 0.01))) == wrong
+    assert red(instrument.shutter_and_i0(closed, opened, BeamLimits(1e6, 0.5, 0.01))) == wrong
 
 
 def test_a_shutter_that_sticks_says_what_it_shows():
-    assert "told to be open, it shows 'closed'" in str(checks.stuck_shutter("open", "closed"))
+    assert "told to be open, it shows 'closed'" in str(instrument.stuck_shutter("open", "closed"))
 
 
 @pytest.fixture
@@ -178,7 +179,7 @@ def dark(tmp_path: Path):
     ],
 )
 def test_a_frame_must_be_neither_empty_nor_saturated(dark, frame, verdict, words):
-    finding = checks.exposed_frame(frame, dark, None, 65_535)
+    finding = instrument.exposed_frame(frame, dark, None, 65_535)
     assert finding.verdict is verdict
     assert words in str(finding)
 
@@ -188,8 +189,8 @@ def test_dark_counts_that_have_drifted_are_no_signal(tmp_path: Path):
     arrays = {"mean": mean, "variance": variance, "blind": np.zeros(mean.shape, bool)}
     dark = CalibrationStore(tmp_path).keep(Kind.DARK, "run", {}, key="60s", arrays=arrays)
     # A million pixels: 1.5 counts are 150 sigma of their sum, and 1.5 % of the dark counts.
-    assert checks.exposed_frame(mean + 1.5, dark, None, 65_535).verdict is Verdict.RED
-    assert checks.exposed_frame(mean + 2.5, dark, None, 65_535).verdict is Verdict.GREEN
+    assert instrument.exposed_frame(mean + 1.5, dark, None, 65_535).verdict is Verdict.RED
+    assert instrument.exposed_frame(mean + 2.5, dark, None, 65_535).verdict is Verdict.GREEN
 
 
 def test_masked_pixels_neither_saturate_nor_count(dark, tmp_path: Path):
@@ -197,38 +198,38 @@ def test_masked_pixels_neither_saturate_nor_count(dark, tmp_path: Path):
     mask[:, :25] = True
     flat = CalibrationStore(tmp_path).keep(Kind.FLAT, "run", {}, arrays={"mask": mask})
     frame = np.where(mask, 70_000, 300)
-    assert checks.exposed_frame(frame, dark, None, 65_535).verdict is Verdict.RED
-    assert checks.exposed_frame(frame, dark, flat, 65_535).verdict is Verdict.GREEN
+    assert instrument.exposed_frame(frame, dark, None, 65_535).verdict is Verdict.RED
+    assert instrument.exposed_frame(frame, dark, flat, 65_535).verdict is Verdict.GREEN
     hidden = np.where(mask, 300, 100)
-    assert checks.exposed_frame(hidden, dark, flat, 65_535).verdict is Verdict.RED
+    assert instrument.exposed_frame(hidden, dark, flat, 65_535).verdict is Verdict.RED
 
 
 def test_without_darks_emptiness_is_not_judged():
-    finding = checks.exposed_frame(np.full((50, 50), 100), None, None, 65_535)
+    finding = instrument.exposed_frame(np.full((50, 50), 100), None, None, 65_535)
     assert finding.verdict is Verdict.NOT_CHECKED
     assert "take_darks" in str(finding)
 
 
 def test_disk_and_clocks(tmp_path: Path):
-    assert checks.disk(tmp_path / "not" / "yet", 10, 4_000_000).verdict is Verdict.GREEN
-    assert checks.disk(tmp_path, 10**9, 4_000_000).verdict is Verdict.RED
-    assert checks.disk(Path("/no/such/mount"), 1, 1).verdict is Verdict.RED
-    assert checks.clocks(4.0, 0.1).verdict is Verdict.GREEN
+    assert instrument.disk(tmp_path / "not" / "yet", 10, 4_000_000).verdict is Verdict.GREEN
+    assert instrument.disk(tmp_path, 10**9, 4_000_000).verdict is Verdict.RED
+    assert instrument.disk(Path("/no/such/mount"), 1, 1).verdict is Verdict.RED
+    assert instrument.clocks(4.0, 0.1).verdict is Verdict.GREEN
     for offset_s, width_s in ((3600.0, 0.1), (61.0, 5.0), (0.0, 100.0), (float("nan"), float("inf"))):
-        assert checks.clocks(offset_s, width_s).verdict is Verdict.RED
+        assert instrument.clocks(offset_s, width_s).verdict is Verdict.RED
 
 
 def test_calibrations_must_be_there_and_recent(tmp_path: Path):
     store = CalibrationStore(tmp_path)
-    finding = checks.calibrations(store, 60.0, "H1", 48.0)
+    finding = instrument.calibrations(store, "xrd", 60.0, "H1", 48.0)
     assert finding.verdict is Verdict.RED
     assert "no dark:60s" in finding.found
     assert "take_darks" in finding.remedy
     for kind, key in ((Kind.GEOMETRY, ""), (Kind.DARK, "60s"), (Kind.FLAT, ""), (Kind.BACKGROUND, ""),
                       (Kind.POSITION, "H1")):  # fmt: skip
         store.keep(kind, "run", {}, key=key)
-    assert checks.calibrations(store, 60.0, "H1", 48.0).verdict is Verdict.GREEN
-    old = checks.calibrations(store, 60.0, "H1", 0.0)
+    assert instrument.calibrations(store, "xrd", 60.0, "H1", 48.0).verdict is Verdict.GREEN
+    old = instrument.calibrations(store, "xrd", 60.0, "H1", 0.0)
     assert old.verdict is Verdict.RED
     assert "background is 0 h old" in old.found
 
@@ -237,10 +238,51 @@ def test_without_a_background_there_is_a_warning(tmp_path: Path):
     store = CalibrationStore(tmp_path)
     for kind, key in ((Kind.GEOMETRY, ""), (Kind.DARK, "60s"), (Kind.FLAT, ""), (Kind.POSITION, "H1")):
         store.keep(kind, "run", {}, key=key)
-    finding = checks.calibrations(store, 60.0, "H1", 48.0)
+    finding = instrument.calibrations(store, "xrd", 60.0, "H1", 48.0)
     assert finding.verdict is Verdict.WARNING
     assert str(finding) == "calibrations: no background (limit: 48 h); run take_background"
-    assert checks.calibrations(store, 60.0, "H2", 48.0).verdict is Verdict.RED
+    assert instrument.calibrations(store, "xrd", 60.0, "H2", 48.0).verdict is Verdict.RED
+
+
+@pytest.mark.parametrize(
+    ("technique", "place_kind", "needed", "spared"),
+    [
+        ("raman", Kind.FOCUS, [(Kind.DARK, "20s"), (Kind.SHIFT, "")], "focus:H1"),
+        ("sem", Kind.CURRENT, [(Kind.SCALE, "")], "current"),
+        ("xps", None, [(Kind.ENERGY, "")], ""),
+        ("eds", None, [(Kind.ENERGY, "")], ""),
+        ("eels", None, [], ""),
+    ],
+)
+def test_each_technique_needs_calibrations_of_its_own(tmp_path: Path, technique, place_kind, needed, spared):
+    store = CalibrationStore(tmp_path)
+    for kind, key in needed:
+        missing = instrument.calibrations(store, technique, 20.0, "H1", 48.0)
+        assert missing.verdict is Verdict.RED
+        assert f"no {kind}" in missing.found
+        store.keep(kind, "run", {}, key=key)
+    found = instrument.calibrations(store, technique, 20.0, "H1", 48.0)
+    if not spared:
+        assert found.verdict is Verdict.GREEN
+        return
+    assert found.verdict is Verdict.WARNING
+    assert found.found == f"no {spared}"
+    store.keep(place_kind, "run", {}, key="H1" if spared.endswith(":H1") else "")
+    assert instrument.calibrations(store, technique, 20.0, "H1", 48.0).verdict is Verdict.GREEN
+
+
+def test_a_chamber_is_red_while_nothing_can_be_measured_in_it():
+    assert instrument.vacuum(3e-9, 1e-7, "").verdict is Verdict.GREEN
+    finding = instrument.vacuum(1e-3, 1e-7, "the chamber has 1.0e-03 mbar, more than 1.0e-07")
+    assert finding.verdict is Verdict.RED
+    assert "1.0e-03 mbar" in finding.found
+    assert "pump" in finding.remedy
+
+
+def test_a_vacuum_is_asked_of_a_chamber_alone():
+    found = checks.completed([instrument.steady_source("no laser: it is switched off")], is_in_vacuum=False)
+    assert {one.what for one in found} == set(checks.CHECKS) - {checks.VACUUM}
+    assert red(found) == {"I0"}
 
 
 def test_an_override_needs_a_name_and_a_reason():
@@ -260,7 +302,7 @@ def test_only_what_is_red_is_overridden_and_the_reason_stays():
 
 
 def test_what_was_not_reached_is_listed_as_not_checked():
-    findings = checks.completed([checks.failed("clocks", TimeoutError("no answer"))])
+    findings = checks.completed([checks.failed("clocks", TimeoutError("no answer"))], is_in_vacuum=True)
     assert tuple(one.what for one in findings) == checks.CHECKS
     assert red(findings) == {"clocks"}
     assert {one.verdict for one in findings if one.what != "clocks"} == {Verdict.NOT_CHECKED}
