@@ -43,6 +43,7 @@ from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.tasks import cycler_of
 from intercalate.orchestration.waiting import in_thread, trigger_and_wait, wait_for_any, wait_until_done
 from intercalate.protocol import Protocol
+from intercalate.protocol.program import Limits
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +151,9 @@ def preflight(
     checked_protocol, _, planned = bound(protocol, sample, cycler.site, initial_soc)
     pulse_s = max(checks.PULSE_S, checks.PULSE_WALL_S * float(cycler.rate.get()))
     rates_C = checks.pulse_rates(float(cycler.voltage_v.get()), planned)
-    _, _, pulses = bound(_pulses(pulse_s, rates_C, checked_protocol), sample, cycler.site, None)
+    _, _, pulses = bound(
+        _pulses(pulse_s, rates_C, checked_protocol, planned.limits), sample, cycler.site, None
+    )
     assert pulses.capacity_ah is not None, "rates were bound to it"
     metadata = {
         "plan_name": "preflight",
@@ -344,12 +347,17 @@ def _beside(cycler: CyclesCells, others: Sequence[CyclesCells]) -> list[tuple[fl
     return [(read(cycler.current_a), read(other.voltage_v), read(cycler.current_a)) for other in others]
 
 
-def _pulses(pulse_s: float, rates_C: Sequence[float], planned: Protocol) -> dict[str, Any]:
-    """A rest, then pulses with a rest after each, within the limits of what is planned."""
+def _pulses(pulse_s: float, rates_C: Sequence[float], planned: Protocol, limits: Limits) -> dict[str, Any]:
+    """A rest, then pulses with a rest after each, within the limits of what is planned.
+
+    A pulse ends where the cell's window does: a host that is empty leaves it within seconds.
+    """
     rest = {"step": "open_circuit_voltage", "until_time_s": pulse_s / 2}
     method = [rest]
     for rate_C in rates_C:
-        method += [{"step": "constant_current", "rate_C": rate_C, "until_time_s": pulse_s}, rest]
+        until_v = limits.highest_setpoint_v if rate_C > 0 else limits.lowest_setpoint_v
+        pulse = {"step": "constant_current", "rate_C": rate_C, "until_time_s": pulse_s}
+        method += [{**pulse, "until_voltage_V": until_v}, rest]
     return {
         "record": {"time_s": pulse_s / 10},
         "sample": planned.sample.model_dump(exclude_none=True),
