@@ -8,7 +8,7 @@ export OPENBLAS_NUM_THREADS := 1
 # Without bytecode the servers take half a minute to start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint unit bench faults studies gallery clean
+.PHONY: demo test lint unit oracles bench faults studies gallery clean
 
 $(BIN)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +27,11 @@ lint: $(BIN)/.installed
 
 unit: $(BIN)/.installed
 	$(BIN)/python -m pytest -m "not service" --numprocesses 2
+
+# Libraries under the GPL are installed by this command alone.
+oracles: $(BIN)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[oracles]'
+	$(BIN)/python -m pytest tests/oracles
 
 # Linters use one core, and would leave the other idle.
 test: $(BIN)/.installed
