@@ -28,8 +28,8 @@ MEAN_FREE_PATH_SIGMA = 0.1
 """Relative; S. Tanuma, C. J. Powell & D. R. Penn state 10.2 % (rms) against optical data: R."""
 
 _SCOFIELD = Source(
-    "J. H. Scofield, J. Electron Spectrosc. 8 (1976) 129, C 1s = 1; both lines; those of Kissel (xraylib 4.3.0) "
-    "are within 2 %",
+    "J. H. Scofield, J. Electron Spectrosc. 8 (1976) 129, C 1s = 1; both lines; those of Kissel in xraylib "
+    "4.3.0 are within 2 %",
     Mark.VERIFIED,
 )
 _NATURAL = Source(
