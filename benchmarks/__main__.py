@@ -1,7 +1,7 @@
 """Runs benchmarks by name and writes their tables into docs/benchmarks.md.
 
-Usage: python -m benchmarks [points records conditions reaction idle speed soak reduction visits instruments
-                             chain cell rehearsal resumed] [--soak-minutes 30] [--seed 1]
+Usage: python -m benchmarks [points records conditions reaction idle speed soak reduction visits techniques
+                             instruments chain cell rehearsal resumed] [--soak-minutes 30] [--seed 1]
        python -m benchmarks faults [--seed 1], which writes docs/faults.md
 """
 
@@ -23,6 +23,7 @@ from benchmarks import (
     rates,
     reaction,
     rehearsal,
+    technique_speed,
     visits,
 )
 from benchmarks.faults import resumed
@@ -53,6 +54,7 @@ def benchmarks(soak_minutes: float, seed: int) -> dict[str, tuple[str, Callable[
         "soak": ("Long run at 1x", partial(long_run.measure, soak_minutes)),
         "reduction": ("Errors and speed of the reduction", partial(script, "bench_reduction")),
         "visits": ("From cell to cell, and eight of them", visits.measure),
+        "techniques": ("Speed of each technique", technique_speed.measure),
         "instruments": ("Five instruments at once", instruments_at_once.measure),
         "chain": ("The whole chain on instruments nobody was told of", partial(script, "bench_chain")),
         "cell": ("Cell model against PyBaMM", partial(script, "bench_cell_model")),
