@@ -336,11 +336,14 @@ class _Found:
         weight = 1 / variance
         alone = weight @ design[:, :count] ** 2
         self.inflation[which] = np.sqrt(diagonal * alone)
-        self.model[which] = solution @ design.T
-        self.background[which] = solution[:, count:] @ design[:, count:].T
-        self.chi2[which] = np.sum(weight * (data - self.model[which]) ** 2, axis=1)
-        self.signal[which] = np.sum(weight * (self.model[which] - self.background[which]) ** 2, axis=1)
-        self.poisson_part[which] = np.mean(weight * self.model[which], axis=1)
+        background = solution[:, count:] @ design[:, count:].T
+        edges = solution[:, :count] @ design[:, :count].T
+        model = background + edges
+        left = data - model
+        self.model[which], self.background[which] = model, background
+        self.chi2[which] = np.einsum("pc,pc,pc->p", weight, left, left)
+        self.signal[which] = np.einsum("pc,pc,pc->p", weight, edges, edges)
+        self.poisson_part[which] = np.einsum("pc,pc->p", weight, model) / model.shape[1]
 
     def maps(
         self,

@@ -185,10 +185,11 @@ def aligned(electrons: np.ndarray, zero_ev: np.ndarray, first_ev: float, camera:
     result = np.empty((rows, columns, high - low))
     for shift in np.unique(whole):
         which = whole == shift
-        fraction = part[which]
-        block = electrons[which]
-        result[which] = (1 - fraction) * block[:, low + shift : high + shift]
-        result[which] += fraction * block[:, low + shift + 1 : high + shift + 1]
+        here = electrons[which, low + shift : high + shift + 1]
+        step = np.diff(here, axis=1)
+        step *= part[which]
+        step += here[:, :-1]
+        result[which] = step
     energy = first_ev + camera.dispersion_ev * np.arange(low, high)
     spread = np.array(camera.point_spread)
     neighbour = float(spread[1:] @ spread[:-1])
