@@ -21,14 +21,20 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from intercalate.materials.constants import HC_KEV_ANGSTROM
-from intercalate.reduction.rings import MIN_RINGS, GeometryError, RingPoints, ring_positions
+from intercalate.reduction.control_points import CALIBRANTS, NominalGeometry, from_control_points
+from intercalate.reduction.rings import GeometryError, RingPoints, ring_positions
 
 if TYPE_CHECKING:
     from pyFAI.geometry import Geometry
 
 
-CALIBRANTS = {"LaB6": "LaB6_SRM660c", "Si": "Si_SRM640e"}
-"""By the certificates of NIST SRM 660c and 640e, as pyFAI has them."""
+_MOST_ROUNDS = 6
+
+_SETTLED_DEG = 0.02
+"""Root mean square distance of the rings from where they were looked for, below which all are seen."""
+
+_NEARER = 0.7
+"""Part of the last scatter to which a further round must come where the rings do not fit."""
 
 _DISTANCES = (1.0, 0.993, 1.007)
 """Of the nominal one, from which the rings are sought in turn."""
@@ -40,8 +46,6 @@ ASYMMETRY_FRACTION = 0.01
 """Standard deviation, in full widths, of the centre of a fitted symmetric profile about the centroid of the
 true one: a skewness of 0.15, in the relation of `Systematics.distribution_fraction`."""
 
-_CONTROL_POINTS_PER_DEG = 1.0
-_CONTROL_RINGS = 12
 _ENERGY_REACH = 0.1
 """Relative; what lies farther off fits nothing."""
 
@@ -50,33 +54,6 @@ _FLOOR_DEG = 3e-5
 
 _MAX_SCATTER_DEG = 0.01
 """Of ring positions about the fitted geometry; a calibrant of another name gives a tenth of a degree."""
-
-
-@dataclass(frozen=True)
-class NominalGeometry:
-    """The detector as built, from which a calibration starts.
-
-    Attributes
-    ----------
-    distance_mm
-        Along the beam.
-    pixel_mm
-        Of a square pixel; it is not refined.
-    beam_mm
-        Where the beam meets the detector, down and across from the corner of its first pixel.
-    energy_kev
-        By the scale of the monochromator.
-    """
-
-    distance_mm: float
-    pixel_mm: float
-    beam_mm: tuple[float, float]
-    energy_kev: float
-
-    @property
-    def wavelength_angstrom(self) -> float:
-        """Of the scale's energy."""
-        return HC_KEV_ANGSTROM / self.energy_kev
 
 
 PARAMETERS = ("distance_mm", "poni1_mm", "poni2_mm", "rot1_rad", "rot2_rad", "energy_kev")
@@ -149,9 +126,8 @@ def fit_geometry(
         for factor in _DISTANCES:
             start = replace(nominal, distance_mm=factor * nominal.distance_mm)
             try:
-                geometry = _from_control_points(frame, mask, start, calibrant)
-                points = ring_positions(frame, mask, geometry, _angles(calibrant, start.wavelength_angstrom))
-                return _refined(geometry, points, start, calibrant, frame.shape)
+                geometry = from_control_points(frame, mask, start, calibrant)
+                return _calibrated(geometry, frame, mask, start, calibrant)
             except GeometryError as error:
                 first = first or error
     assert first is not None
@@ -187,51 +163,60 @@ def _angles(calibrant: str, wavelength_angstrom: float) -> np.ndarray:
     return _bragg_deg(spacing[spacing > wavelength_angstrom], wavelength_angstrom)
 
 
-def _from_control_points(
-    frame: np.ndarray, mask: np.ndarray, nominal: NominalGeometry, calibrant: str
-) -> "Geometry":
-    from pyFAI.calibrant import get_calibrant
-    from pyFAI.detectors import Detector
-    from pyFAI.geometry import Geometry
-    from pyFAI.goniometer import SingleGeometry
+@dataclass(frozen=True)
+class _Refined:
+    """Geometry and energy that fit the rings best.
 
-    pixel_m = nominal.pixel_mm * 1e-3
-    detector = Detector(pixel1=pixel_m, pixel2=pixel_m, max_shape=frame.shape, orientation=3)
-    detector.mask = mask.astype(np.int8)
-    powder = get_calibrant(CALIBRANTS[calibrant])
-    powder.wavelength = nominal.wavelength_angstrom * 1e-10
-    guess = Geometry(
-        dist=nominal.distance_mm * 1e-3,
-        poni1=nominal.beam_mm[0] * 1e-3,
-        poni2=nominal.beam_mm[1] * 1e-3,
-        detector=detector,
-        wavelength=powder.wavelength,
-    )
-    single = SingleGeometry(
-        "calibrant", frame.astype(np.float32), calibrant=powder, detector=detector, geometry=guess
-    )
-    refinement = None
-    with contextlib.suppress(ValueError, IndexError, RuntimeError):
-        single.extract_cp(max_rings=_CONTROL_RINGS, pts_per_deg=_CONTROL_POINTS_PER_DEG)
-        refinement = single.geometry_refinement
-    points = np.zeros((0, 3)) if refinement is None else np.reshape(np.array(refinement.data), (-1, 3))
-    found = np.unique(points[:, 2]).size
-    if refinement is None or found < MIN_RINGS:
-        raise GeometryError(
-            f"{found} rings of {calibrant} were found, {MIN_RINGS} are needed: is the calibrant in the beam, "
-            "are both shutters open, and do nominal distance, beam position and energy roughly hold?"
-        )
-    refinement.refine3(fix=["rot3", "wavelength"])
-    return refinement
+    Attributes
+    ----------
+    parameters
+        Those of `PARAMETERS`, and the radial shift that is common to all rings.
+    left, sigma_deg
+        Residuals in units of their errors, and these errors, shape (points,).
+    jacobian
+        Of `left`, with a row for the prior, shape (points + 1, parameters).
+    """
+
+    parameters: np.ndarray
+    left: np.ndarray
+    sigma_deg: np.ndarray
+    jacobian: np.ndarray
+
+    @property
+    def scatter_deg(self) -> float:
+        """Of the rings about the geometry."""
+        return float(np.sqrt(np.mean((self.left * self.sigma_deg) ** 2)))
 
 
-def _refined(
-    geometry: "Geometry",
-    points: RingPoints,
-    nominal: NominalGeometry,
-    calibrant: str,
-    shape: tuple[int, ...],
+def _calibrated(
+    geometry: "Geometry", frame: np.ndarray, mask: np.ndarray, nominal: NominalGeometry, calibrant: str
 ) -> CalibratedGeometry:
+    """Look for the rings near a geometry, fit it to them, and look again near what was found until the rings
+    are where they are looked for: far from there, outer rings are taken for their neighbours or not seen.
+    """
+    looked_for = nominal
+    last_deg = np.inf
+    for _ in range(_MOST_ROUNDS):
+        angles = _angles(calibrant, looked_for.wavelength_angstrom)
+        points = ring_positions(frame, mask, geometry, angles)
+        found = _refined(geometry, points, looked_for, calibrant)
+        fits = found.scatter_deg <= _MAX_SCATTER_DEG
+        if fits and np.sqrt(np.mean(points.offset_deg**2)) <= _SETTLED_DEG:
+            return _judged(found, points, nominal, calibrant, frame.shape)
+        if not fits and found.scatter_deg > _NEARER * last_deg:
+            break
+        last_deg = found.scatter_deg
+        geometry.dist, geometry.poni1, geometry.poni2 = found.parameters[:3] * 1e-3
+        geometry.rot1, geometry.rot2 = found.parameters[3:5]
+        geometry.reset()
+        looked_for = replace(nominal, energy_kev=float(found.parameters[5]))
+    raise GeometryError(
+        f"the rings lie {last_deg:.3f} deg off any geometry (limit {_MAX_SCATTER_DEG}): "
+        f"is {calibrant} really what is in the beam, and is the pixel {nominal.pixel_mm:g} mm?"
+    )
+
+
+def _refined(geometry: "Geometry", points: RingPoints, nominal: NominalGeometry, calibrant: str) -> _Refined:
     """Fit geometry and energy to the rings' positions."""
     spacing = _spacings(calibrant)[points.ring]
     start = np.array(
@@ -269,14 +254,18 @@ def _refined(
     fitted = least_squares(
         residual, start, bounds=(start - reach, start + reach), x_scale=scale, loss="soft_l1", f_scale=5.0
     )
-    left = residual(fitted.x)[:-1]
-    scatter_deg = float(np.sqrt(np.mean((left * sigma) ** 2)))
-    if scatter_deg > _MAX_SCATTER_DEG:
-        raise GeometryError(
-            f"the rings lie {scatter_deg:.3f} deg off any geometry (limit {_MAX_SCATTER_DEG}): "
-            f"is {calibrant} really what is in the beam, and is the pixel {nominal.pixel_mm:g} mm?"
-        )
-    energy_kev = float(fitted.x[5])
+    return _Refined(fitted.x, residual(fitted.x)[:-1], sigma, _jacobian(residual, fitted.x, scale))
+
+
+def _judged(
+    found: _Refined,
+    points: RingPoints,
+    nominal: NominalGeometry,
+    calibrant: str,
+    shape: tuple[int, ...],
+) -> CalibratedGeometry:
+    """With its covariance, unless its energy is not that of the monochromator."""
+    energy_kev = float(found.parameters[5])
     relative = energy_kev / nominal.energy_kev - 1
     if abs(relative) > ENERGY_TOLERANCE:
         raise GeometryError(
@@ -284,14 +273,13 @@ def _refined(
             f"({100 * relative:+.2f} %, limit {100 * ENERGY_TOLERANCE:g} %): check the calibrant's name and "
             "the pixel size; if both are right, calibrate the monochromator's scale"
         )
-    jacobian = _jacobian(residual, fitted.x, scale)
-    covariance = _covariance(jacobian, left, points.ring)[:6, :6]
-    values: dict[str, float] = dict(zip(PARAMETERS, fitted.x.tolist()))
+    covariance = _covariance(found.jacobian, found.left, points.ring)[:6, :6]
+    values: dict[str, float] = dict(zip(PARAMETERS, found.parameters.tolist()))
     return CalibratedGeometry(
         poni=_poni(nominal.pixel_mm, shape, values),
         values=values,
         covariance=covariance,
-        rings=_ring_table(points, spacing, left * sigma),
+        rings=_ring_table(points, _spacings(calibrant)[points.ring], found.left * found.sigma_deg),
         calibrant=calibrant,
         scale_energy_kev=nominal.energy_kev,
     )

@@ -6,6 +6,7 @@ import numpy as np
 import pyFAI
 import pytest
 
+from intercalate.reduction import geometry
 from intercalate.reduction.geometry import (
     PARAMETERS,
     GeometryError,
@@ -98,6 +99,17 @@ def test_a_detector_that_stands_elsewhere_is_found(seed):
     frame, true = drawn(seed)
     found = fit_geometry(frame, NO_MASK, replace(NOMINAL, distance_mm=0.985 * true[0]))
     assert abs(found.values["distance_mm"] - true[0]) < 0.15
+
+
+@pytest.mark.parametrize(("seed", "off_mm"), [(3, (2.5, -2.5)), (4, (0.0, 3.5))])
+def test_rings_are_looked_for_again_where_a_fit_puts_them(seed, off_mm, monkeypatch):
+    # Of the first geometry some rings are taken for their neighbours, or are not seen.
+    monkeypatch.setattr(geometry, "_DISTANCES", (1.0,))
+    frame, true = drawn(seed)
+    beam_mm = (NOMINAL.beam_mm[0] + off_mm[0], NOMINAL.beam_mm[1] + off_mm[1])
+    found = fit_geometry(frame, NO_MASK, replace(NOMINAL, beam_mm=beam_mm))
+    assert abs(found.values["distance_mm"] - true[0]) < 0.15
+    assert len(found.rings) == 13
 
 
 def test_masked_pixels_are_not_looked_at():
