@@ -80,11 +80,14 @@ def fit(
         )
     candidates: list[_Fit] = []
     if start is not None and start.converged:
-        known = _Fit(part, [warm_start(part, phase, start) for phase in fitted], options, start)
+        last = [warm_start(part, phase, start) for phase in fitted]
+        known, _ = _nearest(part, last, options, start)
         if known.first.chi2 / len(part) < _STILL_NEAR * start.reduced_chi2:
             return known.run()
         candidates.append(known)
     found = [searched(part, phase) for phase in fitted]
+    if options.moves:
+        _, found = _nearest(part, found, options, start)
     widths_deg = (None,) if candidates else _COLD_WIDTHS_DEG
     cold = [_Fit(part, found, options, start, width_deg) for width_deg in widths_deg]
     best = min(cold, key=lambda candidate: candidate.first.chi2)
@@ -94,6 +97,17 @@ def fit(
         candidates.append(_Fit(part, shifted, options, start, best.width_deg))
     results = [candidate.run() for candidate in candidates]
     return min(results, key=lambda result: (not result.converged, result.reduced_chi2))
+
+
+def _nearest(
+    pattern: Pattern, phases: Sequence[FitPhase], options: FitOptions, start: PawleyResult | None
+) -> "tuple[_Fit, list[FitPhase]]":
+    """The fit that begins nearest to the pattern, among the moves that are to be tried, and its phases."""
+    tried = []
+    for relative in (0.0, *options.moves):
+        there = [moved(phase, relative) for phase in phases]
+        tried.append((_Fit(pattern, there, options, start), there))
+    return min(tried, key=lambda one: one[0].first.chi2)
 
 
 def _end_deg(pattern: Pattern, phases: Sequence[FitPhase]) -> float:

@@ -103,6 +103,9 @@ class FitOptions:
         After which the fit has failed.
     max_weighted_residual
         A fit whose R_wp is larger has failed, wherever it converged to.
+    moves
+        Relative changes of all lattices, from the last pattern to the next, that are tried besides none: of
+        a sample that is compressed in steps.
     tolerance
         Converged when every lattice parameter moves by less than this part of its `sigma_stat`.
     """
@@ -113,6 +116,7 @@ class FitOptions:
     detection_sigma: float = 8.0
     max_iterations: int = 40
     max_weighted_residual: float = 0.2
+    moves: tuple[float, ...] = ()
     tolerance: float = 0.05
     systematics: Systematics = field(default_factory=Systematics)
 
