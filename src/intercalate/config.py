@@ -108,8 +108,8 @@ class Config(Section):
     """One configuration file; every key is required, and no other is known.
 
     Where nothing tilts a sample, `goniometer` is left out; without a diamond-anvil cell, `pressure_cell`;
-    where no cell is ever carried away, `transfer_vessel` and `laboratory_xrd`; without a spectrometer, `raman`;
-    without microscopes, `vacuum` and what is in it: `xps`, `sem`, `eds`, `ebsd`; and `tem` with
+    where no cell is ever carried away, `transfer_vessel` and `laboratory_xrd`; without a spectrometer,
+    `raman`; without microscopes, `vacuum` and what is in it: `xps`, `sem`, `eds`, `ebsd`; and `tem` with
     `eels`.
     """
 

@@ -145,6 +145,11 @@ class Study(_Section):
             raise StudyError(f"{self.id}.toml", problems_of(error, kind)) from None
 
     @property
+    def has_cells(self) -> bool:
+        """Whether cells are on channels of a cycler."""
+        return self.series is None and self.pressed is None
+
+    @property
     def pressed(self) -> PressureScan | None:
         """What is done to a sample between diamonds, on no channel; None where something else is.
 

@@ -25,6 +25,10 @@ class MembranePressure(EpicsSignalWithRBV):
     `set` approaches slowly, and is done when the membrane is there. Stopped, the cell holds what it has.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._stopped = False
+
     def check_value(self, value: Any, **_: Any) -> None:
         """Refuse a pressure that the anvils do not bear.
 
@@ -40,16 +44,22 @@ class MembranePressure(EpicsSignalWithRBV):
             )
 
     def set(self, value: float, *, timeout: float | None = None, settle_time: float | None = None) -> Any:
-        """Approach a pressure; `timeout` in wall seconds, by the controller's own rate if None."""
+        """Approach a pressure; `timeout` in wall seconds, by the controller's own rate if None.
+
+        The status fails where another than this client has stopped it.
+        """
         cell: Any = self.parent
         wanted = float(value)
         self.check_value(wanted)
+        self._stopped = False
         status = DeviceStatus(cell, timeout=timeout or cell.approach_s(wanted), settle_time=settle_time)
 
         def begin() -> None:
             self.put(wanted, wait=True, timeout=ANSWER_S)
 
         def is_there() -> bool:
+            if self._stopped:
+                return True
             if abs(float(self.get_setpoint(use_monitor=False)) - wanted) > WITHIN_GPA:
                 raise RuntimeError(
                     f"{self.name} was sent to {wanted:g} GPa and is held at {float(self.get()):.3f} GPa: see "
@@ -62,8 +72,9 @@ class MembranePressure(EpicsSignalWithRBV):
         return status
 
     def stop(self, *, success: bool = False) -> None:
-        """Hold what there is; does not wait for it."""
+        """Hold what there is, without waiting for it; an approach under way ends without an error."""
         cell: Any = self.parent
+        self._stopped = True
         cell.hold_now.put(1, wait=False)
 
 

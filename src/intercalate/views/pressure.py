@@ -51,7 +51,7 @@ def _volume(volumes, rest, data: xr.Dataset, found) -> None:
     volumes.errorbar(pressure, volume, xerr=error, fmt="o", ms=4, color=BLUE)
     volumes.set_ylabel("Volume of the cell (Å³)")
     volumes.tick_params(labelbottom=False)
-    rest.set(xlabel="Pressure by the marker (GPa)", ylabel="rest (GPa)")
+    rest.set(xlabel="Pressure by the marker (GPa)", ylabel="Residual (GPa)")
     modulus = found.modulus_gpa
     if not np.isfinite(modulus.value):
         volumes.text(
