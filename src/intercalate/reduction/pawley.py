@@ -84,6 +84,9 @@ def fit(
         known, _ = _nearest(part, last, options, start)
         if known.first.chi2 / len(part) < _STILL_NEAR * start.reduced_chi2:
             return known.run()
+        if options.moves and (result := known.run()).converged:
+            # Looked for from where it was last; a table knows nothing of a lattice that is compressed.
+            return result
         candidates.append(known)
     found = [searched(part, phase) for phase in fitted]
     if options.moves:
