@@ -1,11 +1,13 @@
 """A sample between diamonds: approached slowly, measured at each step, and held whatever ends or dies."""
 
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import bluesky.plan_stubs as bps
 import bluesky.plans as bp
+import numpy as np
 import pytest
 from bluesky.utils import FailedStatus, RunEngineInterrupted
 from ophyd.utils.errors import LimitError
@@ -13,9 +15,11 @@ from ophyd.utils.errors import LimitError
 from beamline import Beamline, start_beamline
 from intercalate.cell import Cell
 from intercalate.config import EXAMPLES
+from intercalate.execute import HOLE_MM
 from intercalate.pressed import PressedError
 from intercalate.session import Session
-from intercalate_plans import pressure_scan
+from intercalate_plans import align_cell, pressure_scan
+from intercalate_sims.assembly import ON_PINS
 from polling import wait_for
 
 from .conftest import Documents
@@ -59,6 +63,13 @@ def test_each_step_is_measured_and_the_pressure_stays(session, cell, documents: 
     assert second["window_share"] > 0.9
     assert session.xrd.beam.slit_h_mm.user_readback.get() == pytest.approx(before)
     assert float(cell.pressure_gpa.get()) == pytest.approx(3.0, abs=0.01)
+
+
+def test_the_hole_in_the_gasket_is_found(session, beamline) -> None:
+    session.RE(align_cell(session.xrd, "DAC", *HOLE_MM))
+    hidden = json.loads(beamline.config.stored("simulator/hidden.json").read_text())
+    true_mm = np.array([15.0, -15.0]) + ON_PINS * np.array(hidden["holders_mm"]["DAC"])
+    assert np.abs(np.array(session.xrd.changer.centre_mm("DAC")) - true_mm).max() < 0.03
 
 
 @pytest.mark.parametrize(

@@ -105,12 +105,16 @@ def fit(
 def _nearest(
     pattern: Pattern, phases: Sequence[FitPhase], options: FitOptions, start: PawleyResult | None
 ) -> "tuple[_Fit, list[FitPhase]]":
-    """The fit that begins nearest to the pattern, among the moves that are to be tried, and its phases."""
-    tried = []
-    for relative in (0.0, *options.moves):
-        there = [moved(phase, relative) for phase in phases]
-        tried.append((_Fit(pattern, there, options, start), there))
-    return min(tried, key=lambda one: one[0].first.chi2)
+    """The fit that begins nearest to the pattern, with each phase moved by itself, and its phases."""
+    there = list(phases)
+    best = _Fit(pattern, there, options, start)
+    for index, phase in enumerate(phases):
+        for relative in () if phase.fixed else options.moves:
+            tried = [*there[:index], moved(phase, relative), *there[index + 1 :]]
+            candidate = _Fit(pattern, tried, options, start)
+            if candidate.first.chi2 < best.first.chi2:
+                best, there = candidate, tried
+    return best, there
 
 
 def _end_deg(pattern: Pattern, phases: Sequence[FitPhase]) -> float:
@@ -242,6 +246,13 @@ class _Fit:
             message = (
                 f"weighted residual {residual:.2f} exceeds {self.options.max_weighted_residual}: lines are "
                 "misplaced, or a phase is missing from the list"
+            )
+        lines = (point.design[:, : len(labels)] @ point.linear[: len(labels)] + point.residual) ** 2
+        unexplained = max(point.chi2 - degrees, 0.0) / float(lines.sum())
+        if unexplained > self.options.max_unexplained:
+            message = (
+                f"{unexplained:.0%} of the weight of the lines is not explained, more than "
+                f"{self.options.max_unexplained:.0%}: lines are misplaced, or a phase is missing"
             )
         return PawleyResult(
             parameters=parameters,

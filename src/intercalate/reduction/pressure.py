@@ -35,6 +35,8 @@ STRETCHED, SQUEEZED = 1.005, 0.90
 STEPS = tuple(0.002 * number for number in range(-8, 9) if number)
 """Relative changes of all lattices that are tried from one pattern to the next: half a line apart, and as far
 as 6 GPa reach."""
+MOST_UNEXPLAINED = 0.05
+"""Of the weight of the lines: more than a profile a little off leaves, less than misplaced lines do."""
 LEAST_POINTS = 6
 """Patterns by which an equation of state with three parameters is fitted."""
 MOST_MISFIT = 3.0
@@ -94,7 +96,7 @@ def pressed_phases(material: str, marker: Marker) -> list[FitPhase]:
 def fit_options(options: FitOptions) -> FitOptions:
     """Options of a fit, for a sample that is compressed from one pattern to the next."""
     declared: Systematics = replace(options.systematics, displacement_um=DISPLACEMENT_UM)
-    return replace(options, moves=STEPS, systematics=declared)
+    return replace(options, moves=STEPS, max_unexplained=MOST_UNEXPLAINED, systematics=declared)
 
 
 @dataclass(frozen=True)
