@@ -70,9 +70,14 @@ def _electrode(reader: Reader, side: str, wanted: Any) -> tuple[PorousElectrode 
         fade = content.pop("high_voltage", None)
         if fade is not None:
             fade = inner.shape(HighVoltageFade, fade, "high_voltage.")
-        made = {"side_reactions": side_reactions, "high_voltage": fade}
         potential = inner.potential(content.pop("potential", None))
-        electrode = inner.shape(PorousElectrode, content, potential=potential, **made)
+        electrode = inner.shape(
+            PorousElectrode,
+            content,
+            potential=potential,
+            side_reactions=side_reactions,
+            high_voltage=fade,
+        )
     else:
         inner.refuse("kind", kind, "porous or foil", "say which")
     inner.check()
