@@ -20,6 +20,7 @@ from intercalate.orchestration.annotations import (
 )
 from intercalate.orchestration.calibrating import calibration_run, take
 from intercalate.orchestration.checking import check_exposure, require_station
+from intercalate.orchestration.waiting import in_thread
 from intercalate.pressed import PressedError, PressedSample, problems_of_pressures
 from intercalate.problems import Problem
 
@@ -70,7 +71,7 @@ def pressure_scan(
     beam_mm
         Width and height of the beam, which must miss the gasket; the slits are as before afterwards.
     rate_gpa_min
-        Of the approach; as it is set if None.
+        Of the approach, and as before afterwards; as it is set if None.
     at
         Place on the sample changer.
     md
@@ -124,11 +125,14 @@ def pressure_scan(
         before = []
         for slit in slits:
             before.append((yield from bps.rd(slit)))
+        rate_before = yield from in_thread(cell.rate_gpa_min.get)
 
         def restore() -> MsgGenerator[None]:
             for slit, value in zip(slits, before):
                 if value is not None:
                     yield from bps.mv(slit, value)
+            if rate_gpa_min is not None:
+                yield from bps.mv(cell.rate_gpa_min, rate_before)
 
         yield from bpp.finalize_wrapper(steps(), restore)
 

@@ -49,7 +49,9 @@ def scan(session: Session, pressures_gpa: list[float], **changes: Any) -> Any:
 
 def test_each_step_is_measured_and_the_pressure_stays(session, cell, documents: Documents, beamline) -> None:
     before = session.xrd.beam.slit_h_mm.user_readback.get()
-    session.RE(scan(session, [1.0, 3.0]))
+    rate = float(cell.rate_gpa_min.get())
+    session.RE(scan(session, [1.0, 3.0], rate_gpa_min=2.0))
+    assert float(cell.rate_gpa_min.get()) == pytest.approx(rate)
     (start,) = documents.of("start")
     assert start["pressed_sample"] == SAMPLE
     assert start["place"] == "DAC"
@@ -110,19 +112,37 @@ def test_it_counts_scans_and_moves_as_any_device(session, cell, documents: Docum
     assert float(cell.pressure_gpa.get()) == pytest.approx(4.0, abs=0.01)
 
 
-def test_a_pause_holds_the_pressure_and_going_on_goes_on(session, cell) -> None:
+def paused(session: Session, cell: Any, above_gpa: float, target_gpa: float) -> float:
+    """Pause in the middle of an approach; the pressure that is held then."""
+
     def pause() -> None:
-        wait_for(lambda: float(cell.pressure_gpa.get()) > 4.5, 20.0, "the approach has begun")
+        wait_for(lambda: float(cell.pressure_gpa.get()) > above_gpa, 20.0, "the approach has begun")
         session.RE.request_pause()
 
     thread = threading.Thread(target=pause)
     thread.start()
     with pytest.raises(RunEngineInterrupted):
-        session.RE(scan(session, [12.0]))
+        session.RE(scan(session, [target_gpa]))
     thread.join()
     wait_for(lambda: cell.state.get() == "holding", 10.0, "the membrane is shut")
     held = float(cell.pressure_gpa.get())
-    assert 4.5 < held < 12.0
+    assert above_gpa < held < target_gpa
+    return held
+
+
+def test_one_that_is_ended_leaves_the_pressure_and_the_slits_as_they_were(session, cell) -> None:
+    before = session.xrd.beam.slit_v_mm.user_readback.get()
+    held = paused(session, cell, 4.5, 14.0)
+    assert session.xrd.beam.slit_v_mm.user_readback.get() == pytest.approx(0.08)
+    session.RE.abort("ended in a test")
+    assert session.xrd.beam.slit_v_mm.user_readback.get() == pytest.approx(before)
+    assert session.xrd.shutter.state.get() == "closed"
+    assert float(cell.pressure_gpa.get()) == pytest.approx(held, abs=0.01)
+
+
+def test_a_pause_holds_the_pressure_and_going_on_goes_on(session, cell) -> None:
+    session.RE(bps.mv(cell.pressure_gpa, 4.0))
+    paused(session, cell, 4.5, 12.0)
     session.RE.resume()
     assert float(cell.pressure_gpa.get()) == pytest.approx(12.0, abs=0.01)
 
