@@ -34,6 +34,7 @@ from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.changer import Holder, InBeam
 from intercalate_sims.hidden import Hidden
 from intercalate_sims.irradiation import Inactive
+from intercalate_sims.pressure import HiddenPressed
 from intercalate_sims.probes.detector import DetectorGeometry
 from intercalate_sims.probes.diffraction import truth_of
 from intercalate_sims.probes.monitors import DARK_PER_S, MonitorCounts
@@ -56,6 +57,7 @@ class Instrument:
     def __init__(self, seed: int, model: str = MODEL, others: Mapping[str, str] | None = None):
         makeups = {name: makeup_of(one) for name, one in ({"A1": model} | dict(others or {})).items()}
         self.hidden = Hidden.draw(seed, ["H1"], makeups)
+        self._makeups, self._seed = makeups, seed
         self._station = DiffractionStation(DetectorGeometry(), self.hidden, makeups, seed)
         self._start_s = 0.0
 
@@ -93,6 +95,21 @@ class Instrument:
         )
         frame, counts, _ = self._station.take(shot, 0)
         return frame, counts
+
+    def press(self, hidden: HiddenPressed) -> None:
+        """Put another sample between the diamonds."""
+        self.hidden = replace(self.hidden, pressed=hidden)
+        self._station = DiffractionStation(DetectorGeometry(), self.hidden, self._makeups, self._seed)
+
+    def take_pressed(
+        self, content: str, exposure_s: float, marker_gpa: float, beam: tuple[float, tuple[float, float]]
+    ) -> tuple[np.ndarray, MonitorCounts, dict[str, Any]]:
+        """One exposure of what is between diamonds at a pressure, and what it was made from."""
+        self._start_s += 1000.0
+        flux, size_mm = beam
+        there = InBeam(Holder("H1", content, 0.0, 0.0), 1.0, 0.0, (0.0, 0.0))
+        shot = Shot(self._start_s, exposure_s, flux, flux, 25.0, size_mm, there, marker_gpa=marker_gpa)
+        return self._station.take(shot, 0)
 
     def darks(self, exposure_s: float, count: int = 6) -> Iterator[np.ndarray]:
         """Frames behind a closed shutter."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.bench_chain import Instrument, calibrated
+from benchmarks.bench_chain import MODEL, Calibrated, Instrument, calibrated
 from benchmarks.deposits_in_process import imaged
 from benchmarks.depth_in_process import reflected
 from benchmarks.faces_in_process import faced
@@ -28,6 +28,7 @@ from benchmarks.in_process import Instruments, Measured, lithiated, model_and_ho
 from benchmarks.maps_in_process import mapped
 from benchmarks.oxides_in_process import oxidised
 from benchmarks.particle_in_process import followed
+from benchmarks.pressed_in_process import pressed
 from benchmarks.report import replace_section, table, verdict
 from benchmarks.scans_in_process import scanned
 from benchmarks.sulfur_in_process import converted
@@ -128,6 +129,8 @@ def _measured(
     if study.series is not None:
         made = scanned if isinstance(study.series, BiasSeries) else imaged_in_liquid
         return made(study, told, seed, folder)
+    if study.pressed is not None:
+        return pressed(*_instrument(MODEL, seed, instruments), study, told, seed, folder)
     made = IN_PROCESS.get(_instruments_of(study))
     if made is not None:
         return made(study, told, seed, folder)
@@ -136,13 +139,19 @@ def _measured(
     if "cells" in study.content:
         return side_by_side(study, told, seed, folder, instruments)
     model, _ = model_and_host(told)
-    if model not in instruments:
-        instrument = Instrument(seed, model)
-        instruments[model] = (instrument, calibrated(instrument))
+    known = _instrument(model, seed, instruments)
     in_reflection = any(
         INCIDENCE in task.get("settings", {}) for task in study.content["measurements"].values()
     )
-    return (reflected if in_reflection else lithiated)(*instruments[model], study, told, seed, folder)
+    return (reflected if in_reflection else lithiated)(*known, study, told, seed, folder)
+
+
+def _instrument(model: str, seed: int, instruments: Instruments) -> tuple[Instrument, Calibrated]:
+    """The diffractometer of a seed, with a cell of this model; calibrated once."""
+    if model not in instruments:
+        instrument = Instrument(seed, model)
+        instruments[model] = (instrument, calibrated(instrument))
+    return instruments[model]
 
 
 def _outcome(study: Study, world: World, seed: int, measured: Measured) -> Outcome:

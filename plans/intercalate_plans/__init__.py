@@ -22,6 +22,7 @@ from intercalate_plans.microscopy import (
 )
 from intercalate_plans.operando import operando
 from intercalate_plans.preflight import preflight
+from intercalate_plans.pressure import pressure_scan
 from intercalate_plans.raman import calibrate_shift, map_raman
 from intercalate_plans.reference import reference_scan, take_background
 from intercalate_plans.registering import register_marks
@@ -60,6 +61,7 @@ __all__ = [
     "operando",
     "operando_cells",
     "preflight",
+    "pressure_scan",
     "reference_scan",
     "register_marks",
     "scan_losses",

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from intercalate.contract import DIAMOND_ANVIL_CELL
 from intercalate_sims.beam import Beam, Optics
 from intercalate_sims.changer import Changer, Holder
 from intercalate_sims.hidden import Hidden
 from intercalate_sims.irradiation import BeamEffect
+from intercalate_sims.pressure import PressureCell
 from intercalate_sims.ring import Ring
 from intercalate_sims.settings import LABORATORY, RAMAN, DiffractometerServer, SimulationSettings
 from intercalate_sims.settings_sections import HolderSettings
@@ -20,11 +22,18 @@ from intercalate_sims.vessel import Vessel
 if TYPE_CHECKING:
     from intercalate_sims.iocs.beam import SimulatedBeam
     from intercalate_sims.iocs.frame_instrument import FrameInstrument
+    from intercalate_sims.iocs.pressure_cell import PressureCellPVs
     from intercalate_sims.iocs.sources import LaserPVs
     from intercalate_sims.iocs.transfer_vessel import SimulatedTransferVessel
     from intercalate_sims.probes.raman_station import HiddenRaman
     from intercalate_sims.sources import SteadyBeam
     from intercalate_sims.world import World
+
+
+CHAMBER_RADIUS_MM = 0.15
+"""Of the hole in the gasket between diamonds, where the sample is; gasket and seats let nothing through."""
+ON_PINS = 0.2
+"""Of the error with which other holders are put on the stage: a diamond-anvil cell sits on pins."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,7 @@ def hidden_of(settings: SimulationSettings) -> Hidden:
         hosts=settings.hosts,
         growth=settings.growth,
         beam_effect=effect,
+        **({} if settings.pressure_cell is None else {"compression": settings.pressure_cell.compression}),
     )
 
 
@@ -113,12 +123,21 @@ def make_vessel(settings: SimulationSettings) -> Vessel | None:
     return Vessel(cells, found.transfer_s, found.glovebox_o2_ppm, found.glovebox_h2o_ppm)
 
 
+def make_pressure_cell(settings: SimulationSettings) -> PressureCell | None:
+    """Diamonds and membrane, if there are any."""
+    found = settings.pressure_cell
+    return None if found is None else PressureCell(hidden_of(settings).pressed, found.rate_gpa_min)
+
+
 def make_changer(named: Mapping[str, HolderSettings], hidden: Hidden) -> Changer:
     """The holders where they really are."""
     holders = []
     for name, holder in named.items():
         x_mm, y_mm = hidden.holder_mm(name)
-        holders.append(Holder(name, holder.content, holder.x_mm + x_mm, holder.y_mm + y_mm))
+        if holder.content == DIAMOND_ANVIL_CELL:
+            x_mm, y_mm = ON_PINS * x_mm, ON_PINS * y_mm
+        window = {"window_radius_mm": CHAMBER_RADIUS_MM} if holder.content == DIAMOND_ANVIL_CELL else {}
+        holders.append(Holder(name, holder.content, holder.x_mm + x_mm, holder.y_mm + y_mm, **window))
     return Changer(holders)
 
 
@@ -143,6 +162,7 @@ def make_world(settings: SimulationSettings, layout: Layout) -> "World":
             **make_transmission_sources(settings),
         },
         vessel=make_vessel(settings),
+        pressure_cell=make_pressure_cell(settings),
         active_mass={name: hidden.cell(name).active_mass for name in settings.cells},
         hosts={name: hidden.cell(name).host for name in settings.hosts},
         growth={name: hidden.cell(name).growth for name in settings.growth},
@@ -251,6 +271,15 @@ def _diffractometer(
         ),
         settings_of_exposures=GoniometerPVs(prefix=found.prefix) if at is None else None,
     )
+
+
+def make_pressure_ioc(settings: SimulationSettings, beamline: "FrameInstrument") -> "PressureCellPVs":
+    """The controller of the pressure cell, beside the diffractometer."""
+    from intercalate_sims.iocs.pressure_cell import PressureCellPVs
+
+    found = settings.pressure_cell
+    assert found is not None
+    return PressureCellPVs(prefix=found.prefix, link=beamline.link, highest_gpa=found.highest_gpa)
 
 
 def make_raman(

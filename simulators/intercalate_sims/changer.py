@@ -26,10 +26,12 @@ class Holder:
     x_mm, y_mm
         Stage position at which the window's centre is really in the beam.
     content
-        Name of a cell of the world, `LaB6`, `Si`, `empty`, `fluorescence`, or `vessel` for the cell in the
-        transfer vessel; None where a cell was carried away.
+        Name of a cell of the world, `LaB6`, `Si`, `empty`, `fluorescence`, `diamond anvil cell`, or
+        `vessel` for the cell in the transfer vessel; None where a cell was carried away.
     rotation_deg
         Of its axes against those of the stage, anticlockwise.
+    window_radius_mm
+        Of what the beam passes through.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Holder:
     x_mm: float
     y_mm: float
     rotation_deg: float = 0.0
+    window_radius_mm: float = WINDOW_RADIUS_MM
 
     def place_mm(self, x_mm: float, y_mm: float) -> tuple[float, float]:
         """Of a beam with the stage at x, y, along the axes of the holder."""
@@ -102,7 +105,7 @@ class Changer:
         distance = np.hypot(beam_x - holder.x_mm, beam_y - holder.y_mm)
         return InBeam(
             holder,
-            float(np.mean(distance <= WINDOW_RADIUS_MM)),
+            float(np.mean(distance <= holder.window_radius_mm)),
             float(np.mean(distance > FRAME_RADIUS_MM)),
             holder.place_mm(x_mm, y_mm),
         )

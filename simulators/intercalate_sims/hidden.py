@@ -12,6 +12,7 @@ import numpy as np
 from intercalate_sims.cell.habits import Growth
 from intercalate_sims.cell.hosts import Host
 from intercalate_sims.irradiation import BeamEffect
+from intercalate_sims.pressure import Compression, HiddenPressed
 
 ENERGY_SIGMA = 5e-4
 DISTANCE_SIGMA_MM = 1.0
@@ -74,6 +75,8 @@ class Hidden:
         What the beam does to the cells; None where it does nothing.
     incidence_deg
         Added to the angle that the axis of the tilt shows.
+    pressed
+        What is between diamonds.
     """
 
     energy: float = 0.0
@@ -85,6 +88,7 @@ class Hidden:
     cells: Mapping[str, HiddenCell] = field(default_factory=dict)
     beam_effect: BeamEffect | None = None
     incidence_deg: float = 0.0
+    pressed: HiddenPressed = field(default_factory=HiddenPressed)
 
     @classmethod
     def draw(
@@ -96,10 +100,12 @@ class Hidden:
         hosts: Mapping[str, Host] | None = None,
         growth: Mapping[str, Growth] | None = None,
         beam_effect: BeamEffect | None = None,
+        compression: Compression = Compression.ANISOTROPIC,
     ) -> Self:
         """Draw from the seed; what one holder or cell gets does not depend on which others there are.
 
-        The graphite of `hosts`, the lithium of `growth` and the effect of the beam are as they say.
+        The graphite of `hosts`, the lithium of `growth`, the effect of the beam and what pressure does are as
+        they say.
         """
         known, grows = hosts or {}, growth or {}
         beamline = _normal(seed, "beamline", 6)
@@ -121,6 +127,7 @@ class Hidden:
             },
             beam_effect=beam_effect,
             incidence_deg=INCIDENCE_SIGMA_DEG * _normal(seed, "goniometer", 1)[0],
+            pressed=HiddenPressed.draw(seed, compression),
         )
 
     @classmethod

@@ -203,6 +203,10 @@ class InstrumentLink:
         """Change the transfer vessel, as `Vessel.set` takes it, and ask how it is; raises as `beam`."""
         return await self._ask({"op": "vessel", "set": changes})
 
+    async def pressure(self, **changes: Any) -> dict[str, Any]:
+        """Change the pressure cell, as `PressureCell.set` takes it, and ask how it is; raises as `beam`."""
+        return await self._ask({"op": "pressure", "set": changes})
+
     def done(self) -> None:
         """Let the clock go on."""
         self._link.send({"op": "done"})

@@ -156,14 +156,17 @@ def beam(folder: Path) -> None:
 @main.command()
 @FOLDER
 def diffractometer(folder: Path) -> None:
-    """The diffractometer with the sample changer, and the spectrometer that looks at the same sample."""
+    """The diffractometer with sample changer and pressure cell, and the spectrometer at the same changer."""
     from intercalate.cycler_server.soft_ioc import serve
-    from intercalate_sims.assembly import Layout, make_diffractometer, make_raman
+    from intercalate_sims.assembly import Layout, make_diffractometer, make_pressure_ioc, make_raman
 
     async def run() -> None:
         settings = Layout(folder).read_settings()
         instrument = make_diffractometer(settings, folder)
         pvdb, tasks = instrument.pvdb, instrument.tasks()
+        if settings.pressure_cell is not None:
+            part = make_pressure_ioc(settings, instrument)
+            pvdb, tasks = {**pvdb, **part.pvdb}, [*tasks, *part.tasks()]
         if settings.raman is not None:
             for part in make_raman(settings, folder, instrument):
                 pvdb, tasks = {**pvdb, **part.pvdb}, [*tasks, *part.tasks()]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
+from intercalate.contract import ABSOLUTE_MAX_PRESSURE_GPA, DIAMOND_ANVIL_CELL
 from intercalate.cycler_server.soft_ioc import server_environment
 from intercalate.problems import ProblemsError, problems_of
 from intercalate_sims.cell import (
@@ -22,6 +23,7 @@ from intercalate_sims.cell.habits import Growth
 from intercalate_sims.cell.hosts import SULFUR_HOSTS, Host, makes_a_difference
 from intercalate_sims.cell.parameters import CELLS
 from intercalate_sims.chamber_settings import TEM, TransmissionServer, VacuumServer
+from intercalate_sims.pressure import Compression
 from intercalate_sims.settings_sections import HolderSettings, Port, Positive, Prefix, Section
 from intercalate_sims.vessel import IN_VESSEL
 
@@ -161,9 +163,24 @@ class VesselServer(Section):
     glovebox_h2o_ppm: Annotated[float, Field(ge=0)]
 
 
+class PressureCellServer(Section):
+    """The controller of the diamond-anvil cell, served with the diffractometer in whose beam it is.
+
+    Attributes
+    ----------
+    compression
+        How the sample gives way, which no client is told.
+    """
+
+    prefix: Prefix
+    highest_gpa: Annotated[float, Field(gt=0, le=ABSOLUTE_MAX_PRESSURE_GPA)]
+    rate_gpa_min: Positive
+    compression: Compression = Compression.ANISOTROPIC
+
+
 class SimulationSettings(Section):
-    """All of it; without laboratory and vessel no cell is carried away, `raman`, `vacuum` and
-    `tem` are optional.
+    """All of it; without laboratory and vessel no cell is carried away, `pressure_cell`, `raman`, `vacuum`
+    and `tem` are optional.
     """
 
     rate: Annotated[float, Field(gt=0, le=1e6)]
@@ -177,6 +194,7 @@ class SimulationSettings(Section):
     holders: Annotated[dict[str, HolderSettings], Field(min_length=1)]
     laboratory_xrd: LaboratoryServer | None = None
     transfer_vessel: VesselServer | None = None
+    pressure_cell: PressureCellServer | None = None
     raman: RamanServer | None = None
     vacuum: VacuumServer | None = None
     tem: TransmissionServer | None = None
@@ -191,7 +209,7 @@ class SimulationSettings(Section):
         for name, cell in self.cycler.channels.items():
             if cell not in self.cells:
                 raise ValueError(f"channel {name} holds {cell!r}; known are {', '.join(self.cells)}")
-        known = (*self.cells, *STANDARDS)
+        known = (*self.cells, *STANDARDS, *(() if self.pressure_cell is None else (DIAMOND_ANVIL_CELL,)))
         for name, holder in self.holders.items():
             if holder.content not in known:
                 raise ValueError(f"holder {name} holds {holder.content!r}; known are {', '.join(known)}")

@@ -26,6 +26,7 @@ from intercalate_sims.cell.interface import HasImpedance
 from intercalate_sims.exposures import Exposure, Light
 from intercalate_sims.irradiation import BeamEffect, Irradiated
 from intercalate_sims.milling import ArgonGun, IonGun
+from intercalate_sims.pressure import PressureCell
 from intercalate_sims.slots import STATE_FORMAT, Slot, fresh_slots, saved_slots
 from intercalate_sims.state_file import StateFile
 from intercalate_sims.vessel import IN_VESSEL, Vessel
@@ -66,6 +67,8 @@ class World:
         Of the other instruments, by the name of the instrument.
     vessel
         In which they are carried.
+    pressure_cell
+        Diamonds and membrane, where there are such.
     active_mass
         True over nominal active mass of each cell that differs; `status` tells the nominal.
     hosts
@@ -92,6 +95,7 @@ class World:
         beam: Beam | None = None,
         other_beams: Mapping[str, Light] | None = None,
         vessel: Vessel | None = None,
+        pressure_cell: PressureCell | None = None,
         active_mass: Mapping[str, float] | None = None,
         hosts: Mapping[str, Host] | None = None,
         growth: Mapping[str, Growth] | None = None,
@@ -108,6 +112,8 @@ class World:
         self._ions = [one for one in self._other_beams.values() if isinstance(one, IonGun)]
         self._millers: dict[JsonLines, IonGun] = {}
         self._vessel = vessel
+        self._pressure_cell = pressure_cell
+        self._presses: JsonLines | None = None
         self._wall = wall
         self._file = StateFile(state_path)
         self._irradiated = Irradiated(beam_effect, state_path.with_suffix(".spots"))
@@ -146,6 +152,8 @@ class World:
                 self._other_beams[name].restore(kept)
         if self._vessel is not None and saved.get("vessel"):
             self._vessel.restore(saved["vessel"])
+        if self._pressure_cell is not None and saved.get("pressure_cell"):
+            self._pressure_cell.restore(saved["pressure_cell"])
         self._pass_gap(max(0.0, self._wall() - saved["wall_s"]) * self.rate)
         self._save()
 
@@ -176,6 +184,7 @@ class World:
                 "beam": self.beam.to_state(),
                 "other_beams": {name: one.to_state() for name, one in self._other_beams.items()},
                 "vessel": None if self._vessel is None else self._vessel.to_state(),
+                "pressure_cell": None if self._pressure_cell is None else self._pressure_cell.to_state(),
             }
         )
 
@@ -217,6 +226,8 @@ class World:
         readings = {name: self._advance(name, slot) for name, slot in self.slots.items()}
         for ions in self._ions:
             ions.live(self.dt_s)
+        if self._pressure_cell is not None:
+            self._pressure_cell.live(self.dt_s)
         self._steps += 1
         self._tick_mono = time.monotonic()
         self._save()
@@ -309,7 +320,10 @@ class World:
                 self._end_exposures(lambda one, ended=exposure: one is ended)
                 self._holds[exposure.client] = time.monotonic()
                 carried = {} if self._vessel is None else self._vessel.told_of(exposure.slot, self.time_s)
-                exposure.client.send({**exposure.answer(self.t0_unix_s), **carried})
+                pressed = (
+                    {} if self._pressure_cell is None else {"marker_gpa": self._pressure_cell.marker_gpa}
+                )
+                exposure.client.send({**exposure.answer(self.t0_unix_s), **carried, **pressed})
 
     def _end_exposures(self, ended: Callable[[Exposure], bool]) -> None:
         """End exposures, whole or given up; the cell has got what it got."""
@@ -354,6 +368,20 @@ class World:
             return
         client.send({"op": "vessel", "key": message["key"], **self._vessel.status(self.time_s)})
 
+    def _answer_pressure(self, client: JsonLines, message: Message) -> None:
+        """Change the pressure cell as asked, and say how it is."""
+        try:
+            if self._pressure_cell is None:
+                raise ValueError("there is no pressure cell")
+            changes = message.get("set", {})
+            self._pressure_cell.set(changes)
+        except (ValueError, TypeError) as error:
+            client.send({"op": "refused", "key": message["key"], "why": str(error)})
+            return
+        if changes:
+            self._presses = client
+        client.send({"op": "pressure", "key": message["key"], **self._pressure_cell.status()})
+
     def _answer_beam(self, client: JsonLines, message: Message) -> None:
         """Change the beam as asked, and say how it is."""
         try:
@@ -393,6 +421,8 @@ class World:
                 self._answer_beam(client, message)
             case "vessel":
                 self._answer_vessel(client, message)
+            case "pressure":
+                self._answer_pressure(client, message)
             case "done":
                 self._holds.pop(client, None)
                 self._schedule()
@@ -430,6 +460,9 @@ class World:
                 slot.owner, slot.mode, slot.setpoint = None, ControlMode.REST, 0.0
         if (ions := self._millers.pop(client, None)) is not None:
             ions.blank(MillingEnd.INSTRUMENT)
+        if client is self._presses and self._pressure_cell is not None:
+            self._pressure_cell.hold()
+            self._presses = None
         self._clients.discard(client)
         self._shut.discard(client)
         self._controllers.discard(client)

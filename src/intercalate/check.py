@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from intercalate.config import Config, InstrumentSection
+from intercalate.contract import DIAMOND_ANVIL_CELL
 from intercalate.dose import formula_of
 from intercalate.experiment import Experiment, ExperimentCell
 from intercalate.foresight import Foresight, foresee
 from intercalate.instrument_sections import LaboratorySection
+from intercalate.orchestration.pressure_check import problems_of_cell
 from intercalate.orchestration.schedule import Overheads, Schedule, Wanted, plan_visits
 from intercalate.orchestration.tasks import MeasurementTask
 from intercalate.orchestration.transfer_task import TransferTask
+from intercalate.problems import ProblemsError
 from intercalate.views.progress import expected_duration_s
 
 HOUR_S = 3600.0
@@ -115,8 +118,12 @@ def _is_extrapolated(one: Checked) -> bool:
 def _check_place(cell: ExperimentCell, config: Config) -> None:
     changers = [config.changer, *(config.changer_of(one.instrument) for one in cell.measurements)]
     places = {name: place for one in changers for name, place in one.places.items()}
-    if cell.place is not None and cell.place not in places:
+    if cell.place is None:
+        return
+    if cell.place not in places:
         raise ValueError(f"there is no place {cell.place!r} on the changer; there are {', '.join(places)}")
+    if places[cell.place].content == DIAMOND_ANVIL_CELL:
+        raise ProblemsError(f"cell at {cell.place}", problems_of_cell(cell.cell, "cell"))
 
 
 def _check_transfer(transfer: TransferTask, config: Config) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from intercalate.contract import CYCLER_NAMES, STATION_NAMES, OnLoss
+from intercalate.contract import CYCLER_NAMES, DIAMOND_ANVIL_CELL, STATION_NAMES, OnLoss
 from intercalate.dose import ABSORBED, DoseScale, energy_fluence_j_cm2
 from intercalate.instrument_sections import (
     BeamSection,
@@ -22,6 +22,7 @@ from intercalate.instrument_sections import (
     MonitorsSection,
     Prefix,
     PrefixSection,
+    PressureCellSection,
     RamanSection,
     Section,
     SemSection,
@@ -106,9 +107,10 @@ class MetadataSection(Section):
 class Config(Section):
     """One configuration file; every key is required, and no other is known.
 
-    Where nothing tilts a sample, `goniometer` is left out; where no cell is ever carried away,
-    `transfer_vessel` and `laboratory_xrd` are; where there is no spectrometer, `raman`; without microscopes,
-    `vacuum` and what is in it: `xps`, `sem`, `eds`, `ebsd`; and `tem` with `eels`.
+    Where nothing tilts a sample, `goniometer` is left out; without a diamond-anvil cell, `pressure_cell`;
+    where no cell is ever carried away, `transfer_vessel` and `laboratory_xrd`; without a spectrometer,
+    `raman`; without microscopes, `vacuum` and what is in it: `xps`, `sem`, `eds`, `ebsd`; and `tem` with
+    `eels`.
     """
 
     storage: Storage
@@ -124,6 +126,7 @@ class Config(Section):
     catalog: CatalogSection
     metadata: MetadataSection
     goniometer: PrefixSection | None = None
+    pressure_cell: PressureCellSection | None = None
     transfer_vessel: PrefixSection | None = None
     laboratory_xrd: LaboratorySection | None = None
     raman: RamanSection | None = None
@@ -148,6 +151,13 @@ class Config(Section):
                     known = ", ".join(self.cycler.channels)
                     named = f"{where}.places.{name} names channel {place.channel!r}"
                     raise ValueError(f"{named}; [cycler] channels are {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _presses_somewhere(self) -> Self:
+        places = [name for name, one in self.changer.places.items() if one.content == DIAMOND_ANVIL_CELL]
+        if places and self.pressure_cell is None:
+            raise ValueError(f"a diamond-anvil cell is at {places[0]}; add [pressure_cell]")
         return self
 
     @model_validator(mode="after")

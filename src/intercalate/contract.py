@@ -178,6 +178,15 @@ class Opened(StrEnum):
     NEGATIVE = "negative"
 
 
+class PressureState(StrEnum):
+    """What the controller of a pressure cell does, as served by `State`."""
+
+    HOLDING = "holding"
+    """The valve of the membrane is shut: the pressure stays, whoever lives or dies."""
+    APPROACHING = "approaching"
+    """The membrane is filled or let down, slowly, towards the set point."""
+
+
 RECORD_COLUMNS: tuple[str, ...] = (
     "record_seq",
     "test_time_second",
@@ -287,7 +296,11 @@ ABSOLUTE_MIN_VOLTAGE_V = -1.0
 ABSOLUTE_MAX_CURRENT_A = 20.0
 ABSOLUTE_MAX_TEMPERATURE_C = 90.0
 ABSOLUTE_MIN_TEMPERATURE_C = -60.0
+ABSOLUTE_MAX_PRESSURE_GPA = 60.0
 """No site configuration may allow more: beyond these a number is a mistake, not an experiment."""
+
+DIAMOND_ANVIL_CELL = "diamond anvil cell"
+"""Content of a place of the sample changer."""
 
 
 def code_of(member: StrEnum) -> int:

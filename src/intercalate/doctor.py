@@ -98,6 +98,10 @@ def _instruments(config: Config) -> Iterator[Finding]:
             "laser monitors": f"{config.raman.monitors.prefix}I0",
             "laser shutter": f"{config.raman.shutter.prefix}Shutter",
         }
+    if config.goniometer is not None:
+        probes["goniometer"] = f"{config.goniometer.prefix}Incidence.RBV"
+    if config.pressure_cell is not None:
+        probes["pressure cell"] = f"{config.pressure_cell.prefix}Pressure_RBV"
     if config.vacuum is not None:
         probes["chamber"] = f"{config.vacuum.chamber.prefix}Pressure"
         probes["chamber stage"] = f"{config.vacuum.changer.prefix}StageX.RBV"

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bluesky.utils import FailedStatus, RunEngineInterrupted
+from bluesky.utils import FailedStatus, MsgGenerator, RunEngineInterrupted
 from rich.console import Console
 from rich.progress import Progress
 
 from intercalate.config import Config
-from intercalate.contract import STATION_NAMES
+from intercalate.contract import DIAMOND_ANVIL_CELL, STATION_NAMES
 from intercalate.devices.cycler import CyclerError
 from intercalate.experiment import Experiment
 from intercalate.orchestration.cells import CellsFailedError
@@ -19,6 +19,9 @@ from intercalate.orchestration.taking_up import TakeUpError
 from intercalate.protocol import bind
 from intercalate.session import Session, SessionError, open_session
 from intercalate.views.progress import RunProgress, bar, expected_duration_s, task
+
+if TYPE_CHECKING:
+    from intercalate.pressed import CheckedScan
 
 WHAT_NEXT = (
     "What was measured is kept. `intercalate doctor` says what answers; when the cause is found, "
@@ -73,7 +76,7 @@ def calibration_plans(
     station
         Instrument, as the session names it.
     """
-    from intercalate_plans import align_cell, calibrate_geometry, take_background, take_darks, take_flat
+    from intercalate_plans import calibrate_geometry, take_background, take_darks, take_flat
 
     exposure_s, all_s = max(exposures_s), sorted({*exposures_s, FLAT_S})
     plans: list[tuple[str, Callable[[Any], Any]]] = [
@@ -82,8 +85,20 @@ def calibration_plans(
         ("flat field", lambda at: take_flat(at, FLAT_S)),
         ("empty cell", lambda at: take_background(at, exposure_s)),
     ]
-    plans += [(f"aligning {one}", lambda at, place=one: align_cell(at, place)) for one in places]
+    plans += [(f"aligning {one}", lambda at, place=one: _aligning(at, place)) for one in places]
     return [(what, lambda session, made=plan: made(session.stations[station])) for what, plan in plans]
+
+
+HOLE_MM = 0.8, 0.05
+"""Half range and step by which the hole in a gasket is looked for: a window is ten times wider."""
+
+
+def _aligning(station: Any, place: str) -> Any:
+    """The plan that finds what the beam passes through at a place."""
+    from intercalate_plans import align_cell
+
+    is_hole = station.changer.places[place].content == DIAMOND_ANVIL_CELL
+    return align_cell(station, place, *(HOLE_MM if is_hole else ()))
 
 
 def raman_calibration_plans(exposures_s: Sequence[float], places: Sequence[str]) -> list[Preparation]:
@@ -182,6 +197,32 @@ def preparations(experiment: "Experiment", places: Sequence[str]) -> list[Prepar
         if exposures_s := experiment.exposures_s(name):
             plans += make(exposures_s, cuts if name == "sem" else places)
     return [*plans, into_the_beam(places[0])] if at_beamline else plans
+
+
+def pressing(checked: "CheckedScan", uids: list[str], md: dict[str, Any] | None = None) -> Preparation:
+    """A pressure scan, whose run goes into `uids`."""
+    from intercalate_plans import pressure_scan
+
+    scan = checked.scan
+
+    def plan(session: Session) -> MsgGenerator[None]:
+        uids.append(
+            (
+                yield from pressure_scan(
+                    session.xrd,
+                    checked.sample.model_dump(mode="json", exclude_none=True),
+                    list(scan.pressures_gpa),
+                    scan.exposure_s,
+                    scan.settle_s,
+                    scan.beam_mm,
+                    scan.rate_gpa_min,
+                    checked.place,
+                    md=md,
+                )
+            )
+        )
+
+    return "pressing", plan
 
 
 def into_the_beam(place: str, station: str = STATION_NAMES[0]) -> Preparation:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from intercalate.cell import Cell
 from intercalate.contract import OnLoss
 from intercalate.orchestration.occasions import check_when, load_conditions
+from intercalate.orchestration.pressure_check import problems_of_pressure
 from intercalate.orchestration.tasks import MeasurementTask
 from intercalate.orchestration.transfer_task import TransferTask
 from intercalate.orchestration.when import WhenError
@@ -264,6 +265,9 @@ class Experiment(_Section):
             program = cell.bound(site)
             for one in cell.measurements:
                 where = f"cells[{number}].measurements" if file.cells else "measurements"
+                problems += [
+                    problem.under(f"{where}.{one.name}") for problem in problems_of_pressure(one, cell.cell)
+                ]
                 try:
                     check_when(one.when, program)
                 except WhenError as error:

@@ -20,6 +20,7 @@ from intercalate.devices.frame_detector import FrameDetector
 from intercalate.devices.goniometer import Goniometer
 from intercalate.devices.ion_column import IonColumn, SputterGun
 from intercalate.devices.objective import Objective
+from intercalate.devices.pressure_cell import PressureCell
 from intercalate.devices.scan import AnyScan, LossScan, OrientationScan, Scan, TransmissionScan
 from intercalate.devices.shutter import Shutter
 from intercalate.devices.sources import (
@@ -160,11 +161,20 @@ class _Maker:
         )
         detector = self._detector(f"{prefix}diffractometer", found)
         tilted = section.goniometer if isinstance(section, Config) else None
+        pressed = section.pressure_cell if isinstance(section, Config) else None
         return Station(
             name=name,
             technique="xrd",
             beam=beam,
             goniometer=None if tilted is None else Goniometer(tilted.prefix, name=f"{prefix}goniometer"),
+            pressure_cell=None
+            if pressed is None
+            else PressureCell(
+                pressed.prefix,
+                name=f"{prefix}pressure_cell",
+                highest_gpa=pressed.highest_gpa,
+                rate=self._rate,
+            ),
             changer=changer,
             monitors=monitors,
             calibrations=calibrations,

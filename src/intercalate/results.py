@@ -19,6 +19,7 @@ from intercalate.catalog.alignment import align, frames_alone
 from intercalate.catalog.client import frames, records
 from intercalate.catalog.export import to_csv, to_netcdf
 from intercalate.catalog.linked import current_cell, cycling_source, has_records
+from intercalate.catalog.lithium import plain
 from intercalate.cell import Cell
 from intercalate.config import Config
 from intercalate.contract import STATION_NAMES
@@ -36,6 +37,8 @@ from intercalate.instrument_sections import (
 )
 from intercalate.nanobattery_results import Films, reduce_nanobattery
 from intercalate.orchestration.metadata import calibrations_key
+from intercalate.pressed import PressedSample
+from intercalate.pressed_results import opening_deg, reduce_pressed
 from intercalate.raman_results import reduce_spectra
 from intercalate.reduction import FitOptions, Systematics
 from intercalate.reduction.chain import ReductionChain
@@ -57,6 +60,7 @@ from intercalate.views.layers import (
 from intercalate.views.milled import save_milled_figure
 from intercalate.views.operando import save_operando_figure, save_patterns_figure
 from intercalate.views.orientations import save_grains_figure, save_orientations_figure
+from intercalate.views.pressure import save_pressure_figure
 from intercalate.views.raman import save_map_figure, save_raman_figure
 from intercalate.views.surface import save_spectra_figure, save_surface_figure
 from intercalate.views.transmission import save_frames_figure, save_thickness_figure
@@ -154,17 +158,31 @@ def reduce_run(
                 known, exposure_s, detector.saturation_counts, polarisation=detector.polarisation
             )
             technique, more = "xrd", []
-            if is_reflection(_incidence_deg(aligned)):
+            pressed = start.get("pressed_sample")
+            if pressed is None and is_reflection(_incidence_deg(aligned)):
                 chain, more = wedge(chain), [{"step": "azimuths above the sample", "deg": WEDGE_DEG}]
                 used = {name: one for name, one in used.items() if name != str(Kind.BACKGROUND)}
-            fitted = _patterns(images, aligned, exposure_s, chain, used, _named(cell), progress)
+            if pressed is None:
+                fitted = _patterns(images, aligned, exposure_s, chain, used, _named(cell), progress)
+            else:
+                technique, more = "xrd_pressure", ["pressure by the marker", "equation of state"]
+                used = {name: one for name, one in used.items() if name != str(Kind.BACKGROUND)}
+                fitted = reduce_pressed(
+                    images,
+                    _exposures(aligned, used[f"{Kind.DARK}:{exposure_key(exposure_s)}"]),
+                    chain,
+                    PressedSample.from_content(plain(pressed), "the run's sample"),
+                    opening_deg(config),
+                    options=_fit_options(used),
+                    progress=progress,
+                )
             steps = [*chain.steps, *more]
     for name in sorted(late & used.keys()):
         _warn(f"{name} is not the one named by the run: it was kept after the run began, or is another one")
     merged = aligned.drop_vars("frame", errors="ignore").merge(fitted.drop_vars("frame", errors="ignore"))
     done = {"steps": steps, "calibrations": {name: one.sha256 for name, one in used.items()}}
     entries = ShiftLog.of(config).entries(start["uid"])
-    return merged.assign_attrs(
+    return merged.assign_attrs(fitted.attrs).assign_attrs(
         shift_log=as_json(entries),
         run=start["uid"],
         sample=start.get("sample", start.get("place", "") if cell is None else cell.name),
@@ -200,14 +218,19 @@ def _patterns(
     exposures = _exposures(aligned, used[f"{Kind.DARK}:{exposure_key(exposure_s)}"])
     if cell.positive.material == SULFUR:
         return reduce_and_quantify(images, exposures, chain, cell, progress=progress)
-    geometry = used[str(Kind.GEOMETRY)]
-    shifts = line_shifts(geometry.text("geometry.poni"), geometry.array("covariance"))
-    options = FitOptions(systematics=Systematics(geometry=shifts))
+    options = _fit_options(used)
     if tilted:
         return reduce_reflection(
             images, exposures, angles_deg, chain, cell, options=options, progress=progress
         )
     return reduce_and_fit(images, exposures, chain, phases_of(cell), options=options, progress=progress)
+
+
+def _fit_options(used: dict[str, Calibration]) -> FitOptions:
+    """Of a fit, with what the calibrated geometry leaves uncertain."""
+    geometry = used[str(Kind.GEOMETRY)]
+    shifts = line_shifts(geometry.text("geometry.poni"), geometry.array("covariance"))
+    return FitOptions(systematics=Systematics(geometry=shifts))
 
 
 def _incidence_deg(aligned: xr.Dataset) -> np.ndarray:
@@ -295,6 +318,12 @@ class _Files:
 
 _FILES = {
     "xrd": _Files("", ("two_theta",), save_operando_figure, {"patterns": save_patterns_figure}),
+    "xrd_pressure": _Files(
+        "_pressure",
+        ("two_theta",),
+        None,
+        {"pressure": save_pressure_figure, "patterns": save_patterns_figure},
+    ),
     "raman": _Files("_raman", ("shift",), save_raman_figure, {"maps": save_map_figure}),
     "xps_map": _Files("_xps_map", ("point",), None, {"shares": save_share_figure}),
     "xps": _Files(

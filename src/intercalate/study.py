@@ -13,9 +13,10 @@ from bluesky.utils import MsgGenerator
 from rich.console import Console
 
 from intercalate.catalog.linked import has_records
-from intercalate.config import Config
-from intercalate.execute import execute, preparations, prepare
+from intercalate.config import EXAMPLES, Config
+from intercalate.execute import calibration_plans, execute, preparations, prepare, pressing
 from intercalate.own_beamline import FIRST_PLACE, configure, running, stored_run
+from intercalate.pressed import CheckedScan
 from intercalate.session import Session
 from intercalate.simulation import simulation_services
 from intercalate.views.progress import bar, task
@@ -85,7 +86,10 @@ def run_study(study: Study, folder: Path, *, world: World, seed: int, console: C
     """
     told = study.told(world) | {"seed": seed}
     config = configure(folder, "study", _with(told), _with(study.about.beamline))
-    measuring = (_cycled if study.series is None else _scanned)(study, config)
+    if study.pressed is not None:
+        measuring = _pressed(study, config)
+    else:
+        measuring = (_cycled if study.series is None else _scanned)(study, config)
     with running(config, folder, rate=study.about.rate, cell_model=None, console=console):
         uids = measuring(console)
         runs = [stored_run(config, uid) for uid in uids]
@@ -158,6 +162,19 @@ def _scanned(study: Study, config: Config) -> _Measuring:
     return measuring
 
 
+def _pressed(study: Study, config: Config) -> _Measuring:
+    """Of a sample between diamonds, with no cell on a channel."""
+    checked = CheckedScan.from_content(study.content, f"{study.id}.toml", EXAMPLES, config)
+
+    def measuring(console: Console) -> tuple[str, ...]:
+        runs: list[str] = []
+        before = calibration_plans([checked.scan.exposure_s], [checked.place])
+        prepare(config, [*before, pressing(checked, runs, {"study": study.id})], console)
+        return tuple(runs)
+
+    return measuring
+
+
 def _read(run: Any, config: Config, console: Console) -> tuple[str, MeasuredCell]:
     """Place or name of the cell of a run, with its records, and its frames aligned, reduced and fitted."""
     from intercalate.catalog.client import frames, records
@@ -174,6 +191,8 @@ def _read(run: Any, config: Config, console: Console) -> tuple[str, MeasuredCell
             found[stream] = reduce_run(
                 run, config, stream=stream, progress=lambda done, at=update: at(done, f"{done} frames")
             )
+    if "pressed_sample" in start:
+        return start["sample"], MeasuredCell(xr.Dataset(), found)
     name = start.get("place") or start.get("sample") or start["instrument"]
     return name, MeasuredCell(records(run) if has_records(run) else xr.Dataset(), found)
 

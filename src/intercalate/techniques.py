@@ -50,9 +50,16 @@ class Statement(_Row):
 
 
 class Sight(Statement):
-    """What a technique sees of a question: 3 made for it, 2 shows it, 1 gives a hint."""
+    """What a technique sees of a question: 3 made for it, 2 shows it, 1 gives a hint.
+
+    Attributes
+    ----------
+    not_of_a_cell
+        Why it sees this of a sample alone and of no cell, and what works; empty where it sees it of both.
+    """
 
     question: Question
+    not_of_a_cell: str = ""
     strength: Annotated[int, Field(ge=1, le=3)]
 
 
@@ -378,8 +385,9 @@ def advise(
         sight = technique.sight(question)
         if sight is None:
             continue
-        if verdicts[name].refusals:
-            refused[name] = verdicts[name]
+        alone = (sight.not_of_a_cell,) if sight.not_of_a_cell and mode != "ex_situ" else ()
+        if refusals := (*alone, *verdicts[name].refusals):
+            refused[name] = Verdict(refusals)
         else:
             options.append(Option(name, technique, sight, verdicts[name].penalties))
     options.sort(key=lambda one: (-one.score, one.technique.order))

@@ -16,6 +16,7 @@ def test_the_doctor_finds_every_instrument_and_compares_clocks_as_they_are_now(b
     wrong = [finding for finding in findings.values() if not finding.ok]
     expected = {"catalog", "forwarder", "free disk", "geometry", "flat"}
     assert {finding.what for finding in wrong} <= expected, wrong
+    assert {"goniometer", "pressure cell"} <= findings.keys()
     assert "take_flat" in findings["flat"].remedy
     found = re.search(r"is ([+-][\d.]+) s \(± ([\d.]+) s\)", findings["clocks"].found)
     assert found is not None

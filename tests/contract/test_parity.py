@@ -23,6 +23,7 @@ from intercalate.contract import (
     EndReason,
     Fault,
     Opened,
+    PressureState,
     StepType,
     VesselLocation,
     VesselSeal,
@@ -37,6 +38,7 @@ from intercalate.devices.frame_detector import FrameDetector
 from intercalate.devices.goniometer import Goniometer
 from intercalate.devices.ion_column import IonColumn, SputterGun
 from intercalate.devices.objective import Objective
+from intercalate.devices.pressure_cell import PressureCell
 from intercalate.devices.scan import LossScan, OrientationScan, Scan, TransmissionScan
 from intercalate.devices.shutter import Shutter
 from intercalate.devices.sources import (
@@ -52,6 +54,7 @@ from intercalate_sims.assembly import (
     make_beam_ioc,
     make_diffractometer,
     make_laboratory,
+    make_pressure_ioc,
     make_raman,
     make_tube_ioc,
     make_vessel_ioc,
@@ -66,6 +69,7 @@ from polling import wait_for
 CYCLER, XRD, BEAM = "PARITY:CYC:", "PARITY:XRD:", "PARITY:BEAM:"
 LABORATORY, TUBE, VESSEL = "PARITY:LAB:", "PARITY:TUBE:", "PARITY:VESSEL:"
 RAMAN, LASER = "PARITY:RAMAN:", "PARITY:LASER:"
+DIAMONDS = "PARITY:DAC:"
 CHAMBER, XPS = "PARITY:UHV:", "PARITY:XPS:"
 SEM, EDS, EBSD, COLUMN = "PARITY:SEM:", "PARITY:EDS:", "PARITY:EBSD:", "PARITY:COLUMN:"
 FIB, ARGON = "PARITY:FIB:", "PARITY:ARGON:"
@@ -80,7 +84,7 @@ ENUMS = {
 }
 UNITS = {"_v": "V", "_a": "A", "_c": "degC", "_s": "s", "_ah": "Ah", "_mm": "mm", "_kev": "keV", "_ma": "mA"}
 UNITS |= {"_mbar": "mbar", "_ppm": "ppm", "_mw": "mW", "_nm": "nm", "_um": "um", "_w": "W", "_ev": "eV"}
-UNITS |= {"_kv": "kV", "_na": "nA", "_deg": "deg"}
+UNITS |= {"_kv": "kV", "_na": "nA", "_deg": "deg", "_gpa": "GPa", "_gpa_min": "GPa/min"}
 """Unit that the name of a component declares, by its ending."""
 
 LONG_TEXTS = {"Command": COMMAND_BYTES, "Reply": COMMAND_BYTES, "Program": COMMAND_BYTES}
@@ -104,6 +108,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         assert there is not None
         assert vessel is not None
         assert raman is not None
+        diamonds = settings.pressure_cell
+        assert diamonds is not None
         vacuum = settings.vacuum
         assert vacuum is not None
         assert vacuum.xps is not None
@@ -134,6 +140,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             "beam": settings.beam.model_copy(update={"prefix": BEAM}),
             "laboratory_xrd": there.model_copy(update={"prefix": LABORATORY, "beam_prefix": TUBE}),
             "transfer_vessel": vessel.model_copy(update={"prefix": VESSEL}),
+            "pressure_cell": diamonds.model_copy(update={"prefix": DIAMONDS}),
             "raman": raman.model_copy(update={"prefix": RAMAN, "laser_prefix": LASER}),
             "vacuum": vacuum.model_copy(update={"prefix": CHAMBER, **in_chamber}),
             "tem": transmission_of(settings),
@@ -142,6 +149,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         makers = (make_diffractometer, make_beam_ioc, make_laboratory, make_tube_ioc, make_vessel_ioc)
         parts: list[Any] = [make(settings, folder) for make in makers]
         parts += [*make_raman(settings, folder, parts[0]), *make_vacuum(settings, folder)]
+        parts.append(make_pressure_ioc(settings, parts[0]))
         parts += make_transmission(settings, folder)
         return server.pvdb | {name: pv for part in parts for name, pv in part.pvdb.items()}
 
@@ -163,6 +171,7 @@ DEVICES: dict[str, tuple[type[Device], str]] = {
     "shutter": (Shutter, XRD),
     "changer": (SampleChanger, XRD),
     "goniometer": (Goniometer, XRD),
+    "pressure_cell": (PressureCell, DIAMONDS),
     "beam": (Beam, BEAM),
     "monitors": (BeamMonitors, f"{XRD}Monitor:"),
     "laboratory_diffractometer": (FrameDetector, LABORATORY),
@@ -337,6 +346,10 @@ def test_words_of_the_vessel_are_those_of_the_contract(served: dict[str, Any]) -
             assert list(served[f"{VESSEL}{name}"].enum_strings) == [str(one) for one in words]
 
 
+def test_states_of_the_pressure_cell_are_those_of_the_contract(served: dict[str, Any]) -> None:
+    assert list(served[f"{DIAMONDS}State"].enum_strings) == [str(one) for one in PressureState]
+
+
 def test_units_are_those_in_the_names(used: list[Use], served: dict[str, Any]) -> None:
     checked, wrong = 0, []
     for use in used:
@@ -410,6 +423,7 @@ def connect_all(config: Config, served: dict[str, Any]) -> None:
     assert config.ebsd is not None
     assert config.tem is not None
     assert config.eels is not None
+    assert config.pressure_cell is not None
     prefixes = {
         f"{CYCLER}CH1:": config.cycler.channel_prefix("CH1"),
         XRD: config.diffractometer.prefix,
@@ -419,6 +433,7 @@ def connect_all(config: Config, served: dict[str, Any]) -> None:
         f"{LABORATORY}Monitor:": laboratory.monitors.prefix,
         TUBE: laboratory.tube.prefix,
         VESSEL: vessel.prefix,
+        DIAMONDS: config.pressure_cell.prefix,
         RAMAN: raman.spectrometer.prefix,
         f"{RAMAN}Monitor:": raman.monitors.prefix,
         LASER: raman.laser.prefix,

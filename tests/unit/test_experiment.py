@@ -7,6 +7,7 @@ from intercalate.config import DEFAULT_CONFIG, EXAMPLES, Config
 from intercalate.experiment import Experiment, ExperimentError
 from intercalate.orchestration import occasions
 from intercalate.orchestration.tasks import CellTask
+from intercalate.pressed import is_pressure_scan
 from intercalate.protocol import ProtocolError, SiteLimits
 
 FIRST_LIGHT = EXAMPLES / "experiments" / "first_light.toml"
@@ -27,7 +28,10 @@ def changed(tmp_path: Path, *pairs: tuple[str, str]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("path", sorted((EXAMPLES / "experiments").glob("*.toml")), ids=lambda p: p.stem)
+OF_CELLS = [one for one in sorted((EXAMPLES / "experiments").glob("*.toml")) if not is_pressure_scan(one)]
+
+
+@pytest.mark.parametrize("path", OF_CELLS, ids=lambda p: p.stem)
 def test_the_shipped_experiments_can_run_on_the_simulated_site(path: Path, site: SiteLimits) -> None:
     experiment = Experiment.from_file(path, site)
     assert all(one.protocol.describe() for one in experiment.cells)

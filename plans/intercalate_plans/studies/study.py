@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from intercalate.config import EXAMPLES
 from intercalate.experiment import Experiment, ExperimentError
+from intercalate.orchestration.pressure_check import PRESSURE_MODE
+from intercalate.pressed import PressureScan
 from intercalate.problems import Problem, ProblemsError, did_you_mean, problems_of
 from intercalate.protocol import SiteLimits
 from intercalate_plans.studies.finding import Finding, Published
@@ -141,6 +143,27 @@ class Study(_Section):
             return kind.model_validate(self.content)
         except ValidationError as error:
             raise StudyError(f"{self.id}.toml", problems_of(error, kind)) from None
+
+    @property
+    def has_cells(self) -> bool:
+        """Whether cells are on channels of a cycler."""
+        return self.series is None and self.pressed is None
+
+    @property
+    def pressed(self) -> PressureScan | None:
+        """What is done to a sample between diamonds, on no channel; None where something else is.
+
+        Raises
+        ------
+        StudyError
+            Naming everything that is wrong with it.
+        """
+        if self.content.get("mode") != PRESSURE_MODE:
+            return None
+        try:
+            return PressureScan.model_validate(self.content)
+        except ValidationError as error:
+            raise StudyError(f"{self.id}.toml", problems_of(error, PressureScan)) from None
 
     def site(self, shipped: SiteLimits) -> SiteLimits:
         """Limits of its beamline."""

@@ -58,7 +58,8 @@ class IntercalationCell:
     - growth of lithium on a foil, where its parameters are given: habits, dead lithium and film of what is
       plated there, for probes to find; it does not act back on voltages, and never shorts the cell.
     - isolation, in electrolytes whose film does not passivate: with the charge that passes into the film
-      particles lose contact, and keep the lithium that is in them.
+      particles lose contact, and keep the lithium that is in them. An electrode that a high voltage harms
+      (`HighVoltageFade`) loses them so with the time above a potential, and a layer grows in series.
 
     Within a step of backward Euler all potentials, the current and the control are solved together by
     Newton's method; exchange currents and salt-dependent properties are those of the start of the step.
@@ -145,7 +146,7 @@ class IntercalationCell:
         self._sites_neg, self._spread_neg = _scatter(p.negative, n, p.heterogeneity, generator)
         self._isolated = [Isolated.of(p.positive, self._sites_pos, self.side_reactions)]
         self._isolated.append(Isolated.of(p.negative, self._sites_neg, self.side_reactions))
-        self._isolates = any(one.share > 0.0 for one in self._isolated)
+        self._isolates = any(one.takes for one in self._isolated)
         self._p_pos = _electrode_vector(p, p.positive, n, self.side_reactions)
         self._p_neg = _electrode_vector(p, p.negative, n, self.side_reactions)
         self._table_pos = potential_table(p.positive.potential)
@@ -275,17 +276,24 @@ class IntercalationCell:
         return self._reading
 
     def _isolate(self, film_before: list[np.ndarray]) -> None:
-        """Take particles out of the electrodes, with the lithium in them, as their film has grown."""
-        for isolated, state, sites, p, before in zip(
+        """Take particles out of the electrodes, with the lithium in them, as film or a high voltage say."""
+        for isolated, state, sites, p, before, potential_v in zip(
             self._isolated,
             (self._pos, self._neg),
             (self._sites_pos, self._sites_neg),
             (self._p_pos, self._p_neg),
             film_before,
+            self._total[[kernel.E_POSITIVE, kernel.E_NEGATIVE]].tolist(),
         ):
+            if not isolated.takes:
+                continue
+            grown, over_v_h = 0.0, 0.0
             if isolated.share > 0.0:
                 grown = (state[:, kernel.SEI] - before) / p[kernel.SEI_FULL]
-                isolated.take(sites, state[:, kernel.X], grown)
+            if isolated.fade is not None:
+                over_v_h = isolated.fade.over_v_h(potential_v, self.dt_s)
+                self._cell[kernel.CONTACT] += isolated.fade.resistance_ohm_m2_per_v_h * over_v_h
+            isolated.take(sites, state[:, kernel.X], grown, over_v_h)
 
     def reading(self) -> Reading:
         """Terminals at the end of the last step; of a new cell, its open-circuit voltage."""
@@ -395,6 +403,7 @@ class IntercalationCell:
             "side_reactions": self.side_reactions,
             "host": self.host,
             **({"isolated": isolated} if self._isolates else {}),
+            **({"series_ohm_m2": float(self._cell[kernel.CONTACT])} if self._isolates else {}),
             **({} if self._face is None else {"face": self._face.to_state()}),
             **({} if self._emptied_to is None else {"emptied_to": self._emptied_to.tolist()}),
             "steps": self._steps,
@@ -436,6 +445,7 @@ class IntercalationCell:
         ):
             one.content = np.array(content, dtype=float).reshape(one.content.shape)
             sites[:] = one.left()
+        cell._cell[kernel.CONTACT] = state.get("series_ohm_m2", cell._cell[kernel.CONTACT])
         if cell._face is not None and "face" in state:
             cell._face.restore(state["face"])
         if cell._emptied_to is not None:

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from intercalate_sims.cell.interface import ElectrodeState
-from intercalate_sims.cell.shapes import LithiumFoil, PorousElectrode
+from intercalate_sims.cell.shapes import HighVoltageFade, LithiumFoil, PorousElectrode
 
 SITES, CHARGE, SQUARE = range(3)
 """Of the isolated part of a slice, per electrode area: its sites, times x, times x squared; C/m2."""
@@ -20,6 +20,8 @@ class Isolated:
     ----------
     share
         Of the particles still in contact that lose it while the charge of a whole film passes.
+    fade
+        By which more lose it while the potential is high; None where it does no harm.
     all_sites
         Of each slice as it was made, C/m2.
     content
@@ -29,21 +31,34 @@ class Isolated:
     share: float
     all_sites: np.ndarray
     content: np.ndarray
+    fade: HighVoltageFade | None = None
 
     @classmethod
     def of(cls, electrode: PorousElectrode | LithiumFoil, sites: np.ndarray, side_reactions: bool) -> Self:
         """Nothing of a new electrode."""
-        side = electrode.side_reactions if isinstance(electrode, PorousElectrode) else None
-        share = side.isolated_share if side is not None and side_reactions else 0.0
-        return cls(share, sites.copy(), np.zeros((sites.size, 3)))
+        side = fade = None
+        if isinstance(electrode, PorousElectrode) and side_reactions:
+            side, fade = electrode.side_reactions, electrode.high_voltage
+        share = 0.0 if side is None else side.isolated_share
+        return cls(share, sites.copy(), np.zeros((sites.size, 3)), fade)
+
+    @property
+    def takes(self) -> bool:
+        """Whether particles can lose contact at all."""
+        return self.share > 0.0 or self.fade is not None
 
     def left(self) -> np.ndarray:
         """Sites of each slice that are still in contact."""
         return self.all_sites - self.content[:, SITES]
 
-    def take(self, sites: np.ndarray, x: np.ndarray, film_grown: np.ndarray) -> None:
-        """Take from `sites`, in place, what lost contact while the film grew by so many whole films."""
-        lost = -sites * np.expm1(-self.share * np.maximum(film_grown, 0.0))
+    def take(
+        self, sites: np.ndarray, x: np.ndarray, film_grown: np.ndarray | float, over_v_h: float = 0.0
+    ) -> None:
+        """Take from `sites`, in place, what lost contact while the film grew by so many whole films, and
+        while the potential was too high for so long.
+        """
+        high = 0.0 if self.fade is None else self.fade.loss_per_v_h * over_v_h
+        lost = -sites * np.expm1(-self.share * np.maximum(film_grown, 0.0) - high)
         self.content[:, SITES] += lost
         self.content[:, CHARGE] += lost * x
         self.content[:, SQUARE] += lost * x * x
@@ -51,7 +66,7 @@ class Isolated:
 
     def seen_with(self, state: ElectrodeState, sites: np.ndarray) -> ElectrodeState:
         """The electrode as a probe finds it, which does not know what is in contact."""
-        if self.share == 0.0:
+        if not self.takes:
             return state
         x, spread = np.array(state.li_content), np.array(state.li_spread)
         mean = (sites * x + self.content[:, CHARGE]) / self.all_sites

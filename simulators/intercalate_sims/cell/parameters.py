@@ -13,6 +13,7 @@ from intercalate_sims.cell.shapes import (
     REFERENCE_K,
     CellParameters,
     Electrolyte,
+    HighVoltageFade,
     LithiumCellParameters,
     LithiumFoil,
     LithiumGrowth,
@@ -27,6 +28,7 @@ __all__ = [
     "REFERENCE_K",
     "CellParameters",
     "Electrolyte",
+    "HighVoltageFade",
     "LithiumCellParameters",
     "LithiumFoil",
     "LithiumGrowth",
@@ -65,8 +67,17 @@ def _electrode(reader: Reader, side: str, wanted: Any) -> tuple[PorousElectrode 
         side_reactions = content.pop("side_reactions", None)
         if side_reactions is not None:
             side_reactions = inner.shape(SideReactions, side_reactions, "side_reactions.")
+        fade = content.pop("high_voltage", None)
+        if fade is not None:
+            fade = inner.shape(HighVoltageFade, fade, "high_voltage.")
         potential = inner.potential(content.pop("potential", None))
-        electrode = inner.shape(PorousElectrode, content, potential=potential, side_reactions=side_reactions)
+        electrode = inner.shape(
+            PorousElectrode,
+            content,
+            potential=potential,
+            side_reactions=side_reactions,
+            high_voltage=fade,
+        )
     else:
         inner.refuse("kind", kind, "porous or foil", "say which")
     inner.check()

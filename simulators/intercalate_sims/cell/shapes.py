@@ -51,6 +51,31 @@ class SideReactions:
 
 
 @dataclass(frozen=True, slots=True)
+class HighVoltageFade:
+    """What becomes of an electrode that is held high: particles crack and lose contact, and a layer grows.
+
+    Both go on in proportion to the time above a potential and to how far above it is.
+
+    Attributes
+    ----------
+    onset_v
+        Against Li/Li+, of the electrode at its collector.
+    loss_per_v_h
+        Part of the particles still in contact that lose it for each volt above and hour.
+    resistance_ohm_m2_per_v_h
+        Of the layer, per electrode area, in series with the cell.
+    """
+
+    onset_v: float
+    loss_per_v_h: float
+    resistance_ohm_m2_per_v_h: float
+
+    def over_v_h(self, potential_v: float, dt_s: float) -> float:
+        """Time above the onset, times how far above."""
+        return max(potential_v - self.onset_v, 0.0) * dt_s / 3600.0
+
+
+@dataclass(frozen=True, slots=True)
 class PorousElectrode:
     """A coating of host particles.
 
@@ -81,6 +106,7 @@ class PorousElectrode:
     reaction_activation_j_mol: float
     diffusion_activation_j_mol: float
     side_reactions: SideReactions | None = None
+    high_voltage: HighVoltageFade | None = None
     double_layer_f_m2: float = 0.2
 
     @property

@@ -352,6 +352,7 @@ class FrameInstrument:
             inactive=[Inactive.from_dict(one) for one in message["inactive"]],
             face=message.get("face", ""),
             air_mbar_s=message.get("air_mbar_s", 0.0),
+            marker_gpa=message.get("marker_gpa", 0.0),
             milled=[Cut(**one) for one in message.get("milled", ())],
             sputtered=[Cut(**one) for one in message.get("sputtered", ())],
         )

@@ -50,6 +50,7 @@ _CRYSTALLITE_SIGMA_MM = {
     "Li-rich NMC": 0.06,
     "graphite": 0.09,
     "LFP": 0.06,
+    "Au": 0.04,
     "FePO4": 0.06,
     "Al": 0.03,
     "Cu": 0.04,
@@ -129,6 +130,9 @@ class Projection:
         """
         rings = self.rings(sample.lines, wavelength_angstrom, sample.displacement_um)
         halo = self.halo(sample.halos)
+        if sample.opening_deg is not None:
+            seen = self.two_theta_deg < sample.opening_deg
+            rings, halo = {phase: one * seen for phase, one in rings.items()}, halo * seen
         scattered = photons * sample.transmission
         found = self._lookup(sum(rings.values(), halo) * scattered)
         found *= self._factor

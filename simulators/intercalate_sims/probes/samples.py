@@ -61,6 +61,8 @@ class Sample:
         Unpolarised, the same in all directions.
     transmission
         Of the direct beam, and of everything scattered.
+    opening_deg
+        Of 2theta, beyond which nothing leaves; None where nothing is in the way.
     """
 
     lines: Sequence[Lines] = ()
@@ -68,6 +70,7 @@ class Sample:
     displacement_um: float = 0.0
     isotropic_per_sr: float = 0.0
     transmission: float = 1.0
+    opening_deg: float | None = None
 
 
 def cell_sample(

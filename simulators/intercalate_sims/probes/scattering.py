@@ -29,6 +29,7 @@ DEBYE_WALLER_B_ANGSTROM2 = {
     "graphite": 0.8,
     "Al": 0.86,
     "Cu": 0.57,
+    "Au": 0.63,
     "Li": 4.5,
     "S8": 3.5,
     "Li2S": 1.5,

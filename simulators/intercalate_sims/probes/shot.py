@@ -38,6 +38,8 @@ class Shot:
         Electrode of a cell that was taken apart and came in the transfer vessel; empty for any other.
     air_mbar_s
         Oxygen and water that it has met since it was loaded, pressure times time.
+    marker_gpa
+        Pressure between diamonds, where something is.
     milled, sputtered
         What focused and wide beams of ions have done to what is in the beam, wherever.
     """
@@ -56,6 +58,7 @@ class Shot:
     settings: Mapping[str, Any] = field(default_factory=dict)
     face: str = ""
     air_mbar_s: float = 0.0
+    marker_gpa: float = 0.0
     milled: Sequence[Cut] = ()
     sputtered: Sequence[Cut] = ()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from intercalate.contract import DIAMOND_ANVIL_CELL
 from intercalate.materials.constants import HC_KEV_ANGSTROM
 from intercalate_sims.hidden import Hidden
 from intercalate_sims.noise import keyed_generator
@@ -16,6 +17,7 @@ from intercalate_sims.probes.grains import Grains
 from intercalate_sims.probes.halos import Halos
 from intercalate_sims.probes.monitors import MonitorCounts, count_monitors
 from intercalate_sims.probes.powder import CellMakeup
+from intercalate_sims.probes.pressed import pressed_sample, transmission_of_diamonds, truth_of_pressed
 from intercalate_sims.probes.projection import Modulation, Projection
 from intercalate_sims.probes.reflection import TRANSMISSION_DEG, Incidence, check_incidence, reflected
 from intercalate_sims.probes.response import PixelMaps, Response
@@ -116,6 +118,8 @@ class DiffractionStation:
         content, wavelength = shot.in_beam.content, self.wavelength_angstrom(shot.energy_kev)
         if content is None:
             return 1.0
+        if content == DIAMOND_ANVIL_CELL:
+            return transmission_of_diamonds(wavelength)
         if content in self._makeups:
             # At a small angle the beam ends in the cell.
             return transmission_of_cell(wavelength) if self._incidence(shot) is None else 0.0
@@ -130,6 +134,8 @@ class DiffractionStation:
         air_mm = self.geometry.distance_mm
         if content is None:
             return Sample(halos=Halos(air_mm=air_mm))
+        if content == DIAMOND_ANVIL_CELL:
+            return pressed_sample(self._hidden.pressed, shot.marker_gpa, wavelength, air_mm)
         if content in self._makeups:
             hidden = self._hidden.cell(content)
             return cell_sample(shot.seen, self._makeups[content], hidden, wavelength, air_mm)
@@ -198,6 +204,8 @@ class DiffractionStation:
         }
         if (how := self._incidence(shot)) is not None:
             truth["incidence_deg"] = how.angle_deg
+        if shot.in_beam.content == DIAMOND_ANVIL_CELL:
+            truth.update(truth_of_pressed(self._hidden.pressed, shot.marker_gpa))
         if shot.states and shot.photons > 0 and shot.in_beam.content in self._makeups:
             truth.update(truth_of(shot.seen))
             if shot.inactive:

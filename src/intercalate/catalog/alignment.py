@@ -66,7 +66,11 @@ SETTINGS = {
 COLUMN = {"column_voltage_kv": "kV", "column_current_na": "nA", "column_field_of_view_um": "um"}
 """Of an electron column, which several instruments have in common."""
 
-SURROUNDINGS = {"chamber_temperature_c": "degC", "goniometer_incidence_deg": "deg"}
+SURROUNDINGS = {
+    "chamber_temperature_c": "degC",
+    "goniometer_incidence_deg": "deg",
+    "pressure_cell_pressure_gpa": "GPa",
+}
 """Of what is around the sample, for several instruments."""
 
 SHARING = ("", "tem_")

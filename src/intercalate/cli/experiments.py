@@ -19,8 +19,13 @@ def check(context: click.Context, experiment_file: Path) -> None:
     """Say what an experiment file would do, without any hardware."""
     from intercalate.check import check as check_experiment
     from intercalate.experiment import Experiment
+    from intercalate.pressed import CheckedScan, is_pressure_scan
 
     config = configuration(context)
+    if is_pressure_scan(experiment_file):
+        for line in CheckedScan.from_file(experiment_file, config).describe():
+            click.echo(line)
+        return
     for line in check_experiment(Experiment.from_file(experiment_file, config.site), config):
         click.echo(line)
 
@@ -117,10 +122,19 @@ def run(context: click.Context, experiment_file: Path, overrides: tuple[str, ...
     """Run an experiment file."""
     from rich.console import Console
 
-    from intercalate.execute import execute
+    from intercalate.execute import execute, prepare, pressing
     from intercalate.experiment import Experiment
+    from intercalate.pressed import CheckedScan, is_pressure_scan
 
     config = configuration(context)
+    if is_pressure_scan(experiment_file):
+        checked = CheckedScan.from_file(experiment_file, config)
+        for line in checked.describe():
+            click.echo(line)
+        uids: list[str] = []
+        prepare(config, [pressing(checked, uids)], Console(stderr=True))
+        click.echo(f"run {uids[0]}")
+        return
     experiment = Experiment.from_file(experiment_file, config.site)
     for one in experiment.cells:
         click.echo(f"{one.place}: {one.cell.name}" if one.place else one.cell.name)

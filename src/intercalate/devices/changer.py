@@ -13,6 +13,7 @@ from ophyd import Device, EpicsMotor, Kind, Signal
 from ophyd.status import DeviceStatus
 from ophyd.utils.errors import UnknownStatusFailure
 
+from intercalate.contract import DIAMOND_ANVIL_CELL
 from intercalate.devices.statuses import end_in_thread
 
 ARRIVED_MM = 0.01
@@ -41,7 +42,8 @@ class Place:
     channel
         Of the cycler, whose cables end there; None where it is no place for a cell.
     content
-        What is there otherwise: a calibrant, `empty`, `fluorescence`, or a `vessel` with a cell in it.
+        What is there otherwise: a calibrant, `empty`, `fluorescence`, a `diamond anvil cell`, or a `vessel`
+        with a cell in it.
     """
 
     x_mm: float
@@ -55,7 +57,7 @@ class Place:
         return self.channel is not None or self.content in SAMPLES
 
 
-SAMPLES = ("vessel", "deposit", "nanobattery", "liquid cell")
+SAMPLES = ("vessel", DIAMOND_ANVIL_CELL, "deposit", "nanobattery", "liquid cell")
 """Contents of places that a beam may harm."""
 
 

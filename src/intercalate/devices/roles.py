@@ -307,6 +307,8 @@ class MeasuresCells(Protocol):
         How images are made; None where there are none.
     ion_column
         Mills or sputters the sample where the beam meets it; None where nothing does.
+    pressure_cell
+        Presses a sample at one place of the changer; None where nothing does.
     settings
         Signals that a measurement may ask to be set before its frames, by name.
     of_exposure
@@ -322,6 +324,7 @@ class MeasuresCells(Protocol):
     analyser: Any
     scan: Any
     ion_column: Any
+    pressure_cell: Any
     settings: Any
     of_exposure: list[Any]
     beside_mm: Any

@@ -14,6 +14,7 @@ from intercalate.devices.frame_detector import FrameDetector
 from intercalate.devices.goniometer import Goniometer
 from intercalate.devices.ion_column import IonBeam
 from intercalate.devices.objective import Objective
+from intercalate.devices.pressure_cell import PressureCell
 from intercalate.devices.scan import AnyScan
 from intercalate.devices.shutter import Shutter
 from intercalate.devices.sources import SteadySource
@@ -40,6 +41,9 @@ class Station:
         Mills or sputters the sample at the place that the beam meets, where there is one.
     goniometer
         Tilts the sample, where something does.
+    pressure_cell
+        Presses a sample at a place of the changer, where there is one. Frames of other samples do not
+        need it.
     read_with_frames
         Devices that say how a frame was taken, besides these.
     """
@@ -65,6 +69,7 @@ class Station:
         scan: AnyScan | None = None,
         ion_column: IonBeam | None = None,
         goniometer: Goniometer | None = None,
+        pressure_cell: PressureCell | None = None,
         read_with_frames: Sequence[Any] = (),
     ):
         self.name = name
@@ -83,6 +88,7 @@ class Station:
         self.scan = scan
         self.ion_column = ion_column
         self.goniometer = goniometer
+        self.pressure_cell = pressure_cell
         self._read_with_frames = list(read_with_frames)
 
     def __repr__(self) -> str:
@@ -125,7 +131,7 @@ class Station:
         """All of it, each device by itself."""
         own = (self.detector, self.shutter, self.monitors, self.clocks, self.calibrations, self.dose)
         around = self._around_sample
-        own += () if self.ion_column is None else (self.ion_column,)
+        own += tuple(one for one in (self.ion_column, self.pressure_cell) if one is not None)
         return [*own, *around, *(one for one in self.of_exposure if all(one is not two for two in around))]
 
     def _merged(self, what: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from intercalate.instrument_sections.beamline import (
     LaserMonitorsSection,
     LaserSection,
     MonitorsSection,
+    PressureCellSection,
     RamanSection,
     SpectrometerSection,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "Positive",
     "Prefix",
     "PrefixSection",
+    "PressureCellSection",
     "RamanSection",
     "RegionSection",
     "Section",

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from intercalate.contract import ABSOLUTE_MAX_PRESSURE_GPA
 from intercalate.dose import ABSORBED, LIGHT, DoseScale, fluence_j_cm2
 from intercalate.instrument_sections.common import (
     CalibrationSection,
@@ -31,6 +32,25 @@ class DiffractometerSection(Section):
     beam_mm: tuple[float, float]
     polarisation: Annotated[float, Field(ge=-1, le=1)] = 0.99
     """pyFAI's factor: almost 1 at a synchrotron, 0 for a tube."""
+
+
+class PressureCellSection(Section):
+    """A diamond-anvil cell in the beam of the diffractometer, and the controller of its membrane.
+
+    Attributes
+    ----------
+    highest_gpa
+        That the anvils bear.
+    opening_deg
+        Of 2theta, beyond which the seat of the anvil is in the way of the rays.
+    chamber_um
+        Diameter of the hole in the gasket, in which the sample is.
+    """
+
+    prefix: Prefix
+    highest_gpa: Annotated[float, Field(gt=0, le=ABSOLUTE_MAX_PRESSURE_GPA)]
+    opening_deg: Annotated[float, Field(gt=0, lt=90)]
+    chamber_um: Annotated[float, Field(gt=0, le=1000)]
 
 
 class MonitorsSection(CountersSection):

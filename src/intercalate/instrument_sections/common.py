@@ -56,6 +56,7 @@ Content = Literal[
     "fluorescence",
     "power meter",
     "vessel",
+    "diamond anvil cell",
     "Au",
     "Ag",
     "Cu",

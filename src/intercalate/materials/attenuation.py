@@ -31,6 +31,7 @@ COMPOUNDS = {
     "Li": Compound("Li", 0.534, _HANDBOOK),
     "PE": Compound("C2H4", 0.95, _HANDBOOK),
     "Kapton": Compound("C22H10N2O5", 1.42, _HANDBOOK),
+    "diamond": Compound("C", 3.51, _HANDBOOK),
     "carbon": Compound("C", 1.9, Source("carbon black with its binder", Mark.ILLUSTRATION)),
     "electrolyte": Compound(
         "C3H4O3", 1.25, Source("ethylene carbonate stands for salt and solvents", Mark.ILLUSTRATION)

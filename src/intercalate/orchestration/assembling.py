@@ -20,6 +20,7 @@ from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.measuring import Measuring, OpenDetector
 from intercalate.orchestration.metadata import experiment_metadata
 from intercalate.orchestration.occasions import Occasions, check_when
+from intercalate.orchestration.pressure_check import problems_of_pressure
 from intercalate.orchestration.reflection_check import problems_of_incidence
 from intercalate.orchestration.sample_check import problems_of_milled, problems_of_sample
 from intercalate.orchestration.sample_position import stage_target
@@ -194,6 +195,7 @@ class Experimenting:
             for problem in (
                 *problems_of_shots(one, station),
                 *problems_of_incidence(one, station, cell),
+                *problems_of_pressure(one, cell),
                 *problems_of_milled(station, cell, one.spots_mm),
             )
         ]

@@ -45,6 +45,8 @@ TEMPERATURE = "temperature_c"
 """Setting that changes the sample, and not the instrument alone."""
 INCIDENCE = "incidence_deg"
 """Setting that turns the sample."""
+PRESSURE = "pressure_gpa"
+"""What no cell bears; a sample on no channel is pressed by a plan of its own."""
 
 BUDGETS = ("budget_MGy", "budget_J_cm2", "budget_e_A2")
 

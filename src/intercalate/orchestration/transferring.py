@@ -24,6 +24,7 @@ from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.measuring import Measuring, OpenDetector
 from intercalate.orchestration.metadata import software
 from intercalate.orchestration.notes import Notes
+from intercalate.orchestration.pressure_check import problems_of_pressure
 from intercalate.orchestration.reflection_check import problems_of_incidence
 from intercalate.orchestration.sample_check import problems_of_opened
 from intercalate.orchestration.shots import problems_of_shots, shots_of
@@ -134,6 +135,7 @@ class Transferring:
             problems = [
                 *problems_of_shots(one, station),
                 *problems_of_incidence(one, station, cell),
+                *problems_of_pressure(one, cell),
                 *problems_of_opened(station, cell, task.opened, to_c),
             ]
             if problems:

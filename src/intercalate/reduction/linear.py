@@ -18,6 +18,10 @@ def reduced_normal(normal: np.ndarray, free: np.ndarray, count: int) -> tuple[np
     return normal[np.ix_(used, used)] - mixed @ np.linalg.solve(regularised(linear), mixed.T), used
 
 
+NEGLIGIBLE = 1e-30
+"""Of the largest square of a column: less is lost in rounding, and its unknown could have any size."""
+
+
 def solve_nonnegative(
     gram: np.ndarray,
     right: np.ndarray,
@@ -35,7 +39,8 @@ def solve_nonnegative(
     solution, passive
         The unknowns, and which of them are not held at zero.
     """
-    allowed = allowed & (np.diag(gram) > 0)
+    seen = np.diag(gram)
+    allowed = allowed & (seen > NEGLIGIBLE * seen.max(initial=0.0))
     passive = allowed.copy() if passive is None else passive & allowed
     solution = np.zeros(right.size)
     scale = np.sqrt(np.maximum(np.diag(gram), 1e-300))

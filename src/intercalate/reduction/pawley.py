@@ -80,11 +80,17 @@ def fit(
         )
     candidates: list[_Fit] = []
     if start is not None and start.converged:
-        known = _Fit(part, [warm_start(part, phase, start) for phase in fitted], options, start)
+        last = [warm_start(part, phase, start) for phase in fitted]
+        known, _ = _nearest(part, last, options, start)
         if known.first.chi2 / len(part) < _STILL_NEAR * start.reduced_chi2:
             return known.run()
+        if options.moves and (result := known.run()).converged:
+            # Looked for from where it was last; a table knows nothing of a lattice that is compressed.
+            return result
         candidates.append(known)
     found = [searched(part, phase) for phase in fitted]
+    if options.moves:
+        _, found = _nearest(part, found, options, start)
     widths_deg = (None,) if candidates else _COLD_WIDTHS_DEG
     cold = [_Fit(part, found, options, start, width_deg) for width_deg in widths_deg]
     best = min(cold, key=lambda candidate: candidate.first.chi2)
@@ -94,6 +100,21 @@ def fit(
         candidates.append(_Fit(part, shifted, options, start, best.width_deg))
     results = [candidate.run() for candidate in candidates]
     return min(results, key=lambda result: (not result.converged, result.reduced_chi2))
+
+
+def _nearest(
+    pattern: Pattern, phases: Sequence[FitPhase], options: FitOptions, start: PawleyResult | None
+) -> "tuple[_Fit, list[FitPhase]]":
+    """The fit that begins nearest to the pattern, with each phase moved by itself, and its phases."""
+    there = list(phases)
+    best = _Fit(pattern, there, options, start)
+    for index, phase in enumerate(phases):
+        for relative in () if phase.fixed else options.moves:
+            tried = [*there[:index], moved(phase, relative), *there[index + 1 :]]
+            candidate = _Fit(pattern, tried, options, start)
+            if candidate.first.chi2 < best.first.chi2:
+                best, there = candidate, tried
+    return best, there
 
 
 def _end_deg(pattern: Pattern, phases: Sequence[FitPhase]) -> float:
@@ -225,6 +246,13 @@ class _Fit:
             message = (
                 f"weighted residual {residual:.2f} exceeds {self.options.max_weighted_residual}: lines are "
                 "misplaced, or a phase is missing from the list"
+            )
+        lines = (point.design[:, : len(labels)] @ point.linear[: len(labels)] + point.residual) ** 2
+        unexplained = max(point.chi2 - degrees, 0.0) / float(lines.sum())
+        if unexplained > self.options.max_unexplained:
+            message = (
+                f"{unexplained:.0%} of the weight of the lines is not explained, more than "
+                f"{self.options.max_unexplained:.0%}: lines are misplaced, or a phase is missing"
             )
         return PawleyResult(
             parameters=parameters,

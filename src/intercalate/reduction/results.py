@@ -103,6 +103,12 @@ class FitOptions:
         After which the fit has failed.
     max_weighted_residual
         A fit whose R_wp is larger has failed, wherever it converged to.
+    max_unexplained
+        Part of the weighted squares of the lines, without their background, that a fit may leave unexplained
+        beyond what counting does: over a high background `max_weighted_residual` says nothing of lines.
+    moves
+        Relative changes of the lattice of each phase, from the last pattern to the next, that are tried
+        besides none: of a sample that is compressed in steps.
     tolerance
         Converged when every lattice parameter moves by less than this part of its `sigma_stat`.
     """
@@ -113,6 +119,8 @@ class FitOptions:
     detection_sigma: float = 8.0
     max_iterations: int = 40
     max_weighted_residual: float = 0.2
+    max_unexplained: float = float("inf")
+    moves: tuple[float, ...] = ()
     tolerance: float = 0.05
     systematics: Systematics = field(default_factory=Systematics)
 

@@ -22,6 +22,8 @@ CUT_OFFS_V = {
     "nmc622-li": (3.0, 4.3),
     "nmc111-li": (3.0, 4.3),
     "lco-li": (3.0, 4.3),
+    "lco-bare-li": (3.0, 4.7),
+    "lco-zro2-li": (3.0, 4.7),
     "lmno-li": (3.5, 4.95),
     "lto-li": (1.0, 2.5),
     "lvo-li": (2.0, 3.7),
@@ -304,3 +306,50 @@ def test_a_film_can_be_that_of_another_solvent_of_which_nobody_is_told():
     assert told == own_told
     of_thf = after_lithiation("graphite-thf-li", Host.STAGED)[1]
     assert after_lithiation("graphite-ecdec-li", Host.ISOLATED)[1] == pytest.approx(of_thf, rel=0.1)
+
+
+def cycled(spec, high_v, cycles=3, **options):
+    """A cell after some cycles between 3 V and a cut-off, and the charge of each discharge in Ah."""
+    cell = cell_of(spec, dt_s=10.0, initial_soc=0.0, **options)
+    current_a, given = 0.1 * cell.describe()["nominal_capacity_ah"], []
+    for _ in range(cycles):
+        full = until(cell, current_a, lambda r: r.voltage_v >= high_v)[-1].charge_ah
+        given.append(full - until(cell, -current_a, lambda r: r.voltage_v <= 3.0)[-1].charge_ah)
+    return cell, given
+
+
+def series_ohm(cell) -> float:
+    return float(np.real(cell.impedance(np.array([1e5])))[0])
+
+
+def test_lco_fades_where_it_is_charged_high_and_less_with_a_coat():
+    left, resistance, fresh = {}, {}, {}
+    for spec in ("lco-li", "lco-bare-li", "lco-zro2-li"):
+        fresh[spec] = series_ohm(cell_of(spec, initial_soc=0.0))
+        cell, given = cycled(spec, 4.7)
+        left[spec], resistance[spec] = given[-1] / given[0], series_ohm(cell) - fresh[spec]
+        assert sum(cell.lithium_inventory_ah().values()) == pytest.approx(
+            sum(cell_of(spec, initial_soc=0.0).lithium_inventory_ah().values()), rel=1e-9
+        )
+    assert left["lco-li"] > 0.999
+    assert left["lco-bare-li"] < 0.90 < 0.95 < left["lco-zro2-li"] < 0.99
+    assert resistance["lco-bare-li"] > 2 * resistance["lco-zro2-li"] > 2 * abs(resistance["lco-li"])
+
+
+def test_nothing_fades_below_the_onset_or_without_side_reactions():
+    for options, high_v in (({}, 4.3), ({"side_reactions": False}, 4.7)):
+        cell, given = cycled("lco-bare-li", high_v, cycles=2, **options)
+        assert cell.lithium_inventory_ah()["isolated"] == 0.0
+        assert given[1] == pytest.approx(given[0], rel=0.01)
+
+
+def test_a_faded_cell_is_restored_bit_for_bit_and_shows_its_lost_particles():
+    cell, _ = cycled("lco-bare-li", 4.7, cycles=1, seed=4)
+    twin = restore_cell(json.loads(json.dumps(cell.to_state())))
+    for _ in range(50):
+        assert twin.advance(ControlMode.VOLTAGE, 4.6) == cell.advance(ControlMode.VOLTAGE, 4.6)
+    assert twin.to_state() == cell.to_state()
+    assert series_ohm(twin) == series_ohm(cell)
+    # What lost contact when it was nearly empty lies among what is full again.
+    spread = cycled("lco-bare-li", 4.7)[0].probe_state().positive.li_spread
+    assert min(spread) > 2 * max(cycled("lco-li", 4.7)[0].probe_state().positive.li_spread)

@@ -27,9 +27,11 @@ def test_unconstrained_unknowns_may_be_negative_and_forbidden_ones_are_zero():
     assert solution[1] == 0
 
 
-def test_an_unknown_on_which_nothing_depends_is_zero():
+@pytest.mark.parametrize("left", [0.0, 1e-120])
+def test_an_unknown_on_which_nothing_depends_is_zero(left):
+    """Also where the tail of a line that has left the pattern is not quite nothing."""
     matrix = np.random.default_rng(3).normal(size=(40, 3))
-    matrix[:, 1] = 0.0
+    matrix[:, 1] *= left
     right = matrix @ np.array([2.0, 3.0, 4.0])
     solution, passive = solve_nonnegative(
         matrix.T @ matrix, matrix.T @ right, np.ones(3, dtype=bool), 3, np.ones(3, dtype=bool)

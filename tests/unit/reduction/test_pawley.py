@@ -3,7 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from intercalate.materials.equations_of_state import MARKERS
 from intercalate.reduction import FitOptions, Systematics, fit, graphite, layered_oxide, lithiated_graphite
+from intercalate.reduction.integration import Pattern
+from intercalate.reduction.pressure import fit_options, pressed_phases
 
 from .powder_samples import carbon_lines, oxide_lines, pattern_of
 
@@ -126,3 +129,33 @@ def test_wrong_wavelength_shifts_the_lattice_as_declared():
         fit(one, [layered_oxide("NMC811")]).parameters["NMC811.c"].value for one in (pattern, shifted)
     )
     assert wrong / right == pytest.approx(1.001, abs=1e-5)
+
+
+def test_a_lattice_that_was_compressed_is_looked_for_from_where_it_was():
+    """Lines have moved by two widths: moves find them, and a fit without says that it has failed."""
+    marker = MARKERS["Au"]
+    phases = pressed_phases("LFP", marker)
+    two_theta = np.arange(4.5, 15.0, 0.01)
+    wavelength = 0.495937
+
+    def pattern(shrunk: float, marker: float | None = None) -> Pattern:
+        total = np.full(two_theta.size, 1000.0)
+        for phase, scale in zip(phases, (shrunk, marker or shrunk)):
+            inverse = np.sqrt(phase.inverse_d_squared(np.array(phase.start) * scale))
+            for number, one in enumerate(2 * np.degrees(np.arcsin(wavelength * inverse / 2))):
+                total += (200.0 + 40.0 * (number % 5)) * np.exp(-(((two_theta - one) / 0.025) ** 2) / 2)
+        return Pattern(two_theta, total, np.sqrt(total), wavelength, distance_mm=300.0)
+
+    alone = FitOptions(range_deg=(4.5, 14.5))
+    first = fit(pattern(1.0), phases, fit_options(alone))
+    assert first.converged
+    found = fit(pattern(0.988), phases, fit_options(alone), start=first)
+    assert found.converged
+    assert found.parameters["LFP.a"].value == pytest.approx(0.988 * 10.329, rel=3e-4)
+    assert found.parameters["Au.a"].value == pytest.approx(0.988 * 4.0786, rel=3e-4)
+    apart = fit(pattern(0.99, 0.996), phases, fit_options(alone), start=first)
+    assert apart.parameters["LFP.c"].value == pytest.approx(0.99 * 4.691, rel=3e-4)
+    assert apart.parameters["Au.a"].value == pytest.approx(0.996 * 4.0786, rel=3e-4)
+    lost = fit(pattern(0.982), phases, replace(fit_options(alone), moves=()), start=first)
+    assert not lost.converged
+    assert "of the weight of the lines is not explained" in lost.message

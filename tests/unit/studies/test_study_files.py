@@ -10,17 +10,21 @@ from click.testing import CliRunner
 
 from intercalate.cli import main
 from intercalate.config import EXAMPLES, Config
+from intercalate.pressed import CheckedScan
 from intercalate_plans.studies import Study, StudyError, World, load_study, merged, studies
 from intercalate_plans.studies.study import FOLDER
 from intercalate_sims.settings import SimulationSettings
 
-SITE = Config.from_file(EXAMPLES / "config" / "simulated.toml").site
+CONFIG = Config.from_file(EXAMPLES / "config" / "simulated.toml")
+SITE = CONFIG.site
 
 
 @pytest.mark.parametrize("name", studies())
 def test_a_study_is_an_experiment_that_can_run(name: str) -> None:
     study = load_study(name)
-    if study.series is None:
+    if study.pressed is not None:
+        assert CheckedScan.from_content(study.content, name, EXAMPLES, CONFIG).sample.material == "LFP"
+    elif study.series is None:
         *formation, measured = study.experiments(SITE)
         assert not any(one.cells[0].measurements for one in formation)
         assert bool(formation) == (study.about.formation is not None)
@@ -95,7 +99,7 @@ def test_studies_are_listed() -> None:
     assert {"S20", "S26"} <= {row["study"] for row in rows}
 
 
-@pytest.mark.parametrize("name", [one for one in studies() if load_study(one).series is None])
+@pytest.mark.parametrize("name", [one for one in studies() if load_study(one).has_cells])
 def test_its_cells_have_places_on_the_beamline_of_the_study(name: str) -> None:
     study = load_study(name)
     shipped = tomllib.loads((EXAMPLES / "config" / "simulated.toml").read_text())
