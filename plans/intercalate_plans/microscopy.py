@@ -98,7 +98,12 @@ def calibrate_scale(
         }
         yield from keep(station, Kind.SCALE, run, values)
 
-    return (yield from calibration_run(station, "calibrate_scale", body, md, place=at, exposure_s=exposure_s))
+    changes = (station.beam.field_of_view_um,)
+    return (
+        yield from calibration_run(
+            station, "calibrate_scale", body, md, changes=changes, place=at, exposure_s=exposure_s
+        )
+    )
 
 
 @for_queue(
@@ -203,8 +208,6 @@ def find_section(
     station.changer.position_mm(at)
 
     def body(run: str) -> MsgGenerator[None]:
-        before_um = float((yield from bps.rd(station.beam.field_of_view_um)))
-        before = yield from bps.rd(station.scan.image_detector)
         # Lithium scatters hardly more electrons back than nothing does.
         yield from bps.mv(station.scan.image_detector, SECONDARY)
         yield from bps.mv(station.changer, at, station.beam.field_of_view_um, search_um)
@@ -218,9 +221,13 @@ def find_section(
             "height_um": found.height_um,
         }
         yield from keep(station, Kind.POSITION, run, values, key=at)
-        yield from bps.mv(station.beam.field_of_view_um, before_um, station.scan.image_detector, before)
 
-    return (yield from calibration_run(station, "find_section", body, md, place=at, exposure_s=exposure_s))
+    changes = (station.beam.field_of_view_um, station.scan.image_detector)
+    return (
+        yield from calibration_run(
+            station, "find_section", body, md, changes=changes, place=at, exposure_s=exposure_s
+        )
+    )
 
 
 @for_queue(
@@ -262,7 +269,6 @@ def calibrate_x_ray_energy(
     detector = WINDOWLESS_DETECTOR if windowless else STANDARD_DETECTOR
 
     def body(run: str) -> MsgGenerator[None]:
-        before_kv = float((yield from bps.rd(station.beam.voltage_kv)))
         yield from bps.mv(station.beam.voltage_kv, METALS_KV)
         spectra = {}
         for metal, at in places.items():
@@ -278,9 +284,13 @@ def calibrate_x_ray_energy(
             "exposure_s": exposure_s,
         }
         yield from keep(station, Kind.ENERGY, run, values, arrays={"energy_ev": axis.energy_ev})
-        yield from bps.mv(station.beam.voltage_kv, before_kv)
 
-    return (yield from calibration_run(station, "calibrate_x_ray_energy", body, md, exposure_s=exposure_s))
+    changes = (station.beam.voltage_kv,)
+    return (
+        yield from calibration_run(
+            station, "calibrate_x_ray_energy", body, md, changes=changes, exposure_s=exposure_s
+        )
+    )
 
 
 @for_queue(

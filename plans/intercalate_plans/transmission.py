@@ -114,7 +114,6 @@ def calibrate_camera_length(
     at = station.changer.find(content=GOLD)
 
     def body(run: str) -> MsgGenerator[None]:
-        before = yield from bps.rd(station.scan.mode)
         yield from bps.mv(station.changer, at, station.scan.mode, PATTERN)
         (taken,) = yield from take(station, 1, exposure_s, *station.of_exposure)
         on_paper = station.calibrations.on_paper.camera_px_angstrom
@@ -126,11 +125,11 @@ def calibrate_camera_length(
             "exposure_s": exposure_s,
         }
         yield from keep(station, Kind.CAMERA_LENGTH, run, values)
-        yield from bps.mv(station.scan.mode, before)
 
+    changes = (station.scan.mode,)
     return (
         yield from calibration_run(
-            station, "calibrate_camera_length", body, md, place=at, exposure_s=exposure_s
+            station, "calibrate_camera_length", body, md, changes=changes, place=at, exposure_s=exposure_s
         )
     )
 
@@ -196,7 +195,13 @@ def scan_losses(
     metadata = {"exposure_s": exposure_s, "instrument": station.name, "num_points": len(requests)}
     return (
         yield from calibration_run(
-            station, "scan_losses", _left_safe(station, temperature_c, body), md, scans=listed, **metadata
+            station,
+            "scan_losses",
+            _left_safe(station, temperature_c, body),
+            md,
+            changes=(station.scan.step_nm, station.scan.row_step_nm),
+            scans=listed,
+            **metadata,
         )
     )
 
@@ -264,6 +269,7 @@ def image_under_bias(
             "image_under_bias",
             _left_safe(station, temperature_c, body),
             md,
+            changes=(station.scan.mode,),
             images=listed,
             **metadata,
         )

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import bluesky.plan_stubs as bps
-import bluesky.preprocessors as bpp
 import numpy as np
 from bluesky.utils import MsgGenerator
 
@@ -100,7 +99,12 @@ def calibrate_energy(
         }
         yield from keep(station, Kind.ENERGY, run, values, arrays={"covariance": scale.covariance})
 
-    return (yield from calibration_run(station, "calibrate_energy", body, md, exposure_s=exposure_s))
+    changes = (station.analyser.flood_gun, *station.analyser.of_region)
+    return (
+        yield from calibration_run(
+            station, "calibrate_energy", body, md, changes=changes, exposure_s=exposure_s
+        )
+    )
 
 
 @for_queue(
@@ -212,7 +216,7 @@ def set_flood_gun(
     ValueError, RegionError
         Before anything moves, if there is no such place or region.
     XpsError
-        If no line stands out; the flood gun is then off.
+        If no line stands out; the flood gun is then as before.
     """
     require_station(station, "xps")
     check_exposure(exposure_s)
@@ -244,11 +248,15 @@ def set_flood_gun(
         }
         yield from keep(station, Kind.CHARGING, run, values, key=at)
 
-    def guarded(run: str) -> MsgGenerator[None]:
-        yield from bpp.contingency_wrapper(
-            body(run), except_plan=lambda _: bps.mv(station.analyser.flood_gun, "off")
-        )
-
     return (
-        yield from calibration_run(station, "set_flood_gun", guarded, md, place=at, exposure_s=exposure_s)
+        yield from calibration_run(
+            station,
+            "set_flood_gun",
+            body,
+            md,
+            changes=station.analyser.of_region,
+            finds=(station.analyser.flood_gun,),
+            place=at,
+            exposure_s=exposure_s,
+        )
     )

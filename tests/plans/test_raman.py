@@ -316,10 +316,12 @@ def test_a_held_cell_is_mapped(
 
 
 def test_a_focus_that_is_not_there_leaves_the_one_before(session: Session, raman: Station) -> None:
-    before = raman.calibrations.focus_um("H1")
+    before, z_um = raman.calibrations.focus_um("H1"), raman.objective.z_um
+    z_um.set(7.0).wait(10)
     with pytest.raises(FocusError):
         session.RE(focus_laser(raman, "H1", around_um=300.0, half_range_um=20.0))
     assert raman.calibrations.focus_um("H1") == before
+    assert z_um.user_readback.get(use_monitor=False) == pytest.approx(7.0, abs=0.05)
 
 
 def test_an_open_interlock_costs_occasions_and_not_the_cell(

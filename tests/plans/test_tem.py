@@ -110,8 +110,22 @@ def test_a_film_without_rings_leaves_the_camera_length_as_it_was(session: Sessio
             session.RE(calibrate_camera_length(tem))
     finally:
         tem.beam.emission.set("on").wait(10)
-        tem.scan.mode.set("image").wait(10)
     assert tem.calibrations.store.latest(Kind.CAMERA_LENGTH) == before
+    assert tem.scan.mode.get(use_monitor=False) == "image"
+
+
+def test_a_dose_rate_that_cannot_be_measured_leaves_the_mode_as_it_was(
+    session: Session, tem: Station
+) -> None:
+    tem.scan.mode.set("diffraction").wait(10)
+    tem.beam.emission.set("off").wait(10)
+    try:
+        with pytest.raises(TemError):
+            session.RE(measure_dose_rate(tem))
+        assert tem.scan.mode.get(use_monitor=False) == "diffraction"
+    finally:
+        tem.beam.emission.set("on").wait(10)
+        tem.scan.mode.set("image").wait(10)
 
 
 def test_a_whisker_and_its_crystal_are_found(
@@ -194,6 +208,7 @@ def test_images_are_taken_under_voltage_and_the_holder_left_without(
     events = [event["data"] for event in documents.events("tem")]
     assert [event["tem_scan_bias_v"] for event in events] == [-0.2, 0.3]
     assert [event["tem_scan_mode"] for event in events] == ["image", "image"]
+    assert tem.scan.mode.get(use_monitor=False) == "diffraction"
     assert float(tem.scan.bias_v.get()) == 0.0
     # A cold stage stays cold; a hot one does not stay hot.
     assert float(tem.chamber.temperature_c.get_setpoint()) == -150.0
@@ -218,6 +233,7 @@ def test_a_battery_is_scanned_under_voltage_and_left_without(
     session.RE(scan_losses(eels, scans, 10.0))
     assert [event["data"]["eels_scan_bias_v"] for event in documents.events("eels")] == [0.0, 4.2]
     assert float(eels.scan.bias_v.get()) == 0.0
+    assert float(eels.scan.row_step_nm.get(use_monitor=False)) == 1.0
     (_, one), (_, two) = last(beamline, "eels", 2)
     # Each is of a fresh area, and gets a quarter of the dose that rows 1 nm apart would have given.
     assert one["before"] == two["before"] == 0.0
