@@ -13,6 +13,7 @@ from intercalate_plans.example import charge_scan_discharge
 from intercalate_plans.ion_beams import mill_section, view_section
 from intercalate_plans.laser import focus_laser, measure_focus_drift, measure_power
 from intercalate_plans.log import note
+from intercalate_plans.loss_references import take_references
 from intercalate_plans.microscopy import (
     calibrate_scale,
     calibrate_x_ray_energy,
@@ -69,6 +70,7 @@ __all__ = [
     "take_darks",
     "take_flat",
     "take_images",
+    "take_references",
     "take_regions",
     "view_section",
 ]

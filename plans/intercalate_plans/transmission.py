@@ -163,8 +163,7 @@ def scan_losses(
     temperature_c
         Of the stage.
     md
-        Added to the run's start document; `films`, with `thickness_nm` and `thickness_sigma`, makes films of
-        single compounds the references by which the reduction reads a battery in the same run.
+        Added to the run's start document.
 
     Returns
     -------
@@ -179,7 +178,7 @@ def scan_losses(
     require_station(station, "eels")
     requests = [LossScanRequest.model_validate(one) for one in scans]
     check_exposure(exposure_s, len(requests))
-    _check_stage(temperature_c)
+    check_stage(temperature_c)
     targets = _targets(station, requests)
 
     def body(run: str) -> MsgGenerator[None]:
@@ -197,7 +196,7 @@ def scan_losses(
         yield from calibration_run(
             station,
             "scan_losses",
-            _left_safe(station, temperature_c, body),
+            at_temperature(station, temperature_c, body),
             md,
             changes=(station.scan.step_nm, station.scan.row_step_nm),
             scans=listed,
@@ -250,7 +249,7 @@ def image_under_bias(
     require_station(station, "tem")
     requests = [BiasedImageRequest.model_validate(one) for one in images]
     check_exposure(exposure_s, len(requests))
-    _check_stage(temperature_c)
+    check_stage(temperature_c)
     targets = _targets(station, requests)
 
     def body(run: str) -> MsgGenerator[None]:
@@ -267,7 +266,7 @@ def image_under_bias(
         yield from calibration_run(
             station,
             "image_under_bias",
-            _left_safe(station, temperature_c, body),
+            at_temperature(station, temperature_c, body),
             md,
             changes=(station.scan.mode,),
             images=listed,
@@ -276,12 +275,12 @@ def image_under_bias(
     )
 
 
-def _left_safe(
+def at_temperature(
     station: MeasuresCells, temperature_c: float, body: Callable[[str], MsgGenerator[None]]
 ) -> Callable[[str], MsgGenerator[None]]:
     """`body` at a temperature of the stage; afterwards no voltage, and a stage not hotter than at rest."""
 
-    def at_temperature(run: str) -> MsgGenerator[None]:
+    def heated(run: str) -> MsgGenerator[None]:
         yield from in_thread(lambda: station.chamber.heat(temperature_c).wait())
         yield from body(run)
 
@@ -292,12 +291,19 @@ def _left_safe(
         )
 
     def whole(run: str) -> MsgGenerator[None]:
-        yield from bpp.finalize_wrapper(at_temperature(run), leave)
+        yield from bpp.finalize_wrapper(heated(run), leave)
 
     return whole
 
 
-def _check_stage(temperature_c: float) -> None:
+def check_stage(temperature_c: float) -> None:
+    """Refuse a temperature that the stage does not bear.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
     low_c, high_c = STAGE_C
     if not low_c <= temperature_c <= high_c:
         raise ValueError(f"temperature_c is {temperature_c:g}; the stage bears {low_c:g} to {high_c:g}")

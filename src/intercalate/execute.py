@@ -139,15 +139,21 @@ def tem_calibration_plans() -> list[Preparation]:
 
 
 def eels_calibration_plans() -> list[Preparation]:
-    """What electron losses begin with: the zero loss, in a hole."""
-    from intercalate_plans import measure_thickness
+    """What electron losses begin with: the zero loss, in a hole, and films of known compounds, if any."""
+    from bluesky.plan_stubs import null
+
+    from intercalate_plans import measure_thickness, take_references
     from intercalate_plans.thin_samples import HOLE
 
-    def plan(session: Session) -> Any:
+    def zero_loss(session: Session) -> Any:
         at = session.stations["eels"]
         return measure_thickness(at, at.changer.find(content=HOLE))
 
-    return [("zero loss", plan)]
+    def films(session: Session) -> Any:
+        at = session.stations["eels"]
+        return take_references(at) if at.calibrations.on_paper.films else null()
+
+    return [("zero loss", zero_loss), ("films of known compounds", films)]
 
 
 OWN_CALIBRATIONS: Mapping[str, Callable[[Sequence[float], Sequence[str]], list[Preparation]]] = {

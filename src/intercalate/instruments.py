@@ -302,7 +302,8 @@ class _Maker:
     def ebsd(self, name: str, section: EbsdSection) -> Station:
         """A screen for diffraction patterns on the column."""
         calibrations = self._calibrations(PREFIXES[name], section.calibration, section.detector)
-        scan = OrientationScan(section.detector.prefix, name=f"{PREFIXES[name]}scan")
+        detector = section.detector
+        scan = OrientationScan(detector.prefix, name=f"{PREFIXES[name]}scan", points=detector.points)
         return self._on_column(name, section, self._column, calibrations, "detector", scan)
 
     def tem(self, name: str, section: TemSection) -> Station:
@@ -321,7 +322,8 @@ class _Maker:
     def eels(self, name: str, section: EelsSection) -> Station:
         """A spectrometer of electron losses on the column of the transmission microscope."""
         calibrations = self._calibrations(PREFIXES[name], section.calibration, section.detector)
-        scan = LossScan(section.detector.prefix, name=f"{PREFIXES[name]}scan")
+        detector = section.detector
+        scan = LossScan(detector.prefix, name=f"{PREFIXES[name]}scan", points=detector.points)
         return self._on_column(name, section, self._transmission, calibrations, "spectrometer", scan)
 
     def _on_column(
@@ -349,6 +351,7 @@ class _Maker:
                 name=f"{prefix}dose",
                 technique=column.account,
                 source=column.gun,
+                scan=scan,
                 **self._accounts(monitors, column.vacuum.stage),
             ),
             **column.vacuum.devices,
