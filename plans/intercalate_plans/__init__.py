@@ -22,6 +22,7 @@ from intercalate_plans.microscopy import (
     take_images,
 )
 from intercalate_plans.operando import operando
+from intercalate_plans.optical import calibrate_colour
 from intercalate_plans.preflight import preflight
 from intercalate_plans.raman import calibrate_shift, map_raman
 from intercalate_plans.reference import reference_scan, take_background
@@ -35,6 +36,7 @@ __all__ = [
     "beam_off_control",
     "bring_back",
     "calibrate_camera_length",
+    "calibrate_colour",
     "calibrate_energy",
     "calibrate_geometry",
     "calibrate_scale",

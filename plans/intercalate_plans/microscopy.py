@@ -22,7 +22,7 @@ from intercalate.orchestration.annotations import (
 )
 from intercalate.orchestration.calibrating import calibration_run, keep, take
 from intercalate.orchestration.checking import check_exposure, require_station
-from intercalate.orchestration.sample_position import as_spot, stage_target
+from intercalate.orchestration.sample_position import as_spot, into_focus, stage_target
 from intercalate.orchestration.waiting import in_thread
 from intercalate.reduction.eds import calibrated_axis
 from intercalate.reduction.micrographs import micrograph, scale_of
@@ -295,7 +295,7 @@ def calibrate_x_ray_energy(
 
 @for_queue(
     "Take images, spectra or maps of what is at a place.",
-    station=device("Microscope with all that is around it.", "sem", "eds", "ebsd", "tem", "eels"),
+    station=device("Microscope with all that is around it.", "optical", "sem", "eds", "ebsd", "tem", "eels"),
     at=place(),
     count=COUNT,
     exposure_s=EXPOSURE,
@@ -316,7 +316,7 @@ def take_images(
     Parameters
     ----------
     station
-        Microscope, or another detector on its column.
+        Microscope, or another detector on its column; the optical one is focused where a focus was found.
     at
         Place on the stage of the chamber.
     count
@@ -345,6 +345,7 @@ def take_images(
 
     def body(run: str) -> MsgGenerator[None]:
         yield from bps.mv(station.changer, target)
+        yield from into_focus(station, at)
         yield from take(station, count, exposure_s, *station.of_exposure, stream=station.technique)
 
     metadata = {"place": at, "exposure_s": exposure_s, "instrument": station.name, "num_points": count}

@@ -49,6 +49,7 @@ class Kind(StrEnum):
     CONTROL = "control"
     BESIDE = "beside"
     COMPOUND = "compound"
+    WHITE = "white"
 
 
 class CalibrationError(ValueError):
@@ -76,6 +77,7 @@ PLANS = {
     Kind.CONTROL: "beam_off_control",
     Kind.BESIDE: "register_marks",
     Kind.COMPOUND: "take_references",
+    Kind.WHITE: "calibrate_colour",
 }
 """The plan that makes each."""
 

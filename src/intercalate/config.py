@@ -20,6 +20,7 @@ from intercalate.instrument_sections import (
     EelsSection,
     LaboratorySection,
     MonitorsSection,
+    OpticalSection,
     Prefix,
     PrefixSection,
     RamanSection,
@@ -42,6 +43,7 @@ ON_COLUMN = {"eds": "sem", "ebsd": "sem", "eels": "tem"}
 InstrumentSection = (
     LaboratorySection
     | RamanSection
+    | OpticalSection
     | XpsSection
     | SemSection
     | EdsSection
@@ -107,8 +109,9 @@ class Config(Section):
     """One configuration file; every key is required, and no other is known.
 
     Where nothing tilts a sample, `goniometer` is left out; where no cell is ever carried away,
-    `transfer_vessel` and `laboratory_xrd` are; where there is no spectrometer, `raman`; without microscopes,
-    `vacuum` and what is in it: `xps`, `sem`, `eds`, `ebsd`; and `tem` with `eels`.
+    `transfer_vessel` and `laboratory_xrd` are; where there is no spectrometer, `raman`, and without a camera
+    on it, `optical`; without microscopes, `vacuum` and what is in it: `xps`, `sem`, `eds`, `ebsd`; and `tem`
+    with `eels`.
     """
 
     storage: Storage
@@ -127,6 +130,7 @@ class Config(Section):
     transfer_vessel: PrefixSection | None = None
     laboratory_xrd: LaboratorySection | None = None
     raman: RamanSection | None = None
+    optical: OpticalSection | None = None
     vacuum: VacuumSection | None = None
     xps: XpsSection | None = None
     sem: SemSection | None = None
@@ -157,6 +161,8 @@ class Config(Section):
                 raise ValueError(
                     f"[{name}] is in a vacuum chamber; add [vacuum.chamber] and [vacuum.changer]"
                 )
+        if self.optical is not None and self.raman is None:
+            raise ValueError("[optical] looks through the objective of a Raman spectrometer; add [raman]")
         for name, microscope in ON_COLUMN.items():
             if getattr(self, name) is not None and getattr(self, microscope) is None:
                 raise ValueError(f"[{name}] is on the column of an electron microscope; add [{microscope}]")

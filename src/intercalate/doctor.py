@@ -98,6 +98,12 @@ def _instruments(config: Config) -> Iterator[Finding]:
             "laser monitors": f"{config.raman.monitors.prefix}I0",
             "laser shutter": f"{config.raman.shutter.prefix}Shutter",
         }
+    if config.optical is not None:
+        probes |= {
+            "colour camera": f"{config.optical.camera.prefix}cam1:Acquire",
+            "lamp": f"{config.optical.lamp.prefix}Interlock",
+            "lamp shutter": f"{config.optical.shutter.prefix}Shutter",
+        }
     if config.vacuum is not None:
         probes["chamber"] = f"{config.vacuum.chamber.prefix}Pressure"
         probes["chamber stage"] = f"{config.vacuum.changer.prefix}StageX.RBV"

@@ -101,6 +101,13 @@ def raman_calibration_plans(exposures_s: Sequence[float], places: Sequence[str])
     return [(what, lambda session, made=plan: made(session.stations["raman"])) for what, plan in plans]
 
 
+def optical_calibration_plans() -> list[Preparation]:
+    """What colour images begin with: white by silicon."""
+    from intercalate_plans import calibrate_colour
+
+    return [("white by silicon", lambda session: calibrate_colour(session.stations["optical"]))]
+
+
 def xps_calibration_plans() -> list[Preparation]:
     """What photoelectron spectra begin with: the scale by gold and silver."""
     from intercalate_plans import calibrate_energy
@@ -158,6 +165,7 @@ def eels_calibration_plans() -> list[Preparation]:
 
 OWN_CALIBRATIONS: Mapping[str, Callable[[Sequence[float], Sequence[str]], list[Preparation]]] = {
     "raman": raman_calibration_plans,
+    "optical": lambda exposures_s, places: optical_calibration_plans(),
     "xps": lambda exposures_s, places: xps_calibration_plans(),
     "sem": lambda exposures_s, places: sem_calibration_plans(places),
     "eds": lambda exposures_s, places: eds_calibration_plans(),
@@ -175,8 +183,8 @@ def preparations(experiment: "Experiment", places: Sequence[str]) -> list[Prepar
     at_beamline = True
     if exposures_s := experiment.exposures_s("xrd"):
         plans += calibration_plans(exposures_s, places)
-    elif experiment.exposures_s("raman"):
-        # It looks at the same changer, and must know where the cells are.
+    elif experiment.exposures_s("raman") or experiment.exposures_s("optical"):
+        # They look at the same changer, and must know where the cells are.
         plans += [
             (f"aligning {one}", lambda session, place=one: align_cell(session.xrd, place)) for one in places
         ]

@@ -25,6 +25,7 @@ from intercalate.devices.shutter import Shutter
 from intercalate.devices.sources import (
     ElectronGun,
     ElectronMonitors,
+    Lamp,
     Laser,
     LaserMonitors,
     SoftXRays,
@@ -47,6 +48,8 @@ from intercalate.instrument_sections import (
     ImagingSection,
     LaboratorySection,
     LossSpectrometerSection,
+    OpticalCameraSection,
+    OpticalSection,
     PatternDetectorSection,
     RamanSection,
     SemSection,
@@ -65,6 +68,7 @@ PREFIXES = {
     "xrd": "",
     "laboratory_xrd": "laboratory_",
     "raman": "raman_",
+    "optical": "optical_",
     "xps": "xps_",
     "sem": "sem_",
     "eds": "eds_",
@@ -85,6 +89,8 @@ def make_stations(config: Config, cycler: Cycler) -> dict[str, Station]:
         match config.instrument(name):
             case RamanSection() as section:
                 found[name] = maker.raman(name, section, found[STATION_NAMES[0]].changer)
+            case OpticalSection() as section:
+                found[name] = maker.optical(name, section, found["raman"])
             case XpsSection() as section:
                 found[name] = maker.xps(name, section)
             case SemSection() as section:
@@ -213,6 +219,36 @@ class _Maker:
                 **self._accounts(monitors, changer),
             ),
             **self._around(prefix, section.shutter.prefix, detector),
+        )
+
+    def optical(self, name: str, section: OpticalSection, raman: Station) -> Station:
+        """A camera that looks through the objective of the Raman spectrometer, at the same place."""
+        prefix = PREFIXES[name]
+        lamp = Lamp(
+            section.lamp.prefix,
+            name=f"{prefix}lamp",
+            field_mm=section.camera.field_mm,
+            per_count=section.monitors.particles_per_count,
+        )
+        monitors = self._steady_monitors(prefix, section.monitors, lamp)
+        return Station(
+            name=name,
+            technique="optical",
+            beam=lamp,
+            objective=raman.objective,
+            changer=raman.changer,
+            monitors=monitors,
+            calibrations=self._calibrations(prefix, section.calibration, section.camera),
+            dose=LaserDoseMeter(
+                name=f"{prefix}dose",
+                technique="optical",
+                source=lamp,
+                objective=raman.objective,
+                **self._accounts(monitors, raman.changer),
+            ),
+            **self._around(
+                prefix, section.shutter.prefix, self._detector(f"{prefix}detector", section.camera)
+            ),
         )
 
     def make_vacuum(self, section: VacuumSection) -> None:
@@ -386,6 +422,7 @@ class _Maker:
         | XrayDetectorSection
         | PatternDetectorSection
         | CameraSection
+        | OpticalCameraSection
         | LossSpectrometerSection,
     ) -> FrameDetector:
         return FrameDetector(

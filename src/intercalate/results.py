@@ -29,6 +29,7 @@ from intercalate.instrument_sections import (
     EdsSection,
     EelsSection,
     LaboratorySection,
+    OpticalSection,
     RamanSection,
     SemSection,
     TemSection,
@@ -37,6 +38,7 @@ from intercalate.instrument_sections import (
 from intercalate.loss_maps import reduce_compounds
 from intercalate.loss_references import references_of
 from intercalate.nanobattery_results import NANOBATTERY, reduce_nanobattery
+from intercalate.optical_results import reduce_colours
 from intercalate.orchestration.metadata import calibrations_key
 from intercalate.raman_results import reduce_spectra
 from intercalate.reduction import FitOptions, Systematics
@@ -59,6 +61,7 @@ from intercalate.views.layers import (
 from intercalate.views.loss_maps import save_loss_maps_figure
 from intercalate.views.milled import save_milled_figure
 from intercalate.views.operando import save_operando_figure, save_patterns_figure
+from intercalate.views.optical import save_colours_figure
 from intercalate.views.orientations import save_grains_figure, save_orientations_figure
 from intercalate.views.raman import save_map_figure, save_raman_figure
 from intercalate.views.surface import save_spectra_figure, save_surface_figure
@@ -116,6 +119,11 @@ def reduce_run(
         case RamanSection():
             technique, steps = "raman", ["dark", "cosmic rays", "bands and background"]
             fitted, used = reduce_spectra(images, aligned, exposure_s, known, section, _named(cell), progress)
+        case OpticalSection():
+            technique, steps = "optical", ["white by silicon", "colours of graphite"]
+            fitted, used = reduce_colours(images, aligned, known, section, cell, progress)
+            if not used:
+                _warn("the colours of the camera were not measured; run calibrate_colour")
         case XpsSection():
             technique, steps = "xps", ["dead time", "lines and active backgrounds"]
             fitted, used = reduce_photoelectrons(images, aligned, known, section, _named(cell), progress)
@@ -305,6 +313,7 @@ class _Files:
 _FILES = {
     "xrd": _Files("", ("two_theta",), save_operando_figure, {"patterns": save_patterns_figure}),
     "raman": _Files("_raman", ("shift",), save_raman_figure, {"maps": save_map_figure}),
+    "optical": _Files("_optical", ("row", "column", "channel"), None, {"images": save_colours_figure}),
     "xps_map": _Files("_xps_map", ("point",), None, {"shares": save_share_figure}),
     "xps": _Files(
         "_xps",

@@ -42,6 +42,7 @@ from intercalate.devices.shutter import Shutter
 from intercalate.devices.sources import (
     ElectronGun,
     ElectronMonitors,
+    Lamp,
     Laser,
     LaserMonitors,
     SoftXRays,
@@ -66,6 +67,7 @@ from polling import wait_for
 CYCLER, XRD, BEAM = "PARITY:CYC:", "PARITY:XRD:", "PARITY:BEAM:"
 LABORATORY, TUBE, VESSEL = "PARITY:LAB:", "PARITY:TUBE:", "PARITY:VESSEL:"
 RAMAN, LASER = "PARITY:RAMAN:", "PARITY:LASER:"
+OPTICAL, LAMP = "PARITY:OPTICAL:", "PARITY:LAMP:"
 CHAMBER, XPS = "PARITY:UHV:", "PARITY:XPS:"
 SEM, EDS, EBSD, COLUMN = "PARITY:SEM:", "PARITY:EDS:", "PARITY:EBSD:", "PARITY:COLUMN:"
 FIB, ARGON = "PARITY:FIB:", "PARITY:ARGON:"
@@ -104,6 +106,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         assert there is not None
         assert vessel is not None
         assert raman is not None
+        assert raman.optical is not None
+        camera = raman.optical.model_copy(update={"prefix": OPTICAL, "lamp_prefix": LAMP})
+        looking = {"prefix": RAMAN, "laser_prefix": LASER, "optical": camera}
         vacuum = settings.vacuum
         assert vacuum is not None
         assert vacuum.xps is not None
@@ -134,7 +139,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             "beam": settings.beam.model_copy(update={"prefix": BEAM}),
             "laboratory_xrd": there.model_copy(update={"prefix": LABORATORY, "beam_prefix": TUBE}),
             "transfer_vessel": vessel.model_copy(update={"prefix": VESSEL}),
-            "raman": raman.model_copy(update={"prefix": RAMAN, "laser_prefix": LASER}),
+            "raman": raman.model_copy(update=looking),
             "vacuum": vacuum.model_copy(update={"prefix": CHAMBER, **in_chamber}),
             "tem": transmission_of(settings),
         }
@@ -175,6 +180,10 @@ DEVICES: dict[str, tuple[type[Device], str]] = {
     "raman_monitors": (LaserMonitors, f"{RAMAN}Monitor:"),
     "raman_laser": (Laser, LASER),
     "raman_objective": (Objective, LASER),
+    "optical_detector": (FrameDetector, OPTICAL),
+    "optical_shutter": (Shutter, OPTICAL),
+    "optical_monitors": (SteadyMonitors, f"{OPTICAL}Monitor:"),
+    "optical_lamp": (Lamp, LAMP),
     "transfer_vessel": (TransferVessel, VESSEL),
     "chamber": (Chamber, CHAMBER),
     "chamber_changer": (SampleChanger, CHAMBER),
@@ -218,7 +227,19 @@ STOCK += MOTORS
 
 def kind_of(device: str) -> str:
     """Name of a device without that of its instrument."""
-    for instrument in ("laboratory_", "raman_", "xps_", "sem_", "eds_", "ebsd_", "tem_", "eels_", "chamber_"):
+    shared = (
+        "laboratory_",
+        "raman_",
+        "optical_",
+        "xps_",
+        "sem_",
+        "eds_",
+        "ebsd_",
+        "tem_",
+        "eels_",
+        "chamber_",
+    )
+    for instrument in shared:
         device = device.removeprefix(instrument)
     return device
 
@@ -410,6 +431,7 @@ def connect_all(config: Config, served: dict[str, Any]) -> None:
     assert config.ebsd is not None
     assert config.tem is not None
     assert config.eels is not None
+    assert config.optical is not None
     prefixes = {
         f"{CYCLER}CH1:": config.cycler.channel_prefix("CH1"),
         XRD: config.diffractometer.prefix,
@@ -422,6 +444,9 @@ def connect_all(config: Config, served: dict[str, Any]) -> None:
         RAMAN: raman.spectrometer.prefix,
         f"{RAMAN}Monitor:": raman.monitors.prefix,
         LASER: raman.laser.prefix,
+        OPTICAL: config.optical.camera.prefix,
+        f"{OPTICAL}Monitor:": config.optical.monitors.prefix,
+        LAMP: config.optical.lamp.prefix,
         CHAMBER: config.vacuum.chamber.prefix,
         XPS: config.xps.analyser.prefix,
         f"{XPS}Monitor:": config.xps.monitors.prefix,

@@ -49,7 +49,8 @@ def calibrate(
 ) -> None:
     """Take darks, geometry, flat field and background, and align the cells at PLACES of the changer.
 
-    For a Raman spectrometer: power, darks, the axis by silicon, and the focus at PLACES. For a photoelectron
+    For a Raman spectrometer: power, darks, the axis by silicon, and the focus at PLACES; for the camera on
+    it, white by silicon. For a photoelectron
     spectrometer: the scale by gold and silver. For an electron microscope: the scale by a grid, the current
     in the Faraday cup, and the cuts at PLACES; for its detector of X-rays, energies by copper and cobalt. For
     a transmission microscope: the camera length on gold, the dose rate in a hole; for losses, the zero loss
