@@ -132,7 +132,9 @@ def figure(cells: Cells, finding: Finding, published: Mapping[str, Published], t
             lower.plot(at, bell, color="#D55E00", label="by counting alone")
         lower.set(xlabel="x in Li$_x$C$_6$", ylabel="Density")
         lower.legend(fontsize=7, frameon=False, loc="upper left")
-        if seen is not None and number < seen.sizes["frame"]:
+        if seen is not None and number >= seen.sizes["frame"]:
+            axes[2][number].set_axis_off()
+        elif seen is not None:
             show_picture(axes[2][number], seen.isel(frame=number))
             at_um = [np.asarray(images[axis]) for axis in ("x_um", "y_um")]
             sides = [float(np.ptp(one)) for one in at_um]

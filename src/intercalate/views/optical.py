@@ -14,11 +14,12 @@ COLOURS = {"grey": "#777777", "blue": "#1b2a49", "red": "#a33a2a", "gold": "#c99
 
 
 def show_picture(axis: Axes, image: xr.Dataset) -> None:
-    """One image, its axes in um from where the laser is; `image` has one frame."""
+    """One image, its axes in um from where the laser is, y upwards as in a map; `image` has one frame."""
     picture = np.asarray(image["picture"])
     rows, columns, _ = picture.shape
     half_um = [0.5 * count * float(image["picture"].attrs["pixel_um"]) for count in (columns, rows)]
-    axis.imshow(picture, extent=(-half_um[0], half_um[0], half_um[1], -half_um[1]), interpolation="nearest")
+    extent = (-half_um[0], half_um[0], -half_um[1], half_um[1])
+    axis.imshow(picture, extent=extent, origin="lower", interpolation="nearest")
     axis.set(xlabel="x (µm)", ylabel="y (µm)")
 
 
