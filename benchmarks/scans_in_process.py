@@ -1,4 +1,4 @@
-"""Scans of a thin battery under voltage, with films of known compounds beside it, in one process.
+"""Scans of a thin battery under voltage, after films of known compounds beside it, in one process.
 
 Spectrometer, what is on the stage, and reduction are those of the chamber.
 """
@@ -9,11 +9,14 @@ import numpy as np
 import xarray as xr
 
 from benchmarks.in_process import Measured
+from intercalate.calibrations import CalibrationStore, Kind
 from intercalate.config import EXAMPLES, Config
+from intercalate.loss_references import film_of, references_of
 from intercalate.materials.constants import ELEMENTARY_CHARGE_C
-from intercalate.nanobattery_results import Films, reduce_nanobattery
+from intercalate.nanobattery_results import reduce_nanobattery
 from intercalate_plans.studies import Settings, Study
 from intercalate_plans.studies.series import BiasSeries
+from intercalate_plans.transmission import LossScanRequest
 from intercalate_sims.changer import Holder, InBeam
 from intercalate_sims.probes.eels import EelsProbe, EelsSpectrometer, HiddenEels
 from intercalate_sims.probes.nanobattery import NanobatteryLaw
@@ -32,8 +35,9 @@ def scanned(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
     station = LossStation(EelsProbe(EelsSpectrometer(), HiddenEels.draw(seed), seed), specimens, paper.points)
     column = section.column
     side_mm = column.field_of_view_um / 1000.0
-    images, scans = [], series.scans
-    for number, scan in enumerate(scans):
+    films = [LossScanRequest(content=one, step_nm=100.0, row_step_nm=100.0) for one in paper.films]
+    frames, truths = [], []
+    for number, scan in enumerate([*films, *series.scans]):
         electrons_s = column.current_na * 1e-9 / ELEMENTARY_CHARGE_C
         shot = Shot(
             start_s=1000.0 * (number + 1),
@@ -51,7 +55,15 @@ def scanned(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
                 "bias_v": scan.bias_v,
             },
         )
-        images.append(station.take(shot, 0)[0])
+        frame, _, truth = station.take(shot, 0)
+        frames.append(frame)
+        truths.append(truth)
+    store = CalibrationStore(folder / "calibration")
+    for film, frame, truth in zip(films, frames, truths):
+        values, arrays = film_of(frame, film.content, truth["dose_e_per_a2"], series.stage_c, paper)
+        store.keep(Kind.COMPOUND, "", values, key=film.content, arrays=arrays)
+    references, _ = references_of(store.in_use())
+    images, scans = frames[len(films) :], series.scans
     aligned = xr.Dataset(
         {
             "scan_step_nm": ("frame", np.array([one.step_nm for one in scans])),
@@ -59,8 +71,7 @@ def scanned(study: Study, told: Settings, seed: int, folder: Path) -> Measured:
         }
     )
     contents = [one.content for one in scans]
-    films = Films(series.film_nm, series.film_sigma)
-    frames = aligned.merge(reduce_nanobattery(images, aligned, contents, films, section))
-    frames = frames.assign_attrs(simulated=1)
+    found = aligned.merge(reduce_nanobattery(images, aligned, contents, references, section))
+    found = found.assign_attrs(simulated=1)
     # What findings say of layers is not in the simulator's state as such: no truths.
-    return Measured.of_one(xr.Dataset(), frames, frames.isel(frame=slice(0, 0)))
+    return Measured.of_one(xr.Dataset(), found, found.isel(frame=slice(0, 0)))

@@ -107,6 +107,7 @@ IN_PROCESS: Mapping[tuple[str, ...], Callable[[Study, Settings, int, Path], Meas
     ("ebsd", "sem"): heated,
     ("eds", "sem"): filmed,
     ("raman",): spectra,
+    ("optical", "raman"): spectra,
     ("sem",): imaged,
     ("xps",): faced,
 }

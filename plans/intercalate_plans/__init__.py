@@ -13,6 +13,7 @@ from intercalate_plans.example import charge_scan_discharge
 from intercalate_plans.ion_beams import mill_section, view_section
 from intercalate_plans.laser import focus_laser, measure_focus_drift, measure_power
 from intercalate_plans.log import note
+from intercalate_plans.loss_references import take_references
 from intercalate_plans.microscopy import (
     calibrate_scale,
     calibrate_x_ray_energy,
@@ -21,6 +22,7 @@ from intercalate_plans.microscopy import (
     take_images,
 )
 from intercalate_plans.operando import operando
+from intercalate_plans.optical import calibrate_colour
 from intercalate_plans.preflight import preflight
 from intercalate_plans.pressure import pressure_scan
 from intercalate_plans.raman import calibrate_shift, map_raman
@@ -35,6 +37,7 @@ __all__ = [
     "beam_off_control",
     "bring_back",
     "calibrate_camera_length",
+    "calibrate_colour",
     "calibrate_energy",
     "calibrate_geometry",
     "calibrate_scale",
@@ -71,6 +74,7 @@ __all__ = [
     "take_darks",
     "take_flat",
     "take_images",
+    "take_references",
     "take_regions",
     "view_section",
 ]

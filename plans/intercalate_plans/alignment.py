@@ -107,4 +107,9 @@ def align_cell(
             found.append(it / i0 if has_beam else np.nan)
         return (yield from in_thread(lambda: find_window(centre_mm + offsets, np.array(found))))
 
-    return (yield from calibration_run(station, "align_cell", body, md, takes_frames=False, place=place))
+    changes = (monitors.count_time_s,)
+    return (
+        yield from calibration_run(
+            station, "align_cell", body, md, takes_frames=False, changes=changes, place=place
+        )
+    )

@@ -130,7 +130,8 @@ def beam_off_control(
 
     spots_mm = {f"{kind}_mm": [list(map(float, one)) for one in spots] for kind, spots in places.items()}
     metadata: dict[str, Any] = {"place": at, "exposure_s": exposure_s, "instrument": station.name, **spots_mm}
-    return (yield from calibration_run(station, "beam_off_control", body, md, **metadata))
+    changes = () if region is None else station.analyser.of_region
+    return (yield from calibration_run(station, "beam_off_control", body, md, changes=changes, **metadata))
 
 
 def _check_region(station: MeasuresCells, region: str | None) -> None:

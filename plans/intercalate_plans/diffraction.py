@@ -18,6 +18,7 @@ from intercalate.orchestration.checking import (
 DETECTORS = (
     "diffractometer",
     "raman_spectrometer",
+    "optical_detector",
     "xps_spectrometer",
     "sem_detector",
     "eds_spectrometer",

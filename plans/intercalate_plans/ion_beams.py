@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import bluesky.plan_stubs as bps
-import bluesky.preprocessors as bpp
 from bluesky.utils import MsgGenerator
 
 from intercalate.cell import Cell
@@ -23,7 +22,7 @@ from intercalate.orchestration.annotations import (
     place,
     text,
 )
-from intercalate.orchestration.calibrating import calibration_run, take
+from intercalate.orchestration.calibrating import as_before, calibration_run, take
 from intercalate.orchestration.checking import as_cell, check_exposure, require_station
 from intercalate.orchestration.ion_beams import IonBeamRefused, IonDose
 from intercalate.orchestration.sample_position import stage_target
@@ -251,12 +250,9 @@ def _frames(
     station: MeasuresCells, count: int, exposure_s: float, asking: Mapping[Any, Any]
 ) -> MsgGenerator[None]:
     """Take frames with some signals set, which are set back."""
-    before: list[Any] = []
-    for signal in asking:
-        before += [signal, (yield from bps.rd(signal))]
 
     def inner() -> MsgGenerator[None]:
         yield from bps.mv(*(part for pair in asking.items() for part in pair))
         yield from take(station, count, exposure_s, *station.of_exposure, stream=station.technique)
 
-    yield from bpp.finalize_wrapper(inner(), lambda: bps.mv(*before))
+    yield from as_before(inner(), list(asking))

@@ -80,7 +80,12 @@ def focus_laser(
         yield from bps.mv(station.objective.z_um, found.z_um)
         yield from keep(station, Kind.FOCUS, run, _focus_values(found), key=at)
 
-    return (yield from calibration_run(station, "focus_laser", body, md, place=at, exposure_s=exposure_s))
+    finds = (station.objective.z_um,)
+    return (
+        yield from calibration_run(
+            station, "focus_laser", body, md, finds=finds, place=at, exposure_s=exposure_s
+        )
+    )
 
 
 def _focus_scan(
@@ -205,8 +210,11 @@ def measure_focus_drift(
         yield from keep(station, Kind.FOCUS, run, _focus_values(found[-1]), key=at)
         yield from keep(station, Kind.FOCUS_DRIFT, run, values, key=at)
 
+    finds = (station.objective.z_um,)
     return (
-        yield from calibration_run(station, "measure_focus_drift", body, md, place=at, exposure_s=exposure_s)
+        yield from calibration_run(
+            station, "measure_focus_drift", body, md, finds=finds, place=at, exposure_s=exposure_s
+        )
     )
 
 

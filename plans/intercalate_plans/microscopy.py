@@ -22,7 +22,7 @@ from intercalate.orchestration.annotations import (
 )
 from intercalate.orchestration.calibrating import calibration_run, keep, take
 from intercalate.orchestration.checking import check_exposure, require_station
-from intercalate.orchestration.sample_position import as_spot, stage_target
+from intercalate.orchestration.sample_position import as_spot, into_focus, stage_target
 from intercalate.orchestration.waiting import in_thread
 from intercalate.reduction.eds import calibrated_axis
 from intercalate.reduction.micrographs import micrograph, scale_of
@@ -98,7 +98,12 @@ def calibrate_scale(
         }
         yield from keep(station, Kind.SCALE, run, values)
 
-    return (yield from calibration_run(station, "calibrate_scale", body, md, place=at, exposure_s=exposure_s))
+    changes = (station.beam.field_of_view_um,)
+    return (
+        yield from calibration_run(
+            station, "calibrate_scale", body, md, changes=changes, place=at, exposure_s=exposure_s
+        )
+    )
 
 
 @for_queue(
@@ -203,8 +208,6 @@ def find_section(
     station.changer.position_mm(at)
 
     def body(run: str) -> MsgGenerator[None]:
-        before_um = float((yield from bps.rd(station.beam.field_of_view_um)))
-        before = yield from bps.rd(station.scan.image_detector)
         # Lithium scatters hardly more electrons back than nothing does.
         yield from bps.mv(station.scan.image_detector, SECONDARY)
         yield from bps.mv(station.changer, at, station.beam.field_of_view_um, search_um)
@@ -218,9 +221,13 @@ def find_section(
             "height_um": found.height_um,
         }
         yield from keep(station, Kind.POSITION, run, values, key=at)
-        yield from bps.mv(station.beam.field_of_view_um, before_um, station.scan.image_detector, before)
 
-    return (yield from calibration_run(station, "find_section", body, md, place=at, exposure_s=exposure_s))
+    changes = (station.beam.field_of_view_um, station.scan.image_detector)
+    return (
+        yield from calibration_run(
+            station, "find_section", body, md, changes=changes, place=at, exposure_s=exposure_s
+        )
+    )
 
 
 @for_queue(
@@ -262,7 +269,6 @@ def calibrate_x_ray_energy(
     detector = WINDOWLESS_DETECTOR if windowless else STANDARD_DETECTOR
 
     def body(run: str) -> MsgGenerator[None]:
-        before_kv = float((yield from bps.rd(station.beam.voltage_kv)))
         yield from bps.mv(station.beam.voltage_kv, METALS_KV)
         spectra = {}
         for metal, at in places.items():
@@ -278,14 +284,18 @@ def calibrate_x_ray_energy(
             "exposure_s": exposure_s,
         }
         yield from keep(station, Kind.ENERGY, run, values, arrays={"energy_ev": axis.energy_ev})
-        yield from bps.mv(station.beam.voltage_kv, before_kv)
 
-    return (yield from calibration_run(station, "calibrate_x_ray_energy", body, md, exposure_s=exposure_s))
+    changes = (station.beam.voltage_kv,)
+    return (
+        yield from calibration_run(
+            station, "calibrate_x_ray_energy", body, md, changes=changes, exposure_s=exposure_s
+        )
+    )
 
 
 @for_queue(
     "Take images, spectra or maps of what is at a place.",
-    station=device("Microscope with all that is around it.", "sem", "eds", "ebsd", "tem", "eels"),
+    station=device("Microscope with all that is around it.", "optical", "sem", "eds", "ebsd", "tem", "eels"),
     at=place(),
     count=COUNT,
     exposure_s=EXPOSURE,
@@ -306,7 +316,7 @@ def take_images(
     Parameters
     ----------
     station
-        Microscope, or another detector on its column.
+        Microscope, or another detector on its column; the optical one is focused where a focus was found.
     at
         Place on the stage of the chamber.
     count
@@ -335,6 +345,7 @@ def take_images(
 
     def body(run: str) -> MsgGenerator[None]:
         yield from bps.mv(station.changer, target)
+        yield from into_focus(station, at)
         yield from take(station, count, exposure_s, *station.of_exposure, stream=station.technique)
 
     metadata = {"place": at, "exposure_s": exposure_s, "instrument": station.name, "num_points": count}

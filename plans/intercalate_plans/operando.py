@@ -33,7 +33,7 @@ from intercalate.protocol import Protocol
 @for_queue(
     "Run a protocol on one cell and take frames or spectra beside it.",
     cycler=device("Channel the cell is on.", *CYCLER_NAMES),
-    station=device("Takes the frames.", "xrd", "raman", "xps", "sem", "eds", "ebsd"),
+    station=device("Takes the frames.", "xrd", "raman", "optical", "xps", "sem", "eds", "ebsd"),
     cell=mapping("The cell."),
     protocol=mapping("What to do to it."),
     when=mapping("When a frame is due: every, at, on, any, all."),

@@ -169,4 +169,5 @@ def map_raman(
 
     metadata = {"place": at, "exposure_s": exposure_s, "instrument": station.name,
                 "grid": {"extent_um": extent_um, "points": points, "depths_um": depths_um}}  # fmt: skip
-    return (yield from calibration_run(station, "map_raman", body, md, **metadata))
+    finds = (objective.x_um, objective.y_um, objective.z_um)
+    return (yield from calibration_run(station, "map_raman", body, md, finds=finds, **metadata))

@@ -3,7 +3,6 @@
 from typing import Any
 
 import bluesky.plan_stubs as bps
-import bluesky.preprocessors as bpp
 import numpy as np
 from bluesky.utils import MsgGenerator
 
@@ -124,12 +123,12 @@ def register_marks(
             middle = {"x_mm": fit.x_mm.value, "y_mm": fit.y_mm.value}
             yield from keep(station, Kind.POSITION, run, {**middle, **values}, key=at)
 
-    def restored(run: str) -> MsgGenerator[None]:
-        before_um = float((yield from bps.rd(station.beam.field_of_view_um)))
-        yield from bpp.finalize_wrapper(body(run), lambda: bps.mv(station.beam.field_of_view_um, before_um))
-
-    whole = body if is_laser else restored
-    return (yield from calibration_run(station, "register_marks", whole, md, place=at, exposure_s=seconds))
+    changes = () if is_laser else (station.beam.field_of_view_um,)
+    return (
+        yield from calibration_run(
+            station, "register_marks", body, md, changes=changes, place=at, exposure_s=seconds
+        )
+    )
 
 
 Found = tuple[np.ndarray, float]

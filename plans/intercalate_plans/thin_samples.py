@@ -3,7 +3,6 @@
 from typing import Any
 
 import bluesky.plan_stubs as bps
-import bluesky.preprocessors as bpp
 import numpy as np
 from bluesky.utils import MsgGenerator
 
@@ -75,13 +74,10 @@ def measure_dose_rate(
         }
         yield from keep(station, Kind.DOSE_RATE, run, values)
 
-    def restored(run: str) -> MsgGenerator[None]:
-        before = yield from bps.rd(station.scan.mode)
-        yield from bpp.finalize_wrapper(body(run), lambda: bps.mv(station.scan.mode, before))
-
+    changes = (station.scan.mode,)
     return (
         yield from calibration_run(
-            station, "measure_dose_rate", restored, md, place=at, exposure_s=exposure_s
+            station, "measure_dose_rate", body, md, changes=changes, place=at, exposure_s=exposure_s
         )
     )
 

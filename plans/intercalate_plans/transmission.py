@@ -114,7 +114,6 @@ def calibrate_camera_length(
     at = station.changer.find(content=GOLD)
 
     def body(run: str) -> MsgGenerator[None]:
-        before = yield from bps.rd(station.scan.mode)
         yield from bps.mv(station.changer, at, station.scan.mode, PATTERN)
         (taken,) = yield from take(station, 1, exposure_s, *station.of_exposure)
         on_paper = station.calibrations.on_paper.camera_px_angstrom
@@ -126,11 +125,11 @@ def calibrate_camera_length(
             "exposure_s": exposure_s,
         }
         yield from keep(station, Kind.CAMERA_LENGTH, run, values)
-        yield from bps.mv(station.scan.mode, before)
 
+    changes = (station.scan.mode,)
     return (
         yield from calibration_run(
-            station, "calibrate_camera_length", body, md, place=at, exposure_s=exposure_s
+            station, "calibrate_camera_length", body, md, changes=changes, place=at, exposure_s=exposure_s
         )
     )
 
@@ -164,8 +163,7 @@ def scan_losses(
     temperature_c
         Of the stage.
     md
-        Added to the run's start document; `films`, with `thickness_nm` and `thickness_sigma`, makes films of
-        single compounds the references by which the reduction reads a battery in the same run.
+        Added to the run's start document.
 
     Returns
     -------
@@ -180,7 +178,7 @@ def scan_losses(
     require_station(station, "eels")
     requests = [LossScanRequest.model_validate(one) for one in scans]
     check_exposure(exposure_s, len(requests))
-    _check_stage(temperature_c)
+    check_stage(temperature_c)
     targets = _targets(station, requests)
 
     def body(run: str) -> MsgGenerator[None]:
@@ -196,7 +194,13 @@ def scan_losses(
     metadata = {"exposure_s": exposure_s, "instrument": station.name, "num_points": len(requests)}
     return (
         yield from calibration_run(
-            station, "scan_losses", _left_safe(station, temperature_c, body), md, scans=listed, **metadata
+            station,
+            "scan_losses",
+            at_temperature(station, temperature_c, body),
+            md,
+            changes=(station.scan.step_nm, station.scan.row_step_nm),
+            scans=listed,
+            **metadata,
         )
     )
 
@@ -245,7 +249,7 @@ def image_under_bias(
     require_station(station, "tem")
     requests = [BiasedImageRequest.model_validate(one) for one in images]
     check_exposure(exposure_s, len(requests))
-    _check_stage(temperature_c)
+    check_stage(temperature_c)
     targets = _targets(station, requests)
 
     def body(run: str) -> MsgGenerator[None]:
@@ -262,20 +266,21 @@ def image_under_bias(
         yield from calibration_run(
             station,
             "image_under_bias",
-            _left_safe(station, temperature_c, body),
+            at_temperature(station, temperature_c, body),
             md,
+            changes=(station.scan.mode,),
             images=listed,
             **metadata,
         )
     )
 
 
-def _left_safe(
+def at_temperature(
     station: MeasuresCells, temperature_c: float, body: Callable[[str], MsgGenerator[None]]
 ) -> Callable[[str], MsgGenerator[None]]:
     """`body` at a temperature of the stage; afterwards no voltage, and a stage not hotter than at rest."""
 
-    def at_temperature(run: str) -> MsgGenerator[None]:
+    def heated(run: str) -> MsgGenerator[None]:
         yield from in_thread(lambda: station.chamber.heat(temperature_c).wait())
         yield from body(run)
 
@@ -286,12 +291,19 @@ def _left_safe(
         )
 
     def whole(run: str) -> MsgGenerator[None]:
-        yield from bpp.finalize_wrapper(at_temperature(run), leave)
+        yield from bpp.finalize_wrapper(heated(run), leave)
 
     return whole
 
 
-def _check_stage(temperature_c: float) -> None:
+def check_stage(temperature_c: float) -> None:
+    """Refuse a temperature that the stage does not bear.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
     low_c, high_c = STAGE_C
     if not low_c <= temperature_c <= high_c:
         raise ValueError(f"temperature_c is {temperature_c:g}; the stage bears {low_c:g} to {high_c:g}")

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import bluesky.plan_stubs as bps
-import bluesky.preprocessors as bpp
 import numpy as np
 from bluesky.utils import MsgGenerator
 
@@ -65,7 +64,7 @@ def calibrate_energy(
     ValueError, RegionError
         Before anything moves, if a metal or a region is missing.
     XpsError
-        If a line is not where it can be; the scale stays as it was.
+        If a line does not stand out, or is not where it can be; the scale stays as it was.
     """
     require_station(station, "xps")
     check_exposure(exposure_s)
@@ -84,6 +83,8 @@ def calibrate_energy(
 
             def fitted(counts: Any = taken.frame[0], metal: str = metal, region: str = region) -> Estimate:
                 on_paper = station.calibrations.on_paper
+                # A fit finds a line in noise too, where X-rays were off.
+                line_shape(_energies_ev(on_paper.regions[region]), counts[: on_paper.regions[region].points])
                 spectrum = region_spectrum(region, counts, on_paper.regions[region], exposure_s, on_paper)
                 fit = fit_regions([spectrum], components_of([metal], [spectrum]))
                 (component,) = fit.components
@@ -100,7 +101,17 @@ def calibrate_energy(
         }
         yield from keep(station, Kind.ENERGY, run, values, arrays={"covariance": scale.covariance})
 
-    return (yield from calibration_run(station, "calibrate_energy", body, md, exposure_s=exposure_s))
+    changes = (station.analyser.flood_gun, *station.analyser.of_region)
+    return (
+        yield from calibration_run(
+            station, "calibrate_energy", body, md, changes=changes, exposure_s=exposure_s
+        )
+    )
+
+
+def _energies_ev(region: Any) -> np.ndarray:
+    """Of the points of a region, on paper."""
+    return region.start_ev + region.step_ev * np.arange(region.points)
 
 
 @for_queue(
@@ -212,7 +223,7 @@ def set_flood_gun(
     ValueError, RegionError
         Before anything moves, if there is no such place or region.
     XpsError
-        If no line stands out; the flood gun is then off.
+        If no line stands out; the flood gun is then as before.
     """
     require_station(station, "xps")
     check_exposure(exposure_s)
@@ -222,7 +233,7 @@ def set_flood_gun(
     def body(run: str) -> MsgGenerator[None]:
         yield from bps.mv(station.changer, stage_target(station, at), station.analyser, region)
         paper = station.calibrations.on_paper.regions[region]
-        energy_ev = paper.start_ev + paper.step_ev * np.arange(paper.points)
+        energy_ev = _energies_ev(paper)
         found: dict[str, LineShape] = {}
         for gun in ("off", "on"):
             yield from bps.mv(station.analyser.flood_gun, gun)
@@ -244,11 +255,15 @@ def set_flood_gun(
         }
         yield from keep(station, Kind.CHARGING, run, values, key=at)
 
-    def guarded(run: str) -> MsgGenerator[None]:
-        yield from bpp.contingency_wrapper(
-            body(run), except_plan=lambda _: bps.mv(station.analyser.flood_gun, "off")
-        )
-
     return (
-        yield from calibration_run(station, "set_flood_gun", guarded, md, place=at, exposure_s=exposure_s)
+        yield from calibration_run(
+            station,
+            "set_flood_gun",
+            body,
+            md,
+            changes=station.analyser.of_region,
+            finds=(station.analyser.flood_gun,),
+            place=at,
+            exposure_s=exposure_s,
+        )
     )

@@ -15,7 +15,14 @@ from intercalate_sims.hidden import Hidden
 from intercalate_sims.irradiation import BeamEffect
 from intercalate_sims.pressure import PressureCell
 from intercalate_sims.ring import Ring
-from intercalate_sims.settings import LABORATORY, RAMAN, DiffractometerServer, SimulationSettings
+from intercalate_sims.settings import (
+    LABORATORY,
+    OPTICAL,
+    RAMAN,
+    DiffractometerServer,
+    OpticalServer,
+    SimulationSettings,
+)
 from intercalate_sims.settings_sections import HolderSettings
 from intercalate_sims.vessel import Vessel
 
@@ -23,7 +30,7 @@ if TYPE_CHECKING:
     from intercalate_sims.iocs.beam import SimulatedBeam
     from intercalate_sims.iocs.frame_instrument import FrameInstrument
     from intercalate_sims.iocs.pressure_cell import PressureCellPVs
-    from intercalate_sims.iocs.sources import LaserPVs
+    from intercalate_sims.iocs.sources import SteadySourcePVs
     from intercalate_sims.iocs.transfer_vessel import SimulatedTransferVessel
     from intercalate_sims.probes.raman_station import HiddenRaman
     from intercalate_sims.sources import SteadyBeam
@@ -101,17 +108,21 @@ def hidden_raman(settings: SimulationSettings) -> "HiddenRaman":
 
 
 def make_laser(settings: SimulationSettings) -> "dict[str, SteadyBeam]":
-    """The laser of the spectrometer, if there is one, by the name of its instrument."""
-    from intercalate_sims.sources import LaserBeam
+    """Laser and lamp of the spectrometer, if there is one, by the names of their instruments."""
+    from intercalate_sims.sources import LampBeam, LaserBeam
 
     found = settings.raman
     if found is None:
         return {}
     # The area of a square of this side is that of the spot.
     side_mm = math.sqrt(math.pi / 4) * found.spot_um / 1000.0
-    return {
-        RAMAN: LaserBeam(found.wavelength_nm, side_mm, found.power_mw, hidden_raman(settings).power_share)
-    }
+    share = hidden_raman(settings).power_share
+    laser: dict[str, SteadyBeam] = {RAMAN: LaserBeam(found.wavelength_nm, side_mm, found.power_mw, share)}
+    if (camera := found.optical) is None:
+        return laser
+    rows, columns = camera.shape
+    field_mm = (columns * camera.pixel_um / 1000.0, rows * camera.pixel_um / 1000.0)
+    return {**laser, OPTICAL: LampBeam(field_mm, camera.power_mw)}
 
 
 def make_vessel(settings: SimulationSettings) -> Vessel | None:
@@ -284,8 +295,8 @@ def make_pressure_ioc(settings: SimulationSettings, beamline: "FrameInstrument")
 
 def make_raman(
     settings: SimulationSettings, folder: Path, beamline: "FrameInstrument"
-) -> "tuple[FrameInstrument, LaserPVs]":
-    """The spectrometer and its laser; it looks at the stage of the diffractometer."""
+) -> "list[FrameInstrument | SteadySourcePVs]":
+    """The spectrometer and its laser, and the camera behind its objective, at the beamline's stage."""
     from intercalate_sims.iocs.frame_instrument import FrameInstrument, InstrumentSettings
     from intercalate_sims.iocs.laser import LaserMonitorPVs, ObjectivePVs
     from intercalate_sims.iocs.sources import LaserPVs
@@ -318,4 +329,51 @@ def make_raman(
         objective=ObjectivePVs(prefix=found.laser_prefix, beside_mm=beside_mm),
         monitors=LaserMonitorPVs,
     )
-    return instrument, LaserPVs(prefix=found.laser_prefix, link=link)
+    parts: list[FrameInstrument | SteadySourcePVs] = [
+        instrument,
+        LaserPVs(prefix=found.laser_prefix, link=link),
+    ]
+    if found.optical is not None:
+        parts += _optical(settings, found.optical, folder, instrument)
+    return parts
+
+
+def _optical(
+    settings: SimulationSettings, found: OpticalServer, folder: Path, raman: "FrameInstrument"
+) -> "list[FrameInstrument | SteadySourcePVs]":
+    """The camera behind the objective of the spectrometer, and its lamp."""
+    from intercalate_sims.iocs.frame_instrument import FrameInstrument, InstrumentSettings
+    from intercalate_sims.iocs.monitors import SteadyMonitorPVs
+    from intercalate_sims.iocs.sources import LampPVs
+    from intercalate_sims.link import InstrumentLink
+    from intercalate_sims.probes.optical import HiddenCamera, OpticalStation
+
+    link = InstrumentLink(Layout(folder).address, OPTICAL)
+    station = OpticalStation(
+        found.shape,
+        found.pixel_um,
+        HiddenCamera.draw(settings.seed),
+        hidden_raman(settings),
+        settings.cells,
+        found.particles_per_count,
+        settings.seed,
+    )
+    (folder / f"hidden_{OPTICAL}.json").write_text(json.dumps(station.as_json(), indent=1))
+    camera = FrameInstrument(
+        found.prefix,
+        link,
+        station,
+        raman.changer,
+        InstrumentSettings(
+            description={"simulated": True, "seed": settings.seed},
+            truth_path=folder / f"truth_{OPTICAL}.jsonl",
+            clock_offset_s=found.clock_offset_s,
+            clock_drift_ppm=found.clock_drift_ppm,
+        ),
+        stage=raman.stage,
+        objective=raman.objective,
+        shares_objective=True,
+        monitors=SteadyMonitorPVs,
+    )
+    camera.takes_turns_with(raman)
+    return [camera, LampPVs(prefix=found.lamp_prefix, link=link)]

@@ -36,8 +36,8 @@ VACUUM_STANDARDS = ("Au", "Ag", "Cu", "Co", "grid", "Faraday cup", "empty")
 LABORATORY = "laboratory_xrd"
 """Name of the instrument to which cells are carried."""
 
-RAMAN = "raman"
-"""Name of the spectrometer."""
+RAMAN, OPTICAL = "raman", "optical"
+"""Names of the spectrometer, and of the camera that looks through its objective."""
 
 
 class SettingsError(ProblemsError):
@@ -131,6 +131,29 @@ class LaboratoryServer(DiffractometerServer):
         return self
 
 
+class OpticalServer(Section):
+    """The camera in white light behind the objective of the Raman spectrometer.
+
+    Attributes
+    ----------
+    shape, pixel_um
+        Of an image, as its users are told.
+    power_mw
+        Of the lamp at the sample, as found.
+    particles_per_count
+        Photons at the sample for each count of its monitor.
+    """
+
+    prefix: Prefix
+    lamp_prefix: Prefix
+    clock_offset_s: float
+    clock_drift_ppm: float
+    shape: tuple[Annotated[int, Field(ge=64)], Annotated[int, Field(ge=64)]]
+    pixel_um: Annotated[float, Field(ge=0.05, le=10)]
+    power_mw: Positive
+    particles_per_count: Positive
+
+
 class RamanServer(Section):
     """The Raman spectrometer at the beamline, served with the diffractometer whose stage it looks at.
 
@@ -140,6 +163,8 @@ class RamanServer(Section):
         Where its spot is on the sample on paper, from where the X-ray beam is.
     first_nm
         Wavelength in the first pixel, on paper: how the grating is turned.
+    optical
+        The camera behind the same objective; None where there is none.
     """
 
     prefix: Prefix
@@ -151,6 +176,7 @@ class RamanServer(Section):
     spot_um: Annotated[float, Field(ge=0.5, le=50)]
     beside_mm: tuple[float, float]
     first_nm: Annotated[float, Field(ge=400, le=900)] = 538.0
+    optical: OpticalServer | None = None
 
 
 class VesselServer(Section):

@@ -5,9 +5,12 @@ from types import MappingProxyType
 from typing import Any
 
 from intercalate.materials.constants import ELEMENTARY_CHARGE_C, HC_KEV_NM, KEV_J
+from intercalate.materials.optical import WHITE_NM
 
 MOST_MW = 50.0
 """Of a laser, with nothing of the attenuator in the way."""
+MOST_LAMP_MW = 20.0
+"""Of a lamp."""
 MOST_W = 50.0
 """Of the X-ray tube of an electron spectrometer."""
 SPOT_UM = (5.0, 500.0)
@@ -129,6 +132,36 @@ class LaserBeam(SteadyBeam):
     def status(self, time_s: float) -> dict[str, Any]:
         """What the laser shows."""
         return {**super().status(time_s), "wavelength_nm": self.wavelength_nm}
+
+
+class LampBeam(SteadyBeam):
+    """White light on the field of a camera; `power_mw` is that at the sample.
+
+    Parameters
+    ----------
+    field_mm
+        Width and height of what is lit.
+    """
+
+    ranges = MappingProxyType({"power_mw": (0.0, MOST_LAMP_MW)})
+
+    def __init__(self, field_mm: tuple[float, float], power_mw: float):
+        super().__init__({"power_mw": power_mw})
+        self._field_mm = field_mm
+
+    @property
+    def energy_kev(self) -> float:
+        """Of a photon in the middle of what is visible."""
+        return HC_KEV_NM / WHITE_NM
+
+    @property
+    def size_mm(self) -> tuple[float, float]:
+        """Of what is lit."""
+        return self._field_mm
+
+    def full_photons_s(self) -> float:
+        """Photons per second with the lamp switched on."""
+        return 1e-3 * self.value("power_mw") / (self.energy_kev * KEV_J)
 
 
 class SoftXRays(SteadyBeam):

@@ -26,7 +26,7 @@ class Kind(StrEnum):
     """What can be calibrated.
 
     `DARK` has one for each exposure; `POSITION`, `REFERENCE`, `FOCUS`, `FOCUS_DRIFT`, `CHARGING`,
-    `THICKNESS` and `CONTROL` one for each place of the sample changer.
+    `THICKNESS` and `CONTROL` one for each place of the sample changer; `COMPOUND` one for each compound.
     """
 
     DARK = "dark"
@@ -48,6 +48,8 @@ class Kind(StrEnum):
     THICKNESS = "thickness"
     CONTROL = "control"
     BESIDE = "beside"
+    COMPOUND = "compound"
+    WHITE = "white"
 
 
 class CalibrationError(ValueError):
@@ -74,6 +76,8 @@ PLANS = {
     Kind.THICKNESS: "measure_thickness",
     Kind.CONTROL: "beam_off_control",
     Kind.BESIDE: "register_marks",
+    Kind.COMPOUND: "take_references",
+    Kind.WHITE: "calibrate_colour",
 }
 """The plan that makes each."""
 
@@ -245,9 +249,12 @@ class CalibrationStore:
         return next((one for one in self if one.sha256 == sha256), None)
 
     def summary(self) -> dict[str, dict[str, str]]:
-        """For a start document: hash, run and time of each one in use."""
+        """For a start document: hash, run and time of each one in use, under its name without points.
+
+        Keys of documents have none, as darks of 0.2 s and compounds like Li0.5CoO2 have.
+        """
         return {
-            name: {"sha256": one.sha256, "run": one.run, "made": one.made.isoformat()}
+            name.replace(".", "_"): {"sha256": one.sha256, "run": one.run, "made": one.made.isoformat()}
             for name, one in self.in_use().items()
         }
 

@@ -20,6 +20,7 @@ from intercalate.instrument_sections import (
     EelsSection,
     LaboratorySection,
     MonitorsSection,
+    OpticalSection,
     Prefix,
     PrefixSection,
     PressureCellSection,
@@ -43,6 +44,7 @@ ON_COLUMN = {"eds": "sem", "ebsd": "sem", "eels": "tem"}
 InstrumentSection = (
     LaboratorySection
     | RamanSection
+    | OpticalSection
     | XpsSection
     | SemSection
     | EdsSection
@@ -109,8 +111,8 @@ class Config(Section):
 
     Where nothing tilts a sample, `goniometer` is left out; without a diamond-anvil cell, `pressure_cell`;
     where no cell is ever carried away, `transfer_vessel` and `laboratory_xrd`; without a spectrometer,
-    `raman`; without microscopes, `vacuum` and what is in it: `xps`, `sem`, `eds`, `ebsd`; and `tem` with
-    `eels`.
+    `raman`, and without a camera on it, `optical`; without microscopes, `vacuum` and what is in it: `xps`,
+    `sem`, `eds`, `ebsd`; and `tem` with `eels`.
     """
 
     storage: Storage
@@ -130,6 +132,7 @@ class Config(Section):
     transfer_vessel: PrefixSection | None = None
     laboratory_xrd: LaboratorySection | None = None
     raman: RamanSection | None = None
+    optical: OpticalSection | None = None
     vacuum: VacuumSection | None = None
     xps: XpsSection | None = None
     sem: SemSection | None = None
@@ -167,6 +170,8 @@ class Config(Section):
                 raise ValueError(
                     f"[{name}] is in a vacuum chamber; add [vacuum.chamber] and [vacuum.changer]"
                 )
+        if self.optical is not None and self.raman is None:
+            raise ValueError("[optical] looks through the objective of a Raman spectrometer; add [raman]")
         for name, microscope in ON_COLUMN.items():
             if getattr(self, name) is not None and getattr(self, microscope) is None:
                 raise ValueError(f"[{name}] is on the column of an electron microscope; add [{microscope}]")

@@ -139,7 +139,7 @@ CYCLER_NAMES = ("cycler", *(f"cycler_{number}" for number in range(2, 17)))
 XRD_NAMES = ("xrd", "laboratory_xrd")
 """Diffractometers: the one at the beamline, where cells are cycled, and the one to which they are carried."""
 
-STATION_NAMES = (*XRD_NAMES, "raman", "xps", "sem", "eds", "ebsd", "tem", "eels")
+STATION_NAMES = (*XRD_NAMES, "raman", "optical", "xps", "sem", "eds", "ebsd", "tem", "eels")
 """By which a session, the queue and measurements know the instruments."""
 
 

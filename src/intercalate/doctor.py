@@ -102,6 +102,12 @@ def _instruments(config: Config) -> Iterator[Finding]:
         probes["goniometer"] = f"{config.goniometer.prefix}Incidence.RBV"
     if config.pressure_cell is not None:
         probes["pressure cell"] = f"{config.pressure_cell.prefix}Pressure_RBV"
+    if config.optical is not None:
+        probes |= {
+            "colour camera": f"{config.optical.camera.prefix}cam1:Acquire",
+            "lamp": f"{config.optical.lamp.prefix}Interlock",
+            "lamp shutter": f"{config.optical.shutter.prefix}Shutter",
+        }
     if config.vacuum is not None:
         probes["chamber"] = f"{config.vacuum.chamber.prefix}Pressure"
         probes["chamber stage"] = f"{config.vacuum.changer.prefix}StageX.RBV"

@@ -21,8 +21,8 @@ _AT_ONCE = 500
 EDGE_MM = 1e-6
 """By which two spots must have more in common than an edge."""
 
-FOCUSED_BELOW_MM = 0.02
-"""Size below which a beam is focused."""
+FOCUSED_BELOW_MM, SCANNED_BELOW_MM = 0.02, 0.001
+"""Sizes below which a beam is focused, and below which it is scanned over a field of nanometres."""
 
 MILLING = "fib"
 """Technique under which cuts of a focused ion beam are kept: their depths, in um."""
@@ -75,9 +75,14 @@ class Spot:
         return self.width_mm * self.height_mm
 
     def key(self) -> tuple[float, float, float, float]:
-        """To 10 micrometres, or 1 for a focused beam: what encoders read differs from time to time."""
-        is_focused = min(self.width_mm, self.height_mm) < FOCUSED_BELOW_MM
-        place, size = (3, 4) if is_focused else (2, 2)
+        """To 10 micrometres, or 1 for a focused beam: what encoders read differs from time to time.
+
+        Sizes are told better, to a nanometre at best: a field of a few must not vanish. Places are not, so
+        what was exposed within a micrometre counts as one.
+        """
+        smallest_mm = min(self.width_mm, self.height_mm)
+        place, size = (3, 4) if smallest_mm < FOCUSED_BELOW_MM else (2, 2)
+        size = 6 if smallest_mm < SCANNED_BELOW_MM else size
         x_mm, y_mm = round(self.x_mm, place) + 0.0, round(self.y_mm, place) + 0.0
         return x_mm, y_mm, round(self.width_mm, size), round(self.height_mm, size)
 

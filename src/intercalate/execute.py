@@ -116,6 +116,13 @@ def raman_calibration_plans(exposures_s: Sequence[float], places: Sequence[str])
     return [(what, lambda session, made=plan: made(session.stations["raman"])) for what, plan in plans]
 
 
+def optical_calibration_plans() -> list[Preparation]:
+    """What colour images begin with: white by silicon."""
+    from intercalate_plans import calibrate_colour
+
+    return [("white by silicon", lambda session: calibrate_colour(session.stations["optical"]))]
+
+
 def xps_calibration_plans() -> list[Preparation]:
     """What photoelectron spectra begin with: the scale by gold and silver."""
     from intercalate_plans import calibrate_energy
@@ -154,19 +161,26 @@ def tem_calibration_plans() -> list[Preparation]:
 
 
 def eels_calibration_plans() -> list[Preparation]:
-    """What electron losses begin with: the zero loss, in a hole."""
-    from intercalate_plans import measure_thickness
+    """What electron losses begin with: the zero loss, in a hole, and films of known compounds, if any."""
+    from bluesky.plan_stubs import null
+
+    from intercalate_plans import measure_thickness, take_references
     from intercalate_plans.thin_samples import HOLE
 
-    def plan(session: Session) -> Any:
+    def zero_loss(session: Session) -> Any:
         at = session.stations["eels"]
         return measure_thickness(at, at.changer.find(content=HOLE))
 
-    return [("zero loss", plan)]
+    def films(session: Session) -> Any:
+        at = session.stations["eels"]
+        return take_references(at) if at.calibrations.on_paper.films else null()
+
+    return [("zero loss", zero_loss), ("films of known compounds", films)]
 
 
 OWN_CALIBRATIONS: Mapping[str, Callable[[Sequence[float], Sequence[str]], list[Preparation]]] = {
     "raman": raman_calibration_plans,
+    "optical": lambda exposures_s, places: optical_calibration_plans(),
     "xps": lambda exposures_s, places: xps_calibration_plans(),
     "sem": lambda exposures_s, places: sem_calibration_plans(places),
     "eds": lambda exposures_s, places: eds_calibration_plans(),
@@ -184,8 +198,8 @@ def preparations(experiment: "Experiment", places: Sequence[str]) -> list[Prepar
     at_beamline = True
     if exposures_s := experiment.exposures_s("xrd"):
         plans += calibration_plans(exposures_s, places)
-    elif experiment.exposures_s("raman"):
-        # It looks at the same changer, and must know where the cells are.
+    elif experiment.exposures_s("raman") or experiment.exposures_s("optical"):
+        # They look at the same changer, and must know where the cells are.
         plans += [
             (f"aligning {one}", lambda session, place=one: align_cell(session.xrd, place)) for one in places
         ]

@@ -26,6 +26,7 @@ from intercalate.devices.shutter import Shutter
 from intercalate.devices.sources import (
     ElectronGun,
     ElectronMonitors,
+    Lamp,
     Laser,
     LaserMonitors,
     SoftXRays,
@@ -48,6 +49,8 @@ from intercalate.instrument_sections import (
     ImagingSection,
     LaboratorySection,
     LossSpectrometerSection,
+    OpticalCameraSection,
+    OpticalSection,
     PatternDetectorSection,
     RamanSection,
     SemSection,
@@ -66,6 +69,7 @@ PREFIXES = {
     "xrd": "",
     "laboratory_xrd": "laboratory_",
     "raman": "raman_",
+    "optical": "optical_",
     "xps": "xps_",
     "sem": "sem_",
     "eds": "eds_",
@@ -86,6 +90,8 @@ def make_stations(config: Config, cycler: Cycler) -> dict[str, Station]:
         match config.instrument(name):
             case RamanSection() as section:
                 found[name] = maker.raman(name, section, found[STATION_NAMES[0]].changer)
+            case OpticalSection() as section:
+                found[name] = maker.optical(name, section, found["raman"])
             case XpsSection() as section:
                 found[name] = maker.xps(name, section)
             case SemSection() as section:
@@ -225,6 +231,36 @@ class _Maker:
             **self._around(prefix, section.shutter.prefix, detector),
         )
 
+    def optical(self, name: str, section: OpticalSection, raman: Station) -> Station:
+        """A camera that looks through the objective of the Raman spectrometer, at the same place."""
+        prefix = PREFIXES[name]
+        lamp = Lamp(
+            section.lamp.prefix,
+            name=f"{prefix}lamp",
+            field_mm=section.camera.field_mm,
+            per_count=section.monitors.particles_per_count,
+        )
+        monitors = self._steady_monitors(prefix, section.monitors, lamp)
+        return Station(
+            name=name,
+            technique="optical",
+            beam=lamp,
+            objective=raman.objective,
+            changer=raman.changer,
+            monitors=monitors,
+            calibrations=self._calibrations(prefix, section.calibration, section.camera),
+            dose=LaserDoseMeter(
+                name=f"{prefix}dose",
+                technique="optical",
+                source=lamp,
+                objective=raman.objective,
+                **self._accounts(monitors, raman.changer),
+            ),
+            **self._around(
+                prefix, section.shutter.prefix, self._detector(f"{prefix}detector", section.camera)
+            ),
+        )
+
     def make_vacuum(self, section: VacuumSection) -> None:
         """The chamber of the microscopes, and the stage in it, whose places the electron microscope finds."""
         sem = self._config.sem
@@ -312,7 +348,8 @@ class _Maker:
     def ebsd(self, name: str, section: EbsdSection) -> Station:
         """A screen for diffraction patterns on the column."""
         calibrations = self._calibrations(PREFIXES[name], section.calibration, section.detector)
-        scan = OrientationScan(section.detector.prefix, name=f"{PREFIXES[name]}scan")
+        detector = section.detector
+        scan = OrientationScan(detector.prefix, name=f"{PREFIXES[name]}scan", points=detector.points)
         return self._on_column(name, section, self._column, calibrations, "detector", scan)
 
     def tem(self, name: str, section: TemSection) -> Station:
@@ -331,7 +368,8 @@ class _Maker:
     def eels(self, name: str, section: EelsSection) -> Station:
         """A spectrometer of electron losses on the column of the transmission microscope."""
         calibrations = self._calibrations(PREFIXES[name], section.calibration, section.detector)
-        scan = LossScan(section.detector.prefix, name=f"{PREFIXES[name]}scan")
+        detector = section.detector
+        scan = LossScan(detector.prefix, name=f"{PREFIXES[name]}scan", points=detector.points)
         return self._on_column(name, section, self._transmission, calibrations, "spectrometer", scan)
 
     def _on_column(
@@ -359,6 +397,7 @@ class _Maker:
                 name=f"{prefix}dose",
                 technique=column.account,
                 source=column.gun,
+                scan=scan,
                 **self._accounts(monitors, column.vacuum.stage),
             ),
             **column.vacuum.devices,
@@ -393,6 +432,7 @@ class _Maker:
         | XrayDetectorSection
         | PatternDetectorSection
         | CameraSection
+        | OpticalCameraSection
         | LossSpectrometerSection,
     ) -> FrameDetector:
         return FrameDetector(

@@ -1,7 +1,6 @@
-"""Profiles across a thin battery, of scans of a run that also holds scans of films of known compounds."""
+"""Profiles across a thin battery, by references of known compounds that were measured on its instrument."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,33 +8,26 @@ import xarray as xr
 
 from intercalate.frame_use import why_useless
 from intercalate.instrument_sections import EelsSection
-from intercalate.reduction.eels import CobaltValence, EelsError, Prepared, Reference, prepare, profile_of
+from intercalate.loss_references import prepared_scan
+from intercalate.reduction.eels import CobaltValence, EelsError, Reference, profile_of
 from intercalate.reduction.eels.nanobattery import Amounts, NanobatteryProfile
 from intercalate.reduction.eels.profile import Interface
 from intercalate.reduction.results import UNDETERMINED, Estimate
-from intercalate.spectrum_frames import SpectrumFrameError, unpacked
-from intercalate.tem_results import DARK_BELOW_EV, spectrometer_of
+from intercalate.spectrum_frames import SpectrumFrameError
 
 NANOBATTERY = "nanobattery"
-"""Content of the place at which the battery is; others are named by their compound."""
-
-COBALT_VALENCE = {"CoO": 2.0, "Co3O4": 8.0 / 3.0, "LiCoO2": 3.0, "Li0.5CoO2": 3.5}
-"""By charge balance."""
+"""Content of the place at which the battery is."""
 
 VALENCE_COLUMNS = 3
 """Summed for one valence."""
 
 
-@dataclass(frozen=True)
-class Films:
-    """What is known of films of single compounds: thickness, and its standard error, relative."""
-
-    thickness_nm: float
-    thickness_sigma: float
-
-
 def reduce_nanobattery(
-    images: Any, aligned: xr.Dataset, contents: Sequence[str], films: Films, section: EelsSection
+    images: Any,
+    aligned: xr.Dataset,
+    contents: Sequence[str],
+    references: Mapping[str, Reference],
+    section: EelsSection,
 ) -> xr.Dataset:
     """Find amounts of compounds and cobalt's valence across the battery in every scan of it.
 
@@ -46,7 +38,9 @@ def reduce_nanobattery(
     aligned
         Along `frame`, with `scan_step_nm`, and the quality of the beam where it is known.
     contents
-        Of the place of each frame: a compound, or `nanobattery`.
+        Of the place of each frame.
+    references
+        By compound.
 
     Returns
     -------
@@ -54,7 +48,7 @@ def reduce_nanobattery(
         Along `frame` and `x`: `x_nm` and `amount_nm.X` of each component X with `_sigma_stat`, `_sigma_sys`
         and `_sigma_by_edge`, the latter along `edge` too: references, which err by themselves. Along `frame`
         and `wide_x`: `valence_x_nm` and `cobalt_valence`, with errors. Along `frame`: `content`,
-        `cathode_end_nm`, with errors, and `profile_note`. NaN in frames of films.
+        `cathode_end_nm`, with errors, and `profile_note`. NaN in frames of anything else.
 
     Raises
     ------
@@ -63,45 +57,20 @@ def reduce_nanobattery(
     """
     if len(contents) != len(images):
         raise ValueError(f"the run names what was in {len(contents)} frames, and has {len(images)}")
-    notes, prepared = [""] * len(images), dict[int, Prepared]()
-    for number in range(len(images)):
-        notes[number] = why_useless(aligned, number)
-        if not notes[number]:
-            try:
-                prepared[number] = _prepared(np.asarray(images[number]), section)
-            except (EelsError, SpectrumFrameError) as error:
-                notes[number] = str(error)
-    references = {
-        content: Reference(
-            content,
-            prepared[number].columns(section.detector.points[1]),
-            films.thickness_nm,
-            films.thickness_sigma,
-            COBALT_VALENCE.get(content),
-        )
-        for number, content in enumerate(contents)
-        if content != NANOBATTERY and number in prepared
-    }
-    profiles = dict[int, NanobatteryProfile]()
+    notes, profiles = [""] * len(images), dict[int, NanobatteryProfile]()
     columns = section.detector.points[1]
-    for number, content in enumerate(contents):
-        if content == NANOBATTERY and number in prepared:
-            x_nm = float(aligned["scan_step_nm"].values[number]) * np.arange(columns)
-            try:
-                profiles[number] = profile_of(prepared[number], references, x_nm, VALENCE_COLUMNS)
-            except EelsError as error:
-                notes[number] = str(error)
+    for number in (at for at, content in enumerate(contents) if content == NANOBATTERY):
+        notes[number] = why_useless(aligned, number)
+        if notes[number]:
+            continue
+        x_nm = float(aligned["scan_step_nm"].values[number]) * np.arange(columns)
+        try:
+            prepared = prepared_scan(np.asarray(images[number]), section.detector)
+            profiles[number] = profile_of(prepared, references, x_nm, VALENCE_COLUMNS)
+        except (EelsError, SpectrumFrameError) as error:
+            notes[number] = str(error)
     data = _dataset(profiles, len(images), columns)
     return data.assign(content=("frame", np.array(contents)), profile_note=("frame", np.array(notes)))
-
-
-def _prepared(frame: np.ndarray, section: EelsSection) -> Prepared:
-    """The dark level is read off before the zero loss, where there are no electrons."""
-    paper = section.detector
-    low, core = unpacked(frame, paper.points)
-    before = max(int((DARK_BELOW_EV - paper.low_first_ev) / paper.dispersion_ev), 1)
-    dark = np.full(paper.channels, float(low[..., :before].mean()))
-    return prepare(low, core, dark, spectrometer_of(paper))
 
 
 def _dataset(profiles: dict[int, NanobatteryProfile], count: int, columns: int) -> xr.Dataset:

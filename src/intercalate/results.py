@@ -30,12 +30,16 @@ from intercalate.instrument_sections import (
     EdsSection,
     EelsSection,
     LaboratorySection,
+    OpticalSection,
     RamanSection,
     SemSection,
     TemSection,
     XpsSection,
 )
-from intercalate.nanobattery_results import Films, reduce_nanobattery
+from intercalate.loss_maps import reduce_compounds
+from intercalate.loss_references import references_of
+from intercalate.nanobattery_results import NANOBATTERY, reduce_nanobattery
+from intercalate.optical_results import reduce_colours
 from intercalate.orchestration.metadata import calibrations_key
 from intercalate.pressed import PressedSample
 from intercalate.pressed_results import opening_deg, reduce_pressed
@@ -57,8 +61,10 @@ from intercalate.views.layers import (
     save_layers_figure,
     save_x_rays_figure,
 )
+from intercalate.views.loss_maps import save_loss_maps_figure
 from intercalate.views.milled import save_milled_figure
 from intercalate.views.operando import save_operando_figure, save_patterns_figure
+from intercalate.views.optical import save_colours_figure
 from intercalate.views.orientations import save_grains_figure, save_orientations_figure
 from intercalate.views.pressure import save_pressure_figure
 from intercalate.views.raman import save_map_figure, save_raman_figure
@@ -117,6 +123,11 @@ def reduce_run(
         case RamanSection():
             technique, steps = "raman", ["dark", "cosmic rays", "bands and background"]
             fitted, used = reduce_spectra(images, aligned, exposure_s, known, section, _named(cell), progress)
+        case OpticalSection():
+            technique, steps = "optical", ["white by silicon", "colours of graphite"]
+            fitted, used = reduce_colours(images, aligned, known, section, cell, progress)
+            if not used:
+                _warn("the colours of the camera were not measured; run calibrate_colour")
         case XpsSection():
             technique, steps = "xps", ["dead time", "lines and active backgrounds"]
             fitted, used = reduce_photoelectrons(images, aligned, known, section, _named(cell), progress)
@@ -146,12 +157,18 @@ def reduce_run(
                 _warn("the camera length was not measured; run calibrate_camera_length")
         case EelsSection():
             technique, steps = "eels", ["dark level", "zero loss of each pixel", "log-ratio thickness"]
-            fitted, used = reduce_losses(images, aligned, section, progress), {}
-            if "films" in start:
-                contents = [str(one["content"]) for one in start["scans"]]
-                profiles = reduce_nanobattery(images, aligned, contents, Films(**start["films"]), section)
-                fitted = fitted.merge(profiles)
-                steps.append("compounds and valence of cobalt by films of the same run")
+            fitted = reduce_losses(images, aligned, section, progress)
+            references, used = references_of(known)
+            if references:
+                fitted = fitted.merge(reduce_compounds(images, aligned, references, section))
+                steps.append("compounds by references")
+                contents = [str(one["content"]) for one in start.get("scans") or ()]
+                if NANOBATTERY in contents:
+                    profiles = reduce_nanobattery(images, aligned, contents, references, section)
+                    fitted = fitted.merge(profiles)
+                    steps.append("valence of cobalt across the battery")
+            else:
+                _warn("no references of compounds were measured; run take_references")
         case Config() | LaboratorySection():
             detector = section.diffractometer
             chain, used = chain_of(
@@ -260,8 +277,8 @@ def calibrations_of(start: Any, instrument: str, config: Config) -> tuple[dict[s
     store = CalibrationStore(config.stored(config.instrument(instrument).calibration.folder))
     by_hash = {one.sha256: one for one in store}
     named = {
-        name: by_hash[one["sha256"]]
-        for name, one in dict(start.get(calibrations_key(instrument)) or {}).items()
+        by_hash[one["sha256"]].name: by_hash[one["sha256"]]
+        for one in dict(start.get(calibrations_key(instrument)) or {}).values()
         if one["sha256"] in by_hash
     }
     latest = store.in_use()
@@ -325,6 +342,7 @@ _FILES = {
         {"pressure": save_pressure_figure, "patterns": save_patterns_figure},
     ),
     "raman": _Files("_raman", ("shift",), save_raman_figure, {"maps": save_map_figure}),
+    "optical": _Files("_optical", ("row", "column", "channel"), None, {"images": save_colours_figure}),
     "xps_map": _Files("_xps_map", ("point",), None, {"shares": save_share_figure}),
     "xps": _Files(
         "_xps",
@@ -345,7 +363,12 @@ _FILES = {
         "_ebsd", ("row", "column", "channel"), save_grains_figure, {"maps": save_orientations_figure}
     ),
     "tem": _Files("_tem", ("row", "column"), None, {"frames": save_frames_figure}),
-    "eels": _Files("_eels", ("channel", "x", "wide_x", "edge"), None, {"thickness": save_thickness_figure}),
+    "eels": _Files(
+        "_eels",
+        ("channel", "x", "y", "wide_x", "edge"),
+        None,
+        {"thickness": save_thickness_figure, "compounds": save_loss_maps_figure},
+    ),
 }
 
 

@@ -13,6 +13,9 @@ XRD = "xrd"
 RAMAN = "raman"
 """Raman spectra of a cell that is cycled, as frames of one row."""
 
+OPTICAL = "optical"
+"""Colour images in white light, as `colour_frames` packs them."""
+
 XPS = "xps"
 """Photoelectron spectra of a cell that is cycled, as frames of one row; a region of energies each."""
 

@@ -131,7 +131,7 @@ def _cycled(study: Study, config: Config) -> _Measuring:
 
 def _scanned(study: Study, config: Config) -> _Measuring:
     """Of scans or images under voltage, with no cell on a channel."""
-    from intercalate_plans import calibrate_camera_length, image_under_bias, scan_losses
+    from intercalate_plans import calibrate_camera_length, image_under_bias, scan_losses, take_references
     from intercalate_plans.studies.series import BiasSeries
 
     series = study.series
@@ -143,6 +143,12 @@ def _scanned(study: Study, config: Config) -> _Measuring:
     def measuring(console: Console) -> tuple[str, ...]:
         runs: list[str] = []
 
+        def references(session: Session) -> MsgGenerator[None]:
+            station = session.stations["eels"]
+            yield from take_references(
+                station, exposure_s=series.exposure_s, temperature_c=series.stage_c, md=md
+            )
+
         def scanning(session: Session) -> MsgGenerator[None]:
             runs.append((yield from scan_losses(session.stations["eels"], *how, md=md)))
 
@@ -153,8 +159,7 @@ def _scanned(study: Study, config: Config) -> _Measuring:
             yield from calibrate_camera_length(session.stations["tem"])
 
         if isinstance(series, BiasSeries):
-            md["films"] = series.films
-            prepare(config, [("scanning", scanning)], console)
+            prepare(config, [("references", references), ("scanning", scanning)], console)
         else:
             prepare(config, [("gold", gold), ("imaging", imaging)], console)
         return tuple(runs)

@@ -44,6 +44,7 @@ from intercalate.devices.shutter import Shutter
 from intercalate.devices.sources import (
     ElectronGun,
     ElectronMonitors,
+    Lamp,
     Laser,
     LaserMonitors,
     SoftXRays,
@@ -70,6 +71,7 @@ CYCLER, XRD, BEAM = "PARITY:CYC:", "PARITY:XRD:", "PARITY:BEAM:"
 LABORATORY, TUBE, VESSEL = "PARITY:LAB:", "PARITY:TUBE:", "PARITY:VESSEL:"
 RAMAN, LASER = "PARITY:RAMAN:", "PARITY:LASER:"
 DIAMONDS = "PARITY:DAC:"
+OPTICAL, LAMP = "PARITY:OPTICAL:", "PARITY:LAMP:"
 CHAMBER, XPS = "PARITY:UHV:", "PARITY:XPS:"
 SEM, EDS, EBSD, COLUMN = "PARITY:SEM:", "PARITY:EDS:", "PARITY:EBSD:", "PARITY:COLUMN:"
 FIB, ARGON = "PARITY:FIB:", "PARITY:ARGON:"
@@ -110,6 +112,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         assert raman is not None
         diamonds = settings.pressure_cell
         assert diamonds is not None
+        assert raman.optical is not None
+        camera = raman.optical.model_copy(update={"prefix": OPTICAL, "lamp_prefix": LAMP})
+        looking = {"prefix": RAMAN, "laser_prefix": LASER, "optical": camera}
         vacuum = settings.vacuum
         assert vacuum is not None
         assert vacuum.xps is not None
@@ -141,7 +146,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             "laboratory_xrd": there.model_copy(update={"prefix": LABORATORY, "beam_prefix": TUBE}),
             "transfer_vessel": vessel.model_copy(update={"prefix": VESSEL}),
             "pressure_cell": diamonds.model_copy(update={"prefix": DIAMONDS}),
-            "raman": raman.model_copy(update={"prefix": RAMAN, "laser_prefix": LASER}),
+            "raman": raman.model_copy(update=looking),
             "vacuum": vacuum.model_copy(update={"prefix": CHAMBER, **in_chamber}),
             "tem": transmission_of(settings),
         }
@@ -184,6 +189,10 @@ DEVICES: dict[str, tuple[type[Device], str]] = {
     "raman_monitors": (LaserMonitors, f"{RAMAN}Monitor:"),
     "raman_laser": (Laser, LASER),
     "raman_objective": (Objective, LASER),
+    "optical_detector": (FrameDetector, OPTICAL),
+    "optical_shutter": (Shutter, OPTICAL),
+    "optical_monitors": (SteadyMonitors, f"{OPTICAL}Monitor:"),
+    "optical_lamp": (Lamp, LAMP),
     "transfer_vessel": (TransferVessel, VESSEL),
     "chamber": (Chamber, CHAMBER),
     "chamber_changer": (SampleChanger, CHAMBER),
@@ -227,7 +236,19 @@ STOCK += MOTORS
 
 def kind_of(device: str) -> str:
     """Name of a device without that of its instrument."""
-    for instrument in ("laboratory_", "raman_", "xps_", "sem_", "eds_", "ebsd_", "tem_", "eels_", "chamber_"):
+    shared = (
+        "laboratory_",
+        "raman_",
+        "optical_",
+        "xps_",
+        "sem_",
+        "eds_",
+        "ebsd_",
+        "tem_",
+        "eels_",
+        "chamber_",
+    )
+    for instrument in shared:
         device = device.removeprefix(instrument)
     return device
 
@@ -424,6 +445,7 @@ def connect_all(config: Config, served: dict[str, Any]) -> None:
     assert config.tem is not None
     assert config.eels is not None
     assert config.pressure_cell is not None
+    assert config.optical is not None
     prefixes = {
         f"{CYCLER}CH1:": config.cycler.channel_prefix("CH1"),
         XRD: config.diffractometer.prefix,
@@ -437,6 +459,9 @@ def connect_all(config: Config, served: dict[str, Any]) -> None:
         RAMAN: raman.spectrometer.prefix,
         f"{RAMAN}Monitor:": raman.monitors.prefix,
         LASER: raman.laser.prefix,
+        OPTICAL: config.optical.camera.prefix,
+        f"{OPTICAL}Monitor:": config.optical.monitors.prefix,
+        LAMP: config.optical.lamp.prefix,
         CHAMBER: config.vacuum.chamber.prefix,
         XPS: config.xps.analyser.prefix,
         f"{XPS}Monitor:": config.xps.monitors.prefix,

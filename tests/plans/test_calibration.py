@@ -170,6 +170,8 @@ def test_an_energy_that_is_one_percent_off_is_found(
 def test_without_beam_there_are_no_rings_and_no_window(calibrated: Session, beamline: Beamline) -> None:
     safety = f"{beamline.config.beam.prefix}SafetyShutter"
     put(safety, "closed")
+    count_s = calibrated.xrd.monitors.count_time_s
+    count_s.set(0.37).wait(10)
     try:
         shown = calibrated.xrd.beam.safety_shutter
         wait_for(lambda: shown.get(use_monitor=False) == "closed", 10, "the safety shutter is closed")
@@ -181,6 +183,7 @@ def test_without_beam_there_are_no_rings_and_no_window(calibrated: Session, beam
         put(safety, "open")
     assert calibrated.xrd.shutter.state.get(use_monitor=False) == "closed"
     assert calibrated.xrd.calibrations.store.latest(Kind.POSITION, "H1") is None
+    assert float(count_s.get(use_monitor=False)) == 0.37
 
 
 @pytest.mark.usefixtures("impatient")

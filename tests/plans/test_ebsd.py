@@ -161,12 +161,18 @@ def test_a_measurement_sets_step_and_tilt_and_doses_are_those_of_the_column(
     (event,) = documents.events("ebsd")
     assert event["data"]["ebsd_scan_step_um"] == 0.8
     assert event["data"]["ebsd_scan_tilt_deg"] == 60.0
-    # 0.5 nA on 110 um.
-    electrons_a2 = 0.5e-9 / 1.602e-19 * EXPOSURE_S / (1.1e6) ** 2
-    assert event["data"]["ebsd_dose_spot_e_a2"] == pytest.approx(electrons_a2, rel=0.1)
+    # The column gives all of its electrons to the map, 128 points of 0.8 um, which lies within the field.
+    (truth,) = beamline.truth("truth_ebsd")[-1:]
+    electrons_a2 = truth["electrons"] / (128 * 0.8e4) ** 2
+    for what in ("exposure", "spot"):
+        assert event["data"][f"ebsd_dose_{what}_e_a2"] == pytest.approx(electrons_a2, rel=0.01)
+    assert electrons_a2 == pytest.approx(0.5e-9 / 1.602e-19 * EXPOSURE_S / 1.024e6**2, rel=0.2)
     session.RE(held(session, task(cell, name="eds", instrument="eds", spots_mm=spot, exposure_s=60.0)))
     (event,) = documents.events("eds")
-    assert event["data"]["eds_dose_spot_e_a2"] == pytest.approx(1.5 * electrons_a2, rel=0.1)
+    # X-rays are of the whole field, in half the time.
+    field_a2 = 0.5 * electrons_a2 * (102.4 / 110.0) ** 2
+    assert event["data"]["eds_dose_exposure_e_a2"] == pytest.approx(field_a2, rel=0.03)
+    assert event["data"]["eds_dose_spot_e_a2"] == pytest.approx(electrons_a2 + field_a2, rel=0.03)
     ebsd.beam.field_of_view_um.set(160.0).wait(10)
     ebsd.scan.step_um.set(1.25).wait(10)
     ebsd.scan.tilt_deg.set(70.0).wait(10)

@@ -5,25 +5,32 @@ from collections.abc import Iterator
 from typing import Any
 
 import epics
+import h5py
 import numpy as np
 import pytest
+import xarray as xr
 
 from beamline import Beamline, start_beamline
 from intercalate.beam_quality import BeamQuality
 from intercalate.calibrations import CalibrationError, Kind
 from intercalate.cell import Cell
+from intercalate.colour_frames import unpacked
 from intercalate.config import EXAMPLES
 from intercalate.contract import RECORD_COLUMNS, StepType, code_of
 from intercalate.devices.station import Station
+from intercalate.optical_results import optical_camera, reduce_colours
 from intercalate.orchestration.tasks import TasksError
 from intercalate.raman_chain import RamanOnPaper
 from intercalate.raman_results import dark_spectrum
+from intercalate.reduction.optical import OpticalError, light_of
 from intercalate.reduction.raman import FocusError, ShiftAxis, spectra_of_graphite
 from intercalate.session import Session
 from intercalate_plans import (
     align_cell,
+    calibrate_colour,
     calibrate_geometry,
     calibrate_shift,
+    count_frames,
     focus_laser,
     in_situ,
     map_raman,
@@ -32,7 +39,9 @@ from intercalate_plans import (
     operando,
     operando_cells,
     take_darks,
+    take_images,
 )
+from intercalate_sims.probes.optical import graphite_reflectance
 from intercalate_sims.probes.raman_station import HiddenRaman
 from polling import wait_for
 
@@ -197,7 +206,7 @@ def test_the_dose_of_the_laser_is_its_own_account(
     name = optical.model_copy(update={"name": "laser dose"})
     session.RE(both(session, task(name)))
     (start,) = documents.of("start")
-    assert [one["technique"] for one in start["doses"]] == ["xrd", "raman"]
+    assert [one["technique"] for one in start["doses"]] == ["xrd", "raman", "optical"]
     assert start["doses"][1]["most_of_a_spot_j_cm2"] == 0.0
     spent = 0.0
     truth = {one["counter"]: one for one in beamline.truth("truth_raman")}
@@ -316,10 +325,118 @@ def test_a_held_cell_is_mapped(
 
 
 def test_a_focus_that_is_not_there_leaves_the_one_before(session: Session, raman: Station) -> None:
-    before = raman.calibrations.focus_um("H1")
+    before, z_um = raman.calibrations.focus_um("H1"), raman.objective.z_um
+    z_um.set(7.0).wait(10)
     with pytest.raises(FocusError):
         session.RE(focus_laser(raman, "H1", around_um=300.0, half_range_um=20.0))
     assert raman.calibrations.focus_um("H1") == before
+    assert z_um.user_readback.get(use_monitor=False) == pytest.approx(7.0, abs=0.05)
+
+
+@pytest.fixture(scope="module")
+def camera(session: Session, raman: Station) -> Station:
+    """With white by silicon."""
+    station = session.stations["optical"]
+    session.RE(calibrate_colour(station))
+    return station
+
+
+def frame_taken_last(beamline: Beamline) -> tuple[np.ndarray, dict[str, Any]]:
+    one = beamline.truth("truth_optical")[-1]
+    with h5py.File(one["file"], "r") as file:
+        return file["entry/data/data"][one["frame_index"]], one
+
+
+def test_the_camera_sees_what_the_laser_meets(
+    session: Session, camera: Station, raman: Station, beamline: Beamline, documents: Documents
+) -> None:
+    session.RE(take_images(camera, "H1", 1, 0.2, [0.1, 0.0]))
+    frame, truth = frame_taken_last(beamline)
+    assert frame.shape == (256, 3 * 256)
+    # In the focus that the laser has found, which drifts a little.
+    assert abs(truth["away_um"]) < 5.0
+    (event,) = [one["data"] for one in documents.events("optical")]
+    section = beamline.config.optical
+    assert section is not None
+    white = camera.calibrations.store.need(Kind.WHITE)
+    cell = Cell.from_file(EXAMPLES / "cells" / "nmc811_graphite_optical.toml")
+    aligned = xr.Dataset({"i0_counts": ("frame", [event["optical_monitors_i0_counts"]])})
+    data, used = reduce_colours([frame], aligned, {white.name: white}, section, cell, lambda done: None)
+    assert used == {"white": white}
+    assert str(data["note"][0].values) == ""
+    # Its colour is that of graphite with so much lithium.
+    seen = (np.asarray(data["picture"][0]) / 255.0) ** 2
+    expected = graphite_reflectance(np.array(truth["li_content"]))
+    np.testing.assert_allclose(seen.mean(axis=(0, 1)), expected, atol=0.03)
+    # The lamp has an account of its own.
+    area_cm2 = (256 * 0.8e-4) ** 2
+    assert event["optical_dose_fluence_j_cm2"] == pytest.approx(0.05e-3 * 0.2 / area_cm2, rel=0.05)
+    assert event["optical_dose_spot_j_cm2"] < 2.0
+    # Both look at the same place of the sample.
+    map_at = beamline.truth("truth_raman")
+    session.RE(map_raman(raman, "H1", 4.0, 1, 1.0))
+    spectrum = beamline.truth("truth_raman")[-1]
+    assert len(map_at) < len(beamline.truth("truth_raman"))
+    assert spectrum["holder"] == truth["holder"] == "H1"
+
+
+def test_lamp_and_laser_never_shine_at_the_same_time(
+    session: Session, camera: Station, raman: Station, beamline: Beamline
+) -> None:
+    for one, other in ((raman, camera), (camera, raman)):
+        assert one.shutter.state.get(use_monitor=False) == "closed"
+        one.shutter.set("open").wait(10)
+        try:
+            other.shutter.state.put("open", wait=True)
+            assert other.shutter.state.get(use_monitor=False) == "closed"
+            if other is camera:
+                session.RE(count_frames(camera.detector, 1, 0.2))
+                frame, _ = frame_taken_last(beamline)
+                with pytest.raises(OpticalError, match=r"is dark.*the laser's shutter closed"):
+                    light_of(unpacked(frame, (256, 256)), optical_camera(beamline.config.optical.camera))
+        finally:
+            one.shutter.set("closed").wait(10)
+    session.RE(count_frames(camera.detector, 1, 0.2))
+    assert camera.shutter.state.get(use_monitor=False) == "closed"
+
+
+def test_white_that_cannot_be_told_leaves_the_one_before(session: Session, camera: Station) -> None:
+    before = camera.calibrations.store.need(Kind.WHITE)
+    camera.beam.emission.set("off").wait(10)
+    try:
+        with pytest.raises(OpticalError, match="is the lamp on"):
+            session.RE(calibrate_colour(camera))
+    finally:
+        camera.beam.emission.set("on").wait(10)
+    assert camera.calibrations.store.need(Kind.WHITE) == before
+
+
+def test_images_are_taken_beside_maps_at_one_spot(
+    session: Session, raman: Station, camera: Station, optical: Cell, beamline: Beamline, documents: Documents
+) -> None:
+    hold = {"step": "wait_for_release", "max_s": 15000.0}
+    one: dict[str, Any] = {
+        "place": "H1",
+        "cell": optical.model_dump(mode="json", exclude_none=True),
+        "protocol": {
+            "record": {"time_s": 60.0},
+            "safety": {"max_voltage_V": 4.3, "min_voltage_V": 2.4, "delay_s": 5.0},
+            "method": [hold],
+        },
+        "measurements": [
+            {"name": "map", "instrument": "raman", "exposure_s": EXPOSURE_S, "spots_mm": [[0.2, 0.0]],
+             "grid": {"extent_um": 6.0, "points": 2}, **FREE},
+            {"name": "image", "instrument": "optical", "exposure_s": 0.2, "spots_mm": [[0.2, 0.0]], **FREE},
+        ],
+    }  # fmt: skip
+    cyclers, stations = list(session.cyclers.values()), list(session.stations.values())
+    session.RE(in_situ(cyclers, stations, [one], **LOSSES))
+    assert len(documents.events("map")) == 4
+    assert len(documents.events("image")) == 1
+    places = [np.array(one["place_um"]) for one in beamline.truth("truth_raman")[-4:]]
+    (image,) = beamline.truth("truth_optical")[-1:]
+    # The grid lies around the middle of the image.
+    np.testing.assert_allclose(np.mean(places, axis=0), image["place_um"], atol=1.0)
 
 
 def test_an_open_interlock_costs_occasions_and_not_the_cell(

@@ -18,7 +18,7 @@ from intercalate.config import EXAMPLES
 from intercalate.devices.station import Station
 from intercalate.orchestration.tasks import TasksError
 from intercalate.protocol import Protocol
-from intercalate.reduction.eds import LithiumVerdict
+from intercalate.reduction.eds import LithiumVerdict, SpectrumError
 from intercalate.reduction.micrographs import MicrographError
 from intercalate.sem_results import reduce_micrographs, reduce_x_rays
 from intercalate.session import Session
@@ -218,9 +218,29 @@ def test_what_it_cannot_do_is_refused(
 
 def test_no_cut_is_no_position(session: Session, sem: Station) -> None:
     before = sem.changer.centre_mm("cup")
+    scan, column = sem.scan, sem.beam
+    scan.image_detector.set("backscattered electrons").wait(10)
     with pytest.raises(MicrographError, match="no cut is to be seen"):
         session.RE(find_section(sem, "cup"))
     assert sem.changer.centre_mm("cup") == before
+    assert scan.image_detector.get(use_monitor=False) == "backscattered electrons"
+    assert float(column.field_of_view_um.get(use_monitor=False)) == 160.0
+
+
+def test_calibrations_without_electrons_leave_the_column_as_it_was(session: Session, sem: Station) -> None:
+    eds = session.stations["eds"]
+    settings = (sem.beam.field_of_view_um, sem.beam.voltage_kv)
+    for signal, value in zip(settings, (150.0, 6.0)):
+        signal.set(value).wait(10)
+    sem.beam.emission.set("off").wait(10)
+    try:
+        with pytest.raises(MicrographError):
+            session.RE(calibrate_scale(sem, 90.0))
+        with pytest.raises(SpectrumError):
+            session.RE(calibrate_x_ray_energy(eds, 1.0))
+    finally:
+        sem.beam.emission.set("on").wait(10)
+    assert [float(signal.get(use_monitor=False)) for signal in settings] == [150.0, 6.0]
 
 
 def test_the_column_is_off_in_a_bad_vacuum(session: Session, sem: Station) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ import xarray as xr
 from beamline import Beamline, start_beamline
 from intercalate.calibrations import Calibration, Kind
 from intercalate.devices.station import Station
+from intercalate.loss_maps import reduce_compounds
+from intercalate.loss_references import references_of
+from intercalate.reduction.eels import EelsError
 from intercalate.reduction.tem import TemError
 from intercalate.results import write_results
 from intercalate.session import Session
@@ -25,6 +29,7 @@ from intercalate_plans import (
     measure_thickness,
     scan_losses,
     take_images,
+    take_references,
 )
 from intercalate_sims.probes.eels import HiddenEels
 from intercalate_sims.probes.tem import HiddenTem
@@ -67,14 +72,22 @@ def reduced(documents: Documents, beamline: Beamline, of: str, known: dict[str, 
     """What the reduction makes of all frames so far, from their events and files."""
     events = documents.events(of)
     frames = [frame for frame, _ in last(beamline, of, len(events))]
-    keys = {"tem": ("scan_mode", "detector_cam_acquire_time"), "eels": ("scan_step_nm",)}[of]
+    keys = {
+        "tem": ("scan_mode", "detector_cam_acquire_time"),
+        "eels": ("scan_step_nm", "scan_row_step_nm"),
+    }[of]
     columns = {key: [event["data"][f"{of}_{key}"] for event in events] for key in keys}
     columns["beam_quality"] = [event["data"][f"{of}_monitors_quality"] for event in events]
     aligned = xr.Dataset({name: ("frame", np.array(values)) for name, values in columns.items()})
     aligned = aligned.rename({"detector_cam_acquire_time": "exposure_s"} if of == "tem" else {})
     if of == "eels":
         assert beamline.config.eels is not None
-        return aligned.merge(reduce_losses(frames, aligned, beamline.config.eels, lambda done: None))
+        data = reduce_losses(frames, aligned, beamline.config.eels, lambda done: None)
+        references, used = references_of(known)
+        assert used == known
+        if references:
+            data = data.merge(reduce_compounds(frames, aligned, references, beamline.config.eels))
+        return aligned.merge(data)
     assert beamline.config.tem is not None
     data, used = reduce_transmission(frames, aligned, known, beamline.config.tem, lambda done: None)
     assert used == known
@@ -110,8 +123,22 @@ def test_a_film_without_rings_leaves_the_camera_length_as_it_was(session: Sessio
             session.RE(calibrate_camera_length(tem))
     finally:
         tem.beam.emission.set("on").wait(10)
-        tem.scan.mode.set("image").wait(10)
     assert tem.calibrations.store.latest(Kind.CAMERA_LENGTH) == before
+    assert tem.scan.mode.get(use_monitor=False) == "image"
+
+
+def test_a_dose_rate_that_cannot_be_measured_leaves_the_mode_as_it_was(
+    session: Session, tem: Station
+) -> None:
+    tem.scan.mode.set("diffraction").wait(10)
+    tem.beam.emission.set("off").wait(10)
+    try:
+        with pytest.raises(TemError):
+            session.RE(measure_dose_rate(tem))
+        assert tem.scan.mode.get(use_monitor=False) == "diffraction"
+    finally:
+        tem.beam.emission.set("on").wait(10)
+        tem.scan.mode.set("image").wait(10)
 
 
 def test_a_whisker_and_its_crystal_are_found(
@@ -194,6 +221,7 @@ def test_images_are_taken_under_voltage_and_the_holder_left_without(
     events = [event["data"] for event in documents.events("tem")]
     assert [event["tem_scan_bias_v"] for event in events] == [-0.2, 0.3]
     assert [event["tem_scan_mode"] for event in events] == ["image", "image"]
+    assert tem.scan.mode.get(use_monitor=False) == "diffraction"
     assert float(tem.scan.bias_v.get()) == 0.0
     # A cold stage stays cold; a hot one does not stay hot.
     assert float(tem.chamber.temperature_c.get_setpoint()) == -150.0
@@ -218,6 +246,7 @@ def test_a_battery_is_scanned_under_voltage_and_left_without(
     session.RE(scan_losses(eels, scans, 10.0))
     assert [event["data"]["eels_scan_bias_v"] for event in documents.events("eels")] == [0.0, 4.2]
     assert float(eels.scan.bias_v.get()) == 0.0
+    assert float(eels.scan.row_step_nm.get(use_monitor=False)) == 1.0
     (_, one), (_, two) = last(beamline, "eels", 2)
     # Each is of a fresh area, and gets a quarter of the dose that rows 1 nm apart would have given.
     assert one["before"] == two["before"] == 0.0
@@ -261,6 +290,87 @@ def test_thickness_and_zero_loss_are_measured_by_losses(
         assert kept["t_over_lambda"] == pytest.approx(truth["t_over_lambda"], abs=3 * sigma)
         assert 0.5 < kept["zero_loss_width_ev"] < 3.0
         assert kept["zero_loss_ev"] == pytest.approx(truth["drift_mean_ev"], abs=1.0)
+
+
+def test_references_are_measured_and_an_unknown_is_read_by_them(
+    session: Session, eels: Station, beamline: Beamline, documents: Documents, tmp_path: Path
+) -> None:
+    assert beamline.config.eels is not None
+    store, films = eels.calibrations.store, beamline.config.eels.detector.films
+    session.RE(take_references(eels))
+    kept = {one.key: one for one in store.in_use().values() if one.kind is Kind.COMPOUND}
+    assert sorted(kept) == sorted(films)
+    taken = {truth["content"]: truth for _, truth in last(beamline, "eels", len(films))}
+    for compound, one in kept.items():
+        assert one.values["thickness_nm"] == 50.0
+        assert one.values["temperature_c"] == -150.0
+        # By the account of doses, which the plan asked.
+        had = taken[compound]["before"] + taken[compound]["dose_e_per_a2"]
+        assert one.values["dose_e_per_a2"] == pytest.approx(had, rel=0.05)
+    assert float(eels.scan.step_nm.get(use_monitor=False)) == 1.0
+    eels.scan.row_step_nm.set(30.0).wait(10)
+    try:
+        session.RE(take_images(eels, "nanobattery", 1, 70.0, [0.0, 0.03]))
+        session.RE(take_images(eels, "empty", 1, 70.0))
+    finally:
+        eels.scan.row_step_nm.set(1.0).wait(10)
+    data = reduced(documents, beamline, "eels", {one.name: one for one in kept.values()})
+    assert list(data["compound_note"].values) == ["", ""]
+    (_, battery), _ = last(beamline, "eels", 2)
+    true = battery["thickness_nm"]
+    true["all with Co"] = true["LiCoO2"] + true.get("Co3O4", 0.0)
+    for name in ("LiPON", "Li2O", "Li2O2", "all with Co"):
+        value, sigma = (
+            np.asarray(data[f"mean_nm.{name}"]),
+            np.hypot(data[f"mean_nm.{name}_sigma_stat"], data[f"mean_nm.{name}_sigma_sys"]).values,
+        )
+        assert value[0] == pytest.approx(true.get(name, 0.0), abs=3.0 * sigma[0]), name
+        assert value[1] == pytest.approx(0.0, abs=3.0 * sigma[1] + 0.2), name
+    assert float(data["mean_nm.LiPON"][0]) > 5.0 * float(data["mean_nm.LiPON_sigma_sys"][0])
+    assert_is_written(data, "eels", tmp_path, {"csv", "nc", "thickness", "compounds"})
+
+
+def test_what_is_no_film_of_a_compound_is_no_reference_of_it(
+    session: Session, eels: Station, beamline: Beamline
+) -> None:
+    def now() -> list[str]:
+        return [one.sha256 for one in eels.calibrations.store]
+
+    before, places = now(), eels.changer.places
+    taken = len(beamline.truth("truth_eels"))
+    with pytest.raises(ValueError, match=r"there is no film of 'LiCoO'.*LiCoO2"):
+        session.RE(take_references(eels, ["LiCoO"]))
+    with pytest.raises(ValueError, match="step_nm is 500"):
+        session.RE(take_references(eels, step_nm=500.0))
+    assert len(beamline.truth("truth_eels")) == taken
+    with pytest.raises(EelsError, match=r"film of Li2O2 into something else.*take a larger step"):
+        session.RE(take_references(eels, ["Li2O2"], 70.0, 0.5))
+    # Somebody has put another film there.
+    right = places["Li2O"]
+    places["Li2O"] = replace(right, x_mm=places["CoO"].x_mm)
+    try:
+        with pytest.raises(EelsError, match="the film of Li2O shows the edge Co L3"):
+            session.RE(take_references(eels, ["Li2O"]))
+    finally:
+        places["Li2O"] = right
+    assert now() == before
+
+
+def test_the_account_of_doses_is_that_of_every_place(
+    session: Session, tem: Station, eels: Station, beamline: Beamline, documents: Documents
+) -> None:
+    at, steps = [0.0, 0.05], {"content": "nanobattery", "step_nm": 1.0, "row_step_nm": 4.0}
+    tem.scan.mode.set("image").wait(10)
+    session.RE(take_images(tem, "nanobattery", 2, 1.0, at))
+    session.RE(scan_losses(eels, [steps | {"beside_mm": 0.05}] * 2, 10.0))
+    for of, size in (("tem", 2), ("eels", 2)):
+        frames, events = last(beamline, of, size), documents.events(of)
+        for (_, truth), event in zip(frames, events, strict=True):
+            given, had = (event["data"][f"{of}_dose_{what}_e_a2"] for what in ("exposure", "spot"))
+            assert given == pytest.approx(truth["dose_e_per_a2"], rel=0.05)
+            assert had == pytest.approx(truth["before"] + truth["dose_e_per_a2"], rel=0.05)
+    # A focused beam gives its field hundreds of times what an image gives it.
+    assert given > 100.0 * documents.events("tem")[0]["data"]["tem_dose_exposure_e_a2"]
 
 
 def test_the_gun_has_limits_of_its_own(tem: Station) -> None:

@@ -191,11 +191,30 @@ def test_the_flood_gun_is_left_as_the_sample_needs_it(
     assert metal["moved_ev"] == pytest.approx(truth.flood_ev, abs=0.05 + 3 * metal["moved_ev_sigma"])
     with pytest.raises(RegionError, match="there is no region 'C1s'"):
         session.RE(set_flood_gun(xps, "V1", "C1s"))
-    # Gold has no nitrogen, and a gun that was on before is off where nothing can be told.
-    xps.analyser.flood_gun.set("on").wait(10)
-    with pytest.raises(XpsError, match=r"no line stands out|at an end of the region"):
-        session.RE(set_flood_gun(xps, "Au", "N 1s", 1.0))
-    assert xps.analyser.flood_gun.get(use_monitor=False) == "off"
+
+
+@pytest.mark.parametrize("gun", ["on", "off"])
+def test_calibrations_that_fail_leave_gun_and_region_as_they_were(
+    session: Session, xps: Station, gun: str
+) -> None:
+    before = scale_of(xps)
+    xps.analyser.set("F 1s").wait(10)
+    xps.analyser.flood_gun.set(gun).wait(10)
+    set_to = [signal.get(use_monitor=False) for signal in xps.analyser.of_region]
+    try:
+        # Gold has no nitrogen.
+        with pytest.raises(XpsError, match=r"no line stands out|at an end of the region"):
+            session.RE(set_flood_gun(xps, "Au", "N 1s", 1.0))
+        assert xps.analyser.flood_gun.get(use_monitor=False) == gun
+        xps.beam.emission.set("off").wait(10)
+        with pytest.raises(XpsError, match=r"no line stands out|at an end of the region"):
+            session.RE(calibrate_energy(xps, 1.0))
+        assert xps.analyser.flood_gun.get(use_monitor=False) == gun
+        assert [signal.get(use_monitor=False) for signal in xps.analyser.of_region] == set_to
+    finally:
+        xps.beam.emission.set("on").wait(10)
+        xps.analyser.flood_gun.set("off").wait(10)
+    assert scale_of(xps) == before
 
 
 def test_places_without_beam_say_whether_the_beam_has_changed_the_others(

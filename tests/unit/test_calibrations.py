@@ -54,6 +54,16 @@ def test_the_latest_is_in_use_and_older_ones_stay(store: CalibrationStore) -> No
     json.dumps(summary)
 
 
+def test_keys_of_documents_have_no_points(store: CalibrationStore) -> None:
+    kept = [
+        store.keep(kind, "a", {}, key=key)
+        for kind, key in ((Kind.DARK, "0.2s"), (Kind.COMPOUND, "Li0.5CoO2"))
+    ]
+    summary = store.summary()
+    assert set(summary) == {"dark:0_2s", "compound:Li0_5CoO2"}
+    assert {one["sha256"] for one in summary.values()} == {one.sha256 for one in kept}
+
+
 def test_the_same_values_at_another_time_have_another_hash(store: CalibrationStore) -> None:
     hashes = {store.keep(Kind.FLAT, "a", {"x": 1}).sha256 for _ in range(5)}
     assert len(hashes) == 5

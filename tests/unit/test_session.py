@@ -1,9 +1,11 @@
-"""A session that is opened while a server comes or goes."""
+"""A session that is opened while a server comes or goes, and one that is closed."""
+
+from typing import Any
 
 import pytest
 from epics.ca import ChannelAccessGetFailure
 
-from intercalate.session import SessionError, _made
+from intercalate.session import Session, SessionError, _made
 
 
 class Lost:
@@ -34,3 +36,34 @@ def test_a_mistake_of_our_own_is_no_lost_server() -> None:
 
     with pytest.raises(KeyError, match="no such section"):
         _made({"one": wrong})
+
+
+class Part:
+    """Something of a session, which notes what is done to it."""
+
+    def __init__(self, name: str, *, is_busy: bool = False):
+        self.name = name
+        self.is_busy = is_busy
+        self.done: list[str] = []
+
+    def close(self) -> None:
+        self.done.append("close")
+
+    def drop_lease(self) -> None:
+        self.done.append("drop lease")
+
+    def destroy(self) -> None:
+        self.done.append("destroy")
+
+
+def test_a_channel_whose_program_runs_stays_connected_with_its_lease() -> None:
+    busy, idle = Part("cycler", is_busy=True), Part("cycler2")
+    journal, logbook, archive = Part("journal"), Part("logbook"), Part("archive")
+    none: Any = None
+    cyclers: Any = {"CH1": busy, "CH2": idle}
+    parts: Any = (journal, cyclers, {}, logbook, archive)
+    Session(none, none, *parts).close()
+    assert busy.done == []
+    assert idle.done == ["drop lease", "destroy"]
+    assert journal.done == ["close"]
+    assert logbook.done == archive.done == ["destroy"]

@@ -7,10 +7,12 @@ import numpy as np
 import xarray as xr
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from intercalate.reduction.raman import Inhomogeneity, MapError, Regime, inhomogeneity, maps_of
+from intercalate.views.optical import show_picture
 from intercalate_plans.studies.finding import Claim, Finding, Published, Quantity
-from intercalate_plans.studies.measured import Cells, only
+from intercalate_plans.studies.measured import Cells, MeasuredCell, only
 
 CONTENT = "graphite.x"
 SIGMA = "graphite.x_sigma_stat"
@@ -29,16 +31,16 @@ def analyse(cells: Cells, published: Mapping[str, Published]) -> Finding:
     Parameters
     ----------
     cells
-        One, with Raman spectra of maps.
+        One, with Raman spectra of maps; images in white light are shown, and say nothing here.
     published
         Not used: the publication gives no numbers.
     """
-    _, frames = only(cells)
-    found = _evenness(frames)
+    found = _evenness(_spectra_and_images(cells)[0])
     if not found:
         text = "No map shows how much lithium there is at most of its points."
         return Finding(text, [], [Claim.undetermined("maps show the lithium content")])
     quantities, claims = [], []
+    frames, _ = _spectra_and_images(cells)
     sigma_sys = float(np.nanmean(np.asarray(frames[f"{CONTENT}_sigma_sys"])))
     for number, one in enumerate(found.values(), start=1):
         name = f"map {number}"
@@ -56,6 +58,15 @@ def analyse(cells: Cells, published: Mapping[str, Published]) -> Finding:
         ]
     spreads = ", ".join(f"{one.spread.value:.3f} at a mean of {one.mean.value:.3f}" for one in found.values())
     return Finding(f"The lithium content x spreads over a map by {spreads}.", quantities, claims)
+
+
+def _spectra_and_images(cells: Cells) -> tuple[xr.Dataset, xr.Dataset | None]:
+    """Spectra of maps of the single cell, and its images in white light, where there are some."""
+    (cell,) = cells.values()
+    images = [one for one in cell.frames.values() if "picture" in one]
+    spectra = {name: one for name, one in cell.frames.items() if "picture" not in one}
+    _, frames = only({"cell": MeasuredCell(cell.records, spectra)})
+    return frames, images[0] if images else None
 
 
 def _evenness(frames: xr.Dataset) -> dict[int, Inhomogeneity]:
@@ -78,8 +89,10 @@ def _maps(frames: xr.Dataset) -> xr.Dataset:
 
 
 def figure(cells: Cells, finding: Finding, published: Mapping[str, Published], title: str) -> Figure:
-    """Maps of the lithium content, and how its values are distributed beside what counting explains."""
-    _, frames = only(cells)
+    """Maps of the lithium content, how its values are distributed beside what counting explains, and what is
+    seen in white light, where images were taken, with the outline of the map.
+    """
+    frames, seen = _spectra_and_images(cells)
     try:
         images = _maps(frames)
     except MapError:
@@ -87,8 +100,14 @@ def figure(cells: Cells, finding: Finding, published: Mapping[str, Published], t
         shown.suptitle(title, fontsize=9)
         return shown
     count = images.sizes["map"]
+    heights, high = ((3, 2), 6.2) if seen is None else ((3, 2, 3), 9.4)
     shown, axes = plt.subplots(
-        2, count, figsize=(3.6 * count + 0.6, 6.2), squeeze=False, layout="constrained", height_ratios=(3, 2)
+        len(heights),
+        count,
+        figsize=(3.6 * count + 0.6, high),
+        squeeze=False,
+        layout="constrained",
+        height_ratios=heights,
     )
     for number in range(count):
         image = images.isel(map=number)
@@ -113,5 +132,13 @@ def figure(cells: Cells, finding: Finding, published: Mapping[str, Published], t
             lower.plot(at, bell, color="#D55E00", label="by counting alone")
         lower.set(xlabel="x in Li$_x$C$_6$", ylabel="Density")
         lower.legend(fontsize=7, frameon=False, loc="upper left")
+        if seen is not None and number >= seen.sizes["frame"]:
+            axes[2][number].set_axis_off()
+        elif seen is not None:
+            show_picture(axes[2][number], seen.isel(frame=number))
+            at_um = [np.asarray(images[axis]) for axis in ("x_um", "y_um")]
+            sides = [float(np.ptp(one)) for one in at_um]
+            corner = (float(at_um[0].min()), float(at_um[1].min()))
+            axes[2][number].add_patch(Rectangle(corner, *sides, fill=False, color="white", lw=1.0))
     shown.suptitle(title, fontsize=9)
     return shown

@@ -1,14 +1,11 @@
 """Scans and images of what is on the stage of a microscope, under voltage, without a cell on channels."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from intercalate.nanobattery_results import NANOBATTERY
 from intercalate_plans.transmission import BiasedImageRequest, LossScanRequest
-
-FILMS = ("CoO", "Co3O4", "LiCoO2", "Li0.5CoO2", "Li2O", "Li2O2", "LiPON")
-"""Compounds that the profile of the battery is made of, and CoO for the scale of valences."""
 
 MODE, IMAGES_MODE = "scans under bias", "images under bias"
 """Of the files of such studies."""
@@ -22,14 +19,14 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class BiasSeries(BaseModel):
-    """What is scanned, in this order: films of known compounds, then the battery at each voltage.
+    """What is scanned: the battery at each voltage, after references of known compounds.
 
     Attributes
     ----------
-    film_nm, film_sigma
-        Thickness of the films as their maker tells it, and its standard error, relative.
     step_nm, row_step_nm
-        Of scans of the battery; steps of films are `film_step_nm`, by which hardly any dose is put into one.
+        Of scans of the battery.
+    exposure_s
+        Of a scan, of a reference as well.
     biases_v
         Between the electrodes, one scan each.
     """
@@ -37,9 +34,6 @@ class BiasSeries(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     mode: Literal["scans under bias"]
-    film_nm: Positive
-    film_sigma: Positive
-    film_step_nm: Positive
     step_nm: Positive
     row_step_nm: Positive
     exposure_s: Positive
@@ -49,9 +43,7 @@ class BiasSeries(BaseModel):
     @property
     def scans(self) -> list[LossScanRequest]:
         """All scans."""
-        step_nm = self.film_step_nm
-        films = [LossScanRequest(content=one, step_nm=step_nm, row_step_nm=step_nm) for one in FILMS]
-        return films + [
+        return [
             LossScanRequest(
                 content=NANOBATTERY,
                 step_nm=self.step_nm,
@@ -61,11 +53,6 @@ class BiasSeries(BaseModel):
             )
             for number, bias_v in enumerate(self.biases_v)
         ]
-
-    @property
-    def films(self) -> dict[str, Any]:
-        """As the start document says it."""
-        return {"thickness_nm": self.film_nm, "thickness_sigma": self.film_sigma}
 
 
 class ImageSeries(BaseModel):

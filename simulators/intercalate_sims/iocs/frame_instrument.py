@@ -103,6 +103,8 @@ class FrameInstrument:
     objective
         What moves the beam over the sample, and where it is beside the stage's own position; None where
         nothing does.
+    shares_objective
+        Whether it is that of another instrument, which serves it.
     monitors
         Class of the monitors.
     settings_of_exposures
@@ -121,6 +123,7 @@ class FrameInstrument:
         *,
         stage: StagePVs | None = None,
         objective: ObjectivePVs | None = None,
+        shares_objective: bool = False,
         monitors: type[CounterPVs] = MonitorPVs,
         settings_of_exposures: Settings | None = None,
         surroundings: Callable[[], dict[str, Any]] = dict,
@@ -137,6 +140,7 @@ class FrameInstrument:
         self.plugin = HDF5PluginPVs(prefix=f"{prefix}HDF1:")
         self.stage = stage or StagePVs(prefix=prefix)
         self._has_stage = stage is None
+        self._has_objective = not shares_objective
         self.shutter = ShutterPVs(prefix=prefix, moved=link.shutter)
         self.monitors = monitors(prefix=f"{prefix}Monitor:", count=self._count)
         self.clock = ClockPVs(prefix=prefix, now=self._own_time)
@@ -149,12 +153,19 @@ class FrameInstrument:
         self.world: dict[str, Any] = {}
         self.next_number = self._number_after_the_last()
 
+    def takes_turns_with(self, other: "FrameInstrument") -> None:
+        """Look through the same optics as another: one exposes at a time, and one shutter is open."""
+        self._exposing = other._exposing
+        self.shutter.others.append(other.shutter)
+        other.shutter.others.append(self.shutter)
+
     @property
     def pvdb(self) -> dict[str, Any]:
         """Every PV by its full name."""
         groups: list[Any] = [self.camera, self.plugin, self.shutter, self.monitors, self.clock]
         groups += [self.stage] if self._has_stage else []
-        groups += [one for one in (self.objective, self._asked) if one is not None]
+        groups += [self._asked] if self._asked is not None else []
+        groups += [self.objective] if self.objective is not None and self._has_objective else []
         return {name: pv for group in groups for name, pv in group.pvdb.items()}
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:

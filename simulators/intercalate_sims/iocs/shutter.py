@@ -19,12 +19,17 @@ SWITCH = {"value": 0, "dtype": ChannelType.ENUM, "enum_strings": ["off", "on"]}
 
 
 class ShutterPVs(PVGroup):
-    """A shutter that moves at once, unless it is stuck.
+    """A shutter that moves at once, unless it is stuck; it does not open while another is open.
 
     Parameters
     ----------
     moved
         Told where the shutter is, when it has moved.
+
+    Attributes
+    ----------
+    others
+        Shutters of what must not shine at the same time.
     """
 
     command = pvproperty(name="Shutter", value=0, dtype=ChannelType.ENUM, enum_strings=POSITIONS)
@@ -36,12 +41,20 @@ class ShutterPVs(PVGroup):
     def __init__(self, *args: Any, moved: Callable[[bool], None], **kwargs: Any):
         super().__init__(*args, **kwargs)
         self._moved = moved
+        self.others: list[ShutterPVs] = []
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is."""
+        return self.readback.value in (1, "open")
 
     @command.putter
     async def command(self, instance: Any, value: Any) -> Any:
-        if self.stuck.value not in (1, "on"):
+        opens = value in (1, "open")
+        blocked = opens and any(one.is_open for one in self.others)
+        if self.stuck.value not in (1, "on") and not blocked:
             await self.readback.write(value, verify_value=False)
-            self._moved(value in (1, "open"))
+            self._moved(opens)
         return value
 
     async def move(self, word: str) -> None:

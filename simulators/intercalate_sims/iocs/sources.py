@@ -16,6 +16,7 @@ from intercalate_sims.sources import (
     GUN_KV,
     GUN_NA,
     ILLUMINATED_UM,
+    MOST_LAMP_MW,
     MOST_MW,
     MOST_W,
     SPOT_UM,
@@ -104,6 +105,23 @@ class LaserPVs(SteadySourcePVs):
         ("wavelength", "wavelength_nm"),
         *SteadySourcePVs.shown_pvs,
     )
+
+    @power.putter
+    async def power(self, instance: Any, value: Any) -> Any:
+        await self.change(power_mw=float(value))
+        return value
+
+
+class LampPVs(SteadySourcePVs):
+    """What can be set of a lamp, and what it shows."""
+
+    power = pvproperty(
+        name="Power", value=1.0, units="mW", precision=4, lower_ctrl_limit=0.0, upper_ctrl_limit=MOST_LAMP_MW
+    )
+    power_readback = shown_pv("Power_RBV", "power_mw", value=1.0, units="mW", precision=4)
+
+    settable = (("power", "power_mw"),)
+    shown_pvs = (("power_readback", "power_mw"), *SteadySourcePVs.shown_pvs)
 
     @power.putter
     async def power(self, instance: Any, value: Any) -> Any:

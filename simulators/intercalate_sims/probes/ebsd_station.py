@@ -76,6 +76,7 @@ class OrientationStation:
             "metal_share": float(metal.mean()),
             "diameter_um": grains.diameter_um,
             "step_um": asked.step_um,
+            "electrons": shot.photons,
         }
         return frame, self.count(shot), truth
 

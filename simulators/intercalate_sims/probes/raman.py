@@ -136,15 +136,7 @@ class RamanProbe:
 
     def li_content(self, electrode: ElectrodeState, x_um: float, y_um: float) -> float:
         """Of the particle at a place of the face that the laser meets."""
-        mean, spread = electrode.li_content[-1], electrode.li_spread[-1]
-        return float(np.clip(mean + spread * self._field(x_um, y_um), 0.0, 1.0))
-
-    def _field(self, x_um: float, y_um: float) -> float:
-        """Normal deviate of a place, the same for places of one particle: a sum of random waves."""
-        generator = keyed_generator(self._seed, "electrode face", 1)
-        waves = generator.standard_normal((_WAVES, 2)) / PARTICLE_UM
-        phases = generator.uniform(0.0, 2 * np.pi, _WAVES)
-        return float(np.sqrt(2 / _WAVES) * np.sum(np.cos(waves @ [x_um, y_um] + phases)))
+        return float(li_contents(self._seed, electrode, np.array(x_um), np.array(y_um)))
 
     def graphite(
         self, li_content: float, power_mw: float, exposure_s: float, host: str = Host.STAGED
@@ -203,6 +195,23 @@ class RamanProbe:
         broad = np.exp(-(((self._shift - 1900.0) / 1500.0) ** 2)) + 0.3 * np.exp(-self._shift / 700.0)
         glass = 0.15 * np.exp(-(((self._shift - 1100.0) / 120.0) ** 2))
         return 0.06 * (rise * broad + glass) * self._bin
+
+
+def li_contents(seed: int, electrode: ElectrodeState, x_um: np.ndarray, y_um: np.ndarray) -> np.ndarray:
+    """Of the particles at places of the face that light meets, of the shape of the places."""
+    mean, spread = electrode.li_content[-1], electrode.li_spread[-1]
+    return np.clip(mean + spread * _deviate(seed, x_um, y_um), 0.0, 1.0)
+
+
+def _deviate(seed: int, x_um: np.ndarray, y_um: np.ndarray) -> np.ndarray:
+    """Normal deviate of places, the same for those of one particle: a sum of random waves."""
+    generator = keyed_generator(seed, "electrode face", 1)
+    waves = generator.standard_normal((_WAVES, 2)) / PARTICLE_UM
+    phases = generator.uniform(0.0, 2 * np.pi, _WAVES)
+    total = np.zeros(np.broadcast_shapes(x_um.shape, y_um.shape))
+    for (along_x, along_y), phase in zip(waves, phases):
+        total = total + np.cos(along_x * x_um + along_y * y_um + phase)
+    return np.sqrt(2 / _WAVES) * total
 
 
 def graphite_lines(li_content: float, laser_nm: float = 532.0, inner_to_outer: float = 1.0) -> list[Line]:

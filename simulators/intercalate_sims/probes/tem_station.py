@@ -204,6 +204,7 @@ class LossStation:
             "before": before,
             "interfaces_nm": [float(one) for one in made.truth["interfaces_nm"]],
             "t_over_lambda": float(np.mean(made.truth["t_over_lambda"])),
+            "thickness_nm": {one: float(np.mean(of)) for one, of in made.truth["thickness_nm"].items()},
             "drift_mean_ev": float(np.mean(made.truth["drift_ev"])),
             "drift_ev": float(np.std(made.truth["drift_ev"])),
         }

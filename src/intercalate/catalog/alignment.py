@@ -59,6 +59,7 @@ SETTINGS = {
     "scan_tilt_deg": "deg",
     "scan_mode": "",
     "scan_step_nm": "nm",
+    "scan_row_step_nm": "nm",
     "scan_bias_v": "V",
 }
 """How and where a frame was taken, by device and signal, with units."""

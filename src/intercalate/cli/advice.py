@@ -39,6 +39,7 @@ class _Written:
 WRITTEN = {
     "xrd": _Written(BEAMLINE, 60.0, "budget_MGy"),
     "raman": _Written(BEAMLINE, 20.0, "budget_J_cm2"),
+    "optical": _Written(BEAMLINE, 0.2, "budget_J_cm2"),
     "xps": _Written(CHAMBER, 300.0, "budget_MGy", ('regions = ["C 1s", "O 1s", "F 1s", "Li 1s"]',)),
     "sem": _Written(
         CHAMBER, 20.0, "budget_e_A2", ('settings = { image_detector = "backscattered electrons" }',)

@@ -54,10 +54,12 @@ def calibrate(
 ) -> None:
     """Take darks, geometry, flat field and background, and align the cells at PLACES of the changer.
 
-    For a Raman spectrometer: power, darks, the axis by silicon, and the focus at PLACES. For a photoelectron
+    For a Raman spectrometer: power, darks, the axis by silicon, and the focus at PLACES; for the camera on
+    it, white by silicon. For a photoelectron
     spectrometer: the scale by gold and silver. For an electron microscope: the scale by a grid, the current
     in the Faraday cup, and the cuts at PLACES; for its detector of X-rays, energies by copper and cobalt. For
-    a transmission microscope: the camera length on gold, the dose rate in a hole; for losses, the zero loss.
+    a transmission microscope: the camera length on gold, the dose rate in a hole; for losses, the zero loss
+    and films of known compounds.
     """
     from rich.console import Console
 
@@ -97,7 +99,7 @@ def _summary(values: dict[str, Any]) -> str:
     shown = (
         *("energy_kev", "distance_mm", "masked_pixels", "median_counts", "frames", "x_mm", "y_mm"),
         *("offset_nm", "z_um", "power_mw", "offset_ev", "pixel_ratio", "current_na", "channel_ev"),
-        *("camera_px_angstrom", "e_per_a2_s", "zero_loss_width_ev"),
+        *("camera_px_angstrom", "e_per_a2_s", "zero_loss_width_ev", "thickness_nm"),
     )
     found = []
     for name in shown:

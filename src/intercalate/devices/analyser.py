@@ -46,6 +46,11 @@ class Analyser(Device):
         super().__init__(prefix, name=name, **kwargs)
         self.regions = dict(regions)
 
+    @property
+    def of_region(self) -> tuple[EpicsSignal, ...]:
+        """What `set` sets."""
+        return self.region, self.start_ev, self.stop_ev, self.step_ev, self.pass_energy_ev
+
     def check_value(self, region: str) -> None:
         """Refuse what is no region.
 
@@ -61,12 +66,9 @@ class Analyser(Device):
         """Scan this region from now on; raises as `check_value`."""
         self.check_value(region)
         wanted = self.regions[region]
-        done = self.region.set(region, timeout=SET_S)
-        for signal, value in (
-            (self.start_ev, wanted.start_ev),
-            (self.stop_ev, wanted.stop_ev),
-            (self.step_ev, wanted.step_ev),
-            (self.pass_energy_ev, wanted.pass_energy_ev),
-        ):
+        name, *signals = self.of_region
+        values = (wanted.start_ev, wanted.stop_ev, wanted.step_ev, wanted.pass_energy_ev)
+        done = name.set(region, timeout=SET_S)
+        for signal, value in zip(signals, values):
             done = done & signal.set(value, timeout=SET_S)
         return done

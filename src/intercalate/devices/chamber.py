@@ -1,5 +1,6 @@
 """The vacuum chamber of the microscopes."""
 
+import logging
 from typing import Any
 
 from ophyd import Component as Cpt
@@ -7,9 +8,11 @@ from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind
 from ophyd.areadetector import EpicsSignalWithRBV
 from ophyd.status import DeviceStatus
 
-from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
+from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS, READING_TIMEOUT_S, put_and_wait
 from intercalate.devices.renewal import Renewal
 from intercalate.devices.statuses import end
+
+log = logging.getLogger(__name__)
 
 PUMP_DOWN_S = 1800.0
 """Cell seconds within which the chamber must be pumped."""
@@ -37,6 +40,19 @@ class StageTemperature(EpicsSignalWithRBV):
     def to_rest(self) -> None:
         """Let the stage go where it is when nobody asks for anything; does not wait for it."""
         self._go(self._rest_c())
+
+    def let_go(self) -> None:
+        """Send a stage to rest that this process keeps hotter; one that was set by hand, or is cold, stays.
+
+        Where the server does not answer, the lease ends by itself.
+        """
+        if not self._renewal.goes_on:
+            return
+        self._renewal.stop()
+        try:
+            put_and_wait(self, self._rest_c(), READING_TIMEOUT_S)
+        except CHANNEL_ACCESS_ERRORS as error:
+            log.warning("%s is not sent to rest, but will be in %g s: %s", self.name, LEASE_S, error)
 
     def fall_silent(self) -> None:
         """Keep the stage no more: when the lease ends, it goes to rest."""

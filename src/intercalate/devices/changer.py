@@ -57,7 +57,8 @@ class Place:
         return self.channel is not None or self.content in SAMPLES
 
 
-SAMPLES = ("vessel", DIAMOND_ANVIL_CELL, "deposit", "nanobattery", "liquid cell")
+FILMS = ("CoO", "Co3O4", "LiCoO2", "Li0.5CoO2", "Li2O", "Li2O2", "LiPON")
+SAMPLES = ("vessel", DIAMOND_ANVIL_CELL, "deposit", "nanobattery", "liquid cell", *FILMS)
 """Contents of places that a beam may harm."""
 
 

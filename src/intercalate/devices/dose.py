@@ -1,6 +1,7 @@
 """What a beam does to the cell in it, as a device: reserves before an exposure, commits after it."""
 
 import logging
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from intercalate.devices.beam import Monitors, Source
 from intercalate.devices.changer import SampleChanger
 from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
 from intercalate.devices.objective import Objective
+from intercalate.devices.scan import ColumnScan
 from intercalate.devices.sources import SteadySource
 from intercalate.dose import (
     ABSORBED,
@@ -225,11 +227,16 @@ class DoseMeter(Device):
     def _in_beam(self) -> tuple[Occupant, Spot] | None:
         """Cell and spot in the beam, by where the changer stands."""
         x_mm, y_mm = self._position_mm()
-        for name, place in self._changer.places.items():
-            dx_mm, dy_mm = self._changer.sample_mm(name, x_mm, y_mm)
-            if place.takes_cells and dx_mm**2 + dy_mm**2 < HOLDER_RADIUS_MM**2:
-                return self.ledger.occupant(name), self.spot_at(dx_mm, dy_mm)
-        return None
+        beside_mm = {
+            name: self._changer.sample_mm(name, x_mm, y_mm)
+            for name, place in self._changer.places.items()
+            if place.takes_cells
+        }
+        # Films lie close together: of two places within reach it is the nearer one.
+        name = min(beside_mm, key=lambda one: math.hypot(*beside_mm[one]), default="")
+        if not name or math.hypot(*beside_mm[name]) >= HOLDER_RADIUS_MM:
+            return None
+        return self.ledger.occupant(name), self.spot_at(*beside_mm[name])
 
 
 class XRayDoseMeter(DoseMeter):
@@ -367,6 +374,11 @@ class SoftXRayDoseMeter(SteadyDoseMeter):
 class ElectronDoseMeter(SteadyDoseMeter):
     """Electrons per area, whatever they meet.
 
+    Parameters
+    ----------
+    scan
+        What the column exposes of its field of view; all of it where None.
+
     Attributes
     ----------
     exposure_e_a2, spot_e_a2
@@ -383,6 +395,14 @@ class ElectronDoseMeter(SteadyDoseMeter):
 
     exposure_e_a2 = Cpt(Signal, value=float("nan"), kind=Kind.normal)
     spot_e_a2 = Cpt(Signal, value=float("nan"), kind=Kind.normal)
+
+    def __init__(self, *, scan: ColumnScan | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self._scan = scan
+
+    def _size_mm(self) -> tuple[float, float]:
+        field_mm = super()._size_mm()
+        return field_mm if self._scan is None else self._scan.exposed_mm(field_mm)
 
     def begin(self, exposure_s: float, run: str = "") -> None:
         """Reserve the dose, and know what ions had removed."""

@@ -32,9 +32,14 @@ class Renewal:
         self._let_go = threading.Event()
         self._thread: threading.Thread | None = None
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is being said."""
+        return self._thread is not None and not self._let_go.is_set()
+
     def start(self) -> None:
         """Go on saying it; nothing where that is done already."""
-        if self._thread is not None and not self._let_go.is_set():
+        if self.goes_on:
             return
         # One of its own: the thread before may still be about to end.
         self._let_go = threading.Event()

@@ -11,6 +11,7 @@ from intercalate.beam_quality import BeamLimits
 from intercalate.devices.beam import Monitors
 from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
 from intercalate.materials.constants import HC_KEV_NM, KEV_J
+from intercalate.materials.optical import WHITE_NM
 
 
 class SteadySource(Device):
@@ -108,6 +109,42 @@ class Laser(SteadySource):
     def joules_of(self, counts: float) -> float:
         """Energy at the sample of so many counts of I0."""
         return counts * self._per_count
+
+
+class Lamp(SteadySource):
+    """White light on the field of a camera.
+
+    Parameters
+    ----------
+    field_mm
+        Width and height of what is lit.
+
+    Attributes
+    ----------
+    power_mw
+        At the sample, as its scale shows it.
+    """
+
+    power_mw = Cpt(EpicsSignalWithRBV, "Power", auto_monitor=True, kind=Kind.normal)
+
+    noun = "light"
+    settable = ("power_mw",)
+
+    def __init__(self, prefix: str, *, name: str, field_mm: tuple[float, float] = (1.0, 1.0), **kwargs: Any):
+        super().__init__(prefix, name=name, **kwargs)
+        self._field_mm = field_mm
+
+    def particle_kev(self) -> float:
+        """Energy of a photon in the middle of what is visible."""
+        return HC_KEV_NM / WHITE_NM
+
+    def size_mm(self) -> tuple[float, float]:
+        """Of what is lit."""
+        return self._field_mm
+
+    def joules_per_s(self) -> float:
+        """At the sample, as it is set."""
+        return 1e-3 * float(self.power_mw.get())
 
 
 class SoftXRays(SteadySource):

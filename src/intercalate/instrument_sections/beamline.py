@@ -1,22 +1,25 @@
-"""Diffractometers, at the beamline and in the laboratory, and the Raman spectrometer."""
+"""Diffractometers, at the beamline and in the laboratory, the Raman spectrometer, and the camera on it."""
 
 import math
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from intercalate import colour_frames
 from intercalate.contract import ABSOLUTE_MAX_PRESSURE_GPA
 from intercalate.dose import ABSORBED, LIGHT, DoseScale, fluence_j_cm2
 from intercalate.instrument_sections.common import (
     CalibrationSection,
     ChangerSection,
     CountersSection,
+    ParticleMonitorsSection,
     Positive,
     Prefix,
     PrefixSection,
     Section,
 )
 from intercalate.materials.constants import HC_KEV_NM
+from intercalate.materials.optical import WHITE_NM
 
 
 class DiffractometerSection(Section):
@@ -188,3 +191,73 @@ class RamanSection(Section):
     def fluence_j_cm2(self, exposure_s: float) -> float:
         """Energy per area of an exposure, on paper."""
         return fluence_j_cm2(1e-3 * self.laser.power_mw * exposure_s, self.laser.spot_mm2)
+
+
+class OpticalCameraSection(Section):
+    """A colour camera, which sees in white light what the objective of a laser looks at.
+
+    Attributes
+    ----------
+    pixels
+        Of an image, rows and columns.
+    pixel_um, pixel_sigma
+        On the sample, and its relative standard uncertainty.
+    counts_per_electron, read_noise_electrons, dark_counts
+        Of a pixel, the latter without light.
+    """
+
+    prefix: Prefix
+    frames_folder: str
+    readout_s: Annotated[float, Field(ge=0)]
+    saturation_counts: Positive
+    pixels: tuple[Annotated[int, Field(ge=64)], Annotated[int, Field(ge=64)]]
+    pixel_um: Positive
+    pixel_sigma: Annotated[float, Field(ge=0, lt=1)]
+    counts_per_electron: Positive
+    read_noise_electrons: Positive
+    dark_counts: Annotated[float, Field(ge=0)]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of a frame, rows and columns."""
+        return colour_frames.frame_shape(*self.pixels)
+
+    @property
+    def field_mm(self) -> tuple[float, float]:
+        """Width and height of what is lit and seen."""
+        rows, columns = self.pixels
+        return columns * self.pixel_um / 1000.0, rows * self.pixel_um / 1000.0
+
+
+class LampSection(Section):
+    """A lamp, with what it gives at the sample on paper."""
+
+    prefix: Prefix
+    power_mw: Positive
+
+
+class OpticalSection(Section):
+    """A camera in white light behind the objective of the Raman spectrometer."""
+
+    scale: ClassVar[DoseScale] = LIGHT
+
+    camera: OpticalCameraSection
+    lamp: LampSection
+    monitors: ParticleMonitorsSection
+    shutter: PrefixSection
+    calibration: CalibrationSection
+
+    @property
+    def detector(self) -> OpticalCameraSection:
+        """What takes the frames."""
+        return self.camera
+
+    @property
+    def particle_kev(self) -> float:
+        """Energy of a photon."""
+        return HC_KEV_NM / WHITE_NM
+
+    def fluence_j_cm2(self, exposure_s: float) -> float:
+        """Energy per area of an exposure, on paper."""
+        width_mm, height_mm = self.camera.field_mm
+        return fluence_j_cm2(1e-3 * self.lamp.power_mw * exposure_s, width_mm * height_mm)

@@ -1,8 +1,9 @@
 """Electron columns, and what detects on them: images, X-rays, orientations, energy losses."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from intercalate import orientation_frames, spectrum_frames
 from intercalate.dose import ELECTRONS, DoseScale, energy_fluence_j_cm2
@@ -18,6 +19,7 @@ from intercalate.instrument_sections.common import (
 )
 from intercalate.instrument_sections.vacuum import ChamberSection
 from intercalate.materials.constants import ELEMENTARY_CHARGE_C
+from intercalate.materials.eels import COMPOUNDS
 
 
 class ColumnSection(Section):
@@ -219,6 +221,19 @@ class TemSection(_OnColumnSection):
     changer: ChangerSection
 
 
+class FilmSection(Section):
+    """A film of one compound on the stage.
+
+    Attributes
+    ----------
+    thickness_nm, thickness_sigma
+        As its maker tells it, and its standard error, relative.
+    """
+
+    thickness_nm: Positive
+    thickness_sigma: Annotated[float, Field(gt=0, lt=1)]
+
+
 class LossSpectrometerSection(Section):
     """A spectrometer of electron losses, which takes low and core losses one after the other at each pixel.
 
@@ -236,6 +251,8 @@ class LossSpectrometerSection(Section):
         Of the time at a pixel, for low losses.
     point_spread
         Of one electron over channels.
+    films
+        By their compound, which is the content of a place of the stage: references of compounds.
     """
 
     prefix: Prefix
@@ -251,6 +268,15 @@ class LossSpectrometerSection(Section):
     counts_per_electron: Positive
     read_noise_electrons: Annotated[float, Field(ge=0)]
     point_spread: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)]
+    films: Mapping[str, FilmSection] = {}
+
+    @field_validator("films")
+    @classmethod
+    def _are_known(cls, films: Mapping[str, FilmSection]) -> Mapping[str, FilmSection]:
+        for one in films:
+            if one not in COMPOUNDS:
+                raise ValueError(f"there is no compound {one!r} in materials/eels.py; {', '.join(COMPOUNDS)}")
+        return films
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -1,8 +1,9 @@
 """Stubs of calibration plans: frames into the run and into memory, results into the store."""
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
@@ -12,8 +13,16 @@ from bluesky.utils import MsgGenerator
 from intercalate import streams
 from intercalate.calibrations import Calibration, Kind
 from intercalate.devices.roles import LEAVES_SHUTTER, MeasuresCells
+from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.measuring import take_frame
 from intercalate.orchestration.waiting import in_thread
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+SET_BACK_S = 30.0
+"""Wall seconds within which a setting must be what it was."""
 
 COUNTED = (
     *("i0_counts", "it_counts", "reflected_counts", "specimen_counts"),
@@ -89,6 +98,56 @@ def keep(
     return kept
 
 
+def as_before(
+    plan: MsgGenerator[T], settings: Sequence[Any], *, only_if_it_fails: bool = False
+) -> MsgGenerator[T]:
+    """`plan`, after which settings are what they were told before it, however it ends.
+
+    Parameters
+    ----------
+    settings
+        Signals and axes that it changes.
+    only_if_it_fails
+        Where it ends well, they stay as it leaves them.
+
+    Raises
+    ------
+    Exception
+        What `plan` raises; else, what came of a setting that was not set back within `SET_BACK_S`.
+    """
+    before = yield from in_thread(lambda: [(setting, _told(setting)) for setting in settings])
+
+    def back() -> MsgGenerator[None]:
+        failed: Exception | None = None
+        for setting, value in before:
+            try:
+                yield from bps.abs_set(setting, value, group="set back")
+                yield from bps.wait("set back", timeout=SET_BACK_S)
+            except FAILURES as error:
+                log.error("%s is not %s as before: %s", setting.name, value, cause_of(error))
+                failed = failed or error
+        if failed is not None:
+            raise failed
+
+    def back_after_failure(_: Exception) -> MsgGenerator[None]:
+        try:
+            yield from back()
+        except FAILURES:
+            # In the log; what the plan failed with is what counts.
+            return
+
+    return (
+        yield from bpp.contingency_wrapper(
+            plan, except_plan=back_after_failure, else_plan=None if only_if_it_fails else back
+        )
+    )
+
+
+def _told(setting: Any) -> Any:
+    """What a signal or an axis was told last: a readback may be a little beside it."""
+    return getattr(setting, "user_setpoint", setting).get_setpoint(use_monitor=False)
+
+
 def calibration_run(
     station: MeasuresCells,
     plan_name: str,
@@ -96,6 +155,8 @@ def calibration_run(
     md: Mapping[str, Any] | None,
     *,
     takes_frames: bool = True,
+    changes: Sequence[Any] = (),
+    finds: Sequence[Any] = (),
     **metadata: Any,
 ) -> MsgGenerator[str]:
     """A run with staged detector, where it takes frames, behind which the shutter is closed.
@@ -104,6 +165,10 @@ def calibration_run(
     ----------
     body
         Plan of the run, given its unique id.
+    changes
+        Signals and axes that it sets for itself: afterwards they are as before, however it ends.
+    finds
+        Those that it leaves as it found right: as before only where it fails.
 
     Returns
     -------
@@ -121,5 +186,9 @@ def calibration_run(
         yield from bps.abs_set(station.shutter, "closed", group="shutter")
         yield from bps.wait(group="shutter", timeout=30, error_on_timeout=False)
 
+    def restored() -> MsgGenerator[str]:
+        found = as_before(bpp.finalize_wrapper(inner(), close_shutter), finds, only_if_it_fails=True)
+        return (yield from as_before(found, changes))
+
     staged = [station.detector] if takes_frames else []
-    return (yield from bpp.stage_wrapper(bpp.finalize_wrapper(inner(), close_shutter), staged))
+    return (yield from bpp.stage_wrapper(restored(), staged))

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.scans_in_process import scanned
 from intercalate.config import EXAMPLES, Config
-from intercalate.nanobattery_results import Films, reduce_nanobattery
+from intercalate.nanobattery_results import reduce_nanobattery
 from intercalate_plans.studies import Study, StudyError, World, load_study, one_cell, only
 from intercalate_plans.studies.study import FOLDER
 from intercalate_sims.probes.nanobattery import FILM_NM, FILM_SIGMA, NanobatteryLaw, film, nanobattery
@@ -47,9 +47,10 @@ def test_before_charging_and_afterwards_laws_differ_as_they_say() -> None:
 
 
 def test_films_are_about_as_thick_as_is_told() -> None:
-    series = load_study("S53").series
-    assert series is not None
-    assert (series.film_nm, series.film_sigma) == (FILM_NM, FILM_SIGMA)
+    section = Config.from_file(EXAMPLES / "config" / "simulated.toml").eels
+    assert section is not None
+    told = {(one.thickness_nm, one.thickness_sigma) for one in section.detector.films.values()}
+    assert told == {(FILM_NM, FILM_SIGMA)}
     off = np.array([film("Li2O", seed).thickness_nm for seed in range(200)]) / FILM_NM - 1.0
     assert off.std() == pytest.approx(FILM_SIGMA, rel=0.2)
 
@@ -58,7 +59,7 @@ def test_contents_belong_to_frames() -> None:
     section = Config.from_file(EXAMPLES / "config" / "simulated.toml").eels
     assert section is not None
     with pytest.raises(ValueError, match="what was in 1 frames, and has 0"):
-        reduce_nanobattery([], scanned_nothing(), ["CoO"], Films(50.0, 0.03), section)
+        reduce_nanobattery([], scanned_nothing(), ["CoO"], {}, section)
 
 
 def scanned_nothing():
