@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks.honesty.ensembles import Outcome
+from benchmarks.honesty.ensembles import Outcome, given_class
 from intercalate.reduction.micrographs import deposits, micrograph, milled_body, scale_of, section
 from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.sem_fib import IonBeam, MilledPlace, milled_relief
@@ -81,24 +81,25 @@ class DepositClasses:
         habit = list(Habit)[number % 4]
         face = Face.draw(5000 + number, habit)
         taken = face.image(0)
-        return str(habit), str(deposits(micrograph(taken.counts, face.conditions.pixel_um)).kind)
+        return str(habit), given_class(
+            lambda: str(deposits(micrograph(taken.counts, face.conditions.pixel_um)).kind)
+        )
 
 
 class Coverage:
-    """Share of the field that is covered, where something has grown."""
+    """Share of the field that is covered, where something of one habit has grown."""
 
-    title = "Coverage in a micrograph"
+    def __init__(self, habit: Habit):
+        self.habit = habit
+        self.title = f"Coverage in a micrograph, {habit}"
 
     def measure(self, world: int, noise: int) -> Mapping[str, Outcome]:
-        """Coverage of a face of each habit."""
-        outcomes: dict[str, Outcome] = {}
-        for number, habit in enumerate(GROWN):
-            face = Face.draw(3 * world + number, habit)
-            taken = face.image(noise)
-            found = deposits(micrograph(taken.counts, face.conditions.pixel_um))
-            true = float(np.mean(taken.truth.covered[habit]))
-            outcomes[f"coverage, {habit}"] = Outcome(true, found.coverage)
-        return outcomes
+        """Coverage of one face."""
+        face = Face.draw(3 * world + GROWN.index(self.habit), self.habit)
+        taken = face.image(noise)
+        found = deposits(micrograph(taken.counts, face.conditions.pixel_um))
+        true = float(np.mean(taken.truth.covered[self.habit]))
+        return {f"coverage, {self.habit}": Outcome(true, found.coverage)}
 
 
 class Thickness:
@@ -172,9 +173,10 @@ class MilledNeedles:
         grid = probe.grid(conditions, 1.0)
         place = MilledPlace(diameter_um, wall_um, perforated=bool(generator.integers(2)))
         counts = probe.scan(milled_relief(place, beam, grid, number), grid, conditions, 1.0)
-        found = milled_body(micrograph(counts, conditions.pixel_um), 160.0, 160.0)
-        return "hollow" if hollow else "filled", str(found.inside)
+        return "hollow" if hollow else "filled", given_class(
+            lambda: str(milled_body(micrograph(counts, conditions.pixel_um), 160.0, 160.0).inside)
+        )
 
 
-MEASUREMENTS = (Coverage(), Thickness())
+MEASUREMENTS = (*(Coverage(habit) for habit in GROWN), Thickness())
 SORTINGS = (DepositClasses(), MilledNeedles())

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from benchmarks.honesty.ensembles import Outcome
+from benchmarks.honesty.ensembles import Outcome, given_class
 from intercalate.reduction.results import Estimate
 from intercalate.reduction.tem import (
     DepositShape,
@@ -119,12 +119,16 @@ class Patterns:
         shape = _seen(number, deposit)
         if shape is None:
             return true, "nothing found"
-        camera = camera_constant(probe.gold(1).counts, MICROSCOPE.camera_px_angstrom)
         electrons = _between(number, "beam", PATTERN_ELECTRONS)
-        found = pattern_finding(probe.pattern(deposit, 2, electrons).counts, camera, shape.direction_deg)
-        if found.order == "crystalline":
-            return true, found.growth_axis or "axis not determined"
-        return true, str(found.order)
+
+        def find() -> str:
+            camera = camera_constant(probe.gold(1).counts, MICROSCOPE.camera_px_angstrom)
+            found = pattern_finding(probe.pattern(deposit, 2, electrons).counts, camera, shape.direction_deg)
+            if found.order == "crystalline":
+                return found.growth_axis or "axis not determined"
+            return str(found.order)
+
+        return true, given_class(find)
 
 
 class Shapes:
