@@ -1,12 +1,14 @@
 """Micrographs: classes, coverage, thickness of layers, and the inside of milled needles."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 
 from benchmarks.honesty.ensembles import Outcome, given_class
 from intercalate.reduction.micrographs import deposits, micrograph, milled_body, scale_of, section
+from intercalate.reduction.results import Estimate
 from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.sem_fib import IonBeam, MilledPlace, milled_relief
 from intercalate_sims.probes.sem_image import (
@@ -23,7 +25,7 @@ from intercalate_sims.probes.sem_section import (
     calibration_grid,
     section_relief,
 )
-from intercalate_sims.probes.sem_surface import Deposit, Habit, Relief, SurfaceView
+from intercalate_sims.probes.sem_surface import Deposit, Grid, Habit, Relief, SurfaceView
 
 GROWN = (Habit.NEEDLE, Habit.MOSSY, Habit.GLOBULAR)
 SIDE_PX = 512
@@ -38,8 +40,10 @@ class Face:
     view: SurfaceView
     conditions: ImageConditions
     probe: SemProbe
+    _kept: dict[str, SimulatedImage] = field(default_factory=dict)
 
     @classmethod
+    @lru_cache(maxsize=2)
     def draw(cls, world: int, habit: Habit) -> "Face":
         """Sizes from 40 pixels (needles from 80) to a third of the field, coverage from 4 to 45 %."""
         generator = keyed_generator(world, "face", 0)
@@ -66,8 +70,13 @@ class Face:
         return cls(view, conditions, SemProbe(HiddenMicroscope.draw(world), world))
 
     def image(self, noise: int) -> SimulatedImage:
-        """At another time, with other noise."""
-        return self.probe.surface(self.view, self.conditions, 10.0 + noise)
+        """With other noise."""
+        if "first" not in self._kept:
+            self._kept["first"] = self.probe.surface(self.view, self.conditions, 10.0)
+        first = self._kept["first"]
+        if noise == 0:
+            return first
+        return replace(first, counts=self.probe.scan(first.truth, first.grid, self.conditions, 10.0 + noise))
 
 
 class DepositClasses:
@@ -102,6 +111,29 @@ class Coverage:
         return {f"coverage, {self.habit}": Outcome(true, found.coverage)}
 
 
+_ON_GRID = ImageConditions(columns=384, rows=384, pixel_um=0.1, kv=5.0)
+_OF_SECTIONS = replace(
+    _ON_GRID,
+    rows=896,
+    current_na=0.3,
+    dwell_us=10.0,
+    detector=ImageDetector.BACKSCATTERED,
+    brightness=0.7,
+    contrast=0.6,
+)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A cross-section under its microscope, with the pixel's size from a grid."""
+
+    probe: SemProbe
+    grid: Grid
+    relief: Relief
+    pixel_um: Estimate
+    true_um: Mapping[str, float]
+
+
 class Thickness:
     """Layers of a section, on a scale that a grid has set; isles of lithium and bridges of polymer are in the
     way.
@@ -111,42 +143,41 @@ class Thickness:
     _LAYERS = (("Li", "lithium"), ("SPE", "polymer electrolyte"), ("LFP", "LFP"))
 
     def measure(self, world: int, noise: int) -> Mapping[str, Outcome]:
-        """Mean thickness along the image of all three layers."""
+        """Mean thickness along the image of all three layers, bodies left out."""
+        cut = self._cut(world)
+        counts = cut.probe.scan(cut.relief, cut.grid, _OF_SECTIONS, 10.0 + noise)
+        found = section(micrograph(counts, cut.pixel_um.value, cut.pixel_um.sigma), [*cut.true_um])
+        return {
+            f"{name}, um": Outcome(true_um, found.layer(name).thickness_um)
+            for name, true_um in cut.true_um.items()
+        }
+
+    @classmethod
+    @lru_cache(maxsize=2)
+    def _cut(cls, world: int) -> "Cut":
+        """What all images of a world share."""
         generator = keyed_generator(world, "section", 0)
         probe = SemProbe(HiddenMicroscope.draw(world), world)
         pitch_um, pitch_error = 5.0, 0.002 * float(generator.standard_normal())
-        on_grid = ImageConditions(columns=384, rows=384, pixel_um=0.1, kv=5.0)
-        grid = probe.grid(on_grid, 1.0)
-        counts = probe.scan(calibration_grid(grid, pitch_um, world, pitch_error), grid, on_grid, 1.0)
+        grid = probe.grid(_ON_GRID, 1.0)
+        counts = probe.scan(calibration_grid(grid, pitch_um, world, pitch_error), grid, _ON_GRID, 1.0)
         scale = scale_of(micrograph(counts, 0.1), pitch_um, 0.002 * pitch_um).pixel_um
-        thick = [float(generator.uniform(10.0, 25.0)) for _ in self._LAYERS]
-        rough = [float(generator.uniform(0.2, 1.0)) for _ in self._LAYERS]
+        thick = [float(generator.uniform(10.0, 25.0)) for _ in cls._LAYERS]
+        rough = [float(generator.uniform(0.2, 1.0)) for _ in cls._LAYERS]
         layers = [
-            SectionLayer(material, one, other)
-            for (_, material), one, other in zip(self._LAYERS, thick, rough)
+            SectionLayer(material, one, other) for (_, material), one, other in zip(cls._LAYERS, thick, rough)
         ]
-        cut = replace(
-            on_grid,
-            rows=896,
-            current_na=0.3,
-            dwell_us=10.0,
-            detector=ImageDetector.BACKSCATTERED,
-            brightness=0.7,
-            contrast=0.6,
-        )
-        grid = probe.grid(cut, 10.0 + noise)
+        grid = probe.grid(_OF_SECTIONS, 10.0)
         bare = section_relief(CrossSection(layers), grid, world)
-        disturbed = CrossSection(layers, SectionBodies(20.0, 3.0, 1.5), SectionBodies(10.0, 1.5, 0.0))
-        counts = probe.scan(section_relief(disturbed, grid, world), grid, cut, 10.0 + noise)
-        found = section(micrograph(counts, scale.value, scale.sigma), [name for name, _ in self._LAYERS])
-        outcomes: dict[str, Outcome] = {}
-        for name, material in self._LAYERS:
-            inside = np.isin(bare.material, self._indices(bare, material))
-            height_um = float(
-                np.mean(np.sum(np.diff(grid.y_um, append=grid.y_um[-1])[:, None] * inside, axis=0))
+        height_um = np.diff(grid.y_um, append=grid.y_um[-1])[:, None]
+        true_um = {
+            name: float(
+                np.mean(np.sum(height_um * np.isin(bare.material, cls._indices(bare, material)), axis=0))
             )
-            outcomes[f"{name}, um"] = Outcome(height_um, found.layer(name).thickness_um)
-        return outcomes
+            for name, material in cls._LAYERS
+        }
+        disturbed = CrossSection(layers, SectionBodies(20.0, 3.0, 1.5), SectionBodies(10.0, 1.5, 0.0))
+        return Cut(probe, grid, section_relief(disturbed, grid, world), scale, true_um)
 
     @staticmethod
     def _indices(relief: Relief, material: str) -> list[int]:
