@@ -28,9 +28,9 @@ _PAIRS_PER_GRAIN = 3.0
 _CORNERS, _CORNERS_SIGMA = 0.02, 0.01
 """Of the mean intercept: where a line cuts a corner of few points off a grain, cleaning up takes it away;
 with standard uncertainty."""
-_CROSSING = 0.14
-"""Of a boundary that a line crosses, the noise of its being seen once: some in fifty are seen twice or
-never."""
+_CROSSING = 0.5
+"""Of a boundary that a line crosses, the noise of its being seen once, in roots of the share of points that
+were cleaned: those beside it go to one side or the other by chance, or make a crossing more."""
 
 
 class OrientationMapError(ValueError):
@@ -226,16 +226,15 @@ def grain_map(measured: OrientationMap, threshold_deg: float = 10.0, least_point
     area = np.diff(edges) * measured.step_um**2
     side = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     whole = ~np.isin(np.arange(1, count + 1), side)
-    intercept = _intercept(labels, measured.step_um)
     across, noise_deg = _misorientations(clean, labels)
+    joined = _joined(clean, labels, orientation, noise_deg, threshold_deg)
+    intercept = _intercept(labels, measured.step_um, share, joined)
     return GrainMap(
         labels,
         orientation,
         area,
         whole,
-        *_diameter(
-            area, whole, measured.step_um, _joined(clean, labels, orientation, noise_deg, threshold_deg)
-        ),
+        *_diameter(area, whole, measured.step_um, joined),
         intercept,
         _astm(intercept),
         across,
@@ -286,27 +285,44 @@ def _neighbours() -> tuple[tuple[tuple[slice, slice], tuple[slice, slice]], ...]
     return (((every, but_last), (every, but_first)), ((but_last, every), (but_first, every)))
 
 
+@dataclass(frozen=True)
+class Neighbours:
+    """Pairs of grains that touch.
+
+    Attributes
+    ----------
+    pairs
+        Numbers from 0 on, shape (pairs, 2).
+    likely
+        That noise joins them in another map.
+    points
+        Pairs of neighbouring points across their boundary.
+    """
+
+    pairs: np.ndarray
+    likely: np.ndarray
+    points: np.ndarray
+
+
 def _joined(
     clean: OrientationMap, labels: np.ndarray, orientation: np.ndarray, noise_deg: float, threshold_deg: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Neighbouring grains, numbers from 0 on, shape (pairs, 2), and how likely noise joins each pair: two
-    points below the threshold are enough.
-    """
+) -> Neighbours:
+    """Grains that touch, and how likely noise joins each pair: two points below the threshold are enough."""
     beside = [np.stack([labels[a].ravel(), labels[b].ravel()], axis=1) for a, b in _neighbours()]
     both = np.sort(np.concatenate(beside), axis=1)
     both = both[(both[:, 0] != both[:, 1]) & (both[:, 0] > 0)]
     pairs, points = np.unique(both, axis=0, return_counts=True)
     if pairs.size == 0:
-        return pairs.reshape(0, 2), np.zeros(0)
+        return Neighbours(pairs.reshape(0, 2), np.zeros(0), np.zeros(0))
     pairs = pairs - 1
     apart = disorientation_deg(orientation[pairs[:, 0]], orientation[pairs[:, 1]])
     # The median length of a difference of two vectors is 1.54 of what one of its components scatters by.
     below = norm.cdf((threshold_deg - apart) / max(noise_deg / 1.54, 1e-6))
-    return pairs, 1.0 - (1.0 - below) ** points
+    return Neighbours(pairs, 1.0 - (1.0 - below) ** points, points)
 
 
 def _diameter(
-    area_um2: np.ndarray, whole: np.ndarray, step_um: float, joined: tuple[np.ndarray, np.ndarray]
+    area_um2: np.ndarray, whole: np.ndarray, step_um: float, joined: Neighbours
 ) -> tuple[Estimate, float]:
     """Of grains that lie wholly inside, and by how much another field of the sample may differ."""
     if whole.sum() < 3:
@@ -317,7 +333,7 @@ def _diameter(
     # number.
     area = _WRONG_SIDE * step_um * np.sqrt(np.pi * diameter * step_um)
     stat = float(np.sqrt(np.sum((2.0 * area / (np.pi * diameter)) ** 2))) / count
-    pairs, likely = joined
+    pairs, likely = joined.pairs, joined.likely
     inside = whole[pairs].all(axis=1)
     first, second = (2.0 * np.sqrt(area_um2[pairs[inside, side]] / np.pi) for side in (0, 1))
     # Those that were joined this time and may not be another time are as many as those that were not.
@@ -332,7 +348,7 @@ def _diameter(
     return found, float(diameter.std(ddof=1) / np.sqrt(count))
 
 
-def _intercept(labels: np.ndarray, step_um: float) -> Estimate:
+def _intercept(labels: np.ndarray, step_um: float, cleaned_share: float, joined: Neighbours) -> Estimate:
     """Length of all rows and columns by the number of boundaries they cross."""
     crossed, length = 0, 0.0
     for lines in (labels, labels.T):
@@ -344,7 +360,9 @@ def _intercept(labels: np.ndarray, step_um: float) -> Estimate:
         return UNDETERMINED
     mean = length / crossed * (1.0 - _CORNERS - _MERGED_PAIRS)
     systematic = mean * float(np.hypot(_CORNERS_SIGMA, _MERGED_PAIRS))
-    return Estimate(mean, mean * _CROSSING / np.sqrt(crossed), systematic)
+    by_cleaning = _CROSSING**2 * cleaned_share * crossed
+    by_joining = 2.0 * float(np.sum(joined.likely * (1.0 - joined.likely) * joined.points**2))
+    return Estimate(mean, mean * float(np.sqrt(by_cleaning + by_joining)) / crossed, systematic)
 
 
 def _astm(intercept: Estimate) -> Estimate:
