@@ -39,7 +39,7 @@ HEAD = """# Honesty of the reductions
 
 Written by `python -m benchmarks.honesty`, each section when it was run last. Spread, bias and coverage are
 explained in `benchmarks/honesty/ensembles.py`; the simulator's profiles, backgrounds and images are not those
-of the reductions. All data are simulated.
+of the reductions. All data are simulated. What diffraction claims is asked in `docs/benchmarks.md`.
 """
 TITLES = {
     "xps": "Photoelectron spectra",
