@@ -7,7 +7,14 @@ from functools import lru_cache
 import numpy as np
 
 from benchmarks.honesty.ensembles import Outcome, given_class
-from intercalate.reduction.micrographs import deposits, micrograph, milled_body, scale_of, section
+from intercalate.reduction.micrographs import (
+    MilledBody,
+    deposits,
+    micrograph,
+    milled_body,
+    scale_of,
+    section,
+)
 from intercalate.reduction.results import Estimate
 from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.sem_fib import IonBeam, MilledPlace, milled_relief
@@ -186,28 +193,66 @@ class Thickness:
         return [relief.index(name) for name in names]
 
 
-class MilledNeedles:
-    """Hollow needles and filled ones, opened cold or warm."""
+@dataclass(frozen=True)
+class Needle:
+    """A milled needle under its microscope; a hollow one has a wall of a tenth to a third of the radius."""
 
-    title = "Inside of a milled needle"
-    classes = ("hollow", "filled")
+    diameter_um: float
+    wall_um: float | None
+    conditions: ImageConditions
+    probe: SemProbe
+    grid: Grid
+    relief: Relief
 
-    def sort(self, number: int) -> tuple[str, str]:
-        """A wall is a tenth to a third of the radius."""
+    @classmethod
+    @lru_cache(maxsize=2)
+    def draw(cls, number: int) -> "Needle":
+        """Every second is hollow; opened cold or warm."""
         generator = keyed_generator(number, "milled needle", 0)
-        hollow = number % 2 == 0
         diameter_um = float(generator.uniform(0.8, 2.5))
-        wall_um = 0.5 * diameter_um * float(generator.uniform(0.1, 0.33)) if hollow else None
+        wall_um = 0.5 * diameter_um * float(generator.uniform(0.1, 0.33)) if number % 2 == 0 else None
         beam = IonBeam(current_na=float(generator.uniform(0.05, 1.0)), cold=bool(generator.integers(2)))
         conditions = ImageConditions(columns=320, rows=320, pixel_um=diameter_um / 140, kv=3.0)
         probe = SemProbe(HiddenMicroscope.draw(number), number)
         grid = probe.grid(conditions, 1.0)
         place = MilledPlace(diameter_um, wall_um, perforated=bool(generator.integers(2)))
-        counts = probe.scan(milled_relief(place, beam, grid, number), grid, conditions, 1.0)
-        return "hollow" if hollow else "filled", given_class(
-            lambda: str(milled_body(micrograph(counts, conditions.pixel_um), 160.0, 160.0).inside)
+        return cls(diameter_um, wall_um, conditions, probe, grid, milled_relief(place, beam, grid, number))
+
+    def found(self, noise: int) -> MilledBody:
+        """From an image whose scale is as the maker states it."""
+        counts = self.probe.scan(self.relief, self.grid, self.conditions, 1.0 + noise)
+        pixel_um = self.conditions.pixel_um
+        return milled_body(micrograph(counts, pixel_um, STATED_SCALE * pixel_um), 160.0, 160.0)
+
+
+class MilledNeedles:
+    """Hollow needles and filled ones."""
+
+    title = "Inside of a milled needle"
+    classes = ("hollow", "filled")
+
+    def sort(self, number: int) -> tuple[str, str]:
+        """What it is, and what it was taken for."""
+        needle = Needle.draw(number)
+        return "filled" if needle.wall_um is None else "hollow", given_class(
+            lambda: str(needle.found(0).inside)
         )
 
 
-MEASUREMENTS = (*(Coverage(habit) for habit in GROWN), Thickness())
+class MilledSizes:
+    """Diameter of needles, and the wall of hollow ones."""
+
+    title = "Size of a milled needle"
+
+    def measure(self, world: int, noise: int) -> Mapping[str, Outcome]:
+        """Of one needle."""
+        needle = Needle.draw(world)
+        found = needle.found(noise)
+        outcomes = {"diameter, um": Outcome(needle.diameter_um, found.diameter_um)}
+        if needle.wall_um is not None:
+            outcomes["wall of hollow ones, um"] = Outcome(needle.wall_um, found.wall_um)
+        return outcomes
+
+
+MEASUREMENTS = (*(Coverage(habit) for habit in GROWN), Thickness(), MilledSizes())
 SORTINGS = (DepositClasses(), MilledNeedles())
