@@ -1,5 +1,7 @@
 """The judge of all errors: honest ones pass, others do not, refusals are seen, mistakes end the run."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -79,7 +81,7 @@ class Coin:
     """Two classes, every fifth sample refused."""
 
     title = "a class"
-    classes = ("heads", "tails")
+    classes: Sequence[str] = ("heads", "tails")
 
     def sort(self, number):
         def find():

@@ -273,7 +273,8 @@ def find_irregularities(
     mean_error = np.sqrt(square / 9.0) / np.maximum(count, 1e-9)
     limit = threshold * np.maximum(mean_error, 1e-300)
     # What is summed up over a place is held against the plain mean of all that lies outside of places.
-    outside = known & ~ndimage.binary_dilation(known & (np.abs(mean) > limit), _EIGHT, 3)
+    places = np.asarray(ndimage.binary_dilation(known & (np.abs(mean) > limit), _EIGHT, 3), dtype=bool)
+    outside = known & ~places
     if outside.sum() >= _LEAST_PIXELS:
         off = np.where(known, off - off[outside].mean(), 0.0)
     found: list[MapIrregularity] = []
