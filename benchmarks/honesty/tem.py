@@ -143,7 +143,8 @@ class Shapes:
         bent = deposit_of(world, "whisker", bool(world % 2), 1)
         found = {}
         shape = _seen(world, straight, 10 + noise)
-        if shape is not None:
+        # A whisker that was taken for a cluster has a diameter: that is a wrong class, counted among them.
+        if shape is not None and shape.habit == "whisker":
             value = shape.direction_deg
             near = straight.direction_deg + (value.value - straight.direction_deg + 90.0) % 180.0 - 90.0
             found["direction (deg)"] = Outcome(
