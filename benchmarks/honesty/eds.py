@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import lru_cache
 
-from benchmarks.honesty.ensembles import Outcome
+from benchmarks.honesty.ensembles import Outcome, given_class
 from intercalate.materials.eds import (
     LITHIUM_YIELD_FACTORS,
     STANDARD_DETECTOR,
@@ -97,8 +97,8 @@ class LithiumSeen:
             float(generator.uniform(2.0, 4.0)), float(generator.uniform(0.1, 0.5)), 60.0
         )
         counts = probe.spectrum(XraySource(fractions, 1.0, bond), conditions, 10.0).counts
-        return "detected" if seen else "absent", str(
-            lithium(counts, axis, WINDOWLESS_DETECTOR, conditions.kv).verdict
+        return "detected" if seen else "absent", given_class(
+            lambda: str(lithium(counts, axis, WINDOWLESS_DETECTOR, conditions.kv).verdict)
         )
 
 

@@ -1,44 +1,29 @@
-"""Raman spectra of graphite: lithium content per regime of the bands."""
+"""Raman spectra: lithium content of graphite by regime, states of an oxide, species of sulfur."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
-from benchmarks.honesty.ensembles import Outcome
-from intercalate.reduction.bands import Spectrum
+from benchmarks.honesty.ensembles import Measurement, Outcome
+from benchmarks.honesty.raman_instrument import EXPOSURE_S, TO_SULFUR, Instrument, instrument_of
+from intercalate.materials.raman_oxides import OXIDES
+from intercalate.materials.raman_sulfur import ELECTROLYTES, LONG, SHORT, SPECIES, SULFUR
 from intercalate.reduction.raman import (
-    CountingDetector,
     GraphiteState,
+    OxideState,
     Regime,
-    ShiftAxis,
-    SpectrographOnPaper,
-    calibrated_axis,
+    SulfurSpectrum,
     graphite_state,
-    reduced,
+    oxide_states,
+    sulfur_spectra,
 )
+from intercalate.reduction.results import UNDETERMINED
+from intercalate_sims.cell.sulfur_speciation import SulfurState
 from intercalate_sims.noise import keyed_generator
-from intercalate_sims.probes.raman import HiddenSpectrograph, RamanProbe, Spectrograph
+from intercalate_sims.probes.raman_oxides import HiddenOxide, ions_at, oxide_lines
+from intercalate_sims.probes.raman_sulfur import HOLE_MM, in_electrolyte, on_cathode, sulfur_lines
 
-NOMINAL = Spectrograph()
-PAPER = SpectrographOnPaper(
-    NOMINAL.laser_nm,
-    NOMINAL.first_nm,
-    NOMINAL.nm_per_pixel,
-    NOMINAL.curvature_nm_per_pixel2,
-    NOMINAL.pixels,
-    NOMINAL.width_nm,
-)
-DETECTOR = CountingDetector(
-    NOMINAL.counts_per_electron,
-    NOMINAL.read_noise_electrons,
-    60000.0,
-    NOMINAL.width_nm / NOMINAL.nm_per_pixel,
-)
-EXPOSURE_S = 20.0
 POWERS_MW = (0.3, 3.0)
-DARKS = 20
 WINDOWS = {
     Regime.DILUTE: (0.0, 0.06),
     Regime.TRANSITION: (0.06, 0.13),
@@ -49,32 +34,10 @@ WINDOWS = {
 fluorescence more often than not, and the spectrum is then given the regime of both."""
 
 
-@dataclass(frozen=True)
-class Instrument:
-    """A spectrometer of one seed, its axis set by silicon."""
-
-    probe: RamanProbe
-    dark: np.ndarray
-    dark_sigma: np.ndarray
-    axis: ShiftAxis
-
-    def state(self, li_content: float, power_mw: float, key: int) -> GraphiteState:
-        """What one spectrum says."""
-        electrons = self.probe.graphite(li_content, power_mw, EXPOSURE_S)
-        counts = self.probe.count(electrons, EXPOSURE_S, 1e4 + 100.0 * key)
-        spectrum = Spectrum(self.axis.shift_per_cm, *reduced(counts, self.dark, self.dark_sigma, DETECTOR))
-        return graphite_state(spectrum, self.axis)
-
-
-@lru_cache(maxsize=8)
-def instrument_of(world: int) -> Instrument:
-    """Darks and a spectrum of silicon are taken once."""
-    probe = RamanProbe(NOMINAL, HiddenSpectrograph.draw(world), world)
-    shape = np.zeros(NOMINAL.pixels)
-    darks = np.array([probe.count(shape, EXPOSURE_S, 100.0 * number) for number in range(DARKS)], float)
-    dark, sigma = np.median(darks, axis=0), 1.25 * darks.std(axis=0) / np.sqrt(DARKS)
-    silicon = probe.count(probe.silicon(1.0, EXPOSURE_S), EXPOSURE_S, 100.0 * DARKS)
-    return Instrument(probe, dark, sigma, calibrated_axis(*reduced(silicon, dark, sigma, DETECTOR), PAPER))
+def _state(instrument: Instrument, li_content: float, power_mw: float, key: int) -> GraphiteState:
+    """What one spectrum of graphite says."""
+    spectrum = instrument.spectrum(lambda probe: probe.graphite(li_content, power_mw, EXPOSURE_S), key)
+    return graphite_state(spectrum, instrument.axis)
 
 
 class GraphiteRegimes:
@@ -93,7 +56,7 @@ class GraphiteRegimes:
             draw = keyed_generator(world, f"graphite {regime}", 0)
             content = low + (high - low) * float(draw.random())
             power = float(np.exp(np.log(POWERS_MW[0]) + np.log(POWERS_MW[1] / POWERS_MW[0]) * draw.random()))
-            state = instrument.state(content, power, 10 * noise + number)
+            state = _state(instrument, content, power, 10 * noise + number)
             if state.regime is not Regime.UNDETERMINED:
                 found[f"x taken for {state.regime}"] = Outcome(content, state.li_content)
         return found
@@ -110,10 +73,83 @@ class RegimeSorting:
         regime = list(WINDOWS)[number % len(WINDOWS)]
         low, high = WINDOWS[regime]
         content = low + (high - low) * float(keyed_generator(number, "content", 0).random())
-        found = instrument_of(number % 6).state(content, 1.0, number + 1000).regime
+        found = _state(instrument_of(number % 6), content, 1.0, number + 1000).regime
         # Stage 1 is denser than stage 2: both names are right there.
         return str(regime), str(Regime.STAGE_2 if found is Regime.DENSE and content > 0.5 else found)
 
 
-MEASUREMENTS = (GraphiteRegimes(),)
+class Spinel:
+    """Oxidation number of the metal and lithium content of an oxide whose sample differs from the tables."""
+
+    title = "Raman spectra of an oxide"
+    oxide = OXIDES["LMNO-Cr"]
+
+    def measure(self, world: int, noise: int) -> Mapping[str, Outcome]:
+        """At any lithium content."""
+        oxide, instrument = self.oxide, instrument_of(world)
+        content = float(keyed_generator(world, "oxide content", 0).uniform(0.05, 1.0))
+        hidden = HiddenOxide.draw(world, oxide)
+        ions = ions_at(oxide, content, hidden.metal_content)
+        lines = oxide_lines(oxide, ions, content, hidden)
+        spectrum = instrument.spectrum(lambda probe: probe.oxide(lines, 1.0, EXPOSURE_S), noise)
+        (found,) = oxide_states([spectrum], instrument.axis, oxide)
+        if not isinstance(found, OxideState):
+            raise found
+        number = sum(oxide.number_of[ion] * share for ion, share in ions.items())
+        return {
+            "oxidation number": Outcome(number, found.oxidation_number),
+            "x": Outcome(content, found.li_content),
+        }
+
+
+PLACES_MM = {"hole": HOLE_MM, "face": (1.5, 0.0)}
+
+
+class Sulfur:
+    """Species of sulfur in the middle of a series, in the electrolyte and on the cathode's face."""
+
+    visits, middle = 10, 6
+
+    def __init__(self, electrolyte: str, place: str):
+        self.electrolyte, self.place = electrolyte, place
+        self.title = f"Raman spectra of sulfur, {electrolyte}, {place}"
+
+    def measure(self, world: int, noise: int) -> Mapping[str, Outcome]:
+        """Amount of each species; the bands of a world are its own, and those of the whole series."""
+        instrument = instrument_of(world, TO_SULFUR)
+        course = [self._sulfur(world, visit / (self.visits - 1)) for visit in range(self.visits)]
+        spectra = []
+        for visit, sulfur in enumerate(course):
+            lines = sulfur_lines(world, sulfur, PLACES_MM[self.place])
+            spectra.append(
+                instrument.spectrum(
+                    lambda probe, lines=lines: probe.oxide(lines, 1.0, EXPOSURE_S), 100 * noise + visit
+                )
+            )
+        found = sulfur_spectra(spectra, instrument.axis, ELECTROLYTES[self.electrolyte])[self.middle]
+        if not isinstance(found, SulfurSpectrum):
+            raise found
+        true = (in_electrolyte if self.place == "hole" else on_cathode)(course[self.middle])
+        return {name: Outcome(true.get(name, 0.0), found.amounts.get(name, UNDETERMINED)) for name in SPECIES}
+
+    def _sulfur(self, world: int, at: float) -> SulfurState:
+        """Sulfur becomes long polysulfides; these become short ones and Li2S, of each world in its way."""
+        sooner, shorter = keyed_generator(world, "sulfur course", 0).uniform(0.7, 1.3, 2)
+        elemental = max(0.0, 1.0 - 3.0 * float(sooner) * at)
+        later = max(0.0, at - 1 / 3)
+        sulfide, short = 0.7 * later, 0.3 * float(shorter) * later
+        long = 1.0 - elemental - sulfide - short
+        return SulfurState(
+            self.electrolyte,
+            7.4,
+            ((SULFUR, elemental), ("Li2S", sulfide)),
+            ((LONG, 7.4 * long), (SHORT, 7.4 * short)),
+        )
+
+
+MEASUREMENTS: tuple[Measurement, ...] = (
+    GraphiteRegimes(),
+    Spinel(),
+    *(Sulfur(electrolyte, place) for electrolyte, place in zip(ELECTROLYTES, PLACES_MM)),
+)
 SORTINGS = (RegimeSorting(),)

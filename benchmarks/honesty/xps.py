@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from benchmarks.honesty.ensembles import Measurement, Outcome, Sorting
+from benchmarks.honesty.ensembles import Measurement, Outcome, Sorting, given_class
 from intercalate.reduction.results import Estimate
 from intercalate.reduction.xps import (
     GOLD_EV,
@@ -14,7 +14,6 @@ from intercalate.reduction.xps import (
     MapIrregularity,
     MappedRegion,
     RegionSpectrum,
-    XpsError,
     XpsOptions,
     amount_series,
     chemical_map,
@@ -159,11 +158,10 @@ class Lithiated:
         stack = [Layer("adventitious carbon", carbon), Layer(true, 20.0), Layer("Li")]
         spectra = _measured(stack, [O1S, LI1S], number, 0, Analyser())
         levels = {"O 1s": ("O 1s", 530.5), "Li 1s": ("Li 1s", 55.0)}
-        try:
-            found, _ = identify_layer(spectra, levels, self.classes, options=XpsOptions(search_ev=6.0))
-        except XpsError:
-            return true, "undecided"
-        return true, found.compound or "undecided"
+        options = XpsOptions(search_ev=6.0)
+        return true, given_class(
+            lambda: identify_layer(spectra, levels, self.classes, options=options)[0].compound or "undecided"
+        )
 
 
 class Irregular:

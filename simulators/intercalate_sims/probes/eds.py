@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import xraydb
 
 from intercalate.materials.constants import AVOGADRO_PER_MOL
 from intercalate.materials.eds import (
@@ -14,12 +13,26 @@ from intercalate.materials.eds import (
     SILICON_ESCAPE_EV,
     EmissionLine,
     XrayDetector,
+    atomic_mass,
+    atomic_number,
     emission_lines,
     mass_absorption_cm2_g,
 )
+from intercalate.materials.model import Mark, Source
 from intercalate_sims.noise import keyed_generator
 
 _ELECTRONS_PER_NA_S = 6.241509074e9
+
+_TABLE_SPREAD = {"K": 0.07, "L": 0.15, "M": 0.40}
+_SOFT_EV, _SOFT_TABLE_SPREAD = 1000.0, 0.15
+"""Relative standard deviation of nature from the tables of yields and ionisation, by family and element; K
+lines below the energy have the last."""
+TABLE_SOURCE = Source(
+    "M. O. Krause, J. Phys. Chem. Ref. Data 8 (1979) 307 (yields: K 3 to 10 %, 10 to 40 % below atomic "
+    "number 10; L 10 to 25 %); X. Llovet et al., ibid. 43 (2014) 013102 (ionisation: K 10 %, L and M "
+    "20 % and more)",
+    Mark.RECALLED,
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +80,8 @@ class HiddenDetector:
         Per count, and within which two counts are taken for one.
     family_spread
         Relative deviation of the lines of one family against each other.
+    table_spread
+        Of all lines of a family from the tables, by what is usual (`TABLE_SOURCE`).
     noise_counts_s
         Of the electronics near zero energy.
     threshold_ev
@@ -81,6 +96,7 @@ class HiddenDetector:
     dead_s: float = 4e-6
     pair_s: float = 3e-7
     family_spread: float = 0.05
+    table_spread: float = 1.0
     noise_counts_s: float = 200.0
     threshold_ev: float = 75.0
 
@@ -198,7 +214,17 @@ class EdsProbe:
                 made *= self._escapes(source, line.energy_ev, line.edge_ev, conditions.kv)
                 odd = keyed_generator(self._seed, f"lines {element}", number).standard_normal()
                 made *= 1.0 + self.hidden.family_spread * odd
+                made *= self._nature(line)
                 yield line, made * float(self._efficiency(np.array([line.energy_ev]))[0])
+
+    def _nature(self, line: EmissionLine) -> float:
+        """Of a family, by what tables say of it."""
+        if line.element == "Li":
+            return 1.0
+        is_soft = line.family == "K" and line.energy_ev < _SOFT_EV
+        spread = _SOFT_TABLE_SPREAD if is_soft else _TABLE_SPREAD[line.family]
+        generator = keyed_generator(self._seed, f"tables {line.element} {line.family}", 0)
+        return float(np.exp(self.hidden.table_spread * spread * generator.standard_normal()))
 
     def _lines(self, source: XraySource, conditions: EdsConditions) -> np.ndarray:
         spectrum = np.zeros(self.true_ev.size)
@@ -229,9 +255,9 @@ class EdsProbe:
     def _bremsstrahlung(self, source: XraySource, conditions: EdsConditions) -> np.ndarray:
         """After Kramers, with a modified power of energy (in place of his 1), absorbed on its way out."""
         energy = np.maximum(self.true_ev, 30.0)
-        number = sum(
-            share * xraydb.atomic_number(name) for name, share in source.mass_fractions.items()
-        ) / sum(source.mass_fractions.values())
+        number = sum(share * atomic_number(name) for name, share in source.mass_fractions.items()) / sum(
+            source.mass_fractions.values()
+        )
         left = np.maximum(1e3 * conditions.kv - energy, 0.0)
         made = 2.5e-9 * number**1.05 * (left / 1e3) ** 1.1 / (energy / 1e3) ** 0.95 * self.detector.channel_ev
         out = self._escapes_many(source, energy, 0.3 * energy, conditions.kv)
@@ -278,8 +304,8 @@ def _cross_section_path(edge_ev: float, electrons: int, kv: float, number: float
 def mean_of(source: XraySource) -> tuple[float, float]:
     """Atomic number and mass, weighted by mass."""
     total = sum(source.mass_fractions.values())
-    number = sum(share * xraydb.atomic_number(name) for name, share in source.mass_fractions.items()) / total
-    mass = sum(share * xraydb.atomic_mass(name) for name, share in source.mass_fractions.items()) / total
+    number = sum(share * atomic_number(name) for name, share in source.mass_fractions.items()) / total
+    mass = sum(share * atomic_mass(name) for name, share in source.mass_fractions.items()) / total
     return float(number), float(mass)
 
 
@@ -288,7 +314,7 @@ def _generated(line: EmissionLine, source: XraySource, kv: float) -> float:
     number, mass = mean_of(source)
     ionised = _cross_section_path(line.edge_ev, line.shell_electrons, kv, round(number, 3), round(mass, 3))
     kept = 1.0 - 0.008 * number * (1.0 - line.edge_ev / (1e3 * kv)) ** 0.7
-    return ionised * line.fluorescence_yield * line.branching * kept / xraydb.atomic_mass(line.element)
+    return ionised * line.fluorescence_yield * line.branching * kept / atomic_mass(line.element)
 
 
 def _range_g_cm2(source: XraySource, kv: float, edge_ev: np.ndarray) -> np.ndarray:

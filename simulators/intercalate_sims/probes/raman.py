@@ -80,19 +80,32 @@ class HiddenSpectrograph:
         Factor on the constant of the table.
     fluorescence
         Of the sample, in parts of graphite's strongest band.
+    late
+        By how much more lithium its graphite holds where that of the table is in the same state, in x.
+    outer_per_cm
+        By how much the band of layers with lithium lies above the table's.
     """
 
     offset_nm: float = 0.0
     dispersion: float = 0.0
     inner_to_outer: float = 1.0
     fluorescence: float = 0.6
+    late: float = 0.0
+    outer_per_cm: float = 0.0
 
     @classmethod
     def draw(cls, seed: int) -> "HiddenSpectrograph":
         """An instrument of this seed."""
         normal = keyed_generator(seed, "spectrograph", 0).standard_normal(4)
+        # Authors give the same state of graphite at contents and shifts that differ so.
+        sample = keyed_generator(seed, "graphite sample", 0).standard_normal(2)
         return cls(
-            0.25 * normal[0], 3e-4 * normal[1], 1.0 + 0.1 * normal[2], 0.6 * float(np.exp(0.4 * normal[3]))
+            0.25 * normal[0],
+            3e-4 * normal[1],
+            1.0 + 0.1 * normal[2],
+            0.6 * float(np.exp(0.4 * normal[3])),
+            0.01 * float(sample[0]),
+            1.0 * float(sample[1]),
         )
 
 
@@ -147,14 +160,14 @@ class RamanProbe:
 
     def graphite_lines(self, li_content: float, host: str = Host.STAGED) -> list[Line]:
         """Bands of a particle of real graphite, or of another."""
-        laser_nm = self.nominal.laser_nm
+        laser_nm, hidden = self.nominal.laser_nm, self._hidden
         match Host(host):
             case Host.SOLID_SOLUTION:
                 return unstaged_lines(li_content, laser_nm)
             case Host.REVERSED:
-                return graphite_lines(1.0 - li_content, laser_nm, self._hidden.inner_to_outer)
+                return graphite_lines(1.0 - li_content, laser_nm, hidden)
             case _:
-                return graphite_lines(li_content, laser_nm, self._hidden.inner_to_outer)
+                return graphite_lines(li_content, laser_nm, hidden)
 
     def oxide(self, lines: Sequence[Line], power_mw: float, exposure_s: float) -> np.ndarray:
         """Electrons that are expected from an oxide with these bands, shape (pixels,)."""
@@ -214,9 +227,12 @@ def _deviate(seed: int, x_um: np.ndarray, y_um: np.ndarray) -> np.ndarray:
     return np.sqrt(2 / _WAVES) * total
 
 
-def graphite_lines(li_content: float, laser_nm: float = 532.0, inner_to_outer: float = 1.0) -> list[Line]:
+def graphite_lines(
+    li_content: float, laser_nm: float = 532.0, hidden: HiddenSpectrograph = HiddenSpectrograph()
+) -> list[Line]:
     """Bands of a particle of LixC6; two windows that follow each other share what lies between."""
-    x = li_content
+    # Without lithium there is nothing that could come late, and at the end it has come.
+    x = li_content - hidden.late * min(li_content / 0.03, 1.0, (1.0 - li_content) / 0.03)
     found: list[Line] = []
     dilute = float(
         np.clip((INNER.li_content[0] - x) / (INNER.li_content[0] - DILUTE.li_content[1]), 0.0, 1.0)
@@ -229,10 +245,10 @@ def graphite_lines(li_content: float, laser_nm: float = 532.0, inner_to_outer: f
         index = float(
             np.interp(x, [row.li_content for row in STAGE_INDICES], [row.index for row in STAGE_INDICES])
         )
-        ratio = inner_to_outer * INNER_TO_OUTER * (index - 2.0) / 2.0
+        ratio = hidden.inner_to_outer * INNER_TO_OUTER * (index - 2.0) / 2.0
         area = staged * 18.0
         found.append(Line(INNER.at(x), 11.0, 1.5, area * ratio / (1 + ratio)))
-        found.append(Line(OUTER.at(x), 11.0, 1.5, area / (1 + ratio)))
+        found.append(Line(OUTER.at(x) + hidden.outer_per_cm, 11.0, 1.5, area / (1 + ratio)))
     if dense > 0:
         found.append(Line(DENSE.at(x), 40.0, 10.0, dense * 7.0))
     empty = float(np.clip(1.0 - x / 0.4, 0.0, 1.0))

@@ -115,6 +115,18 @@ def emission_lines(element: str) -> tuple[EmissionLine, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=256)
+def atomic_number(element: str) -> int:
+    """Of an element; kept, for a database is slow and spectra ask for it again and again."""
+    return int(xraydb.atomic_number(element))
+
+
+@lru_cache(maxsize=256)
+def atomic_mass(element: str) -> float:
+    """Of an element, in g/mol; kept as `atomic_number` is."""
+    return float(xraydb.atomic_mass(element))
+
+
 def mass_absorption_cm2_g(element: str, energy_ev: np.ndarray) -> np.ndarray:
     """Of an element, at energies from 50 eV."""
     energy = np.atleast_1d(np.asarray(energy_ev, dtype=float))

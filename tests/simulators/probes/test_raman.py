@@ -223,7 +223,7 @@ def test_2d_moves_down_and_disappears(instruments, li_content, lower):
 
 def test_other_graphite_has_other_bands(instruments):
     probe = instruments[0].probe
-    real, same = (graphite_lines(x, NOMINAL.laser_nm, probe._hidden.inner_to_outer) for x in (0.2, 0.8))
+    real, same = (graphite_lines(x, NOMINAL.laser_nm, probe._hidden) for x in (0.2, 0.8))
     assert probe.graphite_lines(0.2) == real
     assert probe.graphite_lines(0.2, Host.REVERSED) == same
     shifts = [[line.shift for line in probe.graphite_lines(x, Host.SOLID_SOLUTION)] for x in (0.0, 0.9)]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, sparse
 
 from intercalate.materials.eds import (
     SILICON_EDGE_EV,
@@ -21,15 +21,16 @@ from intercalate.materials.eds import (
 )
 from intercalate.reduction.eds.axis import EnergyAxis
 from intercalate.reduction.eds.errors import SpectrumError, require_counts
+from intercalate.reduction.eds.profile import TAIL, TAIL_SIGMA, peak_and_tail
 from intercalate.reduction.linear import solve_nonnegative
 from intercalate.reduction.results import Estimate
 
 _DETECTION_SIGMA = 3.0
-_SHAPE = 0.05
-"""Standard uncertainty of a line's area by its shape: some 3 % of the counts have lost charge and lie in a
-tail that the filter takes away, two more are lost to pile-up."""
-_FAMILY = 0.05
-"""Standard uncertainty of lines of one family against each other."""
+_PILE_UP, _PILE_UP_SIGMA = 0.015, 0.01
+"""Of a line, counts that have come in pairs and are missing, and its standard uncertainty: two times the rate
+and the 0.3 us in which a detector takes two for one, at 10,000 to 40,000 a second."""
+_LINE_RATIO = 0.05
+"""Relative standard uncertainty of each line of a family against the others."""
 _LEAST_OVERVOLTAGE = 1.15
 
 __all__ = ["LineFit", "SpectrumError", "fit_lines", "line_shapes"]
@@ -45,6 +46,8 @@ class LineFit:
         By `element family`, such as `Zr L`: all lines of it.
     detected
         Whether an area is above three times its error.
+    covariance_stat, covariance_sys
+        Of areas, in the order of `counts`, shape (families, families): what overlaps takes from each other.
     overlap
         For each, the name of the family with which it is most confused, and the correlation of both areas.
     reduced_chi2
@@ -57,6 +60,8 @@ class LineFit:
 
     counts: dict[str, Estimate]
     detected: dict[str, bool]
+    covariance_stat: np.ndarray
+    covariance_sys: np.ndarray
     overlap: dict[str, tuple[str, float]]
     reduced_chi2: float
     unknown_ev: tuple[float, ...]
@@ -74,15 +79,21 @@ class Shapes:
         `element family`.
     area
         Counts per channel of unit area, shape (families, channels).
+    lines
+        Of each family, the part of each of its lines in that, shape (lines, channels).
+    tails
+        Of each family, what one more part of its counts in its tail changes, shape (families, channels).
     filter_matrix
-        Shape (channels, channels); rows of channels that are not used are zero.
+        Sparse, shape (channels, channels); rows of channels that are not used are zero.
     used
         Channels that are fitted.
     """
 
     names: tuple[str, ...]
     area: np.ndarray
-    filter_matrix: np.ndarray
+    lines: tuple[np.ndarray, ...]
+    tails: np.ndarray
+    filter_matrix: sparse.csr_array
     used: np.ndarray
 
 
@@ -97,7 +108,8 @@ def line_shapes(
         If an element has none.
     """
     names: list[str] = []
-    rows: list[np.ndarray] = []
+    lined: list[np.ndarray] = []
+    tails: list[np.ndarray] = []
     energy = axis.energy_ev
     for element in dict.fromkeys(elements):
         before = len(names)
@@ -111,7 +123,9 @@ def line_shapes(
             ]
             if lines:
                 names.append(f"{element} {family}")
-                rows.append(_family(lines, axis, detector, kv))
+                one, tail = _family(lines, axis, detector, kv)
+                lined.append(one)
+                tails.append(tail)
         if len(names) == before:
             raise SpectrumError(
                 f"{element} has no line between {least_ev:g} eV and what {kv:g} kV can excite; leave it out "
@@ -119,7 +133,8 @@ def line_shapes(
                 "voltage"
             )
     used = (energy > least_ev) & (energy < min(950.0 * kv, energy[-1]))
-    return Shapes(tuple(names), np.array(rows), _top_hat(axis, detector, used), used)
+    area = np.array([one.sum(axis=0) for one in lined])
+    return Shapes(tuple(names), area, tuple(lined), np.array(tails), _top_hat(axis, detector, used), used)
 
 
 def fit_lines(
@@ -149,7 +164,7 @@ def fit_lines(
     shapes = line_shapes(elements, axis, detector, kv)
     matrix = shapes.filter_matrix
     filtered = matrix @ values
-    variance = np.maximum(matrix**2 @ np.maximum(_smoothed(values), 1.0), 1e-9)
+    variance = np.maximum(matrix.power(2) @ np.maximum(_smoothed(values), 1.0), 1e-9)
     weight = np.where(shapes.used, 1.0 / variance, 0.0)
     design = matrix @ shapes.area.T
     gram = design.T @ (weight[:, None] * design)
@@ -160,10 +175,13 @@ def fit_lines(
     chi2 = float(np.sum(weight * left**2) / shapes.used.sum())
     # Where an area is held at zero, its error is that of the free problem.
     inverse = np.linalg.pinv(gram)
-    to_areas = inverse @ (design.T * weight) @ matrix
+    to_areas = inverse @ (matrix.T @ (weight[:, None] * design)).T
     covariance = (to_areas * np.maximum(_smoothed(values), 1.0)) @ to_areas.T
-    stat = np.sqrt(np.diag(covariance))
-    systematic = _systematic(shapes, areas, axis, to_areas, chi2, stat)
+    declared = _declared(shapes, areas, axis, to_areas) + max(chi2 - 1.0, 0.0) * covariance
+    # With those that have come in pairs.
+    whole = 1.0 / (1.0 - _PILE_UP)
+    areas, covariance, declared = whole * areas, whole**2 * covariance, whole**2 * declared
+    stat, systematic = np.sqrt(np.diag(covariance)), np.sqrt(np.diag(declared))
     estimates = {
         name: Estimate(float(areas[number]), float(stat[number]), float(systematic[number]))
         for number, name in enumerate(shapes.names)
@@ -173,6 +191,8 @@ def fit_lines(
     return LineFit(
         estimates,
         {name: one.value > _DETECTION_SIGMA * one.sigma for name, one in estimates.items()},
+        covariance,
+        declared,
         {
             name: (shapes.names[worst[at]], float(correlation[at, worst[at]]))
             for at, name in enumerate(shapes.names)
@@ -184,16 +204,26 @@ def fit_lines(
     )
 
 
-def _family(lines: Sequence[EmissionLine], axis: EnergyAxis, detector: XrayDetector, kv: float) -> np.ndarray:
-    """Profile of all lines of a family, of unit area, escape peaks with it."""
-    total = np.zeros(axis.energy_ev.size)
+def _family(
+    lines: Sequence[EmissionLine], axis: EnergyAxis, detector: XrayDetector, kv: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Profiles of the lines of a family, together of unit area, escape peaks with them; and by how much they
+    change for each part that a tail takes from their peaks.
+    """
     weights = np.array([_excited(one, kv) for one in lines])
-    for line, weight in zip(lines, weights / weights.sum()):
-        total += weight * _gaussian(axis, detector, line.energy_ev)
+    profiles = np.zeros((len(lines), axis.energy_ev.size))
+    tail = np.zeros(axis.energy_ev.size)
+    for number, (line, weight) in enumerate(zip(lines, weights / weights.sum())):
+        peak, below = (
+            axis.channel_ev * one for one in peak_and_tail(axis.energy_ev, line.energy_ev, detector)
+        )
+        profiles[number] = weight * ((1.0 - TAIL) * peak + TAIL * below)
+        tail += weight * (below - peak)
         if line.energy_ev > SILICON_EDGE_EV:
             share = 0.01 * (SILICON_EDGE_EV / line.energy_ev) ** 2.5
-            total += weight * share * _gaussian(axis, detector, line.energy_ev - SILICON_ESCAPE_EV)
-    return total
+            escape, _ = peak_and_tail(axis.energy_ev, line.energy_ev - SILICON_ESCAPE_EV, detector)
+            profiles[number] += weight * share * axis.channel_ev * escape
+    return profiles, tail
 
 
 def _excited(line: EmissionLine, kv: float) -> float:
@@ -208,26 +238,23 @@ def _excited(line: EmissionLine, kv: float) -> float:
     )
 
 
-def _gaussian(axis: EnergyAxis, detector: XrayDetector, energy_ev: float) -> np.ndarray:
-    sigma = float(detector.width_ev(energy_ev)) / 2.3548
-    away = (axis.energy_ev - energy_ev) / sigma
-    return axis.channel_ev / (sigma * np.sqrt(2 * np.pi)) * np.exp(-0.5 * away**2)
-
-
-def _top_hat(axis: EnergyAxis, detector: XrayDetector, used: np.ndarray) -> np.ndarray:
+def _top_hat(axis: EnergyAxis, detector: XrayDetector, used: np.ndarray) -> sparse.csr_array:
     """Filter of every channel: a hat as wide as a line there, and brims of half of that."""
     count = axis.energy_ev.size
-    matrix = np.zeros((count, count))
+    widths = np.asarray(detector.width_ev(axis.energy_ev)) / axis.channel_ev / 2
+    rows, columns, values = [], [], []
     for channel in np.flatnonzero(used):
-        half = max(1, round(float(detector.width_ev(axis.energy_ev[channel])) / axis.channel_ev / 2))
-        brim = max(1, half)
-        low, high = channel - half - brim, channel + half + brim + 1
+        half = max(1, round(float(widths[channel])))
+        low, high = channel - 2 * half, channel + 2 * half + 1
         if low < 0 or high > count:
             continue
-        matrix[channel, channel - half : channel + half + 1] = 1.0 / (2 * half + 1)
-        matrix[channel, low : channel - half] = -0.5 / brim
-        matrix[channel, channel + half + 1 : high] = -0.5 / brim
-    return matrix
+        hat = np.full(high - low, -0.5 / half)
+        hat[half:-half] = 1.0 / (2 * half + 1)
+        rows.append(np.full(hat.size, channel))
+        columns.append(np.arange(low, high))
+        values.append(hat)
+    place = (np.concatenate(rows), np.concatenate(columns))
+    return sparse.csr_array((np.concatenate(values), place), shape=(count, count))
 
 
 def _smoothed(values: np.ndarray) -> np.ndarray:
@@ -235,41 +262,28 @@ def _smoothed(values: np.ndarray) -> np.ndarray:
     return np.convolve(np.pad(values, 2, mode="edge"), np.full(5, 0.2), "valid")
 
 
-def _systematic(
-    shapes: Shapes,
-    areas: np.ndarray,
-    axis: EnergyAxis,
-    to_areas: np.ndarray,
-    chi2: float,
-    stat: np.ndarray,
-) -> np.ndarray:
-    """Declared: energy axis, profile, ratios within families; and what the misfit itself shows."""
-    moved = np.zeros_like(stat)
-    for number, area in enumerate(areas):
-        if area <= 0:
+def _declared(shapes: Shapes, areas: np.ndarray, axis: EnergyAxis, to_areas: np.ndarray) -> np.ndarray:
+    """Covariance of areas by what counting does not show, shape (families, families).
+
+    One standard error each of the energy axis, the tail and pile-up moves all areas together; the strength of
+    each line in its family moves its own and those that it overlaps.
+    """
+    expected = areas @ shapes.area
+    moved = [
+        to_areas @ (np.gradient(expected, axis.energy_ev) * axis.sigma_ev),
+        TAIL_SIGMA * to_areas @ (areas @ shapes.tails),
+        _PILE_UP_SIGMA * areas,
+    ]
+    for number, (area, lines) in enumerate(zip(areas, shapes.lines)):
+        if area <= 0 or len(lines) < 2:
             continue
-        profile = area * shapes.area[number]
-        shifted = np.gradient(profile, axis.energy_ev) * axis.sigma_ev
-        # A family whose lines are distributed differently: its lower half against its upper.
-        middle = float(np.average(axis.energy_ev, weights=np.maximum(shapes.area[number], 1e-12)))
-        tilted = (
-            _FAMILY
-            * profile
-            * np.where(axis.energy_ev < middle, -1.0, 1.0)
-            * _is_spread(shapes, number, axis, middle)
-        )
-        own = np.zeros_like(stat)
-        own[number] = _SHAPE * area
-        broadened = to_areas @ (_SHAPE * np.roll(profile, -3) - _SHAPE * profile)
-        moved += (to_areas @ shifted) ** 2 + (to_areas @ tilted) ** 2 + broadened**2 + own**2
-    return np.sqrt(moved + max(chi2 - 1.0, 0.0) * stat**2)
-
-
-def _is_spread(shapes: Shapes, number: int, axis: EnergyAxis, middle: float) -> float:
-    """1 where a family has lines well apart (L and M), 0 where it is one peak."""
-    area = np.maximum(shapes.area[number], 0.0)
-    width = float(np.sqrt(np.average((axis.energy_ev - middle) ** 2, weights=np.maximum(area, 1e-12))))
-    return 1.0 if width > 60.0 else 0.3
+        for line in lines:
+            change = _LINE_RATIO * area * (to_areas @ line)
+            # More of the line is more of the family as well.
+            change[number] -= _LINE_RATIO * area * float(line.sum())
+            moved.append(change)
+    steps = np.array(moved)
+    return steps.T @ steps
 
 
 def _unknown(

@@ -71,14 +71,14 @@ def element_maps(
     total = require_counts(cube.sum(axis=(0, 1), dtype=float), detector.channels)
     shapes = line_shapes(elements, axis, detector, kv)
     rows, columns, channels = cube.shape
-    used = np.flatnonzero(np.any(shapes.filter_matrix != 0, axis=0))
+    used = np.unique(shapes.filter_matrix.indices)
     matrix = shapes.filter_matrix[:, used]
     expected = np.maximum(np.convolve(np.pad(total, 2, mode="edge"), np.full(5, 0.2), "valid"), 1.0)
-    variance = np.maximum(matrix**2 @ expected[used], 1e-12)
+    variance = np.maximum(matrix.power(2) @ expected[used], 1e-12)
     weight = np.where(shapes.used, 1.0 / variance, 0.0)
     design = matrix @ shapes.area[:, used].T
     gram = design.T @ (weight[:, None] * design)
-    right = (design.T * weight) @ matrix
+    right = (matrix.T @ (weight[:, None] * design)).T
     pixels = cube.reshape(-1, channels)[:, used].astype(np.float32)
     projected = pixels @ right.T.astype(np.float32)
     inverse = np.linalg.pinv(gram)

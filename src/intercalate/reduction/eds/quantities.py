@@ -9,9 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import xraydb
 
-from intercalate.materials.eds import XrayDetector, emission_lines, mass_absorption_cm2_g
+from intercalate.materials.eds import (
+    XrayDetector,
+    atomic_mass,
+    atomic_number,
+    emission_lines,
+    mass_absorption_cm2_g,
+)
 from intercalate.reduction.eds.errors import SpectrumError
 from intercalate.reduction.eds.lines import LineFit
 from intercalate.reduction.results import Estimate
@@ -23,6 +28,7 @@ generation and yields. Goldstein et al. give 10 to 25 % as usual errors of stand
 _SOFT_EV, _SOFT = 1000.0, 0.35
 """Below this energy absorption and window decide."""
 _ITERATIONS = 60
+_DETECTION_SIGMA = 3.0
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Composition:
     Attributes
     ----------
     mass_fraction, atomic_fraction
-        Of elements that are seen, by symbol.
+        Of elements that counting shows, by symbol; what lies under a stronger line has the error that is due.
     family
         By which each was measured.
     converged
@@ -46,7 +52,7 @@ class Composition:
 
 
 def composition(found: LineFit, detector: XrayDetector, kv: float) -> Composition:
-    """Standardless quantification of all elements that were detected.
+    """Standardless quantification of all elements that are seen.
 
     Raises
     ------
@@ -77,26 +83,34 @@ def composition(found: LineFit, detector: XrayDetector, kv: float) -> Compositio
     if not converged:
         nothing = Estimate(float("nan"), float("nan"), float("nan"))
         return Composition(dict.fromkeys(names, nothing), dict.fromkeys(names, nothing), best, False)
-    relative = np.array([_relative(found.counts[best[name]], lines[name][0], best[name]) for name in names])
-    mass_fraction = _normalised(names, fraction, relative)
-    weight = np.array([xraydb.atomic_mass(name) for name in names])
+    places = [list(found.counts).index(best[name]) for name in names]
+    block, scale = np.ix_(places, places), np.outer(area, area)
+    stat = found.covariance_stat[block] / scale
+    declared = np.array([_declared(lines[name][0], best[name]) for name in names])
+    systematic = found.covariance_sys[block] / scale + np.diag(declared**2)
+    mass_fraction = _normalised(names, fraction, stat, systematic)
+    weight = np.array([atomic_mass(name) for name in names])
     atoms = fraction / weight / np.sum(fraction / weight)
-    return Composition(mass_fraction, _normalised(names, atoms, relative), best, True)
+    return Composition(mass_fraction, _normalised(names, atoms, stat, systematic), best, True)
 
 
 def _best_family(found: LineFit, kv: float) -> dict[str, str]:
-    """The family with the smallest declared error of each element that is detected."""
+    """The family with the smallest declared error of each element that counting shows.
+
+    Some of them may be part of a stronger line: their fractions have errors that say so. To leave them out
+    would give the other all of it.
+    """
     best: dict[str, str] = {}
-    for name, is_seen in found.detected.items():
+    for name, area in found.counts.items():
         element, family = name.split()
-        if not is_seen:
+        if not area.value > _DETECTION_SIGMA * area.sigma_stat:
             continue
         _, edge = mean_energy(element, family, kv)
         if 1e3 * kv < 1.3 * edge:
             continue
         rival = best.get(element)
         errors = [
-            float(np.hypot(*_relative(found.counts[one], mean_energy(element, one.split()[1], kv)[0], one)))
+            _relative(found.counts[one], mean_energy(element, one.split()[1], kv)[0], one)
             for one in ([rival] if rival else []) + [name]
         ]
         if rival is None or errors[-1] < errors[0]:
@@ -104,21 +118,25 @@ def _best_family(found: LineFit, kv: float) -> dict[str, str]:
     return best
 
 
-def _relative(area: Estimate, energy_ev: float, name: str) -> tuple[float, float]:
-    """Relative statistical and systematic error of an element before normalisation."""
+def _relative(area: Estimate, energy_ev: float, name: str) -> float:
+    """Relative error of an element before normalisation."""
+    return float(np.hypot(area.sigma / area.value, _declared(energy_ev, name)))
+
+
+def _declared(energy_ev: float, name: str) -> float:
+    """Relative standard uncertainty of what a family gives without a standard."""
     declared = _SYSTEMATIC[name.split()[1]]
-    if energy_ev < _SOFT_EV:
-        declared = float(np.hypot(declared, _SOFT))
-    return area.sigma_stat / area.value, float(np.hypot(declared, area.sigma_sys / area.value))
+    return float(np.hypot(declared, _SOFT)) if energy_ev < _SOFT_EV else declared
 
 
-def _normalised(names: list[str], fraction: np.ndarray, relative: np.ndarray) -> dict[str, Estimate]:
-    """Fractions with errors; what one element has too much, all others lack."""
+def _normalised(
+    names: list[str], fraction: np.ndarray, stat: np.ndarray, systematic: np.ndarray
+) -> dict[str, Estimate]:
+    """Fractions with errors from relative covariances; what one element has too much, all others lack."""
     jacobian = np.diag(fraction) - np.outer(fraction, fraction)
-    stat = np.sqrt((jacobian**2) @ relative[:, 0] ** 2)
-    systematic = np.sqrt((jacobian**2) @ relative[:, 1] ** 2)
+    errors = [np.sqrt(np.diag(jacobian @ one @ jacobian.T)) for one in (stat, systematic)]
     return {
-        name: Estimate(float(fraction[at]), float(stat[at]), float(systematic[at]))
+        name: Estimate(float(fraction[at]), float(errors[0][at]), float(errors[1][at]))
         for at, name in enumerate(names)
     }
 
@@ -137,7 +155,7 @@ def generation(element: str, family: str, kv: float) -> float:
                 * (overvoltage - 1.0) ** 1.67
                 / overvoltage**0.3
             )
-    return total / xraydb.atomic_mass(element)
+    return total / atomic_mass(element)
 
 
 def mean_energy(element: str, family: str, kv: float) -> tuple[float, float]:
@@ -151,8 +169,8 @@ def matrix_factor(
     mass: Mapping[str, float], energy_ev: float, edge_ev: float, kv: float, detector: XrayDetector
 ) -> float:
     """What stopping, backscattering and absorption of the matrix leave of a line."""
-    number = sum(share * xraydb.atomic_number(name) for name, share in mass.items())
-    atomic = sum(share * xraydb.atomic_mass(name) for name, share in mass.items())
+    number = sum(share * atomic_number(name) for name, share in mass.items())
+    atomic = sum(share * atomic_mass(name) for name, share in mass.items())
     absorption = float(
         sum(share * mass_absorption_cm2_g(name, np.array([energy_ev]))[0] for name, share in mass.items())
     )

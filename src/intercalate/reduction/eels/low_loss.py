@@ -15,14 +15,17 @@ PLURAL_T_OVER_LAMBDA = 0.4
 TOO_THICK = 1.5
 """From which on most electrons are scattered more than once, and edges drown."""
 
-_SEPARATION_SIGMA = 0.005
-"""Declared, of the number of elastic electrons: what of the losses lies under the zero loss, relative."""
+_SEPARATION_SIGMA = 0.001
+"""Declared, of the number of elastic electrons: what of them lies beyond the end of the zero loss, relative.
+What of the losses lies below that end is taken from the spectrum beside it."""
 
 _BLOCK = 128
 """Spectra that are transformed at once: what fits into the caches is faster."""
 
-_LENGTH_SIGMA = 0.01
-"""Declared, relative: losses beyond the window."""
+_LENGTH_SIGMA = 1.0
+"""Declared, of the losses beyond the window, which go on as a power of the loss: edges add to them."""
+_LOSS_POWER = (1.8, 5.0)
+"""Between which that power lies."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +67,37 @@ def thickness(low: SpectrumImage) -> Thickness:
     inside = low.energy_ev <= ELASTIC_END_EV
     everything = low.electrons.sum(axis=-1)
     elastic = low.electrons[..., inside].sum(axis=-1)
+    beyond = _beyond(low)
     if not np.all(elastic > 0):
         raise EelsError(f"{int((elastic <= 0).sum())} pixels have no elastic electrons")
-    ratio = np.log(np.maximum(everything / elastic, 1.0))
+    ratio = np.log(np.maximum((everything + beyond) / elastic, 1.0))
     # The elastic ones are among all: what both share does not count.
     variance = 1 / elastic - 1 / everything
     read = float(np.mean(low.background_variance))
     variance += read * (inside.sum() * (1 / elastic - 1 / everything) ** 2 + (~inside).sum() / everything**2)
-    systematic = np.hypot(_SEPARATION_SIGMA, _LENGTH_SIGMA * ratio)
+    beside = (low.energy_ev > ELASTIC_END_EV) & (low.energy_ev < ELASTIC_END_EV + 2.0)
+    step_ev = float(low.energy_ev[1] - low.energy_ev[0])
+    # Losses rise from nothing at zero: of what lies beside its end, half the density goes on below.
+    below = 0.5 * float(low.electrons[..., beside].mean()) * ELASTIC_END_EV / step_ev / float(elastic.mean())
+    systematic = np.sqrt(
+        _SEPARATION_SIGMA**2 + below**2 + (_LENGTH_SIGMA * beyond / np.maximum(everything, 1.0)) ** 2
+    )
     return Thickness(ratio, np.sqrt(variance), systematic, everything, _warning(ratio))
+
+
+def _beyond(low: SpectrumImage) -> np.ndarray:
+    """Electrons that have lost more than the window holds, shape (rows, columns): losses go on as a power,
+    which the mean spectrum shows towards the end.
+    """
+    energy, mean = low.energy_ev, low.electrons.mean(axis=(0, 1))
+    end = float(energy[-1])
+    early = (energy > 0.5 * end) & (energy < 0.7 * end)
+    late = energy > 0.8 * end
+    first, second = float(mean[early].mean()), float(mean[late].mean())
+    steep = np.log(first / second) / np.log(0.9 / 0.6) if min(first, second) > 0 else _LOSS_POWER[1]
+    power = float(np.clip(steep, *_LOSS_POWER))
+    density = np.maximum(low.electrons[..., late].mean(axis=-1), 0.0) * 0.9**power
+    return density * end / float(energy[1] - energy[0]) / (power - 1.0)
 
 
 def full_width_ev(energy_ev: np.ndarray, electrons: np.ndarray) -> float:

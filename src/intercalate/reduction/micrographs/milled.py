@@ -102,17 +102,18 @@ def milled_body(image: Micrograph, row_px: float, column_px: float) -> MilledBod
     elif darkness.value + 2 * darkness.sigma < _FULL:
         inside = Inside.FILLED
     pixel, scale = image.pixel_um, image.pixel_sigma_um / image.pixel_um
+    # Outlines lie on whole pixels of a filtered image, which noise does not move; rays differ by the shape.
+    by_shape = 2 * float(outer[seen].std()) / np.sqrt(seen.sum() / 4)
     diameter = Estimate(
-        2 * radius * pixel,
-        2 * float(outer[seen].std()) / np.sqrt(seen.sum() / 4) * pixel,
-        float(np.hypot(2 * pixel, 2 * radius * pixel * scale)),
+        2 * radius * pixel, 0.0, pixel * float(np.sqrt(2.0**2 + by_shape**2 + (2 * radius * scale) ** 2))
     )
     thick = wall[seen & np.isfinite(wall)]
     wall_um = UNDETERMINED
     if inside is Inside.HOLLOW and thick.size > 8:
-        mean = float(np.median(thick)) * pixel
-        stat = float(thick.std()) / np.sqrt(thick.size / 4) * pixel
-        wall_um = Estimate(mean, stat, float(np.hypot(1.5 * pixel, mean * scale)))
+        mean, by_shape = float(np.median(thick)), float(thick.std()) / np.sqrt(thick.size / 4)
+        wall_um = Estimate(
+            mean * pixel, 0.0, pixel * float(np.sqrt(1.5**2 + by_shape**2 + (mean * scale) ** 2))
+        )
     below, perforated = _perforation(grey, row_px, column_px, radius, vacuum, spread)
     return MilledBody(inside, darkness, diameter, wall_um, below, perforated)
 

@@ -16,9 +16,15 @@ _LEAST_STEP = 8.0
 found have about 3."""
 _LEAST_OF_WANDER = 4.0
 """Thickness of a layer in standard deviations of the course of its faces."""
-_FACE_PX = 0.5
+_FACE_PX = 0.7
 """Standard uncertainty of the place of a face between two materials, from the spot and the edge effect."""
 _LEAST_LAYER_PX = 6
+_NEARBY_STRIPS = 15
+"""Of which the median says how thick a layer is without bodies: they are narrower than half of that."""
+_BODY, _LEAST_BODY_PX = 4.0, 3.0
+"""By which a strip must differ from that to hold one: in standard deviations, and in pixels."""
+_LEAST_NOISE_PX = 0.02
+"""Grey values are whole numbers: what noise cannot show less of."""
 
 
 @dataclass(frozen=True)
@@ -108,16 +114,16 @@ def section(image: Micrograph, names: Sequence[str], tilt_sigma_deg: float = 2.0
     faces = np.array([_follow(strips, place, places) for place in places])
     _check_apart(names, faces)
     columns = (np.arange(strips.shape[1]) + 0.5) * (image.grey.shape[1] / strips.shape[1])
-    # A step between two rows is placed to about the noise over its height, a third of a row at best.
-    unsure = [max(noise / abs(lower - upper), 0.3) for upper, lower in pairwise(level)]
+    # Every second column shows the same with other noise.
+    halves = [np.array([_follow(half, place, places) for place in places]) for half in _halves(image.grey)]
     layers = tuple(
         _layer(
             name,
             faces[number + 1] - faces[number],
+            [half[number + 1] - half[number] for half in halves],
             image,
             tilt_sigma_deg,
             level[number + 1],
-            float(np.hypot(unsure[number], unsure[number + 1])),
         )
         for number, name in enumerate(names)
     )
@@ -153,6 +159,14 @@ def _strips(grey: np.ndarray) -> np.ndarray:
     width = grey.shape[1] // count
     means = grey[:, : count * width].reshape(grey.shape[0], count, width).mean(axis=2)
     return ndimage.gaussian_filter1d(means, 1.0, axis=0)
+
+
+def _halves(grey: np.ndarray) -> list[np.ndarray]:
+    """The same strips of even columns, and of odd ones."""
+    count = min(_STRIPS, grey.shape[1] // 4)
+    width = grey.shape[1] // count
+    groups = grey[:, : count * width].reshape(grey.shape[0], count, width)
+    return [ndimage.gaussian_filter1d(groups[:, :, odd::2].mean(axis=2), 1.0, axis=0) for odd in (0, 1)]
 
 
 def _steps(mean: np.ndarray, count: int) -> list[int]:
@@ -229,28 +243,40 @@ def _follow(strips: np.ndarray, place: int, places: list[int]) -> np.ndarray:
 def _layer(
     name: str,
     thick_px: np.ndarray,
+    halves_px: Sequence[np.ndarray],
     image: Micrograph,
     tilt_sigma_deg: float,
     grey: float,
-    face_noise_px: float,
 ) -> Layer:
-    """Statistics over the strips; `face_noise_px` is what noise does to the thickness in one strip."""
+    """Statistics over the strips, but for those in which a body stands on a face or reaches through it.
+
+    `halves_px` is the same from either half of the columns.
+    """
     pixel, scale = image.pixel_um, image.pixel_sigma_um / image.pixel_um
     seen = np.isfinite(thick_px)
     if seen.sum() < 8:
         return Layer(name, UNDETERMINED, UNDETERMINED, float("nan"), thick_px * pixel, grey)
     usual = float(np.median(thick_px[seen]))
-    spread = 1.4826 * float(np.median(np.abs(thick_px[seen] - usual)))
-    kept = thick_px[seen & (np.abs(thick_px - usual) < max(5 * spread, 3.0))]
+    nearby = ndimage.median_filter(np.where(seen, thick_px, usual), size=_NEARBY_STRIPS, mode="mirror")
+    off = thick_px - nearby
+    spread = 1.4826 * float(np.median(np.abs(off[seen])))
+    chosen = seen & (np.abs(off) < max(_BODY * spread, _LEAST_BODY_PX))
+    kept, rejected = thick_px[chosen], seen & ~chosen
     mean, deviation = float(kept.mean()), float(kept.std(ddof=1))
-    # A cut that is not normal to the layers makes them thicker by half the square of its angle; isles on a
-    # face and
-    # bridges through a layer draw the mean away from the median.
+    apart = (halves_px[0] - halves_px[1])[chosen]
+    apart = apart[np.isfinite(apart)]
+    # Each half has half of the electrons: their difference scatters twice as much as the whole. What differs
+    # far more is the edge of a body, which lies between columns.
+    apart = apart[np.abs(apart) < 4.0 * 1.4826 * max(float(np.median(np.abs(apart))), 0.05)]
+    noise = 0.5 * float(np.sqrt(np.mean(apart**2))) if apart.size else 0.0
+    # A cut that is not normal to the layers makes them thicker by half the square of its angle. Of bodies,
+    # about as much is not seen as is left out within the usual range.
     tilt = 0.5 * np.radians(tilt_sigma_deg) ** 2 * mean
-    bodies = mean - float(np.median(kept))
+    low = thick_px[rejected & (np.abs(thick_px - usual) < 5.0 * max(deviation, _LEAST_BODY_PX))]
+    bodies = float(np.abs(np.sum(low - mean))) / seen.sum()
     systematic = float(np.sqrt(2 * _FACE_PX**2 + (mean * scale) ** 2 + tilt**2 + bodies**2))
-    stat = face_noise_px / np.sqrt(kept.size)
-    rough = float(np.sqrt(max(deviation**2 - face_noise_px**2, 0.0)))
+    stat = max(noise, _LEAST_NOISE_PX) / np.sqrt(kept.size)
+    rough = float(np.sqrt(max(deviation**2 - noise**2, 0.0)))
     # Neighbouring strips are alike: about every fourth tells something new.
     independent = max(kept.size / 4.0, 2.0)
     return Layer(

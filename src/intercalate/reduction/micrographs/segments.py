@@ -34,6 +34,9 @@ _FALL, _FALL_SOFT = 0.5, 0.25
 """How much brighter the outer half of an enclosed place is than its middle, in standard deviations of the
 face, from which on it is the inside of a deposit."""
 _LEAST_SEEN_PX = 10
+_REDRAWN = 0.5
+"""Of the doubt about enclosed places, what another image with other noise decides otherwise: their rims are
+then drawn a little elsewhere, and places join or part."""
 _ODD_SIZE = 0.6
 """Likelihood that a slit too narrow to look into belongs to a deposit: in between where rims are close
 together."""
@@ -200,7 +203,8 @@ def _filled(outlines: np.ndarray, away: np.ndarray, noise: float) -> tuple[np.nd
     enclosed, doubtful_px, flipping_px = _insides(depth, away, noise, 0)
     covered = outlines | enclosed
     behind_gaps, _, flipping = _insides(np.where(enclosed, 0.0, depth), away, noise, _GAP_PX)
-    return covered | behind_gaps, doubtful_px, float(np.hypot(flipping_px, flipping))
+    flipping = float(np.sqrt(flipping_px**2 + flipping**2 + (_REDRAWN * doubtful_px) ** 2))
+    return covered | behind_gaps, doubtful_px, flipping
 
 
 def _insides(

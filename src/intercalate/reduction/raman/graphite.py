@@ -217,7 +217,8 @@ def _by_upper_band(centre: Estimate, axis: ShiftAxis) -> Estimate:
     if centre.value < end_per_cm - 2.0 * sigma:
         return _by_position(centre, OUTER.li_content, OUTER.shift_per_cm, axis, _OUTER_SIGMA_PER_CM)
     slope = (OUTER.li_content[1] - OUTER.li_content[0]) / (OUTER.shift_per_cm[1] - OUTER.shift_per_cm[0])
-    return _anywhere(end_x - 2.0 * slope * sigma, DENSE.li_content[1])
+    # What is read two errors below its end may belong to a content that is another error lower.
+    return _anywhere(end_x - 3.0 * slope * sigma, DENSE.li_content[1])
 
 
 def _by_position(

@@ -12,9 +12,9 @@ from intercalate.reduction.separable import Point
 from intercalate.reduction.xps.components import Component, XpsOptions
 from intercalate.reduction.xps.counts import RegionSpectrum, XpsError
 from intercalate.reduction.xps.model import ActiveFit, ActiveModel, ActiveProfiles
+from intercalate.reduction.xps.search import scan, searched
 from intercalate.reduction.xps.unknown import UnknownLine, unknown_lines
 
-_SEARCH_STEP_EV = 0.4
 _OTHER_EV, _OTHER_CHI2 = 0.8, 0.5
 """A shift is another one when it lies so far away, and fits nearly as well: within this part of chi squared,
 because a profile that is not the true one makes such differences."""
@@ -132,9 +132,8 @@ def fit_regions(
     sigma = np.concatenate([one.sigma[one.used] for one in spectra])
     parameters = model.expected.copy()
     fit = ActiveFit(model, observed, sigma)
-    others: list[tuple[int, float]] = []
     if options.search_ev > 0:
-        parameters, others = _searched(fit, parameters, options.search_ev)
+        parameters = searched(fit, parameters, options.search_ev)
     point = fit.evaluate(parameters)
     message, free = "", np.zeros(0, dtype=bool)
     for number in range(_PASSES):
@@ -149,25 +148,51 @@ def fit_regions(
         fit = ActiveFit(model, observed, sigma)
         fit.allowed = left
         point = fit.evaluate(point.parameters, point.passive)
+    rivals = _rivals(fit, point, options.search_ev) if message == CONVERGED and options.search_ev > 0 else []
+    better = min(rivals, key=lambda one: one[1].chi2, default=None)
+    if better is not None and better[1].chi2 < point.chi2 - 1.0:
+        # The grid knows nothing of separations and widths, and may have taken one line for another.
+        rivals = [(layer, point if one is better[1] else one) for layer, one in rivals]
+        point, free, message = _minimised(fit, better[1])
     found = _result(fit, point, free, message)
-    return replace(found, other_shifts=_other_shifts(fit, point, found, others))
+    return replace(found, other_shifts=_other_shifts(fit, point, found, rivals))
+
+
+def _rivals(fit: ActiveFit, point: Point, reach_ev: float) -> list[tuple[int, Point]]:
+    """What the fit comes to from other shifts of single layers: the best of the minima of a grid, far from
+    where they are, with all lines where tables have them beside the strongest of their layer.
+    """
+    layers, areas = len(fit.model.layers), fit.model.areas(point)
+    start = fit.model.expected.copy()
+    for layer, name in enumerate(fit.model.layers):
+        mine = [number for number, one in enumerate(fit.model.components) if one.layer == name]
+        strongest = max(mine, key=lambda number: areas[number])
+        start[layer] = point.parameters[layer] + point.parameters[layers + strongest]
+    found = []
+    for layer in range(layers):
+        grid, tried = scan(fit, start, layer, reach_ev)
+        around = np.concatenate([[np.inf], tried, [np.inf]])
+        is_far = np.abs(grid - point.parameters[layer]) > _OTHER_EV
+        minima = np.flatnonzero((tried < around[:-2]) & (tried < around[2:]) & is_far)
+        if minima.size:
+            other = start.copy()
+            other[layer] = grid[minima[np.argmin(tried[minima])]]
+            again = ActiveFit(fit.model, fit.observed / fit.weight, 1.0 / fit.weight)
+            found.append((layer, _minimised(again, again.evaluate(other))[0]))
+    return found
 
 
 def _other_shifts(
-    fit: ActiveFit, point: Point, found: XpsFit, others: Sequence[tuple[int, float]]
+    fit: ActiveFit, point: Point, found: XpsFit, rivals: Sequence[tuple[int, Point]]
 ) -> dict[str, float]:
     """Shifts at which the lines of a layer, each taken for another one, fit nearly as well."""
     if not found.converged:
         return {}
     ambiguous: dict[str, float] = {}
-    for layer, shift_ev in others:
+    for layer, other in rivals:
         name = fit.model.layers[layer]
         if not any(found.present[one.name] for one in found.components if one.layer == name):
             continue
-        start = point.parameters.copy()
-        start[layer] = shift_ev
-        again = ActiveFit(fit.model, fit.observed / fit.weight, 1.0 / fit.weight)
-        other, _, _ = _minimised(again, again.evaluate(start))
         apart = abs(other.parameters[layer] - point.parameters[layer])
         if apart > _OTHER_EV and other.chi2 < (1.0 + _OTHER_CHI2) * point.chi2:
             ambiguous[name] = float(other.parameters[layer])
@@ -224,32 +249,6 @@ def _check(spectra: Sequence[RegionSpectrum], components: Sequence[Component]) -
             raise XpsError(
                 f"region {name} has {points} points that can be used, too few for {count} components"
             )
-
-
-def _searched(
-    fit: ActiveFit, parameters: np.ndarray, reach_ev: float
-) -> tuple[np.ndarray, list[tuple[int, float]]]:
-    """Shifts of the layers from which to start: the best of a grid, one layer after the other, twice.
-
-    With them, of each layer, the best of the other minima of the grid.
-    """
-    found = parameters.copy()
-    grid = np.arange(-reach_ev, reach_ev + 1e-9, _SEARCH_STEP_EV)
-    others: dict[int, float] = {}
-    for _ in range(2 if len(fit.model.layers) > 1 else 1):
-        for layer in range(len(fit.model.layers)):
-            tried = np.empty(grid.size)
-            for number, shift in enumerate(grid):
-                found[layer] = shift
-                tried[number] = fit.evaluate(found.copy()).chi2
-            best = int(np.argmin(tried))
-            found[layer] = grid[best]
-            around = np.concatenate([[np.inf], tried, [np.inf]])
-            minima = np.flatnonzero((tried < around[:-2]) & (tried < around[2:]))
-            minima = minima[minima != best]
-            if minima.size:
-                others[layer] = float(grid[minima[np.argmin(tried[minima])]])
-    return found, list(others.items())
 
 
 @dataclass(frozen=True)
