@@ -101,7 +101,7 @@ def run(session: Session) -> tuple[dict[str, int], dict[str, int], list[str]]:
         on_abort="rest",
         on_client_lost="rest",
     )
-    runs = session.RE(plan, note)
+    runs: Any = session.RE(plan, note)
     return frames, missed, list(runs or ())
 
 

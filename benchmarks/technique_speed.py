@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.honesty import ebsd, eds, eels, raman, sem, tem, xps
+from benchmarks.honesty.raman_instrument import DETECTOR, NOMINAL
 from benchmarks.maps_in_process import Spectrometer
 from benchmarks.report import table, verdict
 from intercalate.orchestration.tasks import Grid
@@ -56,10 +57,10 @@ def of_raman() -> Timed:
         return instrument.probe.count(electrons, raman.EXPOSURE_S, 1e4 + 100.0 * number)
 
     def reduce(counts: np.ndarray) -> Any:
-        told = reduced(counts, instrument.dark, instrument.dark_sigma, raman.DETECTOR)
+        told = reduced(counts, instrument.dark, instrument.dark_sigma, DETECTOR)
         return graphite_state(Spectrum(instrument.axis.shift_per_cm, *told), instrument.axis)
 
-    return Timed(f"Raman spectrum of {raman.NOMINAL.pixels} pixels", generate, reduce, 0.020)
+    return Timed(f"Raman spectrum of {NOMINAL.pixels} pixels", generate, reduce, 0.020)
 
 
 def of_raman_map() -> Timed:
