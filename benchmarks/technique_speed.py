@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.honesty import ebsd, eds, eels, raman, sem, tem, xps
-from benchmarks.honesty.raman_instrument import DETECTOR, NOMINAL
+from benchmarks.honesty import ebsd, eds, eels, sem, tem, xps
+from benchmarks.honesty.raman_instrument import EXPOSURE_S, NOMINAL, detector_of, instrument_of
 from benchmarks.maps_in_process import Spectrometer
 from benchmarks.report import table, verdict
 from intercalate.orchestration.tasks import Grid
@@ -50,14 +50,14 @@ class Timed:
 
 def of_raman() -> Timed:
     """A spectrum of graphite."""
-    instrument = raman.instrument_of(WORLD)
+    instrument = instrument_of(WORLD)
 
     def generate(number: int) -> np.ndarray:
-        electrons = instrument.probe.graphite(0.2, 1.0, raman.EXPOSURE_S)
-        return instrument.probe.count(electrons, raman.EXPOSURE_S, 1e4 + 100.0 * number)
+        electrons = instrument.probe.graphite(0.2, 1.0, EXPOSURE_S)
+        return instrument.probe.count(electrons, EXPOSURE_S, 1e4 + 100.0 * number)
 
     def reduce(counts: np.ndarray) -> Any:
-        told = reduced(counts, instrument.dark, instrument.dark_sigma, DETECTOR)
+        told = reduced(counts, instrument.dark, instrument.dark_sigma, detector_of(NOMINAL))
         return graphite_state(Spectrum(instrument.axis.shift_per_cm, *told), instrument.axis)
 
     return Timed(f"Raman spectrum of {NOMINAL.pixels} pixels", generate, reduce, 0.020)
@@ -65,7 +65,7 @@ def of_raman() -> Timed:
 
 def of_raman_map() -> Timed:
     """A map of one state."""
-    spectrometer = Spectrometer(WORLD, raman.EXPOSURE_S)
+    spectrometer = Spectrometer(WORLD, EXPOSURE_S)
     points = Grid(extent_um=60.0, points=32).points_um()
     cell = make_cell("graphite-li")
 
@@ -87,7 +87,7 @@ def of_xps() -> Timed:
     def reduce(spectra: list[Any]) -> Any:
         return fit_regions(spectra, components_of(["Li2CO3", "Li2O", "CH3OCO2Li"], spectra))
 
-    return Timed("XPS region", lambda number: xps._measured([layer], [xps.O1S], WORLD, number), reduce, 0.050)
+    return Timed("XPS region", lambda number: xps.measured([layer], [xps.O1S], WORLD, number), reduce, 0.050)
 
 
 def of_sem() -> Timed:
@@ -125,7 +125,7 @@ def of_eels() -> Timed:
 
 def of_eds() -> Timed:
     """Lines of an oxide."""
-    probe, axis = eds._instrument(WORLD, eds.STANDARD_DETECTOR)
+    probe, axis = eds.instrument_of(WORLD, eds.STANDARD_DETECTOR)
     source = eds.XraySource({"La": 0.4, "Zr": 0.2, "P": 0.1, "O": 0.3}, 4.0)
     conditions = eds.EdsConditions(eds.KV, 0.5, 30.0)
     return Timed(
@@ -137,7 +137,7 @@ def of_eds() -> Timed:
 
 def of_ebsd() -> Timed:
     """Grains of a map."""
-    grains, hidden = ebsd._grains(WORLD), ebsd.HiddenIndexing.draw(WORLD)
+    grains, hidden = ebsd.grains_of(WORLD), ebsd.HiddenIndexing.draw(WORLD)
     return Timed(
         f"EBSD map of {ebsd.CONDITIONS.rows} x {ebsd.CONDITIONS.columns} points",
         lambda number: ebsd.simulated(grains, ebsd.CONDITIONS, hidden, WORLD, 10.0 + number),

@@ -14,7 +14,7 @@ from intercalate_sims.probes.ebsd import orientation_map as simulated
 CONDITIONS = EbsdConditions(step_um=1.0, rows=80, columns=80)
 
 
-def _grains(world: int) -> Grains:
+def grains_of(world: int) -> Grains:
     return Grains(diameter_um=float(keyed_generator(world, "grain size", 0).uniform(8.0, 16.0)))
 
 
@@ -30,7 +30,7 @@ class GrainSize:
 
     def measure(self, world: int, noise: int) -> Mapping[str, Outcome]:
         """Mean over grains inside the field, and mean intercept."""
-        one, found = _taken(world, noise, _grains(world), world)
+        one, found = _taken(world, noise, grains_of(world), world)
         grain, step = one.grain, CONDITIONS.step_um
         number, points = np.unique(grain, return_counts=True)
         side = np.concatenate([grain[0], grain[-1], grain[:, 0], grain[:, -1]])
@@ -51,7 +51,7 @@ class NewGrains:
     def sort(self, number: int) -> tuple[str, str]:
         """Every second sample has melted."""
         melted = number % 2 == 0
-        grains = _grains(number)
+        grains = grains_of(number)
         _, before = _taken(number, 0, grains, number)
         _, after = _taken(number, 1, replace(grains, generation=int(melted)), number + 1)
         found = compare(before, after)

@@ -20,7 +20,7 @@ ELEMENTS: tuple[str, ...] = ("La", "Zr", "P", "O")
 
 
 @lru_cache(maxsize=8)
-def _instrument(world: int, detector: XrayDetector) -> tuple[EdsProbe, EnergyAxis]:
+def instrument_of(world: int, detector: XrayDetector) -> tuple[EdsProbe, EnergyAxis]:
     """Detector of a world, its axis set by copper and cobalt."""
     probe = EdsProbe(detector, HiddenDetector.draw(world), world)
     metals = {
@@ -42,7 +42,7 @@ class Composed:
         generator = keyed_generator(world, "oxide", 0)
         parts = generator.dirichlet([4.0, 3.0, 3.0, 5.0])
         true: dict[str, float] = dict(zip(ELEMENTS, parts / parts.sum()))
-        probe, axis = _instrument(world, STANDARD_DETECTOR)
+        probe, axis = instrument_of(world, STANDARD_DETECTOR)
         conditions = EdsConditions(KV, float(generator.uniform(0.2, 1.0)), 30.0)
         counts = probe.spectrum(XraySource(true, 4.0), conditions, 10.0 + noise).counts
         found = composition(fit_lines(counts, ELEMENTS, axis, STANDARD_DETECTOR, KV), STANDARD_DETECTOR, KV)
@@ -61,7 +61,7 @@ class Overlapping:
         """Counts of both families."""
         generator = keyed_generator(world, "overlap", 0)
         share = float(generator.uniform(0.2, 0.8))
-        probe, axis = _instrument(world, STANDARD_DETECTOR)
+        probe, axis = instrument_of(world, STANDARD_DETECTOR)
         conditions = EdsConditions(KV, 0.5, float(generator.uniform(2.0, 30.0)))
         mixed = XraySource({"P": share, "Zr": 1.0 - share}, 4.0)
         counts = probe.spectrum(mixed, conditions, 10.0 + noise)
@@ -92,7 +92,7 @@ class LithiumSeen:
         bond, fractions = self._SAMPLES[number % len(self._SAMPLES)]
         seen = "Li" in fractions and LITHIUM_YIELD_FACTORS[bond] > 0.05
         generator = keyed_generator(number, "lithium sample", 0)
-        probe, axis = _instrument(number, WINDOWLESS_DETECTOR)
+        probe, axis = instrument_of(number, WINDOWLESS_DETECTOR)
         conditions = EdsConditions(
             float(generator.uniform(2.0, 4.0)), float(generator.uniform(0.1, 0.5)), 60.0
         )

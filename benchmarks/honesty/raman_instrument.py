@@ -34,7 +34,7 @@ def _on_paper(nominal: Spectrograph) -> SpectrographOnPaper:
     )
 
 
-def _detector(nominal: Spectrograph) -> CountingDetector:
+def detector_of(nominal: Spectrograph) -> CountingDetector:
     return CountingDetector(
         nominal.counts_per_electron,
         nominal.read_noise_electrons,
@@ -55,7 +55,7 @@ class Instrument:
     def spectrum(self, light: Callable[[RamanProbe], np.ndarray], key: int) -> Spectrum:
         """One exposure of what gives this light, in electrons per pixel."""
         counts = self.probe.count(light(self.probe), EXPOSURE_S, 1e4 + 100.0 * key)
-        made = reduced(counts, self.dark, self.dark_sigma, _detector(self.probe.nominal))
+        made = reduced(counts, self.dark, self.dark_sigma, detector_of(self.probe.nominal))
         return Spectrum(self.axis.shift_per_cm, *made)
 
 
@@ -67,5 +67,5 @@ def instrument_of(world: int, nominal: Spectrograph = NOMINAL) -> Instrument:
     darks = np.array([probe.count(shape, EXPOSURE_S, 100.0 * number) for number in range(DARKS)], float)
     dark, sigma = np.median(darks, axis=0), 1.25 * darks.std(axis=0) / np.sqrt(DARKS)
     silicon = probe.count(probe.silicon(1.0, EXPOSURE_S), EXPOSURE_S, 100.0 * DARKS)
-    axis = calibrated_axis(*reduced(silicon, dark, sigma, _detector(nominal)), _on_paper(nominal))
+    axis = calibrated_axis(*reduced(silicon, dark, sigma, detector_of(nominal)), _on_paper(nominal))
     return Instrument(probe, dark, sigma, axis)

@@ -57,7 +57,7 @@ _ANALYSER = Analyser(flood_gun=True)
 _PAPER = AnalyserOnPaper()
 
 
-def _measured(
+def measured(
     stack: Stack, regions: Sequence[Region], world: int, noise: int, analyser: Analyser = _ANALYSER
 ) -> list[RegionSpectrum]:
     hidden = HiddenXps.draw(world)
@@ -84,11 +84,11 @@ class Scale:
         references = []
         grounded = Analyser()
         for name, region, true_ev in (("Au", AU4F, GOLD_EV), ("Ag", AG3D, SILVER_EV)):
-            spectra = _measured([Layer(name)], [region], world, 0, grounded)
+            spectra = measured([Layer(name)], [region], world, 0, grounded)
             fit = fit_regions(spectra, components_of([name], spectra))
             references.append((fit.centre[f"{name} {region.name}"], true_ev))
         scale = energy_scale(references)
-        spectra = _measured([Layer("graphite")], [C1S], world, noise, grounded)
+        spectra = measured([Layer("graphite")], [C1S], world, noise, grounded)
         fit = fit_regions(spectra, components_of(["graphite"], spectra))
         deviations = HiddenXps.draw(world).deviations
         truth = 284.4 + deviations.binding_ev * deviations.normal("binding graphite C 1s")
@@ -105,7 +105,7 @@ class Surface:
         shares = keyed_generator(world, "xps mixture", 0).dirichlet([4.0, 4.0, 2.0])
         mixture: dict[str, float] = dict(zip(("Li2CO3", "LiF", "CH3OCO2Li"), shares.tolist()))
         layer = Layer(mixture)
-        spectra = _measured([layer], [O1S, C1S, F1S, LI1S], world, noise)
+        spectra = measured([layer], [O1S, C1S, F1S, LI1S], world, noise)
         fit = fit_regions(spectra, components_of(list(mixture), spectra, tied=True))
         found = composition(fit).atomic_percent
         atoms: dict[str, float] = {}
@@ -129,7 +129,7 @@ class Overlayer:
         generator = keyed_generator(world, "xps overlayer", 0)
         nm, carbon = float(generator.uniform(0.5, 6.0)), float(generator.uniform(0.1, 0.8))
         stack = [Layer("adventitious carbon", carbon), Layer("Li2O", nm), Layer("Li")]
-        spectra = _measured(stack, [O1S, LI1S], world, noise)
+        spectra = measured(stack, [O1S, LI1S], world, noise)
         components = [
             *components_of(["Li2O"], spectra, "oxide"),
             *components_of(["Li"], spectra, "metal"),
@@ -156,7 +156,7 @@ class Lithiated:
         true = self.classes[number % 3]
         carbon = float(keyed_generator(number, "xps species", 0).uniform(0.1, 0.6))
         stack = [Layer("adventitious carbon", carbon), Layer(true, 20.0), Layer("Li")]
-        spectra = _measured(stack, [O1S, LI1S], number, 0, Analyser())
+        spectra = measured(stack, [O1S, LI1S], number, 0, Analyser())
         levels = {"O 1s": ("O 1s", 530.5), "Li 1s": ("Li 1s", 55.0)}
         options = XpsOptions(search_ev=6.0)
         return true, given_class(
@@ -268,7 +268,7 @@ class StepsOfSpectra(StepsOfAmounts):
 
 def layer_amounts(stack: Stack, world: int, visit: int) -> dict[str, Estimate]:
     """Amounts of the groups of a layer on lithium, from one visit."""
-    spectra = _measured(stack, SEI_REGIONS, world, visit, Analyser())
+    spectra = measured(stack, SEI_REGIONS, world, visit, Analyser())
     compounds = [
         *("Li2O", "Li3N", "LiF", "Li2S2O3", "Li2S4O6", "Li2CO3", "Li2S6", "Li2S"),
         "adventitious carbon",
