@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import least_squares
 
-from intercalate.reduction.profiles import ProfileMatrix, pseudo_voigt
+from intercalate.reduction.ring_lines import fit_lines
 
 if TYPE_CHECKING:
     from pyFAI.geometry import Geometry
@@ -67,28 +66,13 @@ def ring_positions(
     """
     two_theta = np.asarray(geometry.center_array(shape=frame.shape, unit="2th_deg"))
     azimuth = np.asarray(geometry.center_array(shape=frame.shape, unit="chi_deg"))
-    found: list[tuple[float, ...]] = []
-    for number, angle in enumerate(angles_deg):
-        if angle > two_theta.max():
-            break
-        gaps = np.abs(np.delete(angles_deg, number) - angle)
-        half_deg = min(_HALF_WIDTH_DEG, 0.45 * gaps.min())
-        rows, columns = np.nonzero((np.abs(two_theta - angle) < half_deg) & ~mask)
-        sector = np.floor(azimuth[rows, columns] / _SECTOR_DEG).astype(int)
-        for one in np.unique(sector):
-            own = sector == one
-            if own.sum() < _MIN_PIXELS:
-                continue
-            row, column = rows[own], columns[own]
-            line = _fit_line(two_theta[row, column] - angle, frame[row, column].astype(float))
-            if line is None or abs(line[0]) > half_deg / 2:
-                continue
-            centre, sigma, width, weight = line
-            # The pixel of the mean place need not lie on the ring: what counts is the offset there.
-            place = np.average(row, weights=weight), np.average(column, weights=weight)
-            found.append((number, *place, centre, sigma, width))
-    columns_of_points = np.array(found, dtype=float).reshape(-1, 6).T
-    points = RingPoints(columns_of_points[0].astype(int), *columns_of_points[1:])
+    sectors = [
+        one
+        for number, angle in enumerate(angles_deg)
+        if angle <= two_theta.max()
+        for one in _sectors(number, angles_deg, two_theta, azimuth, mask)
+    ]
+    points = _on_rings(frame, two_theta, angles_deg, sectors)
     if np.unique(points.ring).size < MIN_RINGS:
         raise GeometryError(
             f"only {np.unique(points.ring).size} rings stand out of the noise, {MIN_RINGS} are needed: "
@@ -97,42 +81,54 @@ def ring_positions(
     return points
 
 
-def _fit_line(x_deg: np.ndarray, counts: np.ndarray) -> tuple[float, float, float, np.ndarray] | None:
-    """Centre, its error, full width, and weights of the pixels on the line; None where there is none."""
-    weight = 1 / np.sqrt(np.maximum(counts, 0.0) + 10.0)
-    low = float(np.percentile(counts, 30))
-    start = np.array([0.0, max(float(counts.max()) - low, 1.0) * 0.05, 0.06, 0.02, low, 0.0])
+@dataclass(frozen=True)
+class _Sector:
+    """Pixels near a ring, within some degrees of azimuth."""
 
-    def line(p: np.ndarray) -> ProfileMatrix:
-        return pseudo_voigt(x_deg, p[:1], np.abs(p[2:3]) + 1e-3, np.abs(p[3:4]) + 1e-4)
+    ring: int
+    half_deg: float
+    row: np.ndarray
+    column: np.ndarray
 
-    def residual(p: np.ndarray) -> np.ndarray:
-        return (p[1] * line(p).value[:, 0] + p[4] + p[5] * x_deg - counts) * weight
 
-    def derivatives(p: np.ndarray) -> np.ndarray:
-        one = line(p)
-        columns = (
-            p[1] * one.by_centre[:, 0],
-            one.value[:, 0],
-            p[1] * np.sign(p[2]) * one.by_gaussian[:, 0],
-            p[1] * np.sign(p[3]) * one.by_lorentzian[:, 0],
-            np.ones_like(x_deg),
-            x_deg,
+def _sectors(
+    number: int, angles_deg: np.ndarray, two_theta: np.ndarray, azimuth: np.ndarray, mask: np.ndarray
+) -> list[_Sector]:
+    """Those of a ring that hold enough pixels."""
+    gaps = np.abs(np.delete(angles_deg, number) - angles_deg[number])
+    half_deg = min(_HALF_WIDTH_DEG, 0.45 * float(gaps.min()))
+    rows, columns = np.nonzero((np.abs(two_theta - angles_deg[number]) < half_deg) & ~mask)
+    sector = np.floor(azimuth[rows, columns] / _SECTOR_DEG).astype(int)
+    order = np.argsort(sector, kind="stable")
+    ends = np.flatnonzero(np.diff(sector[order])) + 1
+    return [
+        _Sector(number, half_deg, rows[own], columns[own])
+        for own in np.split(order, ends)
+        if own.size >= _MIN_PIXELS
+    ]
+
+
+def _on_rings(
+    frame: np.ndarray, two_theta: np.ndarray, angles_deg: np.ndarray, sectors: list[_Sector]
+) -> RingPoints:
+    """Where the lines of sectors are, of those that stand out."""
+    if not sectors:
+        return RingPoints(np.zeros(0, int), *np.zeros((5, 0)))
+    row, column = (np.concatenate([getattr(one, name) for one in sectors]) for name in ("row", "column"))
+    sizes = np.array([one.row.size for one in sectors])
+    ring = np.array([one.ring for one in sectors])
+    x_deg = two_theta[row, column] - np.repeat(angles_deg[ring], sizes)
+    lines = fit_lines(x_deg, frame[row, column].astype(float), sizes)
+    half_deg = np.array([one.half_deg for one in sectors])
+    with np.errstate(invalid="ignore"):
+        seen = (lines.area > _MIN_SIGNIFICANCE * lines.area_sigma) & (
+            np.abs(lines.centre_deg) <= half_deg / 2
         )
-        return np.stack(columns, axis=1) * weight[:, None]
-
-    scale = np.array([0.02, start[1], 0.05, 0.05, max(low, 1.0), max(low, 1.0)])
-    # Where a step gains a hundred-thousandth, the centre is within a hundredth of its error.
-    near = {"ftol": 1e-5, "xtol": 1e-5}
-    fitted = least_squares(residual, start, jac=derivatives, x_scale=scale, max_nfev=60, **near)  # type: ignore[arg-type]
-    normal = fitted.jac.T @ fitted.jac
-    if np.linalg.matrix_rank(normal) < start.size:
-        return None
-    covariance = np.linalg.inv(normal)
-    chi2 = float(fitted.fun @ fitted.fun) / (x_deg.size - start.size)
-    sigma = np.sqrt(np.diag(covariance) * max(1.0, chi2))
-    if not fitted.x[1] > _MIN_SIGNIFICANCE * sigma[1]:
-        return None
-    width = float(max(abs(fitted.x[2]), abs(fitted.x[3])))
-    on_line = np.exp(-4 * np.log(2) * ((x_deg - fitted.x[0]) / width) ** 2)
-    return float(fitted.x[0]), float(sigma[0]), width, on_line + 1e-12
+        away = (x_deg - np.repeat(lines.centre_deg, sizes)) / np.repeat(lines.width_deg, sizes)
+    # The pixel of the mean place need not lie on the ring: what counts is the offset there.
+    weight = np.exp(-4 * np.log(2) * np.nan_to_num(away) ** 2) + 1e-12
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    total = np.add.reduceat(weight, starts)
+    place = [np.add.reduceat(weight * one, starts) / total for one in (row, column)]
+    columns = (*place, lines.centre_deg, lines.sigma_deg, lines.width_deg)
+    return RingPoints(ring[seen], *(one[seen] for one in columns))
