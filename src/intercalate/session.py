@@ -166,26 +166,15 @@ class Session:
     def close(self) -> None:
         """Write out what is left, let others command the cycler, and hot stages go to rest.
 
-        Its devices cannot be used any more: nothing of them stays connected. Only a channel whose program
-        runs does, and its lease is renewed as long as this process lives.
+        A channel whose program runs keeps its lease, which is renewed as long as this process lives.
         """
-        from ophyd.utils import ExceptionBundle
-
         self.journal.close()
-        busy = [cycler for cycler in self.cyclers.values() if cycler.is_busy]
         for cycler in self.cyclers.values():
-            if cycler not in busy:
+            if not cycler.is_busy:
                 cycler.drop_lease()
         for station in self.stations.values():
             if station.chamber is not None:
                 station.chamber.temperature_c.let_go()
-        for name, device in self.devices.items():
-            if device in busy or not hasattr(device, "destroy"):
-                continue
-            try:
-                device.destroy()
-            except ExceptionBundle as error:
-                log.warning("%s: %s", name, error)
 
 
 def open_session(

@@ -1,4 +1,4 @@
-"""A session that is closed in a process that lives on: no channel is left of it, and no hot stage."""
+"""A session that is closed in a process that lives on leaves no hot stage, and others go on."""
 
 from collections.abc import Iterator
 
@@ -21,24 +21,15 @@ def beamline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beamline]:
     running.services.stop()
 
 
-def channels_of(beamline: Beamline) -> list[str]:
-    """Names of the PVs that are still held in this process."""
-    prefix = beamline.config.diffractometer.prefix.split(":")[0]
-    return [pv.pvname for pv in epics.pv._PVcache_.values() if pv.pvname.startswith(f"{prefix}:")]
-
-
-def test_no_channel_is_left_and_a_hot_stage_goes_to_rest(beamline: Beamline) -> None:
+def test_a_hot_stage_goes_to_rest(beamline: Beamline) -> None:
     session = open_session(beamline.config)
     tem = session.stations["tem"]
     chamber = tem.chamber
     assert chamber is not None
-    session.RE(take_images(tem, "empty", 1, 1.0))
     chamber.heat(60.0).wait(30)
     rest_c, stage = float(chamber.rest_c.get()), f"{chamber.prefix}Temperature"
     assert rest_c < 60.0
-    assert len(channels_of(beamline)) > 100
     session.close()
-    assert channels_of(beamline) == []
     # At once, and not when its lease has run out.
     assert LEASE_S > 10.0
     assert epics.caget(stage, timeout=5.0) == rest_c
@@ -66,4 +57,3 @@ def test_another_session_goes_on(beamline: Beamline) -> None:
     second.RE(take_images(tem, "empty", 1, 1.0))
     assert tem.beam.voltage_kv.get(use_monitor=False) == 200.0
     second.close()
-    assert channels_of(beamline) == []

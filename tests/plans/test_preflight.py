@@ -312,8 +312,11 @@ def test_an_abort_during_the_pulse_leaves_the_cell_at_rest(
     assert calibrated.xrd.shutter.state.get(use_monitor=False) == "closed"
     assert set(verdicts(documents)) == MADE
     assert column(documents, "found")["shutter"] == "not reached"
-    cycler.take_lease()
-    cycler.send(Verb.ACKNOWLEDGE, program_id=cycler.program_info()["program_id"])
+    info = cycler.program_info()
+    # On a busy machine the pulse may be over before the abort.
+    if info["status"] == "interrupted":
+        cycler.take_lease()
+        cycler.send(Verb.ACKNOWLEDGE, program_id=info["program_id"])
 
 
 def test_an_abort_during_the_exposure_closes_the_shutter(
