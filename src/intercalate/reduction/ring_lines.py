@@ -143,7 +143,7 @@ def _step(matrix: np.ndarray, gradient: np.ndarray, damping: np.ndarray) -> np.n
 
 def _lines(parameters: np.ndarray, chi2: np.ndarray, matrix: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Fields of `Lines`, NaN where a fit says nothing."""
-    known = np.isfinite(matrix).all(axis=(1, 2))
+    known = np.asarray(np.isfinite(matrix).all(axis=(1, 2)))
     known[known] = np.linalg.matrix_rank(matrix[known]) == _PARAMETERS
     found = np.full((5, sizes.size), np.nan)
     reduced = np.maximum(1.0, chi2[known] / (sizes[known] - _PARAMETERS))
