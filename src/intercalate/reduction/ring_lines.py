@@ -18,6 +18,7 @@ _MOST_STEPS = 60
 _GAIN = 1e-5
 """Of the sum of squares: where a step gains less, the centre is within a hundredth of its error."""
 _FIRST_DAMPING, _MOST_DAMPING = 1e-3, 1e8
+_FARTHEST_DEG = 10.0
 _LONGEST = 0.7
 """Step of the logarithm of a width."""
 _AT_ONCE = 64
@@ -106,10 +107,13 @@ def _fitted(sets: _Sets, parameters: np.ndarray, sizes: np.ndarray) -> np.ndarra
         if not active.any():
             break
         step = _step(matrix[active], gradient[active], damping[active])
+        # Without a line its place is anywhere: it stays within the degrees that rings are looked for in.
+        step[:, 0] = np.clip(step[:, 0], -_FARTHEST_DEG, _FARTHEST_DEG)
         tried = parameters[active] + step
+        tried[:, 0] = np.clip(tried[:, 0], -_FARTHEST_DEG, _FARTHEST_DEG)
         # Widths grow and shrink by factors, and reach no other sign.
         factor = np.exp(np.clip(step[:, 2:4] / parameters[active, 2:4], -_LONGEST, _LONGEST))
-        tried[:, 2:4] = np.maximum(parameters[active, 2:4] * factor, _LEAST_WIDTHS[1])
+        tried[:, 2:4] = np.clip(parameters[active, 2:4] * factor, _LEAST_WIDTHS[1], _FARTHEST_DEG)
         tried_chi2, tried_matrix, tried_gradient = sets.only(active).normal(tried)
         better = tried_chi2 < chi2[active]
         where = np.flatnonzero(active)
