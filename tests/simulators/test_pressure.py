@@ -1,8 +1,6 @@
 """The simulated diamond-anvil cell: slow, with friction, and holding whatever dies."""
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from intercalate_sims.link import InstrumentLink
 from intercalate_sims.pressure import Compression, HiddenPressed, PressureCell
 from intercalate_sims.state_file import StateFile
 from intercalate_sims.world import World
+from world_stories import tell
 
 HIDDEN = HiddenPressed(gain=1.1, play_gpa=0.5)
 
@@ -20,30 +19,6 @@ HIDDEN = HiddenPressed(gain=1.1, play_gpa=0.5)
 def make_world(folder: Path, **changes: Any) -> World:
     options: dict[str, Any] = {"rate": 3000.0, "seed": 1, "dt_s": 2.0, "state_path": folder / "state"}
     return World({"A1": "nmc811-graphite"}, **(options | changes))
-
-
-def tell(folder: Path, world: World, story: Callable[[World, InstrumentLink], Awaitable[None]]) -> None:
-    """Let the world live while the story is told through an instrument's link."""
-
-    async def live() -> None:
-        server = await asyncio.get_running_loop().create_server(world.connect, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        (folder / "world.json").write_text(json.dumps({"port": port}))
-        link = InstrumentLink(folder / "world.json")
-        linked = asyncio.ensure_future(link.run())
-        while not link.up:
-            await asyncio.sleep(0.002)
-        world.start()
-        try:
-            await story(world, link)
-        finally:
-            linked.cancel()
-            await asyncio.gather(linked, return_exceptions=True)
-            world.stop()
-            server.close()
-            await asyncio.sleep(0.02)
-
-    asyncio.run(asyncio.wait_for(live(), 20.0))
 
 
 def pressed(target_gpa: float, cell: PressureCell | None = None) -> PressureCell:

@@ -35,12 +35,12 @@ def analyse(cells: Cells, published: Mapping[str, Published]) -> Finding:
     published
         Not used: the publication gives no numbers.
     """
-    found = _evenness(_spectra_and_images(cells)[0])
+    frames, _ = _spectra_and_images(cells)
+    found = _evenness(frames)
     if not found:
         text = "No map shows how much lithium there is at most of its points."
         return Finding(text, [], [Claim.undetermined("maps show the lithium content")])
     quantities, claims = [], []
-    frames, _ = _spectra_and_images(cells)
     sigma_sys = float(np.nanmean(np.asarray(frames[f"{CONTENT}_sigma_sys"])))
     for number, one in enumerate(found.values(), start=1):
         name = f"map {number}"
