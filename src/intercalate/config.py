@@ -4,7 +4,7 @@ import json
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -100,6 +100,21 @@ class CatalogSection(Section):
     port: Annotated[int, Field(ge=1024, le=65535)]
 
 
+class SessionSection(Section):
+    """What belongs to a session at the instrument.
+
+    Attributes
+    ----------
+    brings_up
+        What it starts where it does not run: `simulators`, `catalog`.
+    plans_folder
+        Of the user's own plans, relative to the configuration file.
+    """
+
+    brings_up: tuple[Literal["simulators", "catalog"], ...]
+    plans_folder: Path
+
+
 class MetadataSection(Section):
     """Files that every run's start document carries."""
 
@@ -126,6 +141,7 @@ class Config(Section):
     changer: ChangerSection
     calibration: CalibrationSection
     catalog: CatalogSection
+    session: SessionSection
     metadata: MetadataSection
     goniometer: PrefixSection | None = None
     pressure_cell: PressureCellSection | None = None
@@ -220,7 +236,13 @@ class Config(Section):
             raise ConfigError(str(path), [p.under("site") for p in error.problems]) from None
         base = Path.cwd() if path == DEFAULT_CONFIG else path.resolve().parent
         storage = Storage(folder=folder or base / config.storage.folder)
-        return config.model_copy(update={"storage": storage})
+        session = config.session.model_copy(update={"plans_folder": base / config.session.plans_folder})
+        return config.model_copy(update={"storage": storage, "session": session})
+
+    @property
+    def plans_folder(self) -> Path:
+        """Where the user's own plans are."""
+        return self.session.plans_folder
 
     @property
     def instruments(self) -> tuple[str, ...]:

@@ -1,8 +1,5 @@
-"""IPython at the instrument: `ipython --ipython-dir=profiles --profile=intercalate`."""
+"""IPython at the instrument, and the worker of the queue: `intercalate console`, `intercalate queue up`."""
 
-from intercalate.session import open_session
-from intercalate_plans import *  # noqa: F403
+from intercalate.startup import start
 
-session = open_session()
-RE = session.RE
-globals().update(session.devices)
+start(globals())
