@@ -27,7 +27,7 @@ def missed_reasons(documents: Documents) -> list[str]:
 
 
 def occasions(documents: Documents, measurement: str) -> int:
-    """How often a measurement was due: its visits, and what was missed. A busy machine has more of the latter."""
+    """How often a measurement was due: its visits, and what was missed, which is more on a busy machine."""
     visits = [one["data"]["visit_measurement"] for one in documents.events("visits")]
     missed = [one["data"]["missed_measurement"] for one in documents.events("missed")]
     return visits.count(measurement) + missed.count(measurement)
