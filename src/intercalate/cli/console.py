@@ -1,4 +1,4 @@
-"""Commands beside a running experiment: watch it, and ask something of it."""
+"""The session at the instrument, and commands beside a running experiment: watch it, ask something of it."""
 
 import signal
 import sys
@@ -7,6 +7,32 @@ from pathlib import Path
 import click
 
 from intercalate.cli.base import FILE, configuration, main
+
+
+@main.command()
+@click.pass_context
+def console(context: click.Context) -> None:
+    """Open IPython at the instrument, with devices, plans, RunEngine and catalog at hand.
+
+    What the configuration names (`[session] brings_up`) is started where it does not run yet, and stays up.
+    """
+    import os
+
+    from IPython import start_ipython
+    from traitlets.config import Config as Settings
+
+    from intercalate.config import CONFIG_VARIABLE, find_config
+
+    configuration(context)
+    os.environ[CONFIG_VARIABLE] = str(find_config(context.obj["config"]).absolute())
+    settings = Settings()
+    settings.InteractiveShellApp.exec_lines = [
+        "import intercalate.startup as _startup; _startup.start(globals());"
+    ]
+    settings.TerminalInteractiveShell.banner1 = ""
+    settings.TerminalInteractiveShell.enable_tip = False
+    settings.TerminalInteractiveShell.term_title_format = "intercalate"
+    start_ipython(argv=[], config=settings)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
