@@ -11,7 +11,7 @@ from intercalate.catalog.lost_runs import LOST_REASON
 from intercalate.catalog.summaries import SUMMARY, TECHNIQUES
 
 Moment = str | float | date | datetime
-"""A date means its whole day; times without a zone are UTC, as they are listed; `3 d`, `12 h`: so long ago."""
+"""A date means its whole day; times without a zone are UTC, as listed; `3 d`, `12 h`: so long ago."""
 
 Range = float | tuple[float, float]
 
@@ -46,8 +46,8 @@ def find(
     since, until
         When it was started, see `Moment`; both inclusive.
     cycle, voltage
-        The records of its cycler, from the lowest to the highest, hold this cycle, or voltage in V, or some of
-        this range.
+        The records of its cycler, from the lowest to the highest, hold this cycle, or voltage in V, or some
+        of this range.
     status
         One of `STATUSES`.
 

@@ -1,8 +1,8 @@
 """What a run was, beyond what its start document says: techniques, voltages, cycles.
 
 A summary is counted from the documents as they are written into the catalog, and kept in the metadata of the
-run under `summary`: the database can be asked for it, no second one has to be kept in step, and who rebuilds a
-run from its journal rebuilds its summary. There are
+run under `summary`: the database can be asked for it, no second one has to be kept in step, and who rebuilds
+a run from its journal rebuilds its summary. There are
 
 - `techniques`: frames by technique (of `contract.STATION_NAMES`), records (`cycling`), frequencies (`eis`);
 - `voltage_min_V`, `voltage_max_V`, and `cycle_min`, `cycle_max`, of the records of a cycler.
@@ -29,8 +29,8 @@ _DIFFRACTOMETER = "diffractometer_image"
 def technique_of(image_key: str) -> str | None:
     """Technique of the images of a data key, by the name of its detector; None where it is another's.
 
-    Detectors are named after their instrument (`raman_spectrometer_image`); diffractometers are called so, that
-    of the beamline without a word before.
+    Detectors are named after their instrument (`raman_spectrometer_image`); diffractometers are called so,
+    that of the beamline without a word before.
     """
     for name, prefix in zip(XRD_NAMES, ("", "laboratory_"), strict=True):
         if image_key == f"{prefix}{_DIFFRACTOMETER}":
