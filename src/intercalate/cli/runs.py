@@ -149,11 +149,23 @@ def _show_experiment(catalog: Any, which: str, journals: Path) -> None:
 @click.argument("run_id", metavar="RUN", default="-1")
 @click.option("--stream", help="Frames or spectra to fit (default: all that the run has).")
 @click.option("--folder", type=FOLDER, help="Where to write (default: one named by the run).")
+@click.option("--heatmap", is_flag=True, help="Only patterns or spectra, over time or what --against says.")
+@click.option("--against", default="test_time_second", show_default=True, help="Such as voltage_volt, frame.")
+@click.option("--region", help="Of photoelectron spectra, such as 'C 1s'.")
 @click.pass_context
-def plot(context: click.Context, run_id: str, stream: str | None, folder: Path | None) -> None:
+def plot(
+    context: click.Context,
+    run_id: str,
+    stream: str | None,
+    folder: Path | None,
+    heatmap: bool,
+    against: str,
+    region: str | None,
+) -> None:
     """Reduce and fit a run's frames and spectra, and write figure, table and NetCDF.
 
-    Where there are several streams, each is written into a folder of its own.
+    Where there are several streams, each is written into a folder of its own. A heat map is made of what was
+    written there before, if anything was; else patterns are reduced, and spectra shown as they were counted.
     """
     from intercalate.catalog.client import find_run, image_streams
     from intercalate.catalog_services import open_configured_catalog
@@ -166,6 +178,11 @@ def plot(context: click.Context, run_id: str, stream: str | None, folder: Path |
         words = ", ".join(there) or "none"
         raise click.BadParameter(f"the run has no frames in {stream or 'any stream'}; it has {words}")
     where = folder or Path(f"run-{run.metadata['start']['uid'][:8]}")
+    if heatmap:
+        for one in there if stream is None else [stream]:
+            place = where / one if len(there) > 1 else where
+            click.echo(_heat_map(run, config, one, place, against, region))
+        return
     for one in there if stream is None else [stream]:
         data = reduced(run, config, one)
         for path in write_results(run, data, where / one if len(there) > 1 else where).values():
@@ -204,6 +221,25 @@ def video(
         run, config, path or Path(f"run-{start['uid'][:8]}.gif"), stream=stream, frames_per_s=frames_per_s
     )
     click.echo(f"{made.path}: {made.shown} images; {made.left_out} of other places or fields left out")
+
+
+def _heat_map(
+    run: Any, config: "Config", stream: str, folder: Path, against: str, region: str | None
+) -> Path:
+    """Write a heat map as figure and NetCDF; returns the figure."""
+    from intercalate.catalog.export import to_netcdf
+    from intercalate.heat_map import heatmap
+    from intercalate.views.heat_map import save_heat_map_figure
+
+    results = next(iter(sorted(folder.glob("operando*.nc")) + sorted(folder.glob("ex_situ*.nc"))), None)
+    data = heatmap(run, stream, config=config, results=results, against=against, region=region)
+    folder.mkdir(parents=True, exist_ok=True)
+    start = run.metadata["start"]
+    path = folder / f"heat_map_{stream}.png"
+    said = " (simulated)" if start.get("simulated") else ""
+    save_heat_map_figure(path, data, f"{data.attrs['sample']}{said}, {stream}, run {start['uid'][:8]}")
+    to_netcdf(data.to_dataset(), path.with_suffix(".nc"))
+    return path
 
 
 def reduced(run: Any, config: "Config", stream: str) -> "xr.Dataset":
