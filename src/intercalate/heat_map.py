@@ -101,11 +101,11 @@ def heatmap(
     name, technique = _stream(run, stream)
     aligned = align(run, name) if has_records(run) else frames_alone(run, name)
     if results is not None:
-        values, points, axis, origin = _of_results(run, name, technique, results, aligned, region)
+        values, points, axis, origin, units = _of_results(run, name, technique, results, aligned, region)
     elif technique in XRD_NAMES:
-        values, points, axis, origin = _patterns(run, name, technique, config, progress)
+        values, points, axis, origin, units = _patterns(run, name, technique, config, progress)
     else:
-        values, points, axis, origin = _spectra(run, name, technique, config, aligned, region)
+        values, points, axis, origin, units = _spectra(run, name, technique, config, aligned, region)
     start = run.metadata["start"]
     along = {
         one: ("frame", np.asarray(aligned[one]), aligned[one].attrs)
@@ -119,6 +119,7 @@ def heatmap(
         name="intensity",
         attrs={
             "origin": origin,
+            "units": units,
             "run": start["uid"],
             "stream": name,
             "technique": technique,
@@ -157,8 +158,8 @@ def _stream(run: Any, stream: str | None) -> tuple[str, str]:
     return name, technique
 
 
-Found = tuple[np.ndarray, np.ndarray, _Axis, str]
-"""Intensity (frames, points), points, their axis, and what it is."""
+Found = tuple[np.ndarray, np.ndarray, _Axis, str, str]
+"""Intensity (frames, points), points, their axis, what the intensity is, and its units."""
 
 
 def _of_results(
@@ -179,7 +180,7 @@ def _of_results(
         units = data[axis.variable].attrs.get("units", "")
     if points.ndim == 2:
         values, points = _one_region(values, points, _regions(aligned), region)
-    return values, points, axis, f"reduced ({where}), {units}".rstrip(", ")
+    return values, points, axis, f"reduced before ({where})", units
 
 
 def _patterns(run: Any, stream: str, technique: str, config: Config | None, progress: Progress) -> Found:
@@ -199,7 +200,7 @@ def _patterns(run: Any, stream: str, technique: str, config: Config | None, prog
         if isinstance(one, Pattern):
             row[:] = np.interp(two_theta, one.two_theta_deg, one.intensity)
     units = f"counts per pixel{f' and {MONITOR_UNIT:g} monitor counts' if source.is_normalised else ''}"
-    return values, two_theta, _AXES[technique], f"reduced now, {units}"
+    return values, two_theta, _AXES[technique], "reduced now", units
 
 
 def _spectra(
@@ -226,13 +227,19 @@ def _spectra(
             points, said = points - offset_ev - gain * (points - middle_ev), "raw counts, energies calibrated"
         values, points = np.where(beyond, np.nan, values), np.where(beyond, np.nan, points)
         values, points = _one_region(values, points, _regions(aligned), region)
-        return values, points, _AXES[technique], said
+        return values, points, _AXES[technique], said, "counts"
     kind, array = {"raman": (Kind.SHIFT, "shift_per_cm"), "eds": (Kind.ENERGY, "energy_ev")}.get(
         technique, ("", "")
     )
     if str(kind) not in known:
-        return values, np.arange(values.shape[1], dtype=float), _CHANNEL, "raw counts, no calibrated axis"
-    return values, known[str(kind)].array(array), _AXES[technique], "raw counts, calibrated axis"
+        return (
+            values,
+            np.arange(values.shape[1], dtype=float),
+            _CHANNEL,
+            "raw counts, no calibrated axis",
+            "counts",
+        )
+    return values, known[str(kind)].array(array), _AXES[technique], "raw counts, calibrated axis", "counts"
 
 
 def _regions(aligned: xr.Dataset) -> np.ndarray:

@@ -39,12 +39,12 @@ def open_catalog(where: str | Path | Config) -> Any:
     Parameters
     ----------
     where
-        A configuration, the name of a Tiled profile, an address (`http://...?api_key=...`), or the
-        folder of a server on this machine.
+        A configuration, the name of a Tiled profile, an address (`http://...?api_key=...`), the folder of a
+        server on this machine, or one that was exported to be taken home.
 
     Returns
     -------
-    CatalogOfBlueskyRuns
+    CatalogOfBlueskyRuns, or ExportedCatalog, which reads as one
 
     Raises
     ------
@@ -58,6 +58,10 @@ def open_catalog(where: str | Path | Config) -> Any:
         # Not by its profile: that is one for the whole machine, and another catalog may have taken the name.
         where = where.catalog_folder
     if isinstance(where, Path):
+        if (where / "manifest.json").exists():
+            from intercalate.catalog.exported import open_exported
+
+            return open_exported(where)
         try:
             uri = json.loads((where / ADDRESS_FILE).read_text())["uri"]
         except OSError as error:
@@ -352,6 +356,13 @@ class Frames(Sequence[np.ndarray]):
     def is_local(self) -> bool:
         """Whether the files are read in place."""
         return self._paths is not None
+
+    def places(self) -> list[tuple[Path, str, int]] | None:
+        """File, dataset and number in it of each frame; None where the files are not here."""
+        if self._paths is None:
+            return None
+        found = (self._map.locate(row) for row in range(len(self)))
+        return [(self._paths[asset], self._dataset, index) for asset, index in found]
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -35,8 +35,8 @@ def heat_map_figure(data: xr.DataArray, title: str) -> Figure:
     Parameters
     ----------
     data
-        As `heatmap` gives it. Against a voltage or a charge that goes up and down, rows are shown in the order
-        in which they were measured, with this quantity beside them.
+        As `heatmap` gives it. Against a voltage or a charge that goes up and down, rows are shown in the
+        order in which they were measured, with this quantity beside them.
     """
     along, across = (str(one) for one in data.dims)
     first = np.asarray(data[along], float) * SCALES.get(along, 1.0)
@@ -74,7 +74,7 @@ def heat_map_figure(data: xr.DataArray, title: str) -> Figure:
     axis.set_ylabel(f"{data[across].attrs.get('long_name', across)}{f' ({sign})' if sign else ''}")
     if across == "binding_energy":
         axis.invert_yaxis()
-    figure.colorbar(mesh, ax=axis, pad=0.01).set_label(str(data.attrs["origin"]).split(",")[0].capitalize())
+    figure.colorbar(mesh, ax=axis, pad=0.01).set_label(str(data.attrs["units"]).capitalize())
     if beside:
         values_beside = np.asarray(data[beside], float) * SCALES.get(beside, 1.0)
         axes[1, 0].plot(places, values_beside, color=BLUE, lw=1.2)
