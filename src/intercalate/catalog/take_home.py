@@ -241,13 +241,14 @@ def _readme(runs: Sequence[Any], frames: Sequence[Any], simulated: bool) -> str:
 
 ```python
 import json
+from pathlib import Path
 import h5py, hdf5plugin  # detectors compress with filters of hdf5plugin
 import pandas as pd
 import xarray as xr
 
 records = pd.read_csv("tables/{uid}_{table}.csv")
 same = xr.open_dataset("tables/{uid}_{table}.nc", engine="h5netcdf")
-frames = {{one["original"]: one["file"] for one in json.load(open("manifest.json"))["frames"]}}
+frames = {{one["original"]: one["file"] for one in json.loads(Path("manifest.json").read_text())["frames"]}}
 with h5py.File("{file}", "r") as file:
     first = file["entry/data/data"][0]
 ```
