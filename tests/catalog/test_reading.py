@@ -16,7 +16,7 @@ import pytest
 from event_model import Filler
 
 from catalog.conftest import Laboratory, Server
-from catalog.making import COLUMNS, ROWS, SpectraRecorder, declare, orphan, record, take
+from catalog.making import COLUMNS, ROWS, SpectraRecorder, declare, orphan, orphans_and_restages, record, take
 from intercalate.catalog.alignment import align, frames_alone
 from intercalate.catalog.client import CatalogError, find_run, frames, open_catalog, records, runs, spectra
 from intercalate.catalog.journal import journals, read_documents
@@ -48,30 +48,6 @@ def assert_each_frame_is_its_events(run: Any, count: int) -> None:
     assert (local[1:, 0] == np.array(expected[1:])[:, None]).all()
     assert (local[-1] == expected[-1]).all()
     local.close()
-
-
-@bpp.run_decorator(md={"sample": "made", "plan_name": "made"})
-def orphans_and_restages(laboratory: Laboratory):
-    """Three files; frames without events at the start, in the middle and at the end of them."""
-    detector = laboratory.detector
-
-    @bpp.stage_decorator([detector])
-    def part(before: int, taken: int, between: int, after: int):
-        for _ in range(before):
-            yield from orphan(detector)
-        yield from take(detector, taken)
-        for _ in range(between):
-            yield from orphan(detector)
-        yield from take(detector, taken)
-        for _ in range(after):
-            yield from orphan(detector)
-
-    yield from declare(laboratory.recorder)
-    yield from part(0, 2, 1, 0)
-    yield from record(laboratory.recorder, 5)
-    yield from part(2, 1, 0, 3)
-    yield from record(laboratory.recorder, 7)
-    yield from part(1, 2, 2, 1)
 
 
 def test_every_frame_is_that_of_its_event(laboratory: Laboratory, catalog: Any) -> None:
