@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from intercalate.cli.base import COUNTED_FROM_THE_END, FOLDER, configuration, main
+from intercalate.cli.base import COUNTED_FROM_THE_END, FOLDER, configuration, main, opened_catalog
 
 if TYPE_CHECKING:
     from intercalate.config import Config
@@ -40,11 +40,10 @@ def export(
     What is simulated says so in each.
     """
     from intercalate.catalog.client import find_run
-    from intercalate.catalog_services import open_configured_catalog
     from intercalate.exporting import run_files
 
     config = configuration(context)
-    catalog = open_configured_catalog(config)
+    catalog = opened_catalog(context, config)
     runs = [find_run(catalog, one) for one in run_ids]
     for one in dict.fromkeys(formats):
         if one == "folder":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from intercalate import streams
-from intercalate.cli.base import COUNTED_FROM_THE_END, FOLDER, configuration, main
+from intercalate.cli.base import COUNTED_FROM_THE_END, FOLDER, configuration, main, opened_catalog
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,11 +39,10 @@ def runs(
     """List runs, latest first: when, sample, plan, status, duration, frames."""
     from intercalate.catalog.client import runs as listed
     from intercalate.catalog.search import find
-    from intercalate.catalog_services import open_configured_catalog
 
     config = configuration(context)
     found = find(
-        open_configured_catalog(config),
+        opened_catalog(context, config),
         cycle=_range(cycles, "--cycle"),
         voltage=_range(volts, "--voltage"),
         **wanted,
@@ -99,11 +98,10 @@ def show(context: click.Context, run_id: str, is_whole: bool) -> None:
     """Say what a run is: RUN is the beginning of its id, or -1 for the latest; or of its experiment's."""
     from intercalate.catalog.client import find_run, status_now
     from intercalate.catalog.linked import said_of
-    from intercalate.catalog_services import open_configured_catalog
     from intercalate.protocol import Protocol
 
     config = configuration(context)
-    catalog = open_configured_catalog(config)
+    catalog = opened_catalog(context, config)
     if is_whole:
         _show_experiment(catalog, run_id, config.journals_folder)
         return
@@ -168,11 +166,10 @@ def plot(
     written there before, if anything was; else patterns are reduced, and spectra shown as they were counted.
     """
     from intercalate.catalog.client import find_run, image_streams
-    from intercalate.catalog_services import open_configured_catalog
     from intercalate.results import write_results
 
     config = configuration(context)
-    run = find_run(open_configured_catalog(config), run_id)
+    run = find_run(opened_catalog(context, config), run_id)
     there = list(image_streams(run))
     if not there or (stream is not None and stream not in there):
         words = ", ".join(there) or "none"
@@ -200,12 +197,11 @@ def video(
 ) -> None:
     """Write a run's images as a film, with time, voltage and a scale bar in every picture."""
     from intercalate.catalog.client import find_run, image_streams
-    from intercalate.catalog_services import open_configured_catalog
     from intercalate.film import IMAGING, write_film
     from intercalate.results import instrument_of
 
     config = configuration(context)
-    run = find_run(open_configured_catalog(config), run_id)
+    run = find_run(opened_catalog(context, config), run_id)
     start = run.metadata["start"]
     there = [one for one in image_streams(run) if instrument_of(start, one) in IMAGING]
     if stream is None and len(there) == 1:
