@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+SPARE = 1.1
+"""Room that is asked for, in sizes of the data."""
+
 
 class ExportError(RuntimeError):
     """Nothing was exported; the message says why, and nothing half written was left."""
@@ -30,8 +33,11 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield draft
         os.replace(draft, path)
-    except OSError as error:
-        raise _failure(path, error) from error
+    except (OSError, RuntimeError) as error:
+        # HDF5 says what the system said in a RuntimeError, where that comes when a file is closed.
+        if isinstance(error, OSError) or "errno =" in str(error):
+            raise _failure(path, error) from error
+        raise
     finally:
         draft.unlink(missing_ok=True)
 
@@ -73,11 +79,32 @@ def require_new(path: Path) -> None:
         raise ExportError(f"{path} exists already; name another folder (--to), or move it away")
 
 
-def _failure(path: Path, error: OSError) -> ExportError:
-    there = next((one for one in (path, *path.parents) if one.exists()), Path("/"))
-    free = f"{shutil.disk_usage(there).free / 1e6:.0f} MB free"
+def require_room(path: Path, needed_bytes: float) -> None:
+    """Refuse to begin what cannot be ended. HDF5 above all does not survive a disk that becomes full.
+
+    Raises
+    ------
+    ExportError
+        If less than that is free where `path` is to be.
+    """
+    free_bytes = _free_bytes(path)
+    if needed_bytes > free_bytes:
+        raise ExportError(
+            f"{path} needs about {needed_bytes / 1e6:.0f} MB, and {free_bytes / 1e6:.0f} MB are free there: "
+            "make room, or name a folder on another disk (--to); nothing was written"
+        )
+
+
+def _free_bytes(path: Path) -> int:
+    there = next(one for one in (path, *path.absolute().parents) if one.exists())
+    return shutil.disk_usage(there).free
+
+
+def _failure(path: Path, error: Exception) -> ExportError:
+    free = f"{_free_bytes(path) / 1e6:.0f} MB free"
+    said = getattr(error, "strerror", None) or error
     return ExportError(
-        f"{path} cannot be written ({error.strerror or error}; {free}): make room on that disk or name "
+        f"{path} cannot be written ({said}; {free}): make room on that disk or name "
         "another folder; nothing was left there"
     )
 
@@ -108,6 +135,7 @@ def _header(dataset: xr.Dataset, name: str) -> str:
 def to_netcdf(dataset: xr.Dataset, path: str | Path) -> Path:
     """Write everything as NetCDF 4."""
     path = Path(path)
+    require_room(path, SPARE * dataset.nbytes)
     encoding = {
         name: {"zlib": True, "complevel": 4}
         for name, variable in dataset.data_vars.items()

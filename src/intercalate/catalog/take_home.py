@@ -22,15 +22,13 @@ import numpy as np
 import xarray as xr
 
 from intercalate.catalog.client import CatalogError, run_status
-from intercalate.catalog.export import ExportError, to_netcdf, whole_folder
+from intercalate.catalog.export import SPARE, ExportError, require_room, to_netcdf, whole_folder
 from intercalate.catalog.exported import FORMAT, MANIFEST, ExportedCatalog, ExportedRun, original_path
 from intercalate.catalog.journal import SUFFIX, read_documents, stop_of
 from intercalate.catalog.linked import CELL_OF, CYCLING_OF, linked_runs
 from intercalate.catalog.lost_runs import is_being_written
 
 _BLOCK = 1 << 20
-_SPARE = 1.1
-"""Free disk that is asked for, in sizes of what is copied: tables come to it."""
 
 
 @dataclass(frozen=True)
@@ -128,13 +126,7 @@ def _require_room(folder: Path, paths: Sequence[Path]) -> None:
             f"{len(missing)} files that the run refers to are not on this machine, {missing[0]} among them: "
             "export it where they are"
         )
-    there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
-    needed, free = _SPARE * sum(path.stat().st_size for path in paths), shutil.disk_usage(there).free
-    if needed > free:
-        raise ExportError(
-            f"{folder} needs about {needed / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free there: make room, "
-            "or name a folder on another disk; nothing was written"
-        )
+    require_room(folder, SPARE * sum(path.stat().st_size for path in paths))
 
 
 def _copied(path: Path, draft: Path, name: str) -> dict[str, Any]:

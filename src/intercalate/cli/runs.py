@@ -56,6 +56,8 @@ def runs(
         when = f"{row.started:%Y-%m-%d %H:%M}"
         words = (row.uid[:8], when, row.sample[:24], row.plan[:18], row.status, duration, str(frames))
         click.echo(line.format(*words))
+    if not rows:
+        click.echo("no run is all of that" if page == 1 else "there are no more")
     if len(rows) == number or page > 1:
         count = len(found)
         pages = -(-count // number)

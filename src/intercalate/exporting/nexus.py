@@ -18,8 +18,8 @@ import xarray as xr
 
 from intercalate.calibrations import Calibration, CalibrationError, Kind
 from intercalate.catalog.alignment import align, frames_alone
-from intercalate.catalog.client import CatalogError, image_streams, records
-from intercalate.catalog.export import ExportError, require_new, whole_file
+from intercalate.catalog.client import CatalogError, frames, image_streams, records
+from intercalate.catalog.export import SPARE, ExportError, require_new, require_room, whole_file
 from intercalate.catalog.linked import current_cell, cycling_source, has_records
 from intercalate.catalog.lithium import plain
 from intercalate.catalog.summaries import technique_of
@@ -75,6 +75,7 @@ def to_nexus(
         If the file is there, a run has neither frames nor records, or the file cannot be written.
     """
     require_new(path)
+    require_room(path, SPARE * sum(map(_size, runs)) if with_frames else 0.0)
     with whole_file(path) as draft, h5py.File(draft, "w", libver=("earliest", "v110")) as file:
         root = file.attrs
         root["NX_class"], root["file_name"] = "NXroot", path.name
@@ -87,6 +88,20 @@ def to_nexus(
                 root["default"] = name
             _write_entry(_group(file, name, "NXentry"), run, config, with_frames, progress)
     return path
+
+
+def _size(run: Any) -> float:
+    """Bytes of the files of frames of a run, as far as they are here; raw where they are not."""
+    total = 0.0
+    for stream, key in image_streams(run).items():
+        if key in run[stream].base:
+            images = frames(run, stream)
+            places = images.places()
+            files = {path for path, _, _ in places or ()}
+            raw = float(np.prod(images.shape)) * images.dtype.itemsize
+            total += sum(path.stat().st_size for path in files) if places else raw
+            images.close()
+    return total
 
 
 def _iso(unix_s: float) -> str:

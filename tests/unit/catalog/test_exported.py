@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from catalog.stories import T0_UNIX_S, course, told
 from intercalate.catalog.alignment import align
 from intercalate.catalog.bdf_export import to_bdf
+from intercalate.catalog.chain import experiment
 from intercalate.catalog.client import CatalogError, find_run, frames, open_catalog, records
 from intercalate.catalog.export import ExportError, to_csv, to_netcdf, whole_file, whole_folder
 from intercalate.catalog.exported import ExportedCatalog, ExportedRun, open_exported
@@ -90,6 +91,7 @@ def test_the_readme_of_a_folder_opens_it(run: Any, tmp_path: Path, monkeypatch: 
 
 def test_what_was_said_afterwards_goes_home_too(run: Any, tmp_path: Path) -> None:
     start = run.metadata["start"]
+    assert [cell.name for cell in experiment(run.parent, start["uid"])] == ["nmc"]
     uid = write_linked_run(tmp_path / "journals", CELL_OF, start, {"cell": {"name": "weighed"}, "version": 1})
     catalog = ExportedCatalog(tmp_path)
     catalog.extend(ExportedRun(path, run._files, catalog) for path in journals(tmp_path / "journals"))
@@ -126,7 +128,7 @@ def test_nothing_half_written_stays(run: Any, tmp_path: Path, monkeypatch: pytes
         take_home([run], journal, where / "there")
     usage = shutil.disk_usage(where)._replace(free=1000)
     with monkeypatch.context() as full:
-        full.setattr("intercalate.catalog.take_home.shutil.disk_usage", lambda path: usage)
+        full.setattr("intercalate.catalog.export.shutil.disk_usage", lambda path: usage)
         with pytest.raises(ExportError, match=r"needs about .* MB are free there: make room"):
             take_home([run], journal, where / "full")
     with monkeypatch.context() as full:
@@ -142,6 +144,9 @@ def test_nothing_half_written_stays(run: Any, tmp_path: Path, monkeypatch: pytes
         with pytest.raises(ExportError, match="No space left"):
             to_csv(records(run), where / "records.csv")
     assert [path.name for path in where.iterdir()] == ["there"]
+    full_disk = RuntimeError("Can't decrement id ref count (unable to extend file, errno = 28)")
+    with pytest.raises(ExportError, match="errno = 28"), whole_file(where / "full.nxs"):
+        raise full_disk
     with pytest.raises(ZeroDivisionError), whole_folder(where / "broken") as draft:
         (draft / str((draft / "one").write_text("half") // 0)).touch()
     with pytest.raises(ZeroDivisionError), whole_file(where / "broken") as draft:
