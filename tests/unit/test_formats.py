@@ -318,6 +318,20 @@ def test_tables_say_that_they_are_simulated(run: Any, config: Config, tmp_path: 
     assert "simulated" in table.read_text().splitlines()[0].split(",")
 
 
+def test_calibrations_that_a_run_names_go_home_with_it(config: Config, tmp_path: Path) -> None:
+    store = CalibrationStore(config.stored(config.calibration.folder))
+    named = {"geometry": store.summary()["geometry"]}
+    told(config.journals_folder, records=course([3.0, 3.1]), sample="nmc", calibrations=named)
+    catalog = ExportedCatalog(tmp_path)
+    catalog.extend(ExportedRun(path, {}, catalog) for path in journals(config.journals_folder))
+    run_files.folder([catalog[-1]], config, tmp_path / "out")
+    (home,) = (tmp_path / "out").iterdir()
+    kept = CalibrationStore(home / "calibrations" / "xrd")
+    assert [one.sha256 for one in kept] == [named["geometry"]["sha256"]]
+    assert kept.need(Kind.GEOMETRY).text("geometry.poni") == PONI
+    assert not (home / "calibrations" / "raman").exists()
+
+
 def test_export_knows_its_formats() -> None:
     answer = CliRunner().invoke(main, ["export", "-1", "--format", "cif"])
     assert answer.exit_code == 2

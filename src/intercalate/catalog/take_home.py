@@ -5,13 +5,13 @@ manifest.json    what there is, where it came from, with hashes
 journals/        documents, as they were recorded
 frames/          files of frames that the runs refer to, named by their hash
 tables/          every stream as csv and NetCDF
-calibrations/    those that the runs name, where this machine has them
+calibrations/    of each instrument, those that the runs name, where this machine has them
 """
 
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -48,7 +48,11 @@ class TakenHome:
 
 
 def take_home(
-    runs: Sequence[Any], journals: Path, folder: Path, *, calibrations: Iterable[Path] = ()
+    runs: Sequence[Any],
+    journals: Path,
+    folder: Path,
+    *,
+    calibrations: Mapping[str, Sequence[Path]] | None = None,
 ) -> TakenHome:
     """Write runs into a new folder; it is there whole, or not at all.
 
@@ -61,7 +65,7 @@ def take_home(
     folder
         Must not be there yet.
     calibrations
-        Folders of calibrations.
+        Folders of calibrations, by instrument.
 
     Raises
     ------
@@ -81,8 +85,9 @@ def take_home(
         for uid, path in documents.items():
             entries.append({"uid": uid, **_copied(path, draft, f"journals/{path.name}")})
         frames = [_frames_copied(Path(one), draft) for one in originals]
-        for path in calibrations:
-            shutil.copytree(path, draft / "calibrations" / path.name)
+        for instrument, paths in (calibrations or {}).items():
+            for path in paths:
+                shutil.copytree(path, draft / "calibrations" / instrument / path.name)
         simulated = any(run.metadata["start"].get("simulated") for run in whole.values())
         manifest = {
             "format": FORMAT,
@@ -174,7 +179,10 @@ def _write_tables(draft: Path, entries: Sequence[Any], frames: Sequence[Any]) ->
             table = stream_table(run, name)
             path = draft / "tables" / f"{entry['uid'][:8]}_{name}.csv"
             path.parent.mkdir(exist_ok=True)
-            table.to_dataframe().to_csv(path, index=False)
+            # A table by itself says that it is simulated too.
+            frame = table.to_dataframe()
+            frame = frame.assign(simulated=1) if table.attrs["simulated"] else frame
+            frame.to_csv(path, index=False)
             to_netcdf(table, path.with_suffix(".nc"))
 
 

@@ -38,9 +38,9 @@ def folder(runs: Sequence[Any], config: Config, where: Path) -> list[str]:
     return [f"{made.folder}: {len(made.runs)} runs, {made.frame_files} files of frames, {size}"]
 
 
-def _calibrations(runs: Sequence[Any], config: Config) -> list[Path]:
-    """Folders of the calibrations that runs name."""
-    found = []
+def _calibrations(runs: Sequence[Any], config: Config) -> dict[str, list[Path]]:
+    """Folders of the calibrations that runs name, by instrument."""
+    found = {}
     for instrument in config.instruments:
         store = CalibrationStore(config.stored(config.instrument(instrument).calibration.folder))
         named = {
@@ -48,7 +48,7 @@ def _calibrations(runs: Sequence[Any], config: Config) -> list[Path]:
             for run in runs
             for one in dict(run.metadata["start"].get(calibrations_key(instrument)) or {}).values()
         }
-        found += [one.folder for one in store if one.sha256 in named]
+        found[instrument] = [one.folder for one in store if one.sha256 in named]
     return found
 
 

@@ -81,6 +81,7 @@ def test_the_readme_of_a_folder_opens_it(run: Any, tmp_path: Path, monkeypatch: 
     assert names["records"]["cycler_voltage_volt"].tolist() == list(VOLTAGES)
     assert names["same"]["cycler_voltage_volt"].values.tolist() == list(VOLTAGES)
     assert names["same"].attrs["simulated"] == 1
+    assert (names["records"]["simulated"] == 1).all()
     names["same"].close()
     assert (names["first"] == 77).all()
     assert [Path(one).name for one in names["frames"].values()] == [
