@@ -11,6 +11,7 @@ import xarray as xr
 from intercalate.calibrations import Calibration, Kind
 from intercalate.catalog.alignment import align, frames_alone
 from intercalate.catalog.client import CatalogError, frames, image_streams, stream_of
+from intercalate.catalog.kept import kept
 from intercalate.catalog.linked import has_records
 from intercalate.catalog.summaries import technique_of
 from intercalate.config import Config
@@ -98,6 +99,7 @@ def heatmap(
     CalibrationError
         If frames of a diffractometer lack geometry, flat field or dark frames.
     """
+    run = kept(run)
     name, technique = _stream(run, stream)
     aligned = align(run, name) if has_records(run) else frames_alone(run, name)
     if results is not None:

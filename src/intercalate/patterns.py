@@ -11,6 +11,7 @@ from intercalate.beam_quality import BeamQuality
 from intercalate.calibrations import Calibration, Kind, exposure_key
 from intercalate.catalog.alignment import align, frames_alone
 from intercalate.catalog.client import frames
+from intercalate.catalog.kept import kept
 from intercalate.catalog.linked import has_records
 from intercalate.config import Config
 from intercalate.correction_chain import chain_of
@@ -80,6 +81,7 @@ def pattern_source(run: Any, config: Config, stream: str, instrument: str) -> Pa
     ValueError
         If the frames differ in exposure.
     """
+    run = kept(run)
     aligned = align(run, stream) if has_records(run) else frames_alone(run, stream)
     start, exposure_s = run.metadata["start"], one_exposure(aligned)
     section: Any = config.instrument(instrument)

@@ -20,6 +20,7 @@ from catalog.making import COLUMNS, ROWS, SpectraRecorder, declare, orphan, orph
 from intercalate.catalog.alignment import align, frames_alone
 from intercalate.catalog.client import CatalogError, find_run, frames, open_catalog, records, runs, spectra
 from intercalate.catalog.journal import journals, read_documents
+from intercalate.catalog.kept import kept
 from intercalate.catalog.linked import has_records
 from intercalate.catalog.server import ADDRESS_FILE
 from intercalate.config import DEFAULT_CONFIG, Config
@@ -210,6 +211,23 @@ def test_records_come_once_and_sorted_and_align_with_frames(laboratory: Laborato
     assert aligned["in_gap"].all()
     assert np.isnan(aligned["test_time_second_sigma"]).all()
     assert "no paired clock readings" in aligned.attrs["clock_note"]
+
+
+def test_a_run_is_aligned_with_few_questions(laboratory: Laboratory, catalog: Any) -> None:
+    uid = laboratory.run(orphans_and_restages(laboratory))
+    laboratory.forward()
+    run = find_run(catalog, uid)
+    asked: list[str] = []
+    hooks = run.context.http_client.event_hooks
+    run.context.http_client.event_hooks = {"request": [lambda request: asked.append(str(request.url))]}
+    once, again = kept(run), kept(kept(run))
+    aligned = align(once)
+    run.context.http_client.event_hooks = hooks
+    assert len(asked) < 10, asked
+    assert align(run).equals(aligned)
+    assert list(once) == list(again) == list(run)
+    assert ("cycling" in once, "visits" in once) == (True, False)
+    assert once.metadata["start"]["uid"] == uid
 
 
 def test_frames_of_a_run_without_cycler_keep_the_time_of_their_instrument(

@@ -281,9 +281,11 @@ def _rows(
     named = [f"{prefix}{column}" for column in columns]
     keys = [key for key in named if key in data_keys]
     keys += [key for key in data_keys if key.startswith(prefix) and key not in named]
-    if "internal" not in stream.base:
-        raise CatalogError(f"the run has a stream {stream_name!r} but no {dimension} in it yet")
-    table = stream.base["internal"].read(keys)
+    try:
+        internal = stream.base["internal"]
+    except KeyError:
+        raise CatalogError(f"the run has a stream {stream_name!r} but no {dimension} in it yet") from None
+    table = internal.read(keys)
     order = np.argsort(table[f"{prefix}{number}"].to_numpy(), kind="stable")
     seq = table[f"{prefix}{number}"].to_numpy()[order]
     # Of equal numbers the one collected last stands.
@@ -374,15 +376,19 @@ class Frames(Sequence[np.ndarray]):
         leading, region = key[0], key[1:]
         if isinstance(leading, slice):
             rows = range(*leading.indices(len(self)))
-            images = [self._one(row, region) for row in rows]
+            parts = [self._span(*span, region) for span in self._map.spans(rows)]
             empty = np.empty((0, *self.shape[1:]), self.dtype)
-            return np.stack(images) if images else empty[(slice(None), *region)]
+            return np.concatenate(parts) if parts else empty[(slice(None), *region)]
         return self._one(int(leading), region)
 
     def _one(self, row: int, region: tuple[Any, ...]) -> np.ndarray:
         assert self._paths is not None
         asset, index = self._map.locate(row + len(self) if row < 0 else row)
         return self._files.read(self._paths[asset], self._dataset, index, region)
+
+    def _span(self, asset: int, start: int, stop: int, region: tuple[Any, ...]) -> np.ndarray:
+        assert self._paths is not None
+        return self._files.read(self._paths[asset], self._dataset, slice(start, stop), region)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[row] for row in range(len(self)))

@@ -20,6 +20,7 @@ from intercalate.calibrations import Calibration, CalibrationError, Kind
 from intercalate.catalog.alignment import align, frames_alone
 from intercalate.catalog.client import CatalogError, frames, image_streams, records
 from intercalate.catalog.export import SPARE, ExportError, require_new, require_room, whole_file
+from intercalate.catalog.kept import kept
 from intercalate.catalog.linked import current_cell, cycling_source, has_records
 from intercalate.catalog.lithium import plain
 from intercalate.catalog.summaries import technique_of
@@ -82,7 +83,7 @@ def to_nexus(
         root["file_time"] = _iso(datetime.now(UTC).timestamp())
         root["creator"], root["creator_version"] = "intercalate", version("intercalate")
         root["HDF5_Version"], root["h5py_version"] = h5py.version.hdf5_version, h5py.version.version
-        for run in runs:
+        for run in map(kept, runs):
             name = f"run_{run.metadata['start']['uid'][:8]}"
             if "default" not in root:
                 root["default"] = name
