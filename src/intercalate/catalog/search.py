@@ -1,4 +1,4 @@
-"""Finding runs among many: the server is asked, so a page costs the same however many runs there are."""
+"""Finding runs among many: the server is asked, and answers with one page, however many runs there are."""
 
 import difflib
 import re
