@@ -1,7 +1,8 @@
 """Runs benchmarks by name and writes their tables into docs/benchmarks.md.
 
-Usage: python -m benchmarks [points records conditions reaction idle speed soak reduction visits techniques
-                             instruments chain cell rehearsal resumed] [--soak-minutes 30] [--seed 1]
+Usage: python -m benchmarks [points records reading conditions reaction idle speed soak reduction visits
+                             techniques instruments chain cell rehearsal resumed]
+                            [--soak-minutes 30] [--seed 1]
        python -m benchmarks faults [--seed 1], which writes docs/faults.md
 """
 
@@ -14,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import (
+    catalog_reading,
     catalog_records,
     conditions,
     instruments_at_once,
@@ -47,6 +49,7 @@ def benchmarks(soak_minutes: float, seed: int) -> dict[str, tuple[str, Callable[
     return {
         "points": ("Time per measurement point", measuring_points.measure),
         "records": ("Cycler records to the catalog", catalog_records.measure),
+        "reading": ("Runs found, tables and heat maps opened", catalog_reading.measure),
         "conditions": ("Asking conditions of a record", conditions.measure),
         "reaction": ("From a voltage to the exposure that waits for it", reaction.measure),
         "idle": ("Processor time at 1x", processes.measure),

@@ -3,12 +3,17 @@
 import json
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from intercalate.config import Config
 from intercalate.services import Service, ServiceError, ServiceList, module_command
 
+if TYPE_CHECKING:
+    from intercalate.catalog.forwarder import Replayed
+
 START_TIMEOUT_S = 90.0
+END_TIMEOUT_S = 20.0
+FORWARDER = "forwarder"
 
 
 def catalog_services(config: Config) -> ServiceList:
@@ -71,10 +76,41 @@ def finish_catalog(config: Config, progress: Progress = lambda share: None) -> l
     journals.mkdir(parents=True, exist_ok=True)
     uri = json.loads(address.read_text())["uri"]
     services.start(
-        "forwarder",
+        FORWARDER,
         module_command("intercalate.catalog.forwarder", "--journals", str(journals), "--uri", uri),
     )
     return services.read()
+
+
+def replay_into_catalog(config: Config) -> "Replayed":
+    """Compare all journals with the catalog and write what it lacks; the forwarder stands aside meanwhile.
+
+    Raises
+    ------
+    ServiceError
+        If the catalog does not answer.
+    CatalogUnreachableError, ForwarderError
+        If it ends meanwhile, or a forwarder that was not started here works on the journals.
+    """
+    from intercalate.catalog.forwarder import replay_journals
+
+    if not catalog_answers(config):
+        raise ServiceError(
+            f"no catalog answers on port {config.catalog.port}; `intercalate catalog up` starts it, and then "
+            "writes by itself what it missed"
+        )
+    services = catalog_services(config)
+    stopped = [one.process for one in services.running() if one.name == FORWARDER]
+    for process in stopped:
+        assert process is not None
+        process.terminate()
+        process.wait(END_TIMEOUT_S)
+    try:
+        uri = json.loads((config.catalog_folder / "server.json").read_text())["uri"]
+        return replay_journals(config.journals_folder, uri)
+    finally:
+        if stopped:
+            services.restart(FORWARDER)
 
 
 def catalog_answers(config: Config) -> bool:

@@ -113,7 +113,7 @@ def reduce_run(
     """
     aligned = align(run, stream) if has_records(run) else frames_alone(run, stream)
     start = run.metadata["start"]
-    exposure_s = _one_exposure(aligned)
+    exposure_s = one_exposure(aligned)
     instrument = instrument_of(start, stream)
     section = config.instrument(instrument)
     known, late = calibrations_of(start, instrument, config)
@@ -176,7 +176,7 @@ def reduce_run(
             )
             technique, more = "xrd", []
             pressed = start.get("pressed_sample")
-            if pressed is None and is_reflection(_incidence_deg(aligned)):
+            if pressed is None and is_reflection(incidence_deg(aligned)):
                 chain, more = wedge(chain), [{"step": "azimuths above the sample", "deg": WEDGE_DEG}]
                 used = {name: one for name, one in used.items() if name != str(Kind.BACKGROUND)}
             if pressed is None:
@@ -186,7 +186,7 @@ def reduce_run(
                 used = {name: one for name, one in used.items() if name != str(Kind.BACKGROUND)}
                 fitted = reduce_pressed(
                     images,
-                    _exposures(aligned, used[f"{Kind.DARK}:{exposure_key(exposure_s)}"]),
+                    exposures_of_frames(aligned, used[f"{Kind.DARK}:{exposure_key(exposure_s)}"]),
                     chain,
                     PressedSample.from_content(plain(pressed), "the run's sample"),
                     opening_deg(config),
@@ -228,11 +228,11 @@ def _patterns(
     progress: Progress,
 ) -> xr.Dataset:
     """Frames of a diffractometer, reduced and fitted."""
-    angles_deg = _incidence_deg(aligned)
+    angles_deg = incidence_deg(aligned)
     tilted = is_reflection(angles_deg)
     if str(Kind.BACKGROUND) not in used and not tilted:
         _warn("no background was measured; run take_background, and the fit has less to guess")
-    exposures = _exposures(aligned, used[f"{Kind.DARK}:{exposure_key(exposure_s)}"])
+    exposures = exposures_of_frames(aligned, used[f"{Kind.DARK}:{exposure_key(exposure_s)}"])
     if cell.positive.material == SULFUR:
         return reduce_and_quantify(images, exposures, chain, cell, progress=progress)
     options = _fit_options(used)
@@ -250,13 +250,20 @@ def _fit_options(used: dict[str, Calibration]) -> FitOptions:
     return FitOptions(systematics=Systematics(geometry=shifts))
 
 
-def _incidence_deg(aligned: xr.Dataset) -> np.ndarray:
+def incidence_deg(aligned: xr.Dataset) -> np.ndarray:
     """Angle between beam and sample in each frame; that of transmission where nobody says one."""
     straight = np.full(aligned.sizes["frame"], TRANSMISSION_DEG)
     return np.asarray(aligned.get("goniometer_incidence_deg", straight), float)
 
 
-def _one_exposure(aligned: xr.Dataset) -> float:
+def one_exposure(aligned: xr.Dataset) -> float:
+    """Exposure in s of all frames.
+
+    Raises
+    ------
+    ValueError
+        If they differ.
+    """
     found = np.unique(np.asarray(aligned["exposure_s"]))
     if found.size != 1:
         listed = ", ".join(f"{one:g}" for one in found)
@@ -285,7 +292,7 @@ def calibrations_of(start: Any, instrument: str, config: Config) -> tuple[dict[s
     return {**latest, **named}, latest.keys() - named.keys()
 
 
-def _exposures(aligned: xr.Dataset, dark: Calibration) -> list[Exposure]:
+def exposures_of_frames(aligned: xr.Dataset, dark: Calibration) -> list[Exposure]:
     """Monitor and beam of each frame."""
     count = aligned.sizes["frame"]
     index = np.asarray(aligned["frame_index"])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import bluesky.plan_stubs as bps
+import bluesky.preprocessors as bpp
 import h5py
 import numpy as np
 from ophyd.status import Status
@@ -242,3 +243,27 @@ def declare(recorder: Recorder) -> Iterator[Any]:
     """Stub: make the stream `cycling` of an open run."""
     flyer: Any = recorder
     yield from bps.declare_stream(flyer, name="cycling", collect=True)
+
+
+@bpp.run_decorator(md={"sample": "made", "plan_name": "made"})
+def orphans_and_restages(laboratory: Any):
+    """Three files; frames without events at the start, in the middle and at the end of them."""
+    detector = laboratory.detector
+
+    @bpp.stage_decorator([detector])
+    def part(before: int, taken: int, between: int, after: int):
+        for _ in range(before):
+            yield from orphan(detector)
+        yield from take(detector, taken)
+        for _ in range(between):
+            yield from orphan(detector)
+        yield from take(detector, taken)
+        for _ in range(after):
+            yield from orphan(detector)
+
+    yield from declare(laboratory.recorder)
+    yield from part(0, 2, 1, 0)
+    yield from record(laboratory.recorder, 5)
+    yield from part(2, 1, 0, 3)
+    yield from record(laboratory.recorder, 7)
+    yield from part(1, 2, 2, 1)

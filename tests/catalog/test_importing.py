@@ -16,7 +16,7 @@ from catalog.conftest import Laboratory
 from catalog.making import PairedClocks, declare, record, take
 from intercalate.catalog.alignment import align
 from intercalate.catalog.chain import runs_of_experiment
-from intercalate.catalog.client import CatalogError, find_run, records
+from intercalate.catalog.client import CatalogError, find_run, open_catalog, records
 from intercalate.catalog.clock import ClockModel
 from intercalate.catalog.cycler_clock import ClockCheck, clock_of_checks, clock_of_offset
 from intercalate.catalog.cycling_import import Imported, ImportRefusedError, enter_cell, import_cycling
@@ -325,7 +325,9 @@ def test_the_commands_do_the_same(
 ) -> None:
     run = measured(laboratory, catalog)
     uid = run.metadata["start"]["uid"]
-    monkeypatch.setattr("intercalate.catalog_services.open_configured_catalog", lambda config: catalog)
+    # Each command has a client of its own, and closes it.
+    own = "intercalate.catalog_services.open_configured_catalog"
+    monkeypatch.setattr(own, lambda config: open_catalog(laboratory.uri))
     text = (EXAMPLES / "config" / "simulated.toml").read_text()
     text = text.replace('folder = ".intercalate"', f'folder = "{tmp_path}"')
     (tmp_path / "simulated.toml").write_text(text)

@@ -16,10 +16,11 @@ import pytest
 from event_model import Filler
 
 from catalog.conftest import Laboratory, Server
-from catalog.making import COLUMNS, ROWS, SpectraRecorder, declare, orphan, record, take
+from catalog.making import COLUMNS, ROWS, SpectraRecorder, declare, orphan, orphans_and_restages, record, take
 from intercalate.catalog.alignment import align, frames_alone
 from intercalate.catalog.client import CatalogError, find_run, frames, open_catalog, records, runs, spectra
 from intercalate.catalog.journal import journals, read_documents
+from intercalate.catalog.kept import kept
 from intercalate.catalog.linked import has_records
 from intercalate.catalog.server import ADDRESS_FILE
 from intercalate.config import DEFAULT_CONFIG, Config
@@ -48,30 +49,6 @@ def assert_each_frame_is_its_events(run: Any, count: int) -> None:
     assert (local[1:, 0] == np.array(expected[1:])[:, None]).all()
     assert (local[-1] == expected[-1]).all()
     local.close()
-
-
-@bpp.run_decorator(md={"sample": "made", "plan_name": "made"})
-def orphans_and_restages(laboratory: Laboratory):
-    """Three files; frames without events at the start, in the middle and at the end of them."""
-    detector = laboratory.detector
-
-    @bpp.stage_decorator([detector])
-    def part(before: int, taken: int, between: int, after: int):
-        for _ in range(before):
-            yield from orphan(detector)
-        yield from take(detector, taken)
-        for _ in range(between):
-            yield from orphan(detector)
-        yield from take(detector, taken)
-        for _ in range(after):
-            yield from orphan(detector)
-
-    yield from declare(laboratory.recorder)
-    yield from part(0, 2, 1, 0)
-    yield from record(laboratory.recorder, 5)
-    yield from part(2, 1, 0, 3)
-    yield from record(laboratory.recorder, 7)
-    yield from part(1, 2, 2, 1)
 
 
 def test_every_frame_is_that_of_its_event(laboratory: Laboratory, catalog: Any) -> None:
@@ -234,6 +211,23 @@ def test_records_come_once_and_sorted_and_align_with_frames(laboratory: Laborato
     assert aligned["in_gap"].all()
     assert np.isnan(aligned["test_time_second_sigma"]).all()
     assert "no paired clock readings" in aligned.attrs["clock_note"]
+
+
+def test_a_run_is_aligned_with_few_questions(laboratory: Laboratory, catalog: Any) -> None:
+    uid = laboratory.run(orphans_and_restages(laboratory))
+    laboratory.forward()
+    run = find_run(catalog, uid)
+    asked: list[str] = []
+    hooks = run.context.http_client.event_hooks
+    run.context.http_client.event_hooks = {"request": [lambda request: asked.append(str(request.url))]}
+    once, again = kept(run), kept(kept(run))
+    aligned = align(once)
+    run.context.http_client.event_hooks = hooks
+    assert len(asked) < 10, asked
+    assert align(run).equals(aligned)
+    assert list(once) == list(again) == list(run)
+    assert ("cycling" in once, "visits" in once) == (True, False)
+    assert once.metadata["start"]["uid"] == uid
 
 
 def test_frames_of_a_run_without_cycler_keep_the_time_of_their_instrument(

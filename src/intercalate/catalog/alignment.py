@@ -10,6 +10,7 @@ import xarray as xr
 from intercalate.beam_quality import BeamQuality
 from intercalate.catalog.client import CatalogError, image_streams, records, stream_of
 from intercalate.catalog.clock import ClockModel, fit_clock
+from intercalate.catalog.kept import kept
 from intercalate.catalog.linked import CyclingSource, current_cell, cycling_source
 from intercalate.catalog.lithium import lithium_content
 from intercalate.cell import Cell
@@ -319,6 +320,7 @@ def align(run: Any, stream: str | None = None) -> xr.Dataset:
     CatalogError
         If the run has no records, no frames, or several streams with images.
     """
+    run = kept(run)
     table, detector = _events(run, stream)
     frames = _times(table, detector)
     source, (cell, entered) = cycling_source(run), current_cell(run)
@@ -380,7 +382,7 @@ def frames_alone(run: Any, stream: str | None = None) -> xr.Dataset:
     xarray.Dataset
         Along `frame`: `frame_index`, `start_unix_s`, `exposure_s`, and monitor counts where there are any.
     """
-    table, detector = _events(run, stream)
+    table, detector = _events(kept(run), stream)
     times = _times(table, detector)
     return xr.Dataset(
         {

@@ -14,7 +14,8 @@ import xarray as xr
 
 from intercalate import streams
 from intercalate.catalog.frames import FRAMES_MIMETYPE, FrameMap, OpenFiles
-from intercalate.catalog.lost_runs import LOST_REASON
+from intercalate.catalog.journal import SUFFIX, stop_of
+from intercalate.catalog.lost_runs import LOST_REASON, is_being_written
 from intercalate.catalog.server import ADDRESS_FILE
 from intercalate.config import Config
 from intercalate.contract import IMPEDANCE_COLUMNS, RECORD_COLUMNS
@@ -22,6 +23,10 @@ from intercalate.contract import IMPEDANCE_COLUMNS, RECORD_COLUMNS
 CONNECT_TIMEOUT_S = 5.0
 SHORTEST_UID = 5
 """Characters by which Tiled looks up a run."""
+
+STATUSES = ("running", "complete", "failed", "aborted", "lost")
+"""Of a run: nobody has closed it; it did all that it should; its plan raised an error; it was ended before;
+its session died."""
 
 
 class CatalogError(RuntimeError):
@@ -34,12 +39,12 @@ def open_catalog(where: str | Path | Config) -> Any:
     Parameters
     ----------
     where
-        A configuration, the name of a Tiled profile, an address (`http://...?api_key=...`), or the
-        folder of a server on this machine.
+        A configuration, the name of a Tiled profile, an address (`http://...?api_key=...`), the folder of a
+        server on this machine, or one that was exported to be taken home.
 
     Returns
     -------
-    CatalogOfBlueskyRuns
+    CatalogOfBlueskyRuns, or ExportedCatalog, which reads as one
 
     Raises
     ------
@@ -53,6 +58,10 @@ def open_catalog(where: str | Path | Config) -> Any:
         # Not by its profile: that is one for the whole machine, and another catalog may have taken the name.
         where = where.catalog_folder
     if isinstance(where, Path):
+        if (where / "manifest.json").exists():
+            from intercalate.catalog.exported import open_exported
+
+            return open_exported(where)
         try:
             uri = json.loads((where / ADDRESS_FILE).read_text())["uri"]
         except OSError as error:
@@ -125,7 +134,7 @@ class RunRow:
     Attributes
     ----------
     status
-        `running`, `complete`, `failed` (aborted or failed), or `lost` (its session died).
+        One of `STATUSES`.
     duration_s
         Wall seconds; None while there is no stop document.
     events
@@ -143,23 +152,59 @@ class RunRow:
     reason: str
 
 
-def runs(catalog: Any, limit: int = 20) -> list[RunRow]:
-    """The latest runs, latest first; metadata only."""
-    values = catalog.values()
-    return [_row(run.metadata) for run in values[-1 : -limit - 1 : -1]]
+def runs(catalog: Any, limit: int = 20, page: int = 1, *, journals: Path | None = None) -> list[RunRow]:
+    """The latest runs, latest first; metadata only.
+
+    Parameters
+    ----------
+    limit
+        Runs on a page.
+    page
+        1 for the latest.
+    journals
+        See `status_now`; None takes the catalog's word.
+
+    Raises
+    ------
+    CatalogError
+        If there can be no such page.
+    """
+    if limit < 1 or page < 1:
+        raise CatalogError(f"page {page} of {limit} runs: both must be 1 or more")
+    last = -1 - (page - 1) * limit
+    found = [run.metadata for run in catalog.values()[last : last - limit : -1]]
+    return [_row(one, run_status(one) if journals is None else status_now(one, journals)) for one in found]
 
 
 def run_status(metadata: Any) -> str:
-    """State of a run by its metadata."""
+    """State of a run by its metadata; one of `STATUSES`."""
     stop = metadata.get("stop")
     if not stop:
         return "running" if metadata.get("writer", {}).get("alive", True) else "lost"
-    if stop["exit_status"] == "success":
-        return "complete"
-    return "lost" if stop.get("reason") == LOST_REASON else "failed"
+    if stop.get("reason") == LOST_REASON:
+        return "lost"
+    return {"success": "complete", "abort": "aborted"}.get(stop["exit_status"], "failed")
 
 
-def _row(metadata: Any) -> RunRow:
+def status_now(metadata: Any, journals: Path) -> str:
+    """State of a run, where the catalog has it open also by its journal: the catalog may have missed its end.
+
+    Parameters
+    ----------
+    journals
+        Folder of journals of this machine, which need not hold the run.
+    """
+    found = run_status(metadata)
+    paths = list(journals.glob(f"*_{metadata['start']['uid']}{SUFFIX}")) if found == "running" else []
+    if not paths:
+        return found
+    stop = stop_of(paths[0])
+    if stop is not None:
+        return run_status({"stop": stop})
+    return "running" if is_being_written(paths[0]) else "lost"
+
+
+def _row(metadata: Any, status: str) -> RunRow:
     start, stop = metadata["start"], metadata.get("stop") or {}
     sample = start.get("sample", "")
     return RunRow(
@@ -168,7 +213,7 @@ def _row(metadata: Any) -> RunRow:
         started=datetime.fromtimestamp(start["time"], UTC),
         sample=sample if isinstance(sample, str) else str(dict(sample).get("name", "")),
         plan=start.get("plan_name", ""),
-        status=run_status(metadata),
+        status=status,
         duration_s=stop["time"] - start["time"] if stop else None,
         events=dict(stop.get("num_events") or {}),
         reason=stop.get("reason", ""),
@@ -236,9 +281,11 @@ def _rows(
     named = [f"{prefix}{column}" for column in columns]
     keys = [key for key in named if key in data_keys]
     keys += [key for key in data_keys if key.startswith(prefix) and key not in named]
-    if "internal" not in stream.base:
-        raise CatalogError(f"the run has a stream {stream_name!r} but no {dimension} in it yet")
-    table = stream.base["internal"].read(keys)
+    try:
+        internal = stream.base["internal"]
+    except KeyError:
+        raise CatalogError(f"the run has a stream {stream_name!r} but no {dimension} in it yet") from None
+    table = internal.read(keys)
     order = np.argsort(table[f"{prefix}{number}"].to_numpy(), kind="stable")
     seq = table[f"{prefix}{number}"].to_numpy()[order]
     # Of equal numbers the one collected last stands.
@@ -312,6 +359,13 @@ class Frames(Sequence[np.ndarray]):
         """Whether the files are read in place."""
         return self._paths is not None
 
+    def places(self) -> list[tuple[Path, str, int]] | None:
+        """File, dataset and number in it of each frame; None where the files are not here."""
+        if self._paths is None:
+            return None
+        found = (self._map.locate(row) for row in range(len(self)))
+        return [(self._paths[asset], self._dataset, index) for asset, index in found]
+
     def __len__(self) -> int:
         return self.shape[0]
 
@@ -322,15 +376,19 @@ class Frames(Sequence[np.ndarray]):
         leading, region = key[0], key[1:]
         if isinstance(leading, slice):
             rows = range(*leading.indices(len(self)))
-            images = [self._one(row, region) for row in rows]
+            parts = [self._span(*span, region) for span in self._map.spans(rows)]
             empty = np.empty((0, *self.shape[1:]), self.dtype)
-            return np.stack(images) if images else empty[(slice(None), *region)]
+            return np.concatenate(parts) if parts else empty[(slice(None), *region)]
         return self._one(int(leading), region)
 
     def _one(self, row: int, region: tuple[Any, ...]) -> np.ndarray:
         assert self._paths is not None
         asset, index = self._map.locate(row + len(self) if row < 0 else row)
         return self._files.read(self._paths[asset], self._dataset, index, region)
+
+    def _span(self, asset: int, start: int, stop: int, region: tuple[Any, ...]) -> np.ndarray:
+        assert self._paths is not None
+        return self._files.read(self._paths[asset], self._dataset, slice(start, stop), region)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[row] for row in range(len(self)))

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intercalate.catalog.journal import journals, read_documents, run_uid
-from intercalate.catalog.lost_runs import is_being_written
+from intercalate.catalog.lost_runs import LOST_REASON, is_being_written
+from intercalate.catalog.summaries import SUMMARY, RunSummary
 
 if TYPE_CHECKING:
     from intercalate.catalog.writing import RunPipeline
@@ -83,12 +84,17 @@ class Forwarder:
         self._uri = uri
         self._catalog = uri.partition("?")[0]
         self._runs: dict[str, _Run] = {}
-        state = {} if replay else self._read_state()
-        self._done = set[str](state.get("done", ()))
-        # Sizes of journals that nobody goes on with, and that the catalog has.
-        self._lost: dict[str, int] = dict(state.get("lost", {}))
+        state = self._read_state()
+        self._done = set[str](() if replay else state.get("done", ()))
+        # Sizes of journals that nobody goes on with, and that the catalog has, or had when it was asked last.
+        self._lost: dict[str, int] = {} if replay else dict(state.get("lost", {}))
+        self._was_lost: dict[str, int] = dict(state.get("lost", {}))
         self._client: Any = None
         self._saved: str = ""
+        self.written: dict[str, int] = {}
+        """Documents that were written by this forwarder, by run."""
+        self.summarised: list[str] = []
+        """Runs that were whole in the catalog, and got a summary."""
 
     def forward_once(self) -> int:
         """Write what the journals have gained; returns the number of documents.
@@ -153,7 +159,10 @@ class Forwarder:
         if time.monotonic() < run.retry_at:
             return 0
         try:
-            return self._take(uid, run)
+            count = self._take(uid, run)
+            if count:
+                self.written[uid] = self.written.get(uid, 0) + count
+            return count
         except httpx.TransportError:
             raise
         except Exception as error:  # noqa: BLE001 - a run that cannot be written must not hold up the others
@@ -203,13 +212,32 @@ class Forwarder:
         except KeyError:
             stored = None
         if stored is not None and stored.metadata.get("stop"):
+            if SUMMARY not in stored.metadata:
+                self._summarise(uid, run.path, stored)
             self._done.add(uid)
             self._runs.pop(uid, None)
             return False
+        if stored is not None and not stored.metadata.get("writer", {}).get("alive", True):
+            size = run.path.stat().st_size
+            if self._was_lost.get(uid) == size:
+                self._lost[uid] = size
+                self._runs.pop(uid, None)
+                return False
         if stored is not None:
             client.delete_contents(uid, recursive=True, external_only=False)
         run.pipeline, run.offset = RunPipeline(client), 0
         return True
+
+    def _summarise(self, uid: str, path: Path, stored: Any) -> None:
+        """Add what a run lacks that was written before there were summaries."""
+        from intercalate.catalog.writing import ABANDONED
+
+        summary = RunSummary()
+        for name, doc, _ in read_documents(path):
+            summary(name, doc)
+        more = ABANDONED if stored.metadata["stop"].get("reason") == LOST_REASON else {}
+        stored.update_metadata(metadata={SUMMARY: summary.as_metadata(), **more}, drop_revision=True)
+        self.summarised.append(uid)
 
     def _look_after(self, uid: str, run: _Run) -> None:
         """Note once that the session of an unfinished run is gone."""
@@ -278,14 +306,67 @@ def forward_journals(folder: str | Path, uri: str, *, replay: bool = False) -> i
     ForwarderError
         If a run was refused, or another forwarder works on the folder.
     """
+    done = replay_journals(folder, uri, replay=replay)
+    if done.refused:
+        reasons = "; ".join(f"{uid}: {why}" for uid, why in done.refused.items())
+        raise ForwarderError(f"the catalog refused {len(done.refused)} runs: {reasons}")
+    return sum(done.written.values())
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What became of the journals.
+
+    Attributes
+    ----------
+    runs
+        Number of journals.
+    written
+        Documents by run, of those that the catalog lacked or had a part of.
+    summarised
+        Runs that the catalog had, and that can be found by voltage, cycle and technique now.
+    refused
+        Why a run could not be written, by run.
+    """
+
+    runs: int
+    written: dict[str, int]
+    summarised: tuple[str, ...]
+    refused: dict[str, str]
+
+    def lines(self) -> list[str]:
+        """For people."""
+        there = self.runs - len(self.written.keys() | self.refused.keys())
+        found = [f"{self.runs} runs in the journals; the catalog had all of {there}"]
+        found += [f"wrote {uid[:8]}: {count} documents" for uid, count in self.written.items()]
+        if self.summarised:
+            found.append(f"added what {len(self.summarised)} of them are found by")
+        return found + [f"refused {uid[:8]}: {why}" for uid, why in self.refused.items()]
+
+
+def replay_journals(folder: str | Path, uri: str, *, replay: bool = True) -> Replayed:
+    """Compare all journals with a catalog, and write what it lacks. Once it has all, nothing is done.
+
+    Parameters
+    ----------
+    replay
+        See `Forwarder`.
+
+    Raises
+    ------
+    CatalogUnreachableError
+        If the server does not answer.
+    ForwarderError
+        If another forwarder works on the folder.
+    """
     with _only_one(Path(folder)):
         forwarder = Forwarder(folder, uri, replay=replay)
         with contextlib.closing(forwarder):
-            count = forwarder.forward_once()
-    if forwarder.errors:
-        reasons = "; ".join(f"{uid}: {why}" for uid, why in forwarder.errors.items())
-        raise ForwarderError(f"the catalog refused {len(forwarder.errors)} runs: {reasons}")
-    return count
+            # The second pass tells runs under way from those whose session is gone.
+            for _ in range(2):
+                forwarder.forward_once()
+            runs = len(journals(folder))
+    return Replayed(runs, forwarder.written, tuple(forwarder.summarised), forwarder.errors)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -60,6 +60,14 @@ class FrameMap:
         asset, _, stop = self._runs[number]
         return asset, stop - (self._ends[number] - row)
 
+    def spans(self, rows: Iterable[int]) -> list[tuple[int, int, int]]:
+        """Asset, first frame and the one after the last, of rows whose frames follow each other in a file."""
+        found: list[list[int]] = []
+        for row in rows:
+            asset, index = self.locate(row)
+            append_frames(found, asset, index, index + 1)
+        return [(asset, start, stop) for asset, start, stop in found]
+
     def locate_all(self, rows: Iterable[int]) -> dict[int, list[tuple[int, int]]]:
         """By asset, pairs of (position in `rows`, frame index)."""
         found: dict[int, list[tuple[int, int]]] = {}
@@ -142,30 +150,31 @@ class OpenFiles:
         self._open: dict[Path, h5py.File] = {}
         self._lock = threading.Lock()
 
-    def read(self, path: Path, dataset: str, index: int, region: tuple[Any, ...]) -> np.ndarray:
-        """One frame, or a region of it.
+    def read(self, path: Path, dataset: str, index: int | slice, region: tuple[Any, ...]) -> np.ndarray:
+        """One frame, or a region of it; or of some that follow each other.
 
         Raises
         ------
         FramesNotWrittenError
             If the file does not hold it yet.
         """
+        last = index.stop - 1 if isinstance(index, slice) else index
         with self._lock:
             if path not in self._open:
                 self._open[path] = open_frames(path)
             stored = self._open[path][dataset]
             assert isinstance(stored, h5py.Dataset)
-            if index >= stored.shape[0]:
+            if last >= stored.shape[0]:
                 stored.refresh()
-            if index >= stored.shape[0]:
+            if last >= stored.shape[0]:
                 # A file that was not yet in this mode when it was opened cannot be refreshed.
                 self._open[path].close()
                 self._open[path] = open_frames(path)
                 stored = self._open[path][dataset]
                 assert isinstance(stored, h5py.Dataset)
-            if index >= stored.shape[0]:
+            if last >= stored.shape[0]:
                 raise FramesNotWrittenError(
-                    f"{path} holds {stored.shape[0]} frames, frame {index} is not written yet"
+                    f"{path} holds {stored.shape[0]} frames, frame {last} is not written yet"
                 )
             return stored[(index, *region)]
 

@@ -7,6 +7,7 @@ stored without being taken apart by the normaliser; frames go through `FramesCon
 """
 
 import sys
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -15,11 +16,19 @@ from bluesky_tiled_plugins.writing.tiled_writer import RunNormalizer, _RunWriter
 from event_model import DocumentNames
 
 from intercalate.catalog.frames import FRAMES_MIMETYPE, append_frames
+from intercalate.catalog.lost_runs import LOST_REASON
+from intercalate.catalog.summaries import SUMMARY, RunSummary
 
 FRAME_SPECS = ("AD_HDF5", "AD_HDF5_SWMR")
 """Resource specs of areaDetector's HDF5 plugin, one frame in a row of `/entry/data/data`."""
 
 NUMERIC = ("number", "integer")
+
+SUMMARY_PERIOD_S = 10.0
+"""Wall seconds between two summaries of a run under way: each is a request of its own."""
+
+ABANDONED = {"writer": {"alive": False}}
+"""Metadata of a run whose session is gone."""
 
 
 class FramesConsolidator(ConsolidatorBase):
@@ -178,15 +187,21 @@ class RunWriter(_RunWriter):
 
 
 class RunPipeline:
-    """Normaliser and writer of one run."""
+    """Normaliser, writer and summary of one run."""
 
     def __init__(self, client: Any):
         self._writer = RunWriter(client)
         self._normalizer = Normalizer()
         self._normalizer.subscribe(self._writer)
+        self._summary = RunSummary()
+        self._summarised_at, self._summarised = -float("inf"), {}
 
     def __call__(self, name: str, doc: dict[str, Any]) -> None:
         """Take one document."""
+        self._summary(name, doc)
+        if name == "stop":
+            # Before the stop document: a run that is complete has all of its summary.
+            self._note(ABANDONED if doc.get("reason") == LOST_REASON else {})
         self._normalizer(name, doc)
 
     @property
@@ -197,9 +212,16 @@ class RunPipeline:
     def flush(self) -> None:
         """Write everything received so far."""
         self._writer.flush()
+        if time.monotonic() > self._summarised_at + SUMMARY_PERIOD_S:
+            self._note()
 
     def mark_lost(self) -> None:
         """Note on the run that nobody writes it any more."""
-        root = self._writer.root_node
-        if root is not None:
-            root.update_metadata(metadata={"writer": {"alive": False}}, drop_revision=True)
+        self._note(ABANDONED)
+
+    def _note(self, more: Mapping[str, Any] | None = None) -> None:
+        found, root = {SUMMARY: self._summary.as_metadata(), **(more or {})}, self._writer.root_node
+        if root is not None and found != self._summarised:
+            root.update_metadata(metadata=found, drop_revision=True)
+            self._summarised = found
+        self._summarised_at = time.monotonic()

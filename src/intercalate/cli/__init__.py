@@ -1,6 +1,16 @@
 """The command line."""
 
-from intercalate.cli import advice, beam_effect, console, cycling, experiments, runs, services, studies
+from intercalate.cli import (
+    advice,
+    beam_effect,
+    console,
+    cycling,
+    experiments,
+    export,
+    runs,
+    services,
+    studies,
+)
 from intercalate.cli.base import main
 
 __all__ = [
@@ -9,6 +19,7 @@ __all__ = [
     "console",
     "cycling",
     "experiments",
+    "export",
     "main",
     "runs",
     "services",

@@ -27,6 +27,15 @@ def configuration(context: click.Context) -> "Config":
     return config
 
 
+def opened_catalog(context: click.Context, config: "Config") -> Any:
+    """The configured catalog, until the command ends; raises as `open_configured_catalog`."""
+    from intercalate.catalog_services import open_configured_catalog
+
+    catalog = open_configured_catalog(config)
+    context.call_on_close(catalog.context.close)
+    return catalog
+
+
 def _log_into(path: Path) -> None:
     """Keep what the libraries report in a file: on the terminal it would bury what a person should read.
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from intercalate.cli.base import COUNTED_FROM_THE_END, FOLDER, configuration, main
+from intercalate.cli.base import COUNTED_FROM_THE_END, FOLDER, configuration, main, opened_catalog
 from intercalate.cli.runs import reduced
 
 
@@ -21,11 +21,10 @@ def beam_effect(
     """Compare the exposed spot of RUN with fresh spots, or with a twin, at the same times."""
     from intercalate.beam_effect import compare
     from intercalate.catalog.client import find_run
-    from intercalate.catalog_services import open_configured_catalog
     from intercalate.results import write_beam_effect
 
     config = configuration(context)
-    catalog = open_configured_catalog(config)
+    catalog = opened_catalog(context, config)
     run = find_run(catalog, run_id)
     other = run if twin is None else find_run(catalog, twin)
     found = compare(reduced(run, config, exposed), reduced(other, config, control), is_twin=twin is not None)

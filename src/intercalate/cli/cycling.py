@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from intercalate.cli.base import COUNTED_FROM_THE_END, FILE, configuration, main
+from intercalate.cli.base import COUNTED_FROM_THE_END, FILE, configuration, main, opened_catalog
 
 if TYPE_CHECKING:
     from intercalate.catalog.clock import ClockModel
@@ -55,7 +55,6 @@ def import_cycling_command(
     """Give a run the files of a cycler that was not connected: BioLogic .mpt, Battery Data Format."""
     from intercalate.catalog.client import find_run
     from intercalate.catalog.cycling_import import import_cycling
-    from intercalate.catalog_services import open_configured_catalog
     from intercalate.cycling_files import read_cycling_files
 
     zone = _zone(timezone)
@@ -63,7 +62,7 @@ def import_cycling_command(
     series = read_cycling_files(files, zone=zone, day_first=day_first)
     model = _clock(series, zone, **clock)
     made = import_cycling(
-        find_run(open_configured_catalog(config), run_id),
+        find_run(opened_catalog(context, config), run_id),
         series,
         model,
         journals=config.journals_folder,
@@ -134,11 +133,10 @@ def enter_cell_command(
     """Say what cell a run was of, with the mass that was weighed; what was said before is kept."""
     from intercalate.catalog.client import find_run
     from intercalate.catalog.cycling_import import enter_cell
-    from intercalate.catalog_services import open_configured_catalog
     from intercalate.cell import Cell
 
     config = configuration(context)
     cell = Cell.from_file(cell_file)
-    run = find_run(open_configured_catalog(config), run_id)
+    run = find_run(opened_catalog(context, config), run_id)
     uid, version = enter_cell(run, cell, reason, journals=config.journals_folder, who=who)
     click.echo(f"{cell.name}: version {version} of the cell of this run, as run {uid}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from intercalate.cli.base import COUNTED_FROM_THE_END, FILE, configuration, main
+from intercalate.cli.base import COUNTED_FROM_THE_END, FILE, configuration, main, opened_catalog
 from intercalate.contract import STATION_NAMES
 
 if TYPE_CHECKING:
@@ -195,10 +195,9 @@ def _overrides(words: tuple[str, ...]) -> dict[str, str]:
 def report(context: click.Context, run_id: str) -> None:
     """Say what became of an experiment: cells, frames, what was missed and why, use of the beam."""
     from intercalate.catalog.client import find_run
-    from intercalate.catalog_services import open_configured_catalog
     from intercalate.report import beam_time, reports_of_experiment
 
-    catalog = open_configured_catalog(configuration(context))
+    catalog = opened_catalog(context, configuration(context))
     reports = reports_of_experiment(catalog, find_run(catalog, run_id))
     for one in reports:
         click.echo(one.describe())

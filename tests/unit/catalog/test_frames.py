@@ -77,3 +77,11 @@ def test_an_open_file_shows_frames_that_came_since(tmp_path: Path) -> None:
         with pytest.raises(FramesNotWrittenError):
             reader.read(path, "data", 5, ())
         reader.close()
+
+
+def test_spans_are_what_can_be_read_at_once() -> None:
+    frame_map = FrameMap([[0, 0, 2], [0, 3, 5], [1, 2, 4]])
+    assert frame_map.spans(range(6)) == [(0, 0, 2), (0, 3, 5), (1, 2, 4)]
+    assert frame_map.spans(range(1, 6, 2)) == [(0, 1, 2), (0, 4, 5), (1, 3, 4)]
+    assert frame_map.spans([1, 0]) == [(0, 1, 2), (0, 0, 1)]
+    assert frame_map.spans([]) == []

@@ -9,7 +9,7 @@ from intercalate.beam_quality import BeamQuality
 from intercalate.calibrations import Calibration, CalibrationStore, Kind
 from intercalate.reduction import Pattern, layered_oxide
 from intercalate.reduction.chain import Reduced, UnusableFrameError
-from intercalate.results import ReductionWarning, _exposures
+from intercalate.results import ReductionWarning, exposures_of_frames
 
 from .powder_samples import oxide_lines, pattern_of
 
@@ -81,7 +81,7 @@ def test_monitors_are_freed_of_dark_counts_and_lag_needs_the_frame_before(dark):
         live_time_s=("frame", np.full(3, 60.0)),
         beam_quality=("frame", np.array(["valid", "weak", "none"])),
     )
-    found = _exposures(data, dark)
+    found = exposures_of_frames(data, dark)
     assert [one.monitor for one in found] == [1e6 - 480, 2e6 - 480, -480]
     assert [one.follows for one in found] == [False, True, False]
     assert [one.quality for one in found] == [BeamQuality.VALID, BeamQuality.WEAK, BeamQuality.NONE]
@@ -89,6 +89,6 @@ def test_monitors_are_freed_of_dark_counts_and_lag_needs_the_frame_before(dark):
 
 def test_a_run_without_monitors_is_reduced_with_a_warning(dark):
     with pytest.warns(ReductionWarning, match="no monitor counts"):
-        found = _exposures(aligned(), dark)
+        found = exposures_of_frames(aligned(), dark)
     assert all(np.isnan(one.monitor) for one in found)
     assert {one.quality for one in found} == {BeamQuality.UNKNOWN}
