@@ -56,7 +56,7 @@ def settle(session: Session, path: Path, namespace: dict[str, Any]) -> None:
     """Give a person's namespace the catalog, magics and completion, and print the banner."""
     shell = _shell()
     if catalog_answers(session.config):
-        namespace["cat"] = open_configured_catalog(session.config)
+        namespace.update(_reading(open_configured_catalog(session.config), session.config))
     namespace["live_plot"] = Watching(path, session.config).plot
     if shell is not None:
         shell.register_magics(_magics(shell, session, namespace))
@@ -65,6 +65,26 @@ def settle(session: Session, path: Path, namespace: dict[str, Any]) -> None:
         if sys.stdout.isatty():
             Watching(path, session.config).beside(shell)
     print(banner(session, path, namespace))  # noqa: T201
+
+
+def _reading(catalog: Any, config: Config) -> dict[str, Any]:
+    """The catalog, and what is asked of it most often."""
+    from intercalate import heat_map
+    from intercalate.catalog import chain, search
+
+    def find(**wanted: Any) -> Any:
+        """Runs by sample, technique, since, until, cycle, voltage, plan or status; `runs` lists them."""
+        return search.find(catalog, **wanted)
+
+    def experiment(uid: str) -> Any:
+        """All runs of an experiment as one, by its id or that of one of them."""
+        return chain.experiment(catalog, uid)
+
+    def heatmap(run: Any, stream: str | None = None, **more: Any) -> Any:
+        """Intensity of a run's patterns or spectra over time, or `against="voltage_volt"`."""
+        return heat_map.heatmap(run, stream, config=config, **more)
+
+    return {"cat": catalog, "find": find, "experiment": experiment, "heatmap": heatmap}
 
 
 def banner(session: Session, path: Path, namespace: dict[str, Any]) -> str:
@@ -79,7 +99,8 @@ def banner(session: Session, path: Path, namespace: dict[str, Any]) -> str:
     if session.missing:
         lines += [f"no answer    {', '.join(session.missing)}: left out; `intercalate doctor` says more"]
     elsewhere = "does not answer; `intercalate catalog up`"
-    lines += [f"catalog      {'cat' if 'cat' in namespace else elsewhere}"]
+    reading = "cat, find(), experiment(), heatmap()"
+    lines += [f"catalog      {reading if 'cat' in namespace else elsewhere}"]
     mine = namespace["reload_plans"]()
     lines += [f"your plans   {', '.join(mine.plans) or f'none in {config.plans_folder}'}"]
     lines += [f"             {name} is left out: {why}" for name, why in mine.refused.items()]

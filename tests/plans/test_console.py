@@ -142,3 +142,9 @@ def test_plans_of_ones_own_are_read_anew(console: Console, running: Beamline) ->
 
 def test_nothing_runs_is_said(console: Console) -> None:
     assert "nothing runs" in console.run("%status")
+
+
+def test_runs_are_found_by_what_they_are(console: Console) -> None:
+    shown = console.run("[one.plan for one in runs(find(plan='operando'))]")
+    assert "['operando']" in shown
+    assert "no technique is called 'xdr'" in console.run("find(technique='xdr')")
