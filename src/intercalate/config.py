@@ -36,6 +36,7 @@ from intercalate.protocol import SiteLimits
 
 EXAMPLES = Path(__file__).parent / "examples"
 DEFAULT_CONFIG = EXAMPLES / "config" / "simulated.toml"
+STARTUP_FOLDER = Path("profiles/profile_intercalate/startup")
 CONFIG_VARIABLE = "INTERCALATE_CONFIG"
 IN_VACUUM = ("xps", "sem", "eds", "ebsd")
 """Instruments that share the chamber and its stage."""
@@ -115,6 +116,44 @@ class SessionSection(Section):
     plans_folder: Path
 
 
+Port = Annotated[int, Field(ge=1024, le=65535)]
+
+
+class QueueSection(Section):
+    """The queue of plans of this machine, served on 127.0.0.1 alone.
+
+    Attributes
+    ----------
+    control_port, info_port
+        Of the RE Manager: commands, by whoever has its key; and what is shown to whoever watches.
+    redis
+        Where queue and history are kept: "embedded", or a server of one's own by URI.
+    redis_port, redis_fsync
+        Of the embedded server. `always` writes each change through to the disk, `everysec` within a second.
+    startup_folder
+        What the worker executes, and who may do what, relative to the configuration file; the shipped one
+        where it is not there.
+    repeat_failed
+        Plans that stay in the queue where they failed. All others are held until a person has decided.
+    """
+
+    control_port: Port
+    info_port: Port
+    redis: Annotated[str, Field(pattern="^(embedded|redis://.+)$")]
+    redis_port: Port
+    redis_fsync: Literal["always", "everysec"]
+    startup_folder: Path
+    repeat_failed: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _has_ports_of_its_own(self) -> Self:
+        ports = [self.control_port, self.info_port]
+        ports += [self.redis_port] if self.redis == "embedded" else []
+        if len(set(ports)) < len(ports):
+            raise ValueError("control_port, info_port and redis_port are three ports; give each its own")
+        return self
+
+
 class MetadataSection(Section):
     """Files that every run's start document carries."""
 
@@ -142,6 +181,7 @@ class Config(Section):
     calibration: CalibrationSection
     catalog: CatalogSection
     session: SessionSection
+    queue: QueueSection
     metadata: MetadataSection
     goniometer: PrefixSection | None = None
     pressure_cell: PressureCellSection | None = None
@@ -237,7 +277,10 @@ class Config(Section):
         base = Path.cwd() if path == DEFAULT_CONFIG else path.resolve().parent
         storage = Storage(folder=folder or base / config.storage.folder)
         session = config.session.model_copy(update={"plans_folder": base / config.session.plans_folder})
-        return config.model_copy(update={"storage": storage, "session": session})
+        own = base / config.queue.startup_folder
+        startup = own if own.is_dir() else EXAMPLES / STARTUP_FOLDER
+        queue = config.queue.model_copy(update={"startup_folder": startup})
+        return config.model_copy(update={"storage": storage, "session": session, "queue": queue})
 
     @property
     def plans_folder(self) -> Path:

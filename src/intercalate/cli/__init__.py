@@ -1,6 +1,6 @@
 """The command line."""
 
-from intercalate.cli import advice, beam_effect, cycling, experiments, runs, services, studies
+from intercalate.cli import advice, beam_effect, cycling, experiments, queue, runs, services, studies
 from intercalate.cli.base import main
 
-__all__ = ["advice", "beam_effect", "cycling", "experiments", "main", "runs", "services", "studies"]
+__all__ = ["advice", "beam_effect", "cycling", "experiments", "main", "queue", "runs", "services", "studies"]

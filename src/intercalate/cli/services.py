@@ -75,7 +75,7 @@ def simulate_up(
             fresh=fresh,
             progress=update,
         )
-    _show_services(services)
+    show_services(services)
 
 
 @simulate.command("down")
@@ -94,7 +94,7 @@ def simulate_status(context: click.Context) -> None:
     """Say which processes run."""
     from intercalate.simulation import simulation_services
 
-    _show_services(simulation_services(configuration(context)).read())
+    show_services(simulation_services(configuration(context)).read())
 
 
 @main.group(cls=Group)
@@ -111,7 +111,7 @@ def catalog_up(context: click.Context) -> None:
     config = configuration(context)
     with waiting("starting the catalog") as update:
         services = start_catalog(config, update)
-    _show_services(services)
+    show_services(services)
     click.echo(f"tiled profile: {config.catalog.profile}")
 
 
@@ -131,10 +131,11 @@ def catalog_status(context: click.Context) -> None:
     """Say which processes run."""
     from intercalate.catalog_services import catalog_services
 
-    _show_services(catalog_services(configuration(context)).read())
+    show_services(catalog_services(configuration(context)).read())
 
 
-def _show_services(services: list[Any]) -> None:
+def show_services(services: list[Any]) -> None:
+    """Name processes, whether they run, and their logs."""
     if not services:
         click.echo("nothing is running")
     for service in services:
