@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from intercalate.queue.worker import let_go_between_plans
 from intercalate.session import Session, open_session
 from intercalate.user_plans import UserPlans, load_user_plans
 
@@ -17,13 +18,20 @@ def start(namespace: dict[str, Any]) -> Session:
     ConfigError, SessionError
         As `open_session`.
     """
+    from bluesky_queueserver import is_re_worker_active
+
     import intercalate_plans
 
     session = open_session()
     namespace.update(session.devices)
     namespace.update({name: getattr(intercalate_plans, name) for name in intercalate_plans.__all__})
-    namespace.update(session=session, RE=session.RE, reload_plans=reloading(session, namespace))
-    namespace["reload_plans"]()
+    reload_plans = reloading(session, namespace)
+    namespace.update(session=session, RE=session.RE, reload_plans=reload_plans)
+    if is_re_worker_active():
+        # What a function of the queue returns is JSON.
+        namespace["reload_plans"] = lambda: reload_plans().describe()
+        let_go_between_plans(session)
+    reload_plans()
     return session
 
 

@@ -80,8 +80,14 @@ def show_status(context: click.Context) -> None:
                 click.echo(f"waiting  {describe(item)}")
     if not any(one.process for one in services if one.name == SUPERVISOR):
         click.secho("nobody supervises the queue; `intercalate queue up` starts what is missing", fg="red")
-    for held in HeldItems(config).read():
+    if not (all_held := HeldItems(config).read()):
+        return
+    for held in all_held:
         click.echo(f"held     {describe(dict(held.item))}: {held.why.splitlines()[0]}")
+    click.echo(
+        "See that the cells are well; `intercalate acknowledge` lets a cycler take programs again, "
+        "`intercalate queue release ITEM` does an item once more, `intercalate queue discard ITEM` forgets it."
+    )
 
 
 def describe(item: dict[str, Any]) -> str:

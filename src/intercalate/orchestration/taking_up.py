@@ -67,8 +67,8 @@ def _id_of_order(cycler: CyclesCells, order: str) -> str:
         why = f" ({info['why']})" if info["why"] else ""
         raise TakeUpError(
             f"{cycler.channel} has executed what was ordered here: its program is {info['status']}{why} and "
-            "is not repeated; `intercalate resume` goes on with it, and to have it done once more, take it out "
-            "of the queue and order it anew"
+            "is not repeated; `intercalate resume` goes on with it, and to have it done once more, take it "
+            "out of the queue and order it anew"
         )
     return program_id
 

@@ -36,23 +36,33 @@ class QueueClient:
     """
 
     def __init__(self, config: Config, group: str = GROUP, answer_s: float = ANSWER_S):
-        from bluesky_queueserver import ZMQCommSendThreads
+        import zmq
 
         self.address = f"tcp://127.0.0.1:{config.queue.control_port}"
         self._group = group
         self._key_file = public_key_file(config)
-        self._link = ZMQCommSendThreads(
-            zmq_server_address=self.address,
-            server_public_key=public_key(config),
-            timeout_recv=int(1000 * answer_s),
-            raise_exceptions=True,
-        )
+        self._key = public_key(config).encode()
+        self._answer_ms = int(1000 * answer_s)
+        self._context = zmq.Context()
+        self._socket = self._opened()
+
+    def _opened(self) -> Any:
+        """A socket on which everything is encrypted; a new one after an answer that did not come."""
+        import zmq
+
+        socket = self._context.socket(zmq.REQ)
+        socket.linger = 0
+        socket.curve_publickey, socket.curve_secretkey = zmq.curve_keypair()
+        socket.curve_serverkey = self._key
+        socket.connect(self.address)
+        return socket
 
     def __enter__(self) -> "QueueClient":
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._link.close()
+        self._socket.close()
+        self._context.term()
 
     def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Answer to a request.
@@ -74,15 +84,15 @@ class QueueClient:
         return self._answer(method, {**parameters, "user": getpass.getuser(), "user_group": self._group})
 
     def _answer(self, method: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        from bluesky_queueserver import CommTimeoutError
-
-        try:
-            return self._link.send_message(method=method, params=dict(parameters)) or {}
-        except CommTimeoutError:
+        self._socket.send_json({"method": method, "params": dict(parameters)})
+        if not self._socket.poll(self._answer_ms):
+            self._socket.close()
+            self._socket = self._opened()
             raise NoAnswerError(
                 f"no RE Manager answers at {self.address}; does it run (`intercalate queue status`), and is "
                 f"the key in {self._key_file} its own?"
-            ) from None
+            )
+        return self._socket.recv_json()
 
     def status(self) -> dict[str, Any]:
         """State of manager, environment and queue; raises as `ask`."""

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 
 from intercalate.queue.manager import LISTS
+from intercalate.session import open_session
 
 
 def lists_of(namespace: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -26,12 +28,24 @@ def shipped_namespace() -> dict[str, Any]:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-def main(folder: Path) -> None:
-    """Write the list of plans into a startup FOLDER."""
+@click.option("--devices", is_flag=True, help="Those too, of the configured beamline: all must answer.")
+def main(folder: Path, devices: bool) -> None:
+    """Write the lists into a startup FOLDER; without --devices, those listed stay."""
     from bluesky_queueserver.manager.profile_ops import save_existing_plans_and_devices
 
     lists = lists_of(shipped_namespace())
+    if devices:
+        session = open_session()
+        lists["existing_devices"] = lists_of(session.devices)["existing_devices"]
+        session.close()
+    else:
+        lists["existing_devices"] = read_lists(folder / LISTS)["existing_devices"]
     save_existing_plans_and_devices(**lists, file_dir=str(folder), file_name=LISTS, overwrite=True)
+
+
+def read_lists(path: Path) -> dict[str, dict[str, Any]]:
+    """The lists in a file."""
+    return yaml.safe_load(path.read_text())
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ that failed come back to the front of its queue, and would be repeated by the ne
 """
 
 import logging
+import re
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +135,7 @@ class Supervisor:
         for item in client.items():
             if (result := item.get("result")) is None or item.get("name") in self._config.queue.repeat_failed:
                 continue
-            why = f"{result['exit_status']}: {result['msg'] or 'no reason was given'}"
-            self._hold(item, why, result["run_uids"])
+            self._hold(item, f"{result['exit_status']}: {reason(result)}", result["run_uids"])
             self._hold_what_belongs_to(item)
         decided = self._held.decided()
         for item in client.history():
@@ -168,6 +169,15 @@ class Supervisor:
         if self._reopen_at is not None and time.monotonic() >= self._reopen_at:
             self._reopen_at = time.monotonic() + OPEN_AGAIN_S
             self._ask().ask("environment_open")
+
+
+def reason(result: Mapping[str, Any]) -> str:
+    """Why a plan has failed, in the words of the device where a status of it has."""
+    said = str(result["msg"]).removeprefix("Plan failed: ").strip() or "no reason was given"
+    if not re.match(r"\w*Status\(", said):
+        return said
+    causes = re.findall(r"^[\w.]+Error: (.+)$", str(result.get("traceback", "")), flags=re.MULTILINE)
+    return causes[0] if causes else said
 
 
 def _as_queued(item: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from intercalate.config import Config
 from intercalate.queue.client import QueueError
 
-CONSOLE, INFO = "QS_Console", "QS_SystemInfo"
+CONSOLE, INFO = "QS_Console", "QS_Info"
 """Topics of the RE Manager."""
 SILENCE_S = 10.0
 """A manager says its state every second."""
