@@ -133,7 +133,7 @@ class ServiceList:
         started = psutil.Process(process.pid).create_time()
         service = Service(name, process.pid, started, str(log), tuple(command), dict(environment or {}))
         others = [other for other in self.read() if other.name != name]
-        self._path.write_text(json.dumps([asdict(one) for one in (*others, service)], indent=1))
+        self._write([*others, service])
         return service
 
     def restart(self, name: str) -> Service:
@@ -158,8 +158,15 @@ class ServiceList:
         return names
 
     def end(self, name: str) -> list[str]:
-        """End one of them, with the processes that it started, and keep it in the list."""
-        return self._end([service for service in self.read() if service.name == name])
+        """End one of them, with the processes that it started, and forget it; returns its name if it ran."""
+        services = self.read()
+        ended = self._end([service for service in services if service.name == name])
+        if services:
+            self._write([service for service in services if service.name != name])
+        return ended
+
+    def _write(self, services: Sequence[Service]) -> None:
+        self._path.write_text(json.dumps([asdict(one) for one in services], indent=1))
 
     def _end(self, services: Sequence[Service]) -> list[str]:
         running = [(service.name, service.process) for service in services if service.process is not None]

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from beamline import Beamline
 from benchmarks.faults import evidence
 from intercalate.cli import main
+from intercalate.queue.items import experiment_items
 from intercalate.queue.serving import SUPERVISOR, queue_services
 from intercalate.queue.supervisor import reason
 from polling import wait_for
@@ -116,8 +117,14 @@ def test_a_killed_worker_is_noticed_and_its_plan_is_held(queue: Queue, account: 
 def test_without_a_supervisor_the_cycler_refuses_to_repeat(
     queue: Queue, account: Account, on_client_lost: str
 ) -> None:
+    """By the latch of an interrupted program, and by the order where it went on to its end."""
     charge_s = {"rest": LONG_S, "continue": 3000.0}[on_client_lost]
-    queue("add", str(queue.experiment(charge_s, on_client_lost=on_client_lost)))
+    items = experiment_items(queue.experiment(charge_s, on_client_lost=on_client_lost), queue.config)
+    if on_client_lost == "rest":
+        # As somebody queues it who knows of no orders.
+        del items[0]["kwargs"]["md"]
+    with queue.client() as client:
+        client.add(items)
     queue("start")
     account.wait_for_program()
     queue.kill(SUPERVISOR)

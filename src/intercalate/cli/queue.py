@@ -85,8 +85,8 @@ def show_status(context: click.Context) -> None:
     for held in all_held:
         click.echo(f"held     {describe(dict(held.item))}: {held.why.splitlines()[0]}")
     click.echo(
-        "See that the cells are well; `intercalate acknowledge` lets a cycler take programs again, "
-        "`intercalate queue release ITEM` does an item once more, `intercalate queue discard ITEM` forgets it."
+        "See that the cells are well. `intercalate acknowledge` lets a cycler take programs again; "
+        "`intercalate queue release ITEM` does an item once more, `... discard ITEM` forgets it."
     )
 
 

@@ -40,6 +40,9 @@ def start_queue(config: Config, config_file: Path, progress: Progress = lambda s
     missing = [name for name in wanted if name not in running]
     if not missing:
         raise ServiceError("the queue runs already; `intercalate queue down` ends it")
+    for name in missing:
+        # One that was killed leaves its children, which have its ports.
+        services.end(name)
     _require_free_ports(config, missing)
     make_keys(config)
     lists = queue_folder(config) / LISTS
@@ -68,8 +71,6 @@ def _start(config: Config, config_file: Path, services: ServiceList, name: str) 
                 f"no Redis answers at {shown_redis(config)} with this password; see [queue] redis in the "
                 'configuration, or say redis = "embedded"'
             )
-        # A manager that was killed leaves its children.
-        services.end(MANAGER)
         services.start(MANAGER, module_command("intercalate.queue.manager", "--config", str(config_file)))
         _wait(services, lambda: manager_answers(config), "the RE Manager")
         return

@@ -85,7 +85,7 @@ class Supervisor:
         if manager is not None and manager.process is None:
             log.warning("the RE Manager has died and is started again, with a new environment")
             self._services.end(MANAGER)
-            self._services.restart(MANAGER)
+            self._services.start(MANAGER, manager.command, manager.environment)
             self._wait(lambda: manager_answers(self._config), "the RE Manager")
             self._hold_what_failed()
             if self._was_open:

@@ -82,19 +82,22 @@ def test_without_a_key_nobody_asks(config: Config) -> None:
         public_key(config)
 
 
+STATUS = "Plan failed: DeviceStatus(device=cycler, done=True, success=False)"
+
+
 @pytest.mark.parametrize(
     ("result", "why"),
     [
         ({"msg": "Plan failed: no beam"}, "no beam"),
         ({"msg": ""}, "no reason was given"),
         (
-            {"msg": "Plan failed: DeviceStatus(device=cycler, done=True, success=False)", "traceback": ""},
+            {"msg": STATUS, "traceback": ""},
             "Dev",
         ),
         (
             {
-                "msg": "Plan failed: DeviceStatus(device=cycler, done=True, success=False)",
-                "traceback": "Traceback\n  x\nintercalate.devices.CyclerError: refused\n\nThe above\nbluesky.E: y",
+                "msg": STATUS,
+                "traceback": "Traceback\nintercalate.CyclerError: refused\n\nThe above\nbluesky.E: y",
             },
             "refused",
         ),

@@ -117,11 +117,10 @@ def test_every_example_is_an_item_of_names_and_json(path: Path, config: Config) 
     assert len(orders) == sum(item["name"] not in ("preflight", "pressure_scan") for item in items)
 
 
-def test_an_experiment_with_a_preflight_is_two_items_of_one_batch(config: Config, tmp_path: Path) -> None:
-    text = (EXAMPLES / "experiments" / "first_light.toml").read_text()
-    path = EXAMPLES / "experiments" / "first_light.toml"
-    assert "preflight = true" in text
-    assert [item["name"] for item in experiment_items(path, config)] == ["preflight", "operando_cells"]
+def test_the_preflight_of_each_cell_comes_before_the_experiment(config: Config) -> None:
+    items = experiment_items(EXAMPLES / "experiments" / "two_cells.toml", config)
+    assert [item["name"] for item in items] == ["preflight", "preflight", "operando_cells"]
+    assert [item["kwargs"]["place"] for item in items[:2]] == ["H1", "H2"]
 
 
 def test_a_released_item_is_a_new_order_of_the_same(config: Config) -> None:

@@ -1,0 +1,119 @@
+"""A queue that cannot be started says why, and leaves nothing half started: without any instrument."""
+
+import os
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from beamline import QUEUE_CONTROL_PORT, QUEUE_INFO_PORT, QUEUE_REDIS_PORT
+from intercalate.config import EXAMPLES, Config
+from intercalate.queue.serving import queue_services, stop_queue
+from queue_use import Queue
+
+pytestmark = [pytest.mark.service, pytest.mark.timeout(120)]
+
+
+def written(folder: Path, **changes: str) -> Queue:
+    """A queue that is configured, and nothing else."""
+    text = (EXAMPLES / "config" / "simulated.toml").read_text()
+    ports = {"15072": QUEUE_CONTROL_PORT, "15073": QUEUE_INFO_PORT, "15074": QUEUE_REDIS_PORT}
+    for shipped, own in ports.items():
+        text = text.replace(shipped, str(own))
+    for key, value in changes.items():
+        text, count = re.subn(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.MULTILINE)
+        assert count == 1, key
+    folder.mkdir(exist_ok=True)
+    path = folder / "simulated.toml"
+    path.write_text(text)
+    return Queue(folder, Config.from_file(path), path)
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[Queue]:
+    found = written(tmp_path)
+    yield found
+    stop_queue(found.config, at_once=True)
+
+
+def running(queue: Queue) -> list[str]:
+    return [one.name for one in queue_services(queue.config).running()]
+
+
+@pytest.mark.parametrize(
+    ("port", "key"),
+    [
+        (QUEUE_REDIS_PORT, "redis_port"),
+        (QUEUE_CONTROL_PORT, "control_port"),
+        (QUEUE_INFO_PORT, "info_port"),
+    ],
+)
+def test_an_occupied_port_is_named_and_nothing_is_started(queue: Queue, port: int, key: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        said = queue.refused("up")
+    assert f"port {port} is in use" in said
+    assert key in said
+    assert running(queue) == []
+
+
+def test_a_redis_that_does_not_answer_is_named_without_its_password(tmp_path: Path) -> None:
+    queue = written(tmp_path, redis='"redis://:secret@127.0.0.1:9/0"')
+    said = queue.refused("up")
+    assert "no Redis answers at 127.0.0.1:9/0" in said
+    assert "secret" not in said
+    assert running(queue) == []
+
+
+def test_keys_that_others_can_read_are_refused(queue: Queue) -> None:
+    folder = queue.config.stored("queue")
+    folder.mkdir(parents=True)
+    (folder / "redis.password").write_text("known to all")
+    (folder / "redis.password").chmod(0o644)
+    assert "chmod 600" in queue.refused("up")
+    assert running(queue) == []
+
+
+def test_without_a_queue_commands_say_how_to_start_one(queue: Queue) -> None:
+    assert "`intercalate queue up`" in queue("status")
+    assert "`intercalate queue up`" in queue.refused("start")
+    assert "`intercalate queue up`" in queue.refused("open")
+    assert queue("down") == "nothing was running\n"
+
+
+def test_a_second_queue_is_refused_and_a_stale_list_is_not_believed(queue: Queue, tmp_path: Path) -> None:
+    queue("up")
+    assert "the queue runs already" in queue.refused("up")
+    other = written(tmp_path / "other")
+    assert "is in use, by another queue or program" in other.refused("up")
+    assert queue.status()["manager_state"] == "idle"
+
+    # All of it is killed: the list names processes that are gone.
+    services = queue_services(queue.config).read()
+    left = [other for one in services for other in one.others]
+    assert left, "the manager has children"
+    for one in services:
+        assert one.process is not None
+        one.process.kill()
+    assert {"redis", "manager", "supervisor"} == {one.name for one in services}
+    queue("up")
+    assert queue.status()["manager_state"] == "idle"
+    psutil.wait_procs(left, timeout=10)
+    assert not [one for one in left if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    queue("down")
+    assert running(queue) == []
+    assert all(one.others == [] for one in services)
+
+
+def test_an_environment_without_instruments_does_not_open_and_says_where_the_reason_is(queue: Queue) -> None:
+    queue("up")
+    said = queue.refused("open")
+    assert "did not open" in said
+    assert "intercalate doctor" in said
+    log = Path(queue.service("manager").log).read_text()
+    assert "simulators first" in log or "no answer from" in log
+    assert os.environ.get("QSERVER_ZMQ_PRIVATE_KEY_FOR_SERVER") is None
