@@ -9,9 +9,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from beamline import QUEUE_CONTROL_PORT, QUEUE_INFO_PORT, QUEUE_REDIS_PORT
+from beamline import QUEUE_CONTROL_PORT, QUEUE_INFO_PORT, QUEUE_REDIS_PORT, free_ports
 from intercalate.config import EXAMPLES, Config
+from intercalate.queue.keys import make_keys, redis_password
 from intercalate.queue.serving import queue_services, stop_queue
+from intercalate.queue.store import answers, server_command
+from intercalate.services import ServiceList
+from polling import wait_for
 from queue_use import Queue
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(120)]
@@ -53,6 +57,7 @@ def running(queue: Queue) -> list[str]:
 )
 def test_an_occupied_port_is_named_and_nothing_is_started(queue: Queue, port: int, key: str) -> None:
     with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", port))
         other.listen()
         said = queue.refused("up")
@@ -83,6 +88,55 @@ def test_without_a_queue_commands_say_how_to_start_one(queue: Queue) -> None:
     assert "`intercalate queue up`" in queue.refused("start")
     assert "`intercalate queue up`" in queue.refused("open")
     assert queue("down") == "nothing was running\n"
+
+
+def test_a_redis_of_ones_own_serves_one_queue_of_a_name(queue: Queue, tmp_path: Path) -> None:
+    """Two managers on one queue would do everything twice."""
+    make_keys(queue.config)
+    server = ServiceList(tmp_path / "theirs", "redis")
+    server.start("redis", server_command(queue.config))
+    uri = f"redis://:{redis_password(queue.config)}@127.0.0.1:{QUEUE_REDIS_PORT}/0"
+    try:
+        wait_for(lambda: answers(queue.config), 20, "Redis answers")
+        first, second = (written(tmp_path / name, redis=f'"{uri}"') for name in ("first", "second"))
+        first("up")
+        assert first.status()["manager_state"] == "idle"
+        assert [one.name for one in queue_services(first.config).read()] == ["manager", "supervisor"]
+        # On ports of its own it would start.
+        _with_other_ports(second)
+        said = second.refused("up")
+        assert f"is that of {socket.gethostname()}:{first.folder}" in said
+        assert running(second) == []
+        assert redis_password(queue.config) not in said
+        first("down")
+        second("up")
+        second("down")
+    finally:
+        for one in (first, second):
+            stop_queue(one.config, at_once=True)
+        server.stop()
+
+
+def _with_other_ports(queue: Queue) -> None:
+    text = queue.config_file.read_text()
+    for port, other in zip((QUEUE_CONTROL_PORT, QUEUE_INFO_PORT), free_ports(2), strict=True):
+        text = text.replace(str(port), str(other))
+    queue.config_file.write_text(text)
+    queue.config = Config.from_file(queue.config_file)
+
+
+def test_a_lock_that_was_left_behind_is_shown_and_opened(queue: Queue) -> None:
+    queue("up")
+    lock = {"environment": True, "queue": True, "lock_key": "mine", "user": "alice", "note": "at lunch"}
+    queue.ask("lock", **lock)
+    queue("down")
+    queue("up")
+    assert "locked by alice" in queue("status")
+    assert "at lunch" in queue("status")
+    said = queue.refused("start")
+    assert "locked" in said
+    queue("unlock")
+    assert "locked" not in queue("status")
 
 
 def test_a_second_queue_is_refused_and_a_stale_list_is_not_believed(queue: Queue, tmp_path: Path) -> None:

@@ -74,6 +74,10 @@ def show_status(context: click.Context) -> None:
             status = client.status()
             environment = "open" if status["worker_environment_exists"] else "closed"
             click.echo(f"manager {status['manager_state']}, environment {environment}")
+            if any(status["lock"].values()):
+                lock = client.ask("lock_info")["lock_info"]
+                said = f"locked by {lock['user']} at {lock['time_str']}: {lock['note'] or 'without a note'}"
+                click.secho(f"{said}; `intercalate queue unlock` unlocks it", fg="red")
             if running := client.running():
                 click.echo(f"running  {describe(running)}")
             for item in client.items():
@@ -238,6 +242,18 @@ def discard(context: click.Context, uid: str) -> None:
     found = held.find(uid)
     held.drop(found.uid)
     click.echo(f"discarded {describe(dict(found.item))}")
+
+
+@queue.command()
+@click.pass_context
+def unlock(context: click.Context) -> None:
+    """Unlock a manager that somebody has locked and left, without the key it was locked with."""
+    from intercalate.queue.keys import lock_key
+
+    config = configuration(context)
+    with _client(context, config) as client:
+        client.ask("unlock", lock_key=lock_key(config))
+    click.echo("the manager is unlocked")
 
 
 @queue.command()

@@ -40,9 +40,11 @@ def make_keys(config: Config) -> None:
         for path, text in zip((public, private), words, strict=True):
             path.unlink(missing_ok=True)
             write_private(path, text)
-    if not (folder / "redis.password").exists():
-        write_private(folder / "redis.password", secrets.token_urlsafe(32))
-    for path in (private, public, folder / "redis.password"):
+    words_alone = [folder / name for name in ("redis.password", "unlock.key")]
+    for path in words_alone:
+        if not path.exists():
+            write_private(path, secrets.token_urlsafe(32))
+    for path in (private, public, *words_alone):
         read_private(path)
 
 
@@ -59,6 +61,11 @@ def public_key(config: Config) -> str:
 def redis_password(config: Config) -> str:
     """Of the embedded server; raises as `read_private`."""
     return read_private(queue_folder(config) / "redis.password")
+
+
+def lock_key(config: Config) -> str:
+    """That opens every lock of the manager; raises as `read_private`."""
+    return read_private(queue_folder(config) / "unlock.key")
 
 
 def write_private(path: Path, text: str) -> None:

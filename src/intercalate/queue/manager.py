@@ -12,7 +12,7 @@ import click
 import psutil
 
 from intercalate.config import CONFIG_VARIABLE, Config
-from intercalate.queue.keys import private_key, queue_folder
+from intercalate.queue.keys import lock_key, private_key, queue_folder
 from intercalate.queue.store import address, name_prefix
 
 LISTS = "existing_plans_and_devices.yaml"
@@ -97,6 +97,7 @@ def main(config_file: Path) -> None:
     config = Config.from_file(config_file)
     os.environ[CONFIG_VARIABLE] = str(config_file)
     os.environ["QSERVER_ZMQ_PRIVATE_KEY_FOR_SERVER"] = private_key(config)
+    os.environ["QSERVER_EMERGENCY_LOCK_KEY_FOR_SERVER"] = lock_key(config)
     for part in ("start_manager", "plan_queue_ops", "manager"):
         logging.getLogger(f"bluesky_queueserver.manager.{part}").addFilter(_Hidden(address(config)))
     noted = _Noted(config)

@@ -71,6 +71,12 @@ def _start(config: Config, config_file: Path, services: ServiceList, name: str) 
                 f"no Redis answers at {shown_redis(config)} with this password; see [queue] redis in the "
                 'configuration, or say redis = "embedded"'
             )
+        if other := store.claim(config):
+            raise ServiceError(
+                f"the queue {store.name_prefix(config)} in this Redis is that of {other}; `intercalate queue "
+                f"down` there gives it back (or, where that machine is gone, delete the key "
+                f"{store.name_prefix(config)}_owner), or give [catalog] profile another name"
+            )
         services.start(MANAGER, module_command("intercalate.queue.manager", "--config", str(config_file)))
         _wait(services, lambda: manager_answers(config), "the RE Manager")
         return
@@ -115,7 +121,10 @@ def stop_queue(config: Config, *, at_once: bool = False) -> list[str]:
             f"{name} runs; `intercalate queue stop --now` ends it in good order, `intercalate queue down "
             "--now` leaves its cell to on_client_lost"
         )
+    had_manager = any(one.name == MANAGER for one in services.read())
     stopped = [name for one in (SUPERVISOR, MANAGER) for name in services.end(one)]
+    if had_manager:
+        store.give_back(config)
     return stopped + services.stop()
 
 

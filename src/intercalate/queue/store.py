@@ -1,9 +1,14 @@
 """The Redis that keeps queue and history: one of our own on this machine, or any other by its URI."""
 
+import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from intercalate.config import Config
-from intercalate.queue.keys import queue_folder, redis_password, write_private
+from intercalate.queue.keys import KeyFileError, queue_folder, redis_password, write_private
+
+if TYPE_CHECKING:
+    import redis
 
 ANSWER_S = 2.0
 
@@ -54,12 +59,52 @@ def answers(config: Config) -> bool:
     """Whether it answers, has read its file, and knows the password."""
     import redis
 
-    client = redis.Redis.from_url(
-        f"redis://{address(config)}", socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S
-    )
     try:
-        return bool(client.ping())
+        with _connected(config) as client:
+            return bool(client.ping())
     except redis.RedisError:
         return False
-    finally:
-        client.close()
+
+
+def claim(config: Config) -> str | None:
+    """Become the only queue of this name in a Redis; who has it, where another one has.
+
+    Two managers would execute the same items.
+    """
+    key, own = _owner_key(config), _owner(config)
+    with _connected(config) as client:
+        if client.set(key, own, nx=True):
+            return None
+        other = str(client.get(key))
+    return None if other == own else other
+
+
+def give_back(config: Config) -> None:
+    """Let another queue have this name; nothing where Redis does not answer, or another one has it."""
+    import redis
+
+    try:
+        with _connected(config) as client:
+            if client.get(_owner_key(config)) == _owner(config):
+                client.delete(_owner_key(config))
+    except (redis.RedisError, KeyFileError):
+        return
+
+
+def _owner_key(config: Config) -> str:
+    return f"{name_prefix(config)}_owner"
+
+
+def _owner(config: Config) -> str:
+    return f"{socket.gethostname()}:{queue_folder(config)}"
+
+
+def _connected(config: Config) -> "redis.Redis":
+    import redis
+
+    return redis.Redis.from_url(
+        f"redis://{address(config)}",
+        socket_timeout=ANSWER_S,
+        socket_connect_timeout=ANSWER_S,
+        decode_responses=True,
+    )

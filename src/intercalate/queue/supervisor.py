@@ -17,12 +17,11 @@ import click
 
 from intercalate.config import Config
 from intercalate.queue import store
-from intercalate.queue.client import QueueClient, QueueError
+from intercalate.queue.client import QueueClient
 from intercalate.queue.held import HeldItems
 from intercalate.queue.items import batch_of
 from intercalate.queue.manager import process_of
 from intercalate.queue.serving import MANAGER, REDIS, START_TIMEOUT_S, manager_answers, queue_services
-from intercalate.services import ServiceError
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +64,7 @@ class Supervisor:
                 self._hold_what_failed()
                 self._open_again(status)
                 self._was_open = status["worker_environment_exists"] or self._reopen_at is not None
-        except (QueueError, ServiceError) as error:
+        except (RuntimeError, OSError, ValueError) as error:
             log.info("%s", error)
 
     def _ask(self) -> QueueClient:
@@ -118,7 +117,9 @@ class Supervisor:
         if not waits:
             self._silent_since = None
             return False
-        self._silent_since = self._silent_since or time.monotonic()
+        if self._silent_since is None:
+            self._silent_since = time.monotonic()
+            return False
         return time.monotonic() - self._silent_since > LOST_REPORT_S
 
     def _restart_manager_process(self) -> None:
