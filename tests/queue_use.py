@@ -1,14 +1,16 @@
 """A queue used as people use it, by the command line; and what is left of it in files."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
 
+from beamline import QUEUE_CONTROL_PORT, QUEUE_INFO_PORT, QUEUE_REDIS_PORT
 from benchmarks.faults import evidence
 from benchmarks.faults.experiments import experiment_file, protocol
 from intercalate.cli import main
-from intercalate.config import Config
+from intercalate.config import EXAMPLES, Config
 from intercalate.queue.client import QueueClient
 from intercalate.queue.held import HeldItem, HeldItems
 from intercalate.queue.manager import process_of
@@ -127,3 +129,18 @@ class Queue:
             return fresh[0] if len(rows) - fresh[0]["first_record"] >= records else None
 
         return wait_for(running, DEADLINE_S, "a program runs", every_s=0.1)
+
+
+def written(folder: Path, **changes: str) -> Queue:
+    """A queue that is configured, and nothing else."""
+    text = (EXAMPLES / "config" / "simulated.toml").read_text()
+    ports = {"15072": QUEUE_CONTROL_PORT, "15073": QUEUE_INFO_PORT, "15074": QUEUE_REDIS_PORT}
+    for shipped, own in ports.items():
+        text = text.replace(shipped, str(own))
+    for key, value in changes.items():
+        text, count = re.subn(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.MULTILINE)
+        assert count == 1, key
+    folder.mkdir(exist_ok=True)
+    path = folder / "simulated.toml"
+    path.write_text(text)
+    return Queue(folder, Config.from_file(path), path)

@@ -1,7 +1,6 @@
 """A queue that cannot be started says why, and leaves nothing half started: without any instrument."""
 
 import os
-import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,30 +9,15 @@ import psutil
 import pytest
 
 from beamline import QUEUE_CONTROL_PORT, QUEUE_INFO_PORT, QUEUE_REDIS_PORT, free_ports
-from intercalate.config import EXAMPLES, Config
+from intercalate.config import Config
 from intercalate.queue.keys import make_keys, redis_password
 from intercalate.queue.serving import queue_services, stop_queue
 from intercalate.queue.store import answers, server_command
 from intercalate.services import ServiceList
 from polling import wait_for
-from queue_use import Queue
+from queue_use import Queue, written
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(120)]
-
-
-def written(folder: Path, **changes: str) -> Queue:
-    """A queue that is configured, and nothing else."""
-    text = (EXAMPLES / "config" / "simulated.toml").read_text()
-    ports = {"15072": QUEUE_CONTROL_PORT, "15073": QUEUE_INFO_PORT, "15074": QUEUE_REDIS_PORT}
-    for shipped, own in ports.items():
-        text = text.replace(shipped, str(own))
-    for key, value in changes.items():
-        text, count = re.subn(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.MULTILINE)
-        assert count == 1, key
-    folder.mkdir(exist_ok=True)
-    path = folder / "simulated.toml"
-    path.write_text(text)
-    return Queue(folder, Config.from_file(path), path)
 
 
 @pytest.fixture
