@@ -1,7 +1,8 @@
 """Runs benchmarks by name and writes their tables into docs/benchmarks.md.
 
-Usage: python -m benchmarks [points records conditions reaction idle speed soak reduction visits techniques
-                             instruments chain cell rehearsal resumed] [--soak-minutes 30] [--seed 1]
+Usage: python -m benchmarks [points records conditions reaction queue idle speed soak reduction visits
+                             techniques instruments chain cell rehearsal resumed]
+                            [--soak-minutes 30] [--seed 1]
        python -m benchmarks faults [--seed 1], which writes docs/faults.md
 """
 
@@ -20,6 +21,7 @@ from benchmarks import (
     long_run,
     measuring_points,
     processes,
+    queue_speed,
     rates,
     reaction,
     rehearsal,
@@ -49,6 +51,7 @@ def benchmarks(soak_minutes: float, seed: int) -> dict[str, tuple[str, Callable[
         "records": ("Cycler records to the catalog", catalog_records.measure),
         "conditions": ("Asking conditions of a record", conditions.measure),
         "reaction": ("From a voltage to the exposure that waits for it", reaction.measure),
+        "queue": ("A queued plan, and the opening of the queue's environment", queue_speed.measure),
         "idle": ("Processor time at 1x", processes.measure),
         "speed": ("Highest speed", rates.measure),
         "soak": ("Long run at 1x", partial(long_run.measure, soak_minutes)),

@@ -49,7 +49,7 @@ class Supervisor:
         self._client: QueueClient | None = None
         self._was_open = False
         self._reopen_at: float | None = None
-        self._silent_since: float | None = None
+        self._silent: tuple[str | None, float] = None, 0.0
 
     def look(self) -> None:
         """Do what is to be done now; what does not work is told, and tried again with the next look."""
@@ -112,19 +112,20 @@ class Supervisor:
         self._reopen_at = time.monotonic()
 
     def _report_is_lost(self, status: dict[str, Any]) -> bool:
-        """Whether a plan has ended in a moment in which its end could not be written down."""
+        """Whether a plan has ended in a moment in which its end could not be written down.
+
+        A worker that is idle at every look may do many short plans: it is the same one that is waited for.
+        """
         waits = status["manager_state"] == "executing_queue" and status["re_state"] == "idle"
-        if not waits:
-            self._silent_since = None
+        uid = status["running_item_uid"] if waits else None
+        if uid is None or uid != self._silent[0]:
+            self._silent = uid, time.monotonic()
             return False
-        if self._silent_since is None:
-            self._silent_since = time.monotonic()
-            return False
-        return time.monotonic() - self._silent_since > LOST_REPORT_S
+        return time.monotonic() - self._silent[1] > LOST_REPORT_S
 
     def _restart_manager_process(self) -> None:
         """The RE Manager's own watchdog starts it again, with the same worker."""
-        self._silent_since = None
+        self._silent = None, 0.0
         process = process_of(self._config, "manager")
         if process is not None:
             log.warning("the RE Manager does not know how a plan has ended; it is started again")

@@ -12,7 +12,12 @@ from intercalate.queue.held import HeldItems
 from intercalate.queue.items import BATCH
 from intercalate.queue.supervisor import Supervisor
 
-IDLE = {"worker_environment_exists": True, "manager_state": "idle", "re_state": "idle"}
+IDLE = {
+    "worker_environment_exists": True,
+    "manager_state": "idle",
+    "re_state": "idle",
+    "running_item_uid": None,
+}
 FAILED = {"exit_status": "failed", "msg": "no beam", "run_uids": ["run"]}
 
 
@@ -157,12 +162,15 @@ def test_a_manager_that_lost_a_report_is_started_again(
     monkeypatch.setattr(module, "process_of", lambda config, role: Process())
     monkeypatch.setattr(module, "LOST_REPORT_S", 0.0)
     found = watching(config, manager)
-    manager.state = {**IDLE, "manager_state": "executing_queue"}
-    found.look()
-    assert Process.killed == 0, "the first look of several"
+    executing = {**IDLE, "manager_state": "executing_queue"}
+    for uid in ("1", "2", "3"):
+        # Short plans, one after the other.
+        manager.state = {**executing, "running_item_uid": uid}
+        found.look()
+    assert Process.killed == 0
     found.look()
     assert Process.killed == 1
-    manager.state = {**IDLE, "manager_state": "executing_queue", "re_state": "running"}
+    manager.state = {**executing, "running_item_uid": "4", "re_state": "running"}
     found.look()
     found.look()
     assert Process.killed == 1
