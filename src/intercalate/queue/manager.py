@@ -1,5 +1,6 @@
 """The RE Manager as a process: `start-re-manager` with what the configuration says, its keys from files."""
 
+import importlib
 import json
 import logging
 import os
@@ -88,6 +89,19 @@ class _Hidden(logging.Filter):
         return True
 
 
+def _import_for_worker() -> None:
+    """Import what each worker needs, once: workers are forked from this process, and open faster.
+
+    What the package itself says is thus read when the queue goes up; plans of one's own, with each worker.
+    Nothing is connected: a worker says which control layer ophyd has (`open_session`), before it makes
+    devices. Until then there is none, for its threads would not survive the fork.
+    """
+    os.environ["OPHYD_CONTROL_LAYER"] = "dummy"
+    for module in ("intercalate_plans", "intercalate.startup", "intercalate.instruments"):
+        importlib.import_module(module)
+    del os.environ["OPHYD_CONTROL_LAYER"]
+
+
 @click.command()
 @click.option("--config", "config_file", type=Path, required=True)
 def main(config_file: Path) -> None:
@@ -100,6 +114,7 @@ def main(config_file: Path) -> None:
     os.environ["QSERVER_EMERGENCY_LOCK_KEY_FOR_SERVER"] = lock_key(config)
     for part in ("start_manager", "plan_queue_ops", "manager"):
         logging.getLogger(f"bluesky_queueserver.manager.{part}").addFilter(_Hidden(address(config)))
+    _import_for_worker()
     noted = _Noted(config)
     register_after_fork(noted, _Noted.note)
     # Written here, arguments are seen by nobody who lists processes.
