@@ -166,7 +166,10 @@ class ServiceList:
         return ended
 
     def _write(self, services: Sequence[Service]) -> None:
-        self._path.write_text(json.dumps([asdict(one) for one in services], indent=1))
+        """Replace the list at once: other processes read it at any moment."""
+        new = self._path.with_suffix(f".{os.getpid()}")
+        new.write_text(json.dumps([asdict(one) for one in services], indent=1))
+        new.replace(self._path)
 
     def _end(self, services: Sequence[Service]) -> list[str]:
         running = [(service.name, service.process) for service in services if service.process is not None]

@@ -12,7 +12,7 @@ from beamline import QUEUE_CONTROL_PORT, QUEUE_INFO_PORT, QUEUE_REDIS_PORT, free
 from intercalate.config import Config
 from intercalate.queue.keys import make_keys, redis_password
 from intercalate.queue.serving import queue_services, stop_queue
-from intercalate.queue.store import answers, server_command
+from intercalate.queue.store import answers, claim, server_command
 from intercalate.services import ServiceList
 from polling import wait_for
 from queue_use import Queue, written
@@ -93,8 +93,7 @@ def test_a_redis_of_ones_own_serves_one_queue_of_a_name(queue: Queue, tmp_path: 
         assert running(second) == []
         assert redis_password(queue.config) not in said
         first("down")
-        second("up")
-        second("down")
+        assert claim(second.config) is None
     finally:
         for one in (first, second):
             stop_queue(one.config, at_once=True)
@@ -113,8 +112,6 @@ def test_a_lock_that_was_left_behind_is_shown_and_opened(queue: Queue) -> None:
     queue("up")
     lock = {"environment": True, "queue": True, "lock_key": "mine", "user": "alice", "note": "at lunch"}
     queue.ask("lock", **lock)
-    queue("down")
-    queue("up")
     assert "locked by alice" in queue("status")
     assert "at lunch" in queue("status")
     said = queue.refused("start")
@@ -134,9 +131,11 @@ def test_a_second_queue_is_refused_and_a_stale_list_is_not_believed(queue: Queue
     services = queue_services(queue.config).read()
     left = [other for one in services for other in one.others]
     assert left, "the manager has children"
-    for one in services:
+    # The supervisor first, which would bring back the others.
+    for one in reversed(services):
         assert one.process is not None
         one.process.kill()
+        wait_for(lambda one=one: one.process is None, 10, f"{one.name} is gone")
     assert {"redis", "manager", "supervisor"} == {one.name for one in services}
     queue("up")
     assert queue.status()["manager_state"] == "idle"

@@ -52,7 +52,8 @@ def start_queue(config: Config, config_file: Path, progress: Progress = lambda s
         for number, name in enumerate(missing):
             _start(config, config_file.absolute(), services, name)
             progress((number + 1) / len(missing))
-    except (ServiceError, OSError):
+    except BaseException:
+        # Ctrl-C too.
         for name in reversed(missing):
             services.end(name)
         raise
