@@ -10,7 +10,8 @@ import numpy as np
 
 from intercalate.contract import Capability, ControlMode, EndReason
 from intercalate.cycler_server.channel import ChannelError, ChannelListener, Sample
-from intercalate.protocol import Segment, SegmentProgress
+from intercalate.cycler_server.course import SegmentCourse
+from intercalate.protocol import Segment
 from intercalate_sims.link import WorldLink
 from intercalate_sims.sweep import Sweep
 from intercalate_sims.wire import Message
@@ -25,8 +26,6 @@ _NOISE_STRIDE = 619
 
 _ROUNDING_S = 1e-6
 """Differences of unix times are certain to this."""
-
-SLOPE_WINDOW_S = 60.0
 
 
 @dataclass
@@ -78,14 +77,13 @@ class SimulatedChannel:
         self._unacknowledged: Segment | None = None
         self._from: Sample | None = None
         self._met_at_s: float | None = None
-        self._slope_from: tuple[float, float] | None = None
-        self._slope = math.nan
+        self._course: SegmentCourse | None = None
         self._last: Sample | None = None
         self._segments = 0
         self._readings = 0
         self._setpoint = 0.0
         self._sweep: Sweep | None = None
-        self.capabilities = frozenset({Capability.VOLTAGE_SCAN})
+        self.capabilities = frozenset({Capability.CONSTANT_POWER, Capability.VOLTAGE_SCAN})
 
     # Channel
 
@@ -105,8 +103,7 @@ class SimulatedChannel:
         self._segment = self._unacknowledged = segment
         self._segments, self._readings = self._segments + 1, 0
         self._from = self._last
-        self._met_at_s = None
-        self._slope_from, self._slope = None, math.nan
+        self._met_at_s = self._course = None
         self._setpoint = segment.setpoint_at(self._rig.dt_s)
         self._sweep = Sweep(segment.spectrum, self._segments) if segment.spectrum is not None else None
         self._drive()
@@ -148,7 +145,7 @@ class SimulatedChannel:
         # not yet begun.
         current = (message["mode"], message["setpoint"]) == self._control()
         if not current and self._unacknowledged is not None:
-            self._from = sample
+            self._from, self._course = sample, None
         if current and self._unacknowledged is not None and not self.knobs.lost_reply:
             acknowledged, self._unacknowledged = self._unacknowledged, None
             self._listener.on_started(acknowledged)
@@ -207,36 +204,19 @@ class SimulatedChannel:
         )
 
     def _ended(self, segment: Segment, sample: Sample) -> EndReason:
-        start = self._from
-        if start is None:
-            start = self._from = sample
-        elapsed_s = sample.unix_time_s - start.unix_time_s
-        self._update_slope(elapsed_s, sample.voltage_v)
-        progress = SegmentProgress(
-            elapsed_s=elapsed_s + _ROUNDING_S,
-            voltage_v=sample.voltage_v,
-            current_a=sample.current_a,
-            capacity_ah=sample.charge_ah - start.charge_ah,
-            soc=math.nan,
-            voltage_slope_v_per_s=self._slope,
-        )
+        if self._from is None:
+            self._from = sample
+        if self._course is None:
+            self._course = SegmentCourse(segment, self._from)
+        cut = self._course.see(sample)
         if self._sweep is not None and self._sweep.complete:
             return EndReason.SPECTRUM_COMPLETE
-        cut = segment.ended_by(progress)
         if cut is None:
             return EndReason.NONE
+        elapsed_s = self._course.elapsed_s
         if self._met_at_s is None:
             self._met_at_s = elapsed_s
         return cut.reason if elapsed_s - self._met_at_s >= self.knobs.late_completion_s else EndReason.NONE
-
-    def _update_slope(self, elapsed_s: float, voltage_v: float) -> None:
-        if self._slope_from is None:
-            self._slope_from = (elapsed_s, voltage_v)
-            return
-        since_s, before_v = self._slope_from
-        if elapsed_s - since_s >= SLOPE_WINDOW_S:
-            self._slope = (voltage_v - before_v) / (elapsed_s - since_s)
-            self._slope_from = (elapsed_s, voltage_v)
 
     def lost(self) -> None:
         """The world is gone."""

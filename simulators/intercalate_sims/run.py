@@ -5,7 +5,9 @@ import json
 import logging
 import os
 import signal
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -113,13 +115,22 @@ def world(folder: Path) -> None:
     asyncio.run(serve())
 
 
+async def _serve(folder: Path, pvdb: dict[str, Any], tasks: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Serve PVs; knobs for those who may turn them."""
+    from intercalate.cycler_server.soft_ioc import serve
+    from intercalate_sims.assembly import Layout
+    from intercalate_sims.iocs.knobs import only_for
+
+    only_for(Layout(folder).read_settings().knob_users, pvdb)
+    await serve(pvdb, tasks)
+
+
 @main.command()
 @FOLDER
 @click.option("--site", required=True, help="site limits as JSON")
 def cycler(folder: Path, site: str) -> None:
     """The production cycler server on simulated channels."""
     from intercalate.cycler_server.server import CyclerServer
-    from intercalate.cycler_server.soft_ioc import serve
     from intercalate.protocol import SiteLimits
     from intercalate_sims.assembly import Layout
     from intercalate_sims.channel import SimulatedRig
@@ -134,7 +145,30 @@ def cycler(folder: Path, site: str) -> None:
         pvdb = server.pvdb
         for name, channel in rig.channels.items():
             pvdb.update(KnobPVs(prefix=f"{settings.prefix}{name}:Knob:", channel=channel).pvdb)
-        await serve(pvdb, [rig.run(), *server.tasks()])
+        await _serve(folder, pvdb, [rig.run(), *server.tasks()])
+
+    asyncio.run(run())
+
+
+@main.command()
+@FOLDER
+@click.option("--prefix", default="ECLAB_01:", show_default=True)
+def eclab(folder: Path, prefix: str) -> None:
+    """Potentiostats as the driver EPICS-ECLab shows them, in place of the simulated cycler."""
+    from intercalate_sims.assembly import Layout
+    from intercalate_sims.channel import SimulatedRig
+    from intercalate_sims.iocs.eclab import EclabPVs
+
+    settings = Layout(folder).read_settings().cycler
+
+    async def run() -> None:
+        rig = SimulatedRig(Layout(folder).address, settings.channels)
+        groups = [
+            EclabPVs(prefix=f"{prefix}C{number}:", channel=channel)
+            for number, channel in enumerate(rig.channels.values())
+        ]
+        pvdb = {name: pv for group in groups for name, pv in group.pvdb.items()}
+        await _serve(folder, pvdb, [rig.run(), *(group.publish() for group in groups)])
 
     asyncio.run(run())
 
@@ -143,12 +177,11 @@ def cycler(folder: Path, site: str) -> None:
 @FOLDER
 def beam(folder: Path) -> None:
     """Machine, monochromator, slits, attenuator and safety shutter."""
-    from intercalate.cycler_server.soft_ioc import serve
     from intercalate_sims.assembly import Layout, make_beam_ioc
 
     async def run() -> None:
         ioc = make_beam_ioc(Layout(folder).read_settings(), folder)
-        await serve(ioc.pvdb, ioc.tasks())
+        await _serve(folder, ioc.pvdb, ioc.tasks())
 
     asyncio.run(run())
 
@@ -157,7 +190,6 @@ def beam(folder: Path) -> None:
 @FOLDER
 def diffractometer(folder: Path) -> None:
     """The diffractometer with sample changer and pressure cell, and the spectrometer at the same changer."""
-    from intercalate.cycler_server.soft_ioc import serve
     from intercalate_sims.assembly import Layout, make_diffractometer, make_pressure_ioc, make_raman
 
     async def run() -> None:
@@ -170,7 +202,7 @@ def diffractometer(folder: Path) -> None:
         if settings.raman is not None:
             for part in make_raman(settings, folder, instrument):
                 pvdb, tasks = {**pvdb, **part.pvdb}, [*tasks, *part.tasks()]
-        await serve(pvdb, tasks)
+        await _serve(folder, pvdb, tasks)
 
     asyncio.run(run())
 
@@ -179,13 +211,12 @@ def diffractometer(folder: Path) -> None:
 @FOLDER
 def laboratory_xrd(folder: Path) -> None:
     """The diffractometer to which cells are carried, and its tube."""
-    from intercalate.cycler_server.soft_ioc import serve
     from intercalate_sims.assembly import Layout, make_laboratory, make_tube_ioc
 
     async def run() -> None:
         settings = Layout(folder).read_settings()
         instrument, tube = make_laboratory(settings, folder), make_tube_ioc(settings, folder)
-        await serve({**instrument.pvdb, **tube.pvdb}, [*instrument.tasks(), *tube.tasks()])
+        await _serve(folder, {**instrument.pvdb, **tube.pvdb}, [*instrument.tasks(), *tube.tasks()])
 
     asyncio.run(run())
 
@@ -194,12 +225,11 @@ def laboratory_xrd(folder: Path) -> None:
 @FOLDER
 def transfer_vessel(folder: Path) -> None:
     """The transfer vessel and its glovebox."""
-    from intercalate.cycler_server.soft_ioc import serve
     from intercalate_sims.assembly import Layout, make_vessel_ioc
 
     async def run() -> None:
         ioc = make_vessel_ioc(Layout(folder).read_settings(), folder)
-        await serve(ioc.pvdb, ioc.tasks())
+        await _serve(folder, ioc.pvdb, ioc.tasks())
 
     asyncio.run(run())
 
@@ -208,14 +238,13 @@ def transfer_vessel(folder: Path) -> None:
 @FOLDER
 def vacuum(folder: Path) -> None:
     """The vacuum chamber, and the instruments in it."""
-    from intercalate.cycler_server.soft_ioc import serve
     from intercalate_sims.assembly import Layout
     from intercalate_sims.vacuum import make_vacuum
 
     async def run() -> None:
         parts = make_vacuum(Layout(folder).read_settings(), folder)
         pvdb = {name: pv for part in parts for name, pv in part.pvdb.items()}
-        await serve(pvdb, [task for part in parts for task in part.tasks()])
+        await _serve(folder, pvdb, [task for part in parts for task in part.tasks()])
 
     asyncio.run(run())
 
@@ -224,14 +253,13 @@ def vacuum(folder: Path) -> None:
 @FOLDER
 def transmission(folder: Path) -> None:
     """The transmission electron microscope, its chamber, and the spectrometer of losses on it."""
-    from intercalate.cycler_server.soft_ioc import serve
     from intercalate_sims.assembly import Layout
     from intercalate_sims.transmission import make_transmission
 
     async def run() -> None:
         parts = make_transmission(Layout(folder).read_settings(), folder)
         pvdb = {name: pv for part in parts for name, pv in part.pvdb.items()}
-        await serve(pvdb, [task for part in parts for task in part.tasks()])
+        await _serve(folder, pvdb, [task for part in parts for task in part.tasks()])
 
     asyncio.run(run())
 

@@ -207,12 +207,19 @@ class PressureCellServer(Section):
 class SimulationSettings(Section):
     """All of it; without laboratory and vessel no cell is carried away, `pressure_cell`, `raman`, `vacuum`
     and `tem` are optional.
+
+    Attributes
+    ----------
+    knob_users
+        Who may turn the knobs by which something is made to go wrong, by the names that clients of Channel
+        Access give; empty for everybody.
     """
 
     rate: Annotated[float, Field(gt=0, le=1e6)]
     dt_s: Annotated[float, Field(gt=0, le=10)]
     seed: Annotated[int, Field(ge=0)]
     repeater_port: Port
+    knob_users: tuple[str, ...] = ()
     cells: Annotated[dict[str, CellModelName], Field(min_length=1)]
     cycler: CyclerSettings
     beam: BeamServer

@@ -77,6 +77,28 @@ class ChannelAccess(Section):
     connect_timeout_s: Annotated[float, Field(gt=0, le=600)]
 
 
+class CyclerServerSection(Section):
+    """The cycler server of this machine, where it is not part of the simulated beamline.
+
+    Attributes
+    ----------
+    port
+        On which it serves its PVs, to this machine alone.
+    eclab
+        Potentiostats behind EPICS-ECLab: the prefixes of their channels, as in `ECLAB_01:C0:`, in the order
+        of the cycler's channels. Empty where these are simulated.
+    temperature_pvs
+        Of the surface of the cell of each of them, degC: without a thermometer nothing is cycled.
+    sampling_s
+        Between two readings.
+    """
+
+    port: Annotated[int, Field(ge=1024, le=65535)]
+    eclab: tuple[Prefix, ...]
+    temperature_pvs: tuple[Annotated[str, Field(min_length=1)], ...]
+    sampling_s: Annotated[float, Field(ge=0.2, le=60)]
+
+
 class CyclerSection(Section):
     """The cycler's channels and what becomes of steps composed by hand."""
 
@@ -88,6 +110,19 @@ class CyclerSection(Section):
     on_abort: OnLoss
     on_client_lost: OnLoss
     lease_s: Annotated[float, Field(ge=2, le=3600)]
+    server: CyclerServerSection
+
+    @model_validator(mode="after")
+    def _every_potentiostat_has_a_channel_and_a_thermometer(self) -> Self:
+        served, thermometers = len(self.server.eclab), len(self.server.temperature_pvs)
+        if served > len(self.channels):
+            raise ValueError(f"server.eclab has {served} potentiostats for {len(self.channels)} channels")
+        if thermometers != served:
+            raise ValueError(
+                f"server.temperature_pvs has {thermometers} thermometers for {served} potentiostats; each "
+                "cell needs one, or nothing is cycled"
+            )
+        return self
 
     def channel_prefix(self, channel: str) -> str:
         """Prefix of the PVs of one channel."""

@@ -103,6 +103,7 @@ class EndReason(StrEnum):
 class Capability(StrEnum):
     """What not every channel can do, by the name of the step that needs it."""
 
+    CONSTANT_POWER = "constant_power"
     VOLTAGE_SCAN = "voltage_scan"
     """A held voltage that changes at a constant rate."""
     IMPEDANCE_SPECTROSCOPY = "impedance_spectroscopy"

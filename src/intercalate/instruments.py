@@ -60,6 +60,7 @@ from intercalate.instrument_sections import (
     XpsSection,
     XrayDetectorSection,
 )
+from intercalate.operator_requests import RequestDesk
 from intercalate.raman_chain import RamanOnPaper
 
 DOSE_LEDGER = "dose.sqlite"
@@ -465,6 +466,7 @@ class _Maker:
             "detector": detector,
             "shutter": Shutter(shutter, name=f"{prefix}shutter"),
             "clocks": clocks,
+            "requests": RequestDesk.of(self._config),
         }
 
 

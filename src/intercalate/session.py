@@ -47,6 +47,9 @@ class Session:
         Knows the runs.
     transfer_vessel
         In which cells are carried; None where the configuration has none.
+    missing
+        What did not answer, with its prefix: it is not among the others, nor is an instrument of which it is
+        a part.
     """
 
     config: Config
@@ -57,6 +60,7 @@ class Session:
     logbook: "Logbook"
     archive: "Archive"
     transfer_vessel: "TransferVessel | None" = None
+    missing: tuple[str, ...] = ()
 
     @property
     def cycler(self) -> "Cycler":
@@ -178,7 +182,10 @@ class Session:
 
 
 def open_session(
-    config: Config | str | Path | None = None, *, on_document: Callable[[str, Any], None] | None = None
+    config: Config | str | Path | None = None,
+    *,
+    on_document: Callable[[str, Any], None] | None = None,
+    without_missing: bool = False,
 ) -> Session:
     """Connect to the configured instruments and make a RunEngine that keeps every document.
 
@@ -188,6 +195,8 @@ def open_session(
         Configuration, its file, or None for the one `find_config` finds.
     on_document
         Called with every document, after the journal has it.
+    without_missing
+        Do with what answers, as long as one channel of the cycler is there.
 
     Raises
     ------
@@ -206,6 +215,7 @@ def open_session(
     from intercalate.catalog.journal import Journal, last_start_of
     from intercalate.devices.archive import Archive
     from intercalate.devices.channel_access import print_to_log
+    from intercalate.devices.connecting import no_answer, with_prefix, without_answer
     from intercalate.devices.logbook import Logbook
     from intercalate.instruments import make_stations
     from intercalate.interrupts import HearsSignals
@@ -218,13 +228,21 @@ def open_session(
     cyclers = _made({channel: partial(_cycler, settings, channel) for channel in settings.cycler.channels})
     first = next(iter(cyclers.values()))
     stations: Any = _made({"stations": partial(make_stations, settings, first)})["stations"]
-    parts: list[Any] = [*cyclers.values()]
-    for one in stations.values():
-        # Clocks, calibrations and doses have no PVs of their own, or connect when they are needed.
-        parts += [device for device in one.devices if device.prefix]
+    # Clocks, calibrations and doses have no PVs of their own, or connect when they are needed.
+    parts = {one.name: [device for device in one.devices if device.prefix] for one in stations.values()}
     vessel = None if settings.transfer_vessel is None else _vessel(settings, first)
-    parts += [] if vessel is None else [vessel]
-    _connect(parts, settings.channel_access.connect_timeout_s)
+    all_parts = [*cyclers.values(), *(one for several in parts.values() for one in several)]
+    missing = without_answer(
+        [*all_parts, *([] if vessel is None else [vessel])], settings.channel_access.connect_timeout_s
+    )
+    gone = {id(one) for one in missing}
+    cyclers = {channel: one for channel, one in cyclers.items() if id(one) not in gone}
+    if missing and not (without_missing and cyclers):
+        raise SessionError(no_answer(missing, settings.channel_access.connect_timeout_s))
+    stations = {
+        name: one for name, one in stations.items() if not any(id(part) in gone for part in parts[name])
+    }
+    vessel = None if id(vessel) in gone else vessel
     live: Any = LiveMetadata(metadata, {name: one.calibrations.store for name, one in stations.items()})
     engine = RunEngine(live, during_task=HearsSignals())
     engine.state_hook = left_alone_when_halted(cyclers.values())
@@ -247,6 +265,7 @@ def open_session(
         logbook,
         archive,
         vessel,
+        tuple(with_prefix(one) for one in missing),
     )
 
 
@@ -273,10 +292,13 @@ def acknowledge(config: Config) -> list[str]:
     import ophyd
 
     from intercalate.contract import CyclerState, Verb
+    from intercalate.devices.connecting import no_answer, without_answer
 
     ophyd.set_cl("pyepics")
     cyclers = {channel: _cycler(config, channel) for channel in config.cycler.channels}
-    _connect(list(cyclers.values()), config.channel_access.connect_timeout_s)
+    timeout_s = config.channel_access.connect_timeout_s
+    if missing := without_answer(list(cyclers.values()), timeout_s):
+        raise SessionError(no_answer(missing, timeout_s))
     found: list[str] = []
     for channel, cycler in cyclers.items():
         is_faulty = cycler.state.get(use_monitor=False) == CyclerState.FAULT
@@ -352,18 +374,3 @@ def _made(makers: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
                     "whether it is restarted again and again"
                 ) from error
     return found
-
-
-def _connect(devices: list[Any], timeout_s: float) -> None:
-    """Wait for what a measurement uses; the rest of an area detector's PVs connect when needed."""
-    missing: list[str] = []
-    for device in devices:
-        try:
-            device.wait_for_connection(timeout=timeout_s)
-        except TimeoutError:
-            missing.append(f"{device.name} ({device.prefix})")
-    if missing:
-        raise SessionError(
-            f"no answer from {', '.join(missing)} within {timeout_s:g} s; is the IOC running "
-            "(`intercalate simulate status`), and do prefix and servers in the configuration agree with it?"
-        )

@@ -47,6 +47,9 @@ VISITS = "visits"
 """One event per visit of a cell: when it was due and began, by the cycler's clock; how long the way and the
 whole took; frames taken."""
 
+REQUESTS = "requests"
+"""One event per request of a person that reached a running experiment: what, who, and what became of it."""
+
 AVAILABLE = "available"
 """One event whenever measuring has become possible or impossible: when, by the cycler's clock; why not."""
 
@@ -67,6 +70,9 @@ MILLING = "milling"
 """One event per cut of an ion beam: what was asked for, how deep it became, and why it ended."""
 
 OTHERS = frozenset(
-    (CYCLING, EIS, MISSED, MARKERS, VISITS, AVAILABLE, CALIBRATION, PREFLIGHT, TRANSFER, SHIFT_LOG, MILLING)
+    (
+        *(CYCLING, EIS, MISSED, MARKERS, VISITS, REQUESTS, AVAILABLE),
+        *(CALIBRATION, PREFLIGHT, TRANSFER, SHIFT_LOG, MILLING),
+    )
 )
 """All that hold no frames; those of frames have the names of their measurements."""

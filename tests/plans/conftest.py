@@ -26,6 +26,13 @@ def missed_reasons(documents: Documents) -> list[str]:
     return [reason for reason in reasons if reason != OVERTAKEN]
 
 
+def occasions(documents: Documents, measurement: str) -> int:
+    """How often a measurement was due: its visits, and what was missed, which is more on a busy machine."""
+    visits = [one["data"]["visit_measurement"] for one in documents.events("visits")]
+    missed = [one["data"]["missed_measurement"] for one in documents.events("missed")]
+    return visits.count(measurement) + missed.count(measurement)
+
+
 @pytest.fixture(scope="module")
 def session(beamline: Beamline) -> Iterator[Session]:
     running = open_session(beamline.config)

@@ -84,8 +84,7 @@ def simulate_down(context: click.Context) -> None:
     """Stop all of it; the cells keep their state."""
     from intercalate.simulation import simulation_services
 
-    stopped = simulation_services(configuration(context)).stop()
-    click.echo(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
+    _say_stopped(simulation_services(configuration(context)).stop())
 
 
 @simulate.command("status")
@@ -121,8 +120,7 @@ def catalog_down(context: click.Context) -> None:
     """Stop both; runs are kept in the journal meanwhile."""
     from intercalate.catalog_services import catalog_services
 
-    stopped = catalog_services(configuration(context)).stop()
-    click.echo(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
+    _say_stopped(catalog_services(configuration(context)).stop())
 
 
 @catalog.command("status")
@@ -132,6 +130,46 @@ def catalog_status(context: click.Context) -> None:
     from intercalate.catalog_services import catalog_services
 
     show_services(catalog_services(configuration(context)).read())
+
+
+@main.group(cls=Group)
+def cycler() -> None:
+    """Start, stop and look at the cycler server of this machine, on real potentiostats."""
+
+
+@cycler.command("up")
+@click.pass_context
+def cycler_up(context: click.Context) -> None:
+    """Start the server that owns the channels of `[cycler.server]`: programs, records, interlocks."""
+    from intercalate.config import find_config
+    from intercalate.cycler_service import start_cycler
+
+    config = configuration(context)
+    with waiting("starting the cycler server"):
+        services = start_cycler(config, find_config(context.obj["config"]))
+    show_services(services)
+
+
+@cycler.command("down")
+@click.pass_context
+def cycler_down(context: click.Context) -> None:
+    """Stop the server, and every current; a program that runs is interrupted."""
+    from intercalate.cycler_service import cycler_services
+
+    _say_stopped(cycler_services(configuration(context)).stop())
+
+
+@cycler.command("status")
+@click.pass_context
+def cycler_status(context: click.Context) -> None:
+    """Show whether it runs, and the last words of its log if not."""
+    from intercalate.cycler_service import cycler_services
+
+    show_services(cycler_services(configuration(context)).read())
+
+
+def _say_stopped(names: list[str]) -> None:
+    click.echo(f"stopped {', '.join(names)}" if names else "nothing was running")
 
 
 def show_services(services: list[Any]) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 from bluesky.protocols import Status
 
 from intercalate.contract import OnLoss, Verb
+from intercalate.operator_requests import RequestDesk
 from intercalate.protocol import SiteLimits
 
 
@@ -315,10 +316,13 @@ class MeasuresCells(Protocol):
         Devices that a frame must be read with, besides the monitors.
     beside_mm
         Where the beam meets the sample, from where the sample changer means.
+    requests
+        Where people leave what they ask of a running experiment; None where nobody can.
     """
 
     name: str
     technique: str
+    requests: RequestDesk | None
     objective: Any
     chamber: Any
     analyser: Any

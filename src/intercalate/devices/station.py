@@ -18,6 +18,7 @@ from intercalate.devices.pressure_cell import PressureCell
 from intercalate.devices.scan import AnyScan
 from intercalate.devices.shutter import Shutter
 from intercalate.devices.sources import SteadySource
+from intercalate.operator_requests import RequestDesk
 
 
 class Station:
@@ -46,6 +47,8 @@ class Station:
         need it.
     read_with_frames
         Devices that say how a frame was taken, besides these.
+    requests
+        Where people leave what they ask of a running experiment; None where nobody can.
     """
 
     parent = None
@@ -71,6 +74,7 @@ class Station:
         goniometer: Goniometer | None = None,
         pressure_cell: PressureCell | None = None,
         read_with_frames: Sequence[Any] = (),
+        requests: RequestDesk | None = None,
     ):
         self.name = name
         self.technique = technique
@@ -89,6 +93,7 @@ class Station:
         self.ion_column = ion_column
         self.goniometer = goniometer
         self.pressure_cell = pressure_cell
+        self.requests = requests
         self._read_with_frames = list(read_with_frames)
 
     def __repr__(self) -> str:

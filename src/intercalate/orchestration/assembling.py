@@ -12,11 +12,12 @@ from intercalate.cell import Cell
 from intercalate.contract import OnLoss
 from intercalate.devices.roles import CyclesCells, MeasuresCells
 from intercalate.dose import formula_of
-from intercalate.orchestration.budgets import dose_so_far, spot_budget
+from intercalate.orchestration.budgets import dose_so_far, is_exposed, spot_budget
 from intercalate.orchestration.cell_measurement import CellMeasurement
 from intercalate.orchestration.cells import CyclingCell, collect_all, cycle_cells
 from intercalate.orchestration.checking import bound
 from intercalate.orchestration.failures import FAILURES, cause_of
+from intercalate.orchestration.hearing import hearing
 from intercalate.orchestration.measuring import Measuring, OpenDetector
 from intercalate.orchestration.metadata import experiment_metadata
 from intercalate.orchestration.occasions import Occasions, check_when
@@ -117,6 +118,7 @@ class Experimenting:
         self._detectors = {one.name: OpenDetector(one.detector) for one in stations}
         self._visitors = {one.name: Visitor(one, self._collect) for one in stations}
         self._stages: dict[str, Any] = {}
+        self._requests = next((one.requests for one in stations), None)
 
     def add(self, task: CellTask, **more: Any) -> MsgGenerator[None]:
         """Make a cell ready to be started.
@@ -186,7 +188,13 @@ class Experimenting:
         list of str
             Unique ids of the runs, in the order in which the cells were added.
         """
-        return (yield from cycle_cells(self._cells, before=self._before, after=self._after))
+        if self._requests is None or not self._used():
+            return (yield from cycle_cells(self._cells, before=self._before, after=self._after))
+        with self._requests.listening() as is_heard:
+            between = hearing(self._requests) if is_heard else None
+            return (
+                yield from cycle_cells(self._cells, before=self._before, after=self._after, between=between)
+            )
 
     def _check_sample(self, task: CellTask, cell: Cell) -> None:
         """Refuse light where no window lets it in, and a vacuum that the cell would spoil."""
@@ -295,7 +303,19 @@ class Experimenting:
             shots=shots_of(one, station),
             priority=one.priority,
             budget=spot_budget(one, cell, station.dose, one.points_um),
+            is_exposed=lambda spot_mm: is_exposed(station.dose, cell, spot_mm),
+            check_spot=lambda spot_mm: self._check_spot(station, cell, place, spot_mm),
         )
+
+    def _check_spot(
+        self, station: MeasuresCells, cell: Cell, place: str | None, spot_mm: tuple[float, float]
+    ) -> None:
+        """Refuse a spot that somebody asks for while the experiment runs, as one that stands in its file."""
+        if place is None:
+            raise ValueError("nothing moves this cell: the experiment names no place on a sample changer")
+        station.changer.position_mm(stage_target(station, place, spot_mm))
+        if problems := problems_of_milled(station, cell, [spot_mm]):
+            raise TasksError(f"cell {cell.name}", problems)
 
     def _doses(self, cell: Cell, cycler: CyclesCells, place: str | None) -> list[dict[str, Any]]:
         """What each beam has done to a cell so far; from now on its ledgers know where the cell is."""

@@ -24,6 +24,12 @@ def dose_so_far(meter: KeepsDoses, cell: Cell) -> dict[str, Any]:
     }
 
 
+def is_exposed(meter: KeepsDoses, cell: Cell, spot_mm: tuple[float, float]) -> bool:
+    """Whether the account of a spot says that it had any of this beam."""
+    here = meter.spot_at(*spot_mm)
+    return any(one.amount > 0 for one in meter.ledger.totals(cell.name, meter.technique, here))
+
+
 def spot_budget(
     one: FramesTask,
     cell: Cell,

@@ -130,6 +130,11 @@ class CyclingCell:
         return self._is_running
 
     @property
+    def is_held(self) -> bool:
+        """Whether it is held for a measurement."""
+        return self._held is not None
+
+    @property
     def due(self) -> list[CellMeasurement]:
         """Measurements that wait to be taken; a cell that is held waits for the beam too."""
         if not self._is_running:
@@ -280,6 +285,7 @@ def cycle_cells(
     *,
     before: Callable[[], MsgGenerator[Any]] | None = None,
     after: Callable[[], MsgGenerator[Any]] | None = None,
+    between: Callable[[Sequence[CyclingCell]], MsgGenerator[None]] | None = None,
 ) -> MsgGenerator[list[str]]:
     """Run the programs of all cells, and measure each when it is due and the beam is free.
 
@@ -287,6 +293,8 @@ def cycle_cells(
     ----------
     before, after
         Plans before the first program starts, and when all is over, for a finalizer.
+    between
+        Stub between two visits, and at least once for each record, given the cells that run.
 
     Returns
     -------
@@ -322,6 +330,8 @@ def cycle_cells(
             else:
                 yield from wait_for_any([cell.bell() for cell in running])
             yield from collect_all(running)
+            if between is not None:
+                yield from between(running)
             for cell in running:
                 yield from cell.release()
 

@@ -11,6 +11,13 @@ from intercalate import streams
 _COLUMNS: dict[str, dict[str, Any]] = {
     streams.MISSED: {"missed_measurement": "", "missed_reason": ""},
     streams.AVAILABLE: {"available_instrument": "", "available_why_not": "", "available_unix_s": 0.0},
+    streams.REQUESTS: {
+        "request_action": "",
+        "request_measurement": "",
+        "request_who": "",
+        "request_answer": "",
+        "request_unix_s": 0.0,
+    },
     streams.VISITS: {
         "visit_measurement": "",
         "visit_due_unix_s": 0.0,
@@ -52,6 +59,12 @@ class Notes:
             return
         self._obstacles[instrument] = obstacle
         yield from self._write(streams.AVAILABLE, instrument, obstacle, unix_s)
+
+    def request(
+        self, action: str, measurement: str, who: str, answer: str, unix_s: float
+    ) -> MsgGenerator[None]:
+        """Note what somebody asked for, and what became of it."""
+        yield from self._write(streams.REQUESTS, action, measurement, who, answer, unix_s)
 
     def visit(
         self,

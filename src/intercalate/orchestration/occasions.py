@@ -364,6 +364,11 @@ class Occasions:
             self.see(record)
         self.due, self.overrun = False, 0
 
+    def ask(self, unix_s: float) -> None:
+        """Make a measurement due because somebody wants it; one that waits already is that one."""
+        if not self.due:
+            self.due, self.due_since_unix_s = True, unix_s
+
     def take(self) -> bool:
         """Whether a measurement is due; asking takes the occasion."""
         due, self.due = self.due, False

@@ -170,6 +170,8 @@ class Segment:
         """What the channel must be able to do beyond the common."""
         if self.spectrum is not None:
             return Capability.IMPEDANCE_SPECTROSCOPY
+        if self.mode is ControlMode.POWER:
+            return Capability.CONSTANT_POWER
         return Capability.VOLTAGE_SCAN if self.ramp_per_s is not None else None
 
     def setpoint_at(self, elapsed_s: float) -> float:

@@ -41,7 +41,7 @@ class SiteLimits(BaseModel):
     max_capacity_mAh: Annotated[float, Field(gt=0)] | None = None
     max_duration_s: Annotated[float, Field(gt=0)]
     interlock_delay_s: Annotated[float, Field(ge=0)]
-    capabilities: frozenset[contract.Capability] = frozenset()
+    capabilities: frozenset[contract.Capability] = frozenset({contract.Capability.CONSTANT_POWER})
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:

@@ -1,0 +1,1 @@
+../src/intercalate/examples/plans/operando_with_standard.py

@@ -1,0 +1,40 @@
+"""Waiting until devices answer."""
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+LAST_CHANCE_S = 0.5
+"""Wall seconds that a device has when those before it have used up the time of all."""
+
+
+def without_answer(devices: Sequence[Any], timeout_s: float) -> list[Any]:
+    """Wait for what a measurement uses, all of it together; returns the devices that do not answer.
+
+    The rest of an area detector's PVs connect when they are needed.
+    """
+    deadline_s = time.monotonic() + timeout_s
+    late = [one for one in devices if not _answers(one, max(LAST_CHANCE_S, deadline_s - time.monotonic()))]
+    # One that came while others were waited for has answered too.
+    return [one for one in late if not _answers(one, LAST_CHANCE_S)]
+
+
+def _answers(device: Any, within_s: float) -> bool:
+    try:
+        device.wait_for_connection(timeout=within_s)
+    except TimeoutError:
+        return False
+    return True
+
+
+def with_prefix(device: Any) -> str:
+    """A device as people find it."""
+    return f"{device.name} ({device.prefix})"
+
+
+def no_answer(missing: Iterable[Any], timeout_s: float) -> str:
+    """What is said of devices that do not answer."""
+    return (
+        f"no answer from {', '.join(map(with_prefix, missing))} within {timeout_s:g} s; is the IOC running "
+        "(`intercalate simulate status`), and do prefix and servers in the configuration agree with it?"
+    )
