@@ -38,7 +38,10 @@ def free_ports(count: int) -> list[int]:
     VESSEL_PORT,
     VACUUM_PORT,
     TRANSMISSION_PORT,
-) = free_ports(9)
+    QUEUE_CONTROL_PORT,
+    QUEUE_INFO_PORT,
+    QUEUE_REDIS_PORT,
+) = free_ports(12)
 
 
 @dataclass
@@ -134,6 +137,8 @@ def start_beamline(
         text = text.replace("15066", str(REPEATER_PORT)).replace("15067", str(BEAM_PORT))
         text = text.replace("15068", str(LABORATORY_PORT)).replace("15069", str(VESSEL_PORT))
         text = text.replace("15070", str(VACUUM_PORT)).replace("15071", str(TRANSMISSION_PORT))
+        text = text.replace("15072", str(QUEUE_CONTROL_PORT)).replace("15073", str(QUEUE_INFO_PORT))
+        text = text.replace("15074", str(QUEUE_REDIS_PORT))
         text = text.replace("8410", str(CATALOG_PORT)).replace(
             "intercalate-simulated", f"test-{CATALOG_PORT}"
         )

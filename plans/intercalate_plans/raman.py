@@ -14,7 +14,15 @@ from bluesky.utils import MsgGenerator
 from intercalate import streams
 from intercalate.calibrations import Kind, exposure_key
 from intercalate.devices.roles import MeasuresCells
-from intercalate.orchestration.annotations import EXPOSURE, FURTHER_METADATA, device, for_queue, number, place
+from intercalate.orchestration.annotations import (
+    EXPOSURE,
+    FURTHER_METADATA,
+    device,
+    for_queue,
+    number,
+    numbers,
+    place,
+)
 from intercalate.orchestration.calibrating import calibration_run, keep, take
 from intercalate.orchestration.checking import check_exposure, require_station
 from intercalate.orchestration.sample_position import into_focus, stage_target
@@ -95,10 +103,7 @@ def calibrate_shift(
     extent_um=number("Width and height of the grid, um.", 0, 200),
     points=number("In each row and column.", 1, 128, integer=True),
     exposure_s=EXPOSURE,
-    depths_um={
-        "description": "From the focus, + into the sample, um.",
-        "annotation": "typing.Optional[list[float]]",
-    },
+    depths_um=numbers("From the focus, + into the sample, um.", optional=True),
     md=FURTHER_METADATA,
 )
 def map_raman(

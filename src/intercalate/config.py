@@ -33,9 +33,11 @@ from intercalate.instrument_sections import (
 )
 from intercalate.problems import Problem, ProblemsError, problems_of
 from intercalate.protocol import SiteLimits
+from intercalate.queue_section import QueueSection
 
 EXAMPLES = Path(__file__).parent / "examples"
 DEFAULT_CONFIG = EXAMPLES / "config" / "simulated.toml"
+STARTUP_FOLDER = Path("profiles/profile_intercalate/startup")
 CONFIG_VARIABLE = "INTERCALATE_CONFIG"
 IN_VACUUM = ("xps", "sem", "eds", "ebsd")
 """Instruments that share the chamber and its stage."""
@@ -177,6 +179,7 @@ class Config(Section):
     calibration: CalibrationSection
     catalog: CatalogSection
     session: SessionSection
+    queue: QueueSection
     metadata: MetadataSection
     goniometer: PrefixSection | None = None
     pressure_cell: PressureCellSection | None = None
@@ -272,7 +275,10 @@ class Config(Section):
         base = Path.cwd() if path == DEFAULT_CONFIG else path.resolve().parent
         storage = Storage(folder=folder or base / config.storage.folder)
         session = config.session.model_copy(update={"plans_folder": base / config.session.plans_folder})
-        return config.model_copy(update={"storage": storage, "session": session})
+        own = base / config.queue.startup_folder
+        startup = own if own.is_dir() else EXAMPLES / STARTUP_FOLDER
+        queue = config.queue.model_copy(update={"startup_folder": startup})
+        return config.model_copy(update={"storage": storage, "session": session, "queue": queue})
 
     @property
     def plans_folder(self) -> Path:

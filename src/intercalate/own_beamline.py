@@ -25,7 +25,7 @@ CATCH_UP_S = 60.0
 FIRST_PLACE = "H1"
 """Where the cell of the first channel is."""
 
-SHIPPED_PORTS = ("15064", "15065", "15066", "15067", "15068", "15069", "15070", "15071", "8410")
+SHIPPED_PORTS = (*(str(port) for port in range(15064, 15075)), "8410")
 
 
 def configure(

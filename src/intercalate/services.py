@@ -58,6 +58,27 @@ class Service:
         except psutil.NoSuchProcess:
             return None
 
+    @property
+    def others(self) -> list[psutil.Process]:
+        """Processes that it started and that still run, also where it has ended itself."""
+        if self.process is None and psutil.pid_exists(self.pid) and not self._is_zombie():
+            # The id is that of another process now; while one of ours ran, no process got it.
+            return []
+        found = []
+        for pid in psutil.pids():
+            with contextlib.suppress(OSError, psutil.NoSuchProcess):
+                if pid != self.pid and os.getsid(pid) == self.pid:
+                    found.append(psutil.Process(pid))
+        return found
+
+    def _is_zombie(self) -> bool:
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.started_unix_s) < SAME_START_S
+            return same and process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
     def last_words(self, lines: int = 8) -> str:
         """End of its log."""
         path = Path(self.log)
@@ -112,7 +133,7 @@ class ServiceList:
         started = psutil.Process(process.pid).create_time()
         service = Service(name, process.pid, started, str(log), tuple(command), dict(environment or {}))
         others = [other for other in self.read() if other.name != name]
-        self._path.write_text(json.dumps([asdict(one) for one in (*others, service)], indent=1))
+        self._write([*others, service])
         return service
 
     def restart(self, name: str) -> Service:
@@ -131,19 +152,38 @@ class ServiceList:
         return self.start(name, known[name].command, known[name].environment)
 
     def stop(self) -> list[str]:
-        """End all of them; returns the names of those that ran."""
-        running = [(service.name, service.process) for service in self.running()]
+        """End all of them, with the processes that they started; returns the names of those that ran."""
+        names = self._end(self.read())
+        self._path.unlink(missing_ok=True)
+        return names
+
+    def end(self, name: str) -> list[str]:
+        """End one of them, with the processes that it started, and forget it; returns its name if it ran."""
+        services = self.read()
+        ended = self._end([service for service in services if service.name == name])
+        if services:
+            self._write([service for service in services if service.name != name])
+        return ended
+
+    def _write(self, services: Sequence[Service]) -> None:
+        """Replace the list at once: other processes read it at any moment."""
+        new = self._path.with_suffix(f".{os.getpid()}")
+        new.write_text(json.dumps([asdict(one) for one in services], indent=1))
+        new.replace(self._path)
+
+    def _end(self, services: Sequence[Service]) -> list[str]:
+        running = [(service.name, service.process) for service in services if service.process is not None]
         processes = [process for _, process in running if process is not None]
         for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.terminate()
         _, alive = psutil.wait_procs(processes, timeout=END_TIMEOUT_S)
-        for process in alive:
+        left = [*alive, *(other for service in services for other in service.others)]
+        for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(alive, timeout=END_TIMEOUT_S)
+        psutil.wait_procs(left, timeout=END_TIMEOUT_S)
         _collect_ended()
-        self._path.unlink(missing_ok=True)
         return [name for name, _ in running]
 
     def wait(

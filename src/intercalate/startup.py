@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from intercalate.config import EXAMPLES, Config, find_config
+from intercalate.queue.worker import let_go_between_plans
 from intercalate.session import Session, open_session
 from intercalate.user_plans import UserPlans, load_user_plans
 
@@ -24,7 +25,10 @@ def start(namespace: dict[str, Any]) -> Session:
 
     if is_re_worker_active():
         session = open_session()
-        _fill(namespace, session)
+        reload_plans = _fill(namespace, session)
+        # What a function of the queue returns is JSON.
+        namespace["reload_plans"] = lambda: reload_plans().describe()
+        let_go_between_plans(session)
         return session
 
     from intercalate import console
@@ -39,13 +43,15 @@ def start(namespace: dict[str, Any]) -> Session:
     return session
 
 
-def _fill(namespace: dict[str, Any], session: Session) -> None:
+def _fill(namespace: dict[str, Any], session: Session) -> Callable[[], UserPlans]:
     import intercalate_plans
 
     namespace.update(session.devices)
     namespace.update({name: getattr(intercalate_plans, name) for name in intercalate_plans.__all__})
-    namespace.update(session=session, RE=session.RE, reload_plans=reloading(session, namespace))
-    namespace["reload_plans"]()
+    reload_plans = reloading(session, namespace)
+    namespace.update(session=session, RE=session.RE, reload_plans=reload_plans)
+    reload_plans()
+    return reload_plans
 
 
 def _for_people(session: Session) -> dict[str, Any]:

@@ -4,7 +4,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from intercalate.cli import main
-from intercalate.config import EXAMPLES
+from intercalate.config import EXAMPLES, STARTUP_FOLDER, Config
+from intercalate.queue.manager import LISTS, PERMISSIONS
 
 
 @pytest.fixture
@@ -23,6 +24,11 @@ def test_init_writes_a_folder_that_works(command, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     for name in ("simulated.toml", "beamline.toml", "simulation.toml", "experiments/first_light.toml"):
         assert (tmp_path / "mine" / name).exists()
+    startup = Config.from_file(tmp_path / "mine" / "simulated.toml").queue.startup_folder
+    assert startup == tmp_path / "mine" / STARTUP_FOLDER
+    shipped = {path.name: path.read_text() for path in (EXAMPLES / STARTUP_FOLDER).glob("*.*")}
+    assert {path.name: path.read_text() for path in startup.iterdir()} == shipped
+    assert set(shipped) == {"00_session.py", LISTS, PERMISSIONS}
     assert "intercalate simulate up" in result.output
 
 

@@ -48,6 +48,8 @@ def test_simulated_and_beamline_have_the_same_keys() -> None:
         (('content = "Si"', 'channel = "CH1"\ncontent = "Si"'), ("changer.places.Si", "either channel")),
         (("min_voltage_V = -0.1", "min_voltage_V = 5.0"), ("min_voltage_V",)),
         (("[shutter]", "[shutters]"), ("shutter",)),
+        (("info_port = 15073", "info_port = 15072"), ("queue", "three ports")),
+        (('redis = "embedded"', 'redis = "rediss://x"'), ("queue.redis", "rediss")),
     ],
 )
 def test_a_mistake_is_named_with_its_place(

@@ -75,7 +75,7 @@ def simulate_up(
             fresh=fresh,
             progress=update,
         )
-    _show_services(services)
+    show_services(services)
 
 
 @simulate.command("down")
@@ -93,7 +93,7 @@ def simulate_status(context: click.Context) -> None:
     """Say which processes run."""
     from intercalate.simulation import simulation_services
 
-    _show_services(simulation_services(configuration(context)).read())
+    show_services(simulation_services(configuration(context)).read())
 
 
 @main.group(cls=Group)
@@ -110,7 +110,7 @@ def catalog_up(context: click.Context) -> None:
     config = configuration(context)
     with waiting("starting the catalog") as update:
         services = start_catalog(config, update)
-    _show_services(services)
+    show_services(services)
     click.echo(f"tiled profile: {config.catalog.profile}")
 
 
@@ -129,7 +129,7 @@ def catalog_status(context: click.Context) -> None:
     """Say which processes run."""
     from intercalate.catalog_services import catalog_services
 
-    _show_services(catalog_services(configuration(context)).read())
+    show_services(catalog_services(configuration(context)).read())
 
 
 @main.group(cls=Group)
@@ -147,7 +147,7 @@ def cycler_up(context: click.Context) -> None:
     config = configuration(context)
     with waiting("starting the cycler server"):
         services = start_cycler(config, find_config(context.obj["config"]))
-    _show_services(services)
+    show_services(services)
 
 
 @cycler.command("down")
@@ -165,14 +165,15 @@ def cycler_status(context: click.Context) -> None:
     """Show whether it runs, and the last words of its log if not."""
     from intercalate.cycler_service import cycler_services
 
-    _show_services(cycler_services(configuration(context)).read())
+    show_services(cycler_services(configuration(context)).read())
 
 
 def _say_stopped(names: list[str]) -> None:
     click.echo(f"stopped {', '.join(names)}" if names else "nothing was running")
 
 
-def _show_services(services: list[Any]) -> None:
+def show_services(services: list[Any]) -> None:
+    """Name processes, whether they run, and their logs."""
     if not services:
         click.echo("nothing is running")
     for service in services:

@@ -26,7 +26,7 @@ from intercalate.orchestration.reflection_check import problems_of_incidence
 from intercalate.orchestration.sample_check import problems_of_milled, problems_of_sample
 from intercalate.orchestration.sample_position import stage_target
 from intercalate.orchestration.shots import problems_of_shots, shots_of
-from intercalate.orchestration.taking_up import interrupted_rest, program_id_for
+from intercalate.orchestration.taking_up import QUEUE_ORDER, interrupted_rest, program_id_for
 from intercalate.orchestration.tasks import (
     INCIDENCE,
     TEMPERATURE,
@@ -38,7 +38,7 @@ from intercalate.orchestration.tasks import (
 from intercalate.orchestration.visiting import Visitor
 from intercalate.orchestration.waiting import in_thread
 from intercalate.problems import Problem
-from intercalate.protocol import Protocol
+from intercalate.protocol import BoundProgram, Protocol, SiteLimits
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,27 @@ SHUTTER_S = 30.0
 def is_wired(station: MeasuresCells, cycler: CyclesCells) -> bool:
     """Whether a place of this instrument has the cables of this channel."""
     return any(one.channel == cycler.channel for one in station.changer.places.values())
+
+
+def check_task(task: CellTask, site: SiteLimits) -> tuple[Protocol, Cell, BoundProgram]:
+    """Protocol, cell and program of a task, each of them checked, as far as needs no instrument.
+
+    Raises
+    ------
+    ProtocolError, CellError, WhenError, TasksError
+        If something asked for cannot be.
+    """
+    protocol, cell, program = bound(task.checked_protocol(), task.checked_cell(), site, task.initial_soc)
+    for one in task.measurements:
+        check_when(one.when, program, source=f"{one.name}.when of {task.label}")
+    problems = [
+        problem.under(f"measurements[{number}]")
+        for number, one in enumerate(task.measurements)
+        for problem in problems_of_pressure(one, cell)
+    ]
+    if problems:
+        raise TasksError(f"cell {task.label}", problems)
+    return protocol, cell, program
 
 
 class Experimenting:
@@ -113,11 +134,7 @@ class Experimenting:
             Before anything moves, if something asked for cannot be.
         """
         cycler = self.cycler_of(task)
-        protocol, cell, program = bound(
-            task.checked_protocol(), task.checked_cell(), cycler.site, task.initial_soc
-        )
-        for one in task.measurements:
-            check_when(one.when, program, source=f"{one.name}.when of {task.label}")
+        protocol, cell, program = check_task(task, cycler.site)
         self._check_sample(task, cell)
         self._check_shots(task, cell)
         self._note_stages(task)
@@ -129,7 +146,8 @@ class Experimenting:
             program = program.rest(task.begin)
         left = (yield from interrupted_rest(cycler, program)) if self._going_on else None
         taken_up, program = self._taken_up and left is None, left or program
-        program_id = yield from program_id_for(cycler, program, taken_up)
+        order = None if self._going_on else self._md.get(QUEUE_ORDER)
+        program_id = yield from program_id_for(cycler, program, taken_up, order)
         plan_name, mode = self._names
         placed = {} if task.place is None else {"place": task.place, "channel": cycler.channel}
         metadata = experiment_metadata(
@@ -203,7 +221,6 @@ class Experimenting:
             for problem in (
                 *problems_of_shots(one, station),
                 *problems_of_incidence(one, station, cell),
-                *problems_of_pressure(one, cell),
                 *problems_of_milled(station, cell, one.spots_mm),
             )
         ]

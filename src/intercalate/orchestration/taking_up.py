@@ -13,8 +13,14 @@ from intercalate.devices.roles import CyclesCells
 from intercalate.orchestration.waiting import in_thread
 from intercalate.protocol import Beginning, BoundProgram
 
+QUEUE_ORDER = "queue_order"
+"""Key of a plan's metadata under which the queue names what a person has ordered once."""
+
 LEASE_MARGIN_S = 1.0
 """Wall seconds after the end of a lease at which it can surely be taken."""
+
+NOT_STARTED = ("loaded", "unloaded")
+"""States of a program, by its server, in which it may still be started."""
 
 SETTLING_S = 30.0
 """Wall seconds within which a channel at open circuit closes the account of a program."""
@@ -24,7 +30,9 @@ class TakeUpError(RuntimeError):
     """There is no program on the channel that could be taken up."""
 
 
-def program_id_for(cycler: CyclesCells, program: BoundProgram, take_up: bool) -> MsgGenerator[str]:
+def program_id_for(
+    cycler: CyclesCells, program: BoundProgram, take_up: bool, order: str | None = None
+) -> MsgGenerator[str]:
     """Id under which a program is started: a new one, or that of the same program left behind.
 
     Parameters
@@ -32,20 +40,37 @@ def program_id_for(cycler: CyclesCells, program: BoundProgram, take_up: bool) ->
     take_up
         Whether a session that is gone has started this very program, which runs or has ended well. Its lease
         is waited for.
+    order
+        Of a person, which is executed once: the server knows the program by it, whoever asks again.
 
     Raises
     ------
     TakeUpError
-        If the channel's last program is another, or ended early: then nothing is repeated.
+        If the channel's last program is another, or ended early: then nothing is repeated. If the program of
+        this order has been started before.
     CyclerError
         If the server does not answer, or a session that is not gone holds the lease.
     """
     if not take_up:
-        return uuid.uuid4().hex
+        return uuid.uuid4().hex if order is None else _id_of_order(cycler, order)
     _left_behind(cycler, program)
     yield from _inherit_lease(cycler)
     # With the lease of the session that is gone, its program may have ended too.
     return _left_behind(cycler, program)
+
+
+def _id_of_order(cycler: CyclesCells, order: str) -> str:
+    """Id of the program of an order, which was not started yet."""
+    program_id = uuid.uuid5(uuid.NAMESPACE_OID, f"{order} {cycler.channel}").hex
+    info = cycler.program_info()
+    if info.get("program_id") == program_id and info["status"] not in NOT_STARTED:
+        why = f" ({info['why']})" if info["why"] else ""
+        raise TakeUpError(
+            f"{cycler.channel} has executed what was ordered here: its program is {info['status']}{why} and "
+            "is not repeated; `intercalate resume` goes on with it, and to have it done once more, take it "
+            "out of the queue and order it anew"
+        )
+    return program_id
 
 
 def interrupted_rest(cycler: CyclesCells, program: BoundProgram) -> MsgGenerator[BoundProgram | None]:
