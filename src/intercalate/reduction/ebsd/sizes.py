@@ -132,7 +132,7 @@ def mean_intercept(labels: np.ndarray, changed: np.ndarray, step_um: float, join
 
 
 def _of_boundaries(labels: np.ndarray, changed: np.ndarray) -> float:
-    """Variance of the number of crossings, by points of boundaries that noise gives to one grain or the other.
+    """Variance of the number of crossings, by points of boundaries that noise gives to either grain.
 
     A point keeps its grain as long as it is indexed, and takes that of most of its neighbours where it is
     not: a bump of the boundary comes or goes, and with it up to four crossings.
