@@ -1,6 +1,6 @@
 """Asks the errors of every reduction whether they are true, and writes the tables into docs/honesty.md.
 
-Usage: python -m benchmarks.honesty [xps sem eds ebsd eels tem raman] [--worlds 400] [--noise 100]
+Usage: python -m benchmarks.honesty [xps sem eds ebsd eels tem raman constants] [--worlds 400] [--noise 100]
                                     [--images 300] [--processes 2] [--first-world 0] [--only TITLE]
 
 A section is written only where it is whole: numbers and worlds as by default, every table of it. Constants of
@@ -49,6 +49,7 @@ TITLES = {
     "eels": "Electron energy losses",
     "tem": "Transmission electron microscopy",
     "raman": "Raman spectra",
+    "constants": "Constants of instruments",
 }
 
 

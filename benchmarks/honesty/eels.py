@@ -10,6 +10,7 @@ from benchmarks.honesty.ensembles import Outcome
 from intercalate.materials.eels import COMPOUNDS
 from intercalate.reduction.eels import (
     EelsCamera,
+    FitSettings,
     Prepared,
     Reference,
     charging_finding,
@@ -23,6 +24,7 @@ from intercalate.reduction.eels import (
     prepare,
     profile_of,
 )
+from intercalate.reduction.eels.lithium import SHAPE_SIGMA
 from intercalate.reduction.results import Estimate
 from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.eels import EelsProbe, EelsSpectrometer, HiddenEels, Layer, Scan, ThinSample
@@ -34,6 +36,7 @@ COMPONENTS = ("LiCoO2", "Li2O", "Li2O2", "LiPON")
 REFERENCE_NM = 50.0
 REFERENCE_SIGMA = 0.03
 PIXEL_SIGMA = 0.01
+OWN_SIGMA = FitSettings().shape_sigma
 FINDING_SCAN = Scan(columns=64, rows=48, pixel_nm=1.0, beam_na=0.04, is_cold=True)
 SCAN = Scan(columns=40, rows=12, pixel_nm=1.0, beam_na=0.05, is_cold=True)
 
@@ -134,9 +137,15 @@ class EelsBattery:
         return found
 
     def _lithium(self, session: Session, prepared: Prepared, truth: Mapping) -> dict[str, Outcome]:
-        maps = lithium_map(prepared, {"Li": session.references["LiPON"], "Co": session.references["CoO"]})
+        references = {"Li": session.references["LiPON"], "Co": session.references["CoO"]}
+        # Whose compound lies there is known of the electrolyte alone, and it is that of the reference.
+        of_any, of_own = (lithium_map(prepared, references, sigma) for sigma in (SHAPE_SIGMA, OWN_SIGMA))
         found = {}
-        for place, (first, last) in {"cathode": (2, 12), "layer": (18, 23), "electrolyte": (29, 39)}.items():
+        for place, (first, last, maps) in {
+            "cathode": (2, 12, of_any),
+            "layer": (18, 23, of_any),
+            "electrolyte": (29, 39, of_own),
+        }.items():
             where = np.zeros(maps.misfit.shape, bool)
             where[:, first:last] = True
             true = sum(

@@ -166,7 +166,7 @@ class Shapes:
         return found
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=8)
 def _stock(microscope: int, images: int) -> dict[tuple[str, bool], list[DepositShape]]:
     """Shapes of clusters, filled whiskers and tubes as one microscope has seen them."""
     found: dict[tuple[str, bool], list[DepositShape]] = {}
@@ -181,13 +181,17 @@ class Growth:
     """Series with the effect, without it, the other way round, and without tubes.
 
     The series of one microscope draw from a stock of its images, as a bootstrap does: what counts for a
-    finding is how many of which kind are in a series.
+    finding is how many of which kind are in a series. A share of 0.9 of 16 images exceeds a half by three
+    standard errors in nine series of ten, and six claims must hold: a third of such series say nothing, those
+    with more images hardly any.
     """
 
-    title = "Clusters, whiskers and tubes"
     classes = ("recovered", "nothing")
-    images = 16
     stock, series_of_one = 40, 60
+
+    def __init__(self, images: int):
+        self.images = images
+        self.title = f"Clusters, whiskers and tubes, {images} images of each"
 
     def sort(self, number: int) -> tuple[str, str]:
         """Whether the effect is in a drawn world, and whether it was found."""
@@ -206,5 +210,5 @@ class Growth:
 
 MEASUREMENTS = (Shapes(),)
 SORTINGS = (Habits(), KinkCounts(), Patterns())
-FINDINGS = (Growth(),)
+FINDINGS = (Growth(16), Growth(32))
 """Sorted as well; they have images of their own."""

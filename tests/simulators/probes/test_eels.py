@@ -16,6 +16,7 @@ from intercalate.reduction.eels import (
     lithium_map,
     profile_of,
 )
+from intercalate.reduction.eels.lithium import SHAPE_SIGMA
 from intercalate.reduction.eels.nanobattery import amount_at_end
 from intercalate.views.eels import claims_text, maps_figure, profile_figure, spectrum_figure
 from intercalate_sims.probes.eels import HiddenEels, Layer, ThinSample, damaged
@@ -133,6 +134,20 @@ def test_valence_of_cobalt_follows_the_layers(referenced):
         assert one.sigma < 0.2
 
 
+def test_what_shapes_do_to_a_valence_is_declared_once():
+    """With many electrons only shapes are left: samples scatter by what is said, not by half of it."""
+    sample = ThinSample((Layer("cathode", 20.0, {"LiCoO2": 1.0}, 3.25),), wedge=0.0)
+    pulls = []
+    for seed in range(16):
+        session = Session(seed)
+        references = [session.reference(name) for name in ALL[:4]]
+        prepared, _ = session.take(sample, scan(columns=8, rows=8, dwell_s=1.0, beam_na=0.02), 3)
+        found = cobalt_valence(prepared.columns(8), references, np.ones(1, bool)).combined[0]
+        assert found.sigma_stat < 0.5 * found.sigma_sys
+        pulls.append((found.value - 3.25) / found.sigma)
+    assert 0.55 < np.sqrt(np.mean(np.square(pulls))) < 1.4
+
+
 def test_lithium_is_told_from_cobalt_or_nothing_is_said(referenced):
     session, references = referenced
     prepared, truth = session.take(CHARGED, scan(rows=24), 9)
@@ -147,6 +162,10 @@ def test_lithium_is_told_from_cobalt_or_nothing_is_said(referenced):
         found = maps.mean("Li", where)
         assert abs(found.value - true) < 3 * found.sigma
     assert maps.amount["Li"][:, 26:31].mean() > 1.2 * maps.amount["Li"][:, 4:20].mean()
+    # Where it is the reference's own compound, less is uncertain.
+    own = lithium_map(prepared, {"Li": references["LiPON"], "Co": references["CoO"]}, 0.03)
+    ratio = np.median(own.sigma_sys["Li"] / maps.sigma_sys["Li"])
+    assert ratio == pytest.approx(0.03 / SHAPE_SIGMA, rel=1e-6)
     with pytest.raises(EelsError, match="holds no Li"):
         lithium_map(prepared, {"Li": references["CoO"]})
     with pytest.raises(EelsError, match="a reference of Li is needed"):

@@ -85,6 +85,42 @@ def test_square_grains(lost):
     assert found.cleaned_share == pytest.approx(lost, abs=0.05)
 
 
+def joined_at_times(seed, noise_deg=0.6, side=72, size=12):
+    """Square grains, a quarter of them turned against the grain beside it by just above the threshold."""
+    across = side // size
+    number = np.add.outer(np.arange(side) // size * across, np.arange(side) // size)
+    turned = Rotation.random(across**2, rng=0).as_matrix()
+    turned[2::4] = Rotation.from_rotvec([np.radians(11.6), 0, 0]).as_matrix() @ turned[1::4]
+    generator = np.random.default_rng(seed)
+    noise = Rotation.from_rotvec(np.radians(noise_deg) * generator.standard_normal((side * side, 3)))
+    noisy = noise * Rotation.from_matrix(turned[number.ravel()])
+    return euler_deg(np.roll(noisy.as_quat(), 1, axis=1)).reshape(side, side, 3)
+
+
+def test_grains_that_noise_joins_are_in_the_error_whether_it_did_or_not():
+    found = [grain_map(mapped(joined_at_times(seed), 0.05, seed)) for seed in range(40)]
+    assert len({int(one.labels.max()) for one in found}) > 2, "noise joins none or all"
+    for name in ("intercept_um", "diameter_um"):
+        values = [getattr(one, name) for one in found]
+        stat = np.array([one.sigma_stat for one in values])
+        spread = np.std([one.value for one in values], ddof=1) / np.sqrt(np.mean(stat**2))
+        assert 0.6 < spread < 1.4, name
+        assert stat.max() < 2.0 * stat.min(), name
+
+
+def test_points_without_an_orientation_move_ragged_boundaries():
+    angles = drawn()
+    ragged = angles.copy()
+    swap = np.random.default_rng(4).uniform(size=48) < 0.5
+    ragged[swap, 11::12] = np.roll(angles, -1, axis=1)[swap, 11::12]
+    stat = {}
+    for lost in (0.02, 0.15):
+        found = [grain_map(mapped(ragged, lost, seed)).intercept_um for seed in range(40)]
+        stat[lost] = np.sqrt(np.mean([one.sigma_stat**2 for one in found]))
+        assert 0.6 < np.std([one.value for one in found], ddof=1) / stat[lost] < 1.4
+    assert stat[0.15] > 1.5 * stat[0.02]
+
+
 def test_same_and_new_grains():
     before = grain_map(mapped(drawn(seed=1)))
     same = compare(before, grain_map(mapped(drawn(seed=1, noise_deg=0.6), seed=5)))

@@ -321,3 +321,13 @@ class TestProfiles:
             fit_interface(X_NM, few, np.ones(X_NM.size))
         with pytest.raises(EelsError, match="shapes"):
             fit_layer(X_NM, few[:-1], np.ones(X_NM.size), 1.0)
+
+
+def test_the_error_of_a_thickness_holds_what_lies_beyond_the_window():
+    """Few electrons at its end stand for many beyond: where losses fall slowly, they scatter most."""
+    energy = np.arange(-20.0, 120.0, 0.5)
+    loss = np.where(energy > 8.0, 40.0, 0.0) * (np.maximum(energy, 8.0) / 8.0) ** -1.2
+    expected = 4000.0 * np.exp(-0.5 * (energy / 0.6) ** 2) + loss
+    drawn = np.random.default_rng(1).poisson(expected, (1, 2000, energy.size)).astype(float)
+    found = thickness(image(drawn, energy, 1e-6))
+    assert found.t_over_lambda.std() / found.sigma_stat.mean() == pytest.approx(1.0, abs=0.05)

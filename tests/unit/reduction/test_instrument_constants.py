@@ -91,6 +91,17 @@ def test_a_dose_rate_is_that_of_the_beam_within_its_error() -> None:
     assert found.sigma_stat < 0.02 * found.value
 
 
+def test_uneven_light_is_no_noise() -> None:
+    generator = np.random.default_rng(7)
+    light = 100.0 * (1.0 + 0.2 * np.sin(np.arange(128) / 40.0))[:, None] * np.ones((1, 128))
+    found = [
+        dose_rate(CAMERA.dark_counts + 8.0 * generator.poisson(light), CAMERA, 1.0).e_per_a2_s
+        for _ in range(200)
+    ]
+    scatter = np.std([one.value for one in found], ddof=1)
+    assert scatter == pytest.approx(np.mean([one.sigma_stat for one in found]), rel=0.15)
+
+
 def test_a_dose_rate_needs_a_hole() -> None:
     counts = CAMERA.dark_counts + 8.0 * 100.0 * np.ones((128, 128))
     counts[:, :50] = CAMERA.dark_counts + 8.0 * 20.0

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from intercalate.reduction.micrographs import (
     DepositClass,
@@ -150,6 +151,21 @@ def test_thickness_and_roughness_of_layers():
         assert layer.thickness_um.sigma_sys > true * 0.01
     with pytest.raises(KeyError, match="no layer 'Cu'"):
         found.layer("Cu")
+
+
+@pytest.mark.parametrize("jumps", [0.0, 4.0])
+def test_thickness_scatters_from_image_to_image_as_is_said(jumps):
+    """By the noise of pixels, and by that of whole rows where a sample charges."""
+    values = []
+    for seed in range(24):
+        image = drawn_section([50, 120, 240], [60, 100, 140, 60], wave_px=5.0, seed=seed).astype(float)
+        generator = np.random.default_rng([seed, 1])
+        image = ndimage.gaussian_filter(image, 0.8) + 4.0 * generator.standard_normal(image.shape)
+        image += jumps * generator.standard_normal((300, 1))
+        taken = micrograph(np.clip(image, 0, 255).astype(np.uint8), 0.2, 0.002)
+        values.append(section(taken, ["Li", "SPE"]).layer("SPE").thickness_um)
+    stat = np.sqrt(np.mean([one.sigma_stat**2 for one in values]))
+    assert 0.6 < np.std([one.value for one in values], ddof=1) / stat < 1.4
 
 
 def test_sections_that_show_no_layers_are_refused():

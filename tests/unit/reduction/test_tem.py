@@ -43,6 +43,16 @@ def rod(direction_deg, length=110.0, radius=12.0, hollow=False, core=0.3, middle
     return 0.05 * (whole - inside) + (0.0 if hollow else 0.05 * core) * inside
 
 
+def test_a_deposit_of_which_one_half_hardly_stands_out_is_refused():
+    """Its other half alone would be a shorter whisker."""
+    column = np.arange(SIZE)
+    whole = rod(0.0, hollow=True)
+    deposit_shape(image(whole, 8000.0), CAMERA)
+    faint = np.where(column > 100, 0.24, 1.0)
+    with pytest.raises(TemError, match="outline is not seen all around"):
+        deposit_shape(image(whole * faint, 8000.0), CAMERA)
+
+
 def disc(radius=40.0):
     row, column = np.mgrid[:SIZE, :SIZE]
     return 0.4 * (np.hypot(row - 96, column - 96) < radius)

@@ -6,31 +6,24 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
-from scipy.stats import norm
 
 from intercalate.reduction.ebsd.orientation import disorientation_deg, mean_orientation, quaternions
+from intercalate.reduction.ebsd.sizes import (
+    NEIGHBOURS,
+    astm_number,
+    joined_by_noise,
+    mean_diameter,
+    mean_intercept,
+)
 from intercalate.reduction.micrographs.pixels import nearest_outside
-from intercalate.reduction.results import UNDETERMINED, Estimate
+from intercalate.reduction.results import Estimate
 
 _LEAST_SIDE = 8
 _LEAST_CONTRAST = 12.0
 _PATTERN_SHARE = 0.2
 """Of points with a pattern, below which a map shows no crystal."""
-_WRONG_SIDE = 0.65
-"""Standard deviation of a point at a boundary being given to one grain or the other: half of them, by
-chance."""
-_BOUNDARY = 0.15
-"""Standard uncertainty of where a boundary lies between two points, in steps, common to all boundaries."""
-_MERGED_PAIRS = 0.0068
-"""Of random cubic neighbours, those that are turned by less than 10 degrees and count as one grain:
-2/15 (1 - cos) per degree after J. K. Mackenzie, Biometrika 45 (1958) 229."""
-_PAIRS_PER_GRAIN = 3.0
-_CORNERS, _CORNERS_SIGMA = 0.02, 0.01
-"""Of the mean intercept: where a line cuts a corner of few points off a grain, cleaning up takes it away;
-with standard uncertainty."""
-_CROSSING = 0.5
-"""Of a boundary that a line crosses, the noise of its being seen once, in roots of the share of points that
-were cleaned: those beside it go to one side or the other by chance, or make a crossing more."""
+_FINE = 0.5
+"""Of the threshold, at which a grain is divided again into those that noise may have joined."""
 
 
 class OrientationMapError(ValueError):
@@ -157,14 +150,14 @@ class GrainMap:
 
 def cleaned(
     measured: OrientationMap, rounds: int = 3, threshold_deg: float = 5.0
-) -> tuple[OrientationMap, float]:
+) -> tuple[OrientationMap, np.ndarray]:
     """Points without orientation, or with one that no neighbour shares, take that of the neighbour that most
     others agree with.
 
     Returns
     -------
-    map, share
-        The second is the share of points that were filled or changed.
+    map, changed
+        The second is which points were filled or changed, shape (rows, columns).
     """
     quaternion, known = measured.quaternion.copy(), measured.known.copy()
     changed = np.zeros(known.shape, dtype=bool)
@@ -195,7 +188,7 @@ def cleaned(
         quaternion[rows, columns] = beside[best, rows, columns]
         known[rows, columns] = True
         changed[rows, columns] = True
-    return OrientationMap(quaternion, known, measured.contrast, measured.step_um), float(changed.mean())
+    return OrientationMap(quaternion, known, measured.contrast, measured.step_um), changed
 
 
 def grain_map(measured: OrientationMap, threshold_deg: float = 10.0, least_points: int = 6) -> GrainMap:
@@ -213,35 +206,45 @@ def grain_map(measured: OrientationMap, threshold_deg: float = 10.0, least_point
             f"indexed, {100 * _PATTERN_SHARE:.0f} % are the least: a melt, a film on the face, or a wrong "
             f"tilt"
         )
-    clean, share = cleaned(measured)
+    clean, changed = cleaned(measured)
     labels = _grains(clean, threshold_deg, least_points)
-    count = int(labels.max())
-    if count == 0:
+    if labels.max() == 0:
         raise OrientationMapError(f"no grain has {least_points} points; take a smaller step")
-    flat = labels.ravel()
-    order = np.argsort(flat, kind="stable")
-    edges = np.searchsorted(flat[order], np.arange(1, count + 2))
-    points = clean.quaternion.reshape(-1, 4)
-    orientation = np.array([mean_orientation(points[order[a:b]]) for a, b in pairwise(edges)])
-    area = np.diff(edges) * measured.step_um**2
-    side = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    whole = ~np.isin(np.arange(1, count + 1), side)
     across, noise_deg = _misorientations(clean, labels)
-    joined = _joined(clean, labels, orientation, noise_deg, threshold_deg)
-    intercept = _intercept(labels, measured.step_um, share, joined)
+    # Noise joins grains that are hardly turned against each other in one map and not in the next: whether it
+    # did or not, both are seen at a smaller threshold.
+    fine = _grains(clean, _FINE * threshold_deg, least_points)
+    joined = joined_by_noise(fine, _mean_orientations(clean, fine), noise_deg, threshold_deg)
+    area = np.bincount(labels.ravel())[1:] * measured.step_um**2
+    whole = _whole(labels)
+    intercept = mean_intercept(labels, changed, measured.step_um, joined)
     return GrainMap(
         labels,
-        orientation,
+        _mean_orientations(clean, labels),
         area,
         whole,
-        *_diameter(area, whole, measured.step_um, joined),
+        *mean_diameter(area, whole, measured.step_um, joined, np.bincount(fine.ravel())[1:], _whole(fine)),
         intercept,
-        _astm(intercept),
+        astm_number(intercept),
         across,
         noise_deg,
-        share,
+        float(changed.mean()),
         measured.step_um,
     )
+
+
+def _whole(labels: np.ndarray) -> np.ndarray:
+    """Whether each grain lies wholly inside the map."""
+    side = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    return ~np.isin(np.arange(1, int(labels.max()) + 1), side)
+
+
+def _mean_orientations(clean: OrientationMap, labels: np.ndarray) -> np.ndarray:
+    """Of each grain, shape (count, 4)."""
+    flat, points = labels.ravel(), clean.quaternion.reshape(-1, 4)
+    order = np.argsort(flat, kind="stable")
+    edges = np.searchsorted(flat[order], np.arange(1, int(flat.max()) + 2))
+    return np.array([mean_orientation(points[order[a:b]]) for a, b in pairwise(edges)]).reshape(-1, 4)
 
 
 def _moved(values: np.ndarray, step: tuple[int, int]) -> np.ndarray:
@@ -259,7 +262,7 @@ def _grains(clean: OrientationMap, threshold_deg: float, least_points: int) -> n
     rows, columns = clean.known.shape
     number = np.arange(rows * columns).reshape(rows, columns)
     pairs: list[np.ndarray] = []
-    for a, b in _neighbours():
+    for a, b in NEIGHBOURS:
         joined = clean.known[a] & clean.known[b]
         joined &= disorientation_deg(clean.quaternion[a], clean.quaternion[b]) < threshold_deg
         pairs.append(np.stack([number[a][joined], number[b][joined]]))
@@ -280,108 +283,11 @@ def _grains(clean: OrientationMap, threshold_deg: float, least_points: int) -> n
     return np.where(away <= 3, labels[nearest], 0)
 
 
-def _neighbours() -> tuple[tuple[tuple[slice, slice], tuple[slice, slice]], ...]:
-    every, but_last, but_first = slice(None), slice(None, -1), slice(1, None)
-    return (((every, but_last), (every, but_first)), ((but_last, every), (but_first, every)))
-
-
-@dataclass(frozen=True)
-class Neighbours:
-    """Pairs of grains that touch.
-
-    Attributes
-    ----------
-    pairs
-        Numbers from 0 on, shape (pairs, 2).
-    likely
-        That noise joins them in another map.
-    points
-        Pairs of neighbouring points across their boundary.
-    """
-
-    pairs: np.ndarray
-    likely: np.ndarray
-    points: np.ndarray
-
-
-def _joined(
-    clean: OrientationMap, labels: np.ndarray, orientation: np.ndarray, noise_deg: float, threshold_deg: float
-) -> Neighbours:
-    """Grains that touch, and how likely noise joins each pair: two points below the threshold are enough."""
-    beside = [np.stack([labels[a].ravel(), labels[b].ravel()], axis=1) for a, b in _neighbours()]
-    both = np.sort(np.concatenate(beside), axis=1)
-    both = both[(both[:, 0] != both[:, 1]) & (both[:, 0] > 0)]
-    pairs, points = np.unique(both, axis=0, return_counts=True)
-    if pairs.size == 0:
-        return Neighbours(pairs.reshape(0, 2), np.zeros(0), np.zeros(0))
-    pairs = pairs - 1
-    apart = disorientation_deg(orientation[pairs[:, 0]], orientation[pairs[:, 1]])
-    # The median length of a difference of two vectors is 1.54 of what one of its components scatters by.
-    below = norm.cdf((threshold_deg - apart) / max(noise_deg / 1.54, 1e-6))
-    return Neighbours(pairs, 1.0 - (1.0 - below) ** points, points)
-
-
-def _diameter(
-    area_um2: np.ndarray, whole: np.ndarray, step_um: float, joined: Neighbours
-) -> tuple[Estimate, float]:
-    """Of grains that lie wholly inside, and by how much another field of the sample may differ."""
-    if whole.sum() < 3:
-        return UNDETERMINED, float("nan")
-    diameter = 2.0 * np.sqrt(area_um2[whole] / np.pi)
-    mean, count = float(diameter.mean()), diameter.size
-    # Points along a boundary go to the wrong side by chance: an area is uncertain by the root of their
-    # number.
-    area = _WRONG_SIDE * step_um * np.sqrt(np.pi * diameter * step_um)
-    stat = float(np.sqrt(np.sum((2.0 * area / (np.pi * diameter)) ** 2))) / count
-    pairs, likely = joined.pairs, joined.likely
-    inside = whole[pairs].all(axis=1)
-    first, second = (2.0 * np.sqrt(area_um2[pairs[inside, side]] / np.pi) for side in (0, 1))
-    # Those that were joined this time and may not be another time are as many as those that were not.
-    moved = (np.hypot(first, second) - first - second + mean) / count
-    stat = float(np.sqrt(stat**2 + 2.0 * np.sum(likely[inside] * (1.0 - likely[inside]) * moved**2)))
-    # Of two grains that count as one, the diameter is larger by the root of two: on the mean by half of their
-    # share.
-    merged = 0.5 * _PAIRS_PER_GRAIN * _MERGED_PAIRS
-    by_chance = merged / np.sqrt(max(count * _PAIRS_PER_GRAIN * _MERGED_PAIRS, 1.0))
-    systematic = float(np.hypot(_BOUNDARY * step_um, by_chance * mean))
-    found = Estimate(mean * (1.0 - merged), stat, systematic)
-    return found, float(diameter.std(ddof=1) / np.sqrt(count))
-
-
-def _intercept(labels: np.ndarray, step_um: float, cleaned_share: float, joined: Neighbours) -> Estimate:
-    """Length of all rows and columns by the number of boundaries they cross."""
-    crossed, length = 0, 0.0
-    for lines in (labels, labels.T):
-        for line in lines:
-            seen = line[line > 0]
-            crossed += int(np.sum(np.diff(seen) != 0))
-            length += seen.size * step_um
-    if crossed < 4:
-        return UNDETERMINED
-    mean = length / crossed * (1.0 - _CORNERS - _MERGED_PAIRS)
-    systematic = mean * float(np.hypot(_CORNERS_SIGMA, _MERGED_PAIRS))
-    by_cleaning = _CROSSING**2 * cleaned_share * crossed
-    by_joining = 2.0 * float(np.sum(joined.likely * (1.0 - joined.likely) * joined.points**2))
-    return Estimate(mean, mean * float(np.sqrt(by_cleaning + by_joining)) / crossed, systematic)
-
-
-def _astm(intercept: Estimate) -> Estimate:
-    """G = -3.2877 - 6.6439 log10 of the mean intercept in mm (ASTM E112; recalled)."""
-    if not np.isfinite(intercept.value):
-        return UNDETERMINED
-    slope = 6.6439 / np.log(10) / intercept.value
-    return Estimate(
-        float(-3.2877 - 6.6439 * np.log10(intercept.value * 1e-3)),
-        slope * intercept.sigma_stat,
-        slope * intercept.sigma_sys,
-    )
-
-
 def _misorientations(clean: OrientationMap, labels: np.ndarray) -> tuple[np.ndarray, float]:
     """Across boundaries, and the median within grains."""
     across: list[np.ndarray] = []
     within: list[np.ndarray] = []
-    for a, b in _neighbours():
+    for a, b in NEIGHBOURS:
         both = clean.known[a] & clean.known[b] & (labels[a] > 0) & (labels[b] > 0)
         angle = disorientation_deg(clean.quaternion[a], clean.quaternion[b])
         differ = labels[a] != labels[b]

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from intercalate.materials.eels import COMPOUNDS
 from intercalate.reduction.eels.background import power_law
+from intercalate.reduction.eels.mlls import FitSettings, shape_modes
 from intercalate.reduction.eels.references import Prepared, Reference, core_component
 from intercalate.reduction.eels.spectra import EelsError, SpectrumImage
 from intercalate.reduction.results import UNDETERMINED, Estimate
@@ -20,10 +22,8 @@ PRE_PEAK_EV = (527.5, 532.0)
 REACH_EV = (BEFORE_OXYGEN_EV[0], AFTER_EV[1])
 
 INDICATORS = ("white lines", "L3 shift", "O pre-peak")
-
-_SHAPE_SIGMA = (0.08, 0.05, 0.06)
-"""Declared, sample against reference: of the ratio, relative, whose smaller line lies on the continuum of the
-larger; of the position in eV; of the pre-peak over cobalt's lines, relative."""
+_IS_RELATIVE = np.array([True, False, True])
+"""Whether shapes change them by a part, or by some eV."""
 
 _LEAST_SIGNAL = 5.0
 """By how many standard errors the lines must stand out."""
@@ -83,7 +83,7 @@ def cobalt_valence(
     image = columns.core.between(REACH_EV[0] - 0.5, REACH_EV[1])
     places = image.electrons.shape[1]
     usable = np.zeros(places, bool) if pre_peak_usable is None else pre_peak_usable
-    scale = _scale(columns, image, known)
+    scale, shape = _scale(columns, image, known)
     values, seen = _indicators(image)
     generator = np.random.Generator(np.random.SFC64(1))
     noise = np.sqrt(np.maximum(image.electrons, 0.0) + np.asarray(image.background_variance))
@@ -98,7 +98,7 @@ def cobalt_valence(
     stat = replicas.std(axis=0, ddof=1)
     by_indicator = {
         name: [
-            _read(values[place, number], stat[place, number], scale[:, number], known, number)
+            _read(values[place, number], stat[place, number], scale[:, number], known, shape[number], number)
             if seen[place] and (number < 2 or usable[place])
             else UNDETERMINED
             for place in range(places)
@@ -126,17 +126,37 @@ def _valence_of(reference: Reference) -> float:
     return float(reference.cobalt_valence if reference.cobalt_valence is not None else np.nan)
 
 
-def _scale(columns: Prepared, image: SpectrumImage, known: Sequence[Reference]) -> np.ndarray:
-    """Indicators of the references at the sample's mean thickness, shape (references, indicators)."""
+def _oxygen_alike(known: Sequence[Reference]) -> np.ndarray:
+    """Which references have as much oxygen for each cobalt as the most oxidised one."""
+    per_cobalt = np.array(
+        [
+            COMPOUNDS[one.compound].atoms_per_nm3("O") / COMPOUNDS[one.compound].atoms_per_nm3("Co")
+            for one in known
+        ]
+    )
+    return np.abs(per_cobalt / per_cobalt[np.argmax([_valence_of(one) for one in known])] - 1.0) < 0.1
+
+
+def _scale(
+    columns: Prepared, image: SpectrumImage, known: Sequence[Reference]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Indicators of the references at the sample's mean thickness, shape (references, indicators); and by
+    what part near-edge structure moves each (the position: by how many eV), as it differs between a sample
+    and its reference.
+    """
     low = columns.low.electrons.mean(axis=(0, 1))[None]
-    rows = []
+    different = 1.0 + FitSettings().shape_sigma * shape_modes(image.energy_ev)
+    rows, moved = [], []
     for reference in known:
-        read = []
-        for window in (BEFORE_COBALT_EV, BEFORE_OXYGEN_EV):
-            one = core_component(reference, image, low, columns.low.energy_ev, window)
-            read.append(one.template[0])
-        rows.append(_measure(image.energy_ev, read[0][None], read[1][None])[0][0])
-    return np.array(rows)
+        cobalt, oxygen = (
+            core_component(reference, image, low, columns.low.energy_ev, window).template
+            for window in (BEFORE_COBALT_EV, BEFORE_OXYGEN_EV)
+        )
+        rows.append(_measure(image.energy_ev, cobalt, oxygen)[0][0])
+        changed = _measure(image.energy_ev, cobalt * different, oxygen * different)[0] - rows[-1]
+        per = np.where(_IS_RELATIVE, np.maximum(np.abs(rows[-1]), 1e-9), 1.0)
+        moved.append(np.sum((changed / per) ** 2, axis=0))
+    return np.array(rows), np.sqrt(np.mean(moved, axis=0))
 
 
 def _indicators(image: SpectrumImage) -> tuple[np.ndarray, np.ndarray]:
@@ -177,20 +197,28 @@ def _inside(energy_ev: np.ndarray, window_ev: tuple[float, float]) -> np.ndarray
     return (energy_ev >= window_ev[0]) & (energy_ev <= window_ev[1])
 
 
-def _read(value: float, stat: float, scale: np.ndarray, known: Sequence[Reference], number: int) -> Estimate:
-    """Valence of an indicator's value on the references' scale.
+def _read(
+    value: float, stat: float, scale: np.ndarray, known: Sequence[Reference], shape_part: float, number: int
+) -> Estimate:
+    """Valence of an indicator's value on the references' scale, which shapes move by a part of it.
 
     The ratio of white lines is the same for Co3+ and above within what it is known to: where it does not
-    exceed that of Co3+ clearly, it says nothing.
+    exceed that of Co3+ clearly, it says nothing. The pre-peak is of oxygen, and its part in the lines of
+    cobalt goes with how much oxygen there is for each: it is read among references that have as much of it as
+    the most oxidised one, and says nothing of an oxide clearly below them, which may have lost some.
     """
     valence = np.array([_valence_of(one) for one in known])
-    # Both the sample and the references differ from what is common to all by the shapes.
-    shape = np.sqrt(2.0) * _SHAPE_SIGMA[number] * (1.0 if number == 1 else abs(value))
+    shape = shape_part * (abs(value) if _IS_RELATIVE[number] else 1.0)
     if number == 0:
         steep = valence <= 3.0
         if steep.sum() < 2 or value - 2.0 * np.hypot(stat, shape) < scale[steep].min():
             return UNDETERMINED
         valence, scale = valence[steep], scale[steep]
+    if number == 2:
+        alike = _oxygen_alike(known)
+        if alike.sum() < 2 or value + 2.0 * np.hypot(stat, shape) < scale[alike].min():
+            return UNDETERMINED
+        valence, scale = valence[alike], scale[alike]
     order = np.argsort(scale)
     rising, states = scale[order], valence[order]
     one_way = np.sign(states[-1] - states[0]) * np.diff(states) > 0

@@ -15,7 +15,9 @@ SHAPE_SIGMA = 0.06
 PRE_EDGE_EV = {"Li": (40.0, 52.0), "Si": (80.0, 97.0)}
 
 
-def lithium_map(prepared: Prepared, references: Mapping[str, Reference]) -> ComponentMaps:
+def lithium_map(
+    prepared: Prepared, references: Mapping[str, Reference], shape_sigma: float = SHAPE_SIGMA
+) -> ComponentMaps:
     """Atoms of elements per nm2, by least squares of their edges among the low losses.
 
     A window over Li K would count the metal's M2,3 for lithium. Where shapes cannot tell both apart, the
@@ -25,6 +27,9 @@ def lithium_map(prepared: Prepared, references: Mapping[str, Reference]) -> Comp
     ----------
     references
         By element, each a compound in which it has the only edge there: `Li` from LiPON, `Co` from CoO.
+    shape_sigma
+        Declared: by what part the shape of Li K differs from that of the reference. Where the sample is known
+        to be of the reference's own compound, `FitSettings().shape_sigma` is enough.
 
     Raises
     ------
@@ -43,5 +48,5 @@ def lithium_map(prepared: Prepared, references: Mapping[str, Reference]) -> Comp
         window = PRE_EDGE_EV.get(element, PRE_EDGE_EV["Li"])
         components.append(low_component(reference, image, element, held, window))
     return fit_components(
-        image, components, scale, FitSettings(shape_sigma=SHAPE_SIGMA, largest_confusion=0.5)
+        image, components, scale, FitSettings(shape_sigma=shape_sigma, largest_confusion=0.5)
     )

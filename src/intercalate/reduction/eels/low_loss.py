@@ -26,6 +26,8 @@ _LENGTH_SIGMA = 1.0
 """Declared, of the losses beyond the window, which go on as a power of the loss: edges add to them."""
 _LOSS_POWER = (1.8, 5.0)
 """Between which that power lies."""
+_LATE_PART = 0.8
+"""Of the window, above which its electrons say how many lie beyond."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +69,21 @@ def thickness(low: SpectrumImage) -> Thickness:
     inside = low.energy_ev <= ELASTIC_END_EV
     everything = low.electrons.sum(axis=-1)
     elastic = low.electrons[..., inside].sum(axis=-1)
-    beyond = _beyond(low)
+    late = low.energy_ev > _LATE_PART * low.energy_ev[-1]
+    per_late = _beyond_per_late(low)
+    counted_late = low.electrons[..., late].sum(axis=-1)
+    beyond = per_late * np.maximum(counted_late, 0.0)
     if not np.all(elastic > 0):
         raise EelsError(f"{int((elastic <= 0).sum())} pixels have no elastic electrons")
-    ratio = np.log(np.maximum((everything + beyond) / elastic, 1.0))
-    # The elastic ones are among all: what both share does not count.
-    variance = 1 / elastic - 1 / everything
+    total = np.maximum(everything + beyond, 1.0)
+    ratio = np.log(np.maximum(total / elastic, 1.0))
+    # The elastic ones are among all: what both share does not count. The last ones count once more for each
+    # that lies beyond them.
+    more = (1.0 + per_late) ** 2 - 1.0
+    variance = 1 / elastic - 2 / total + (everything + more * np.maximum(counted_late, 0.0)) / total**2
     read = float(np.mean(low.background_variance))
-    variance += read * (inside.sum() * (1 / elastic - 1 / everything) ** 2 + (~inside).sum() / everything**2)
+    outside = float((~inside).sum() + more * late.sum())
+    variance += read * (inside.sum() * (1 / elastic - 1 / total) ** 2 + outside / total**2)
     beside = (low.energy_ev > ELASTIC_END_EV) & (low.energy_ev < ELASTIC_END_EV + 2.0)
     step_ev = float(low.energy_ev[1] - low.energy_ev[0])
     # Losses rise from nothing at zero: of what lies beside its end, half the density goes on below.
@@ -82,22 +91,21 @@ def thickness(low: SpectrumImage) -> Thickness:
     systematic = np.sqrt(
         _SEPARATION_SIGMA**2 + below**2 + (_LENGTH_SIGMA * beyond / np.maximum(everything, 1.0)) ** 2
     )
-    return Thickness(ratio, np.sqrt(variance), systematic, everything, _warning(ratio))
+    return Thickness(ratio, np.sqrt(np.maximum(variance, 0.0)), systematic, everything, _warning(ratio))
 
 
-def _beyond(low: SpectrumImage) -> np.ndarray:
-    """Electrons that have lost more than the window holds, shape (rows, columns): losses go on as a power,
-    which the mean spectrum shows towards the end.
+def _beyond_per_late(low: SpectrumImage) -> float:
+    """Electrons that have lost more than the window holds, for each of those at its end: losses go on as a
+    power, which the mean spectrum shows.
     """
     energy, mean = low.energy_ev, low.electrons.mean(axis=(0, 1))
     end = float(energy[-1])
     early = (energy > 0.5 * end) & (energy < 0.7 * end)
-    late = energy > 0.8 * end
+    late = energy > _LATE_PART * end
     first, second = float(mean[early].mean()), float(mean[late].mean())
     steep = np.log(first / second) / np.log(0.9 / 0.6) if min(first, second) > 0 else _LOSS_POWER[1]
     power = float(np.clip(steep, *_LOSS_POWER))
-    density = np.maximum(low.electrons[..., late].mean(axis=-1), 0.0) * 0.9**power
-    return density * end / float(energy[1] - energy[0]) / (power - 1.0)
+    return 0.9**power * end / float(energy[1] - energy[0]) / (power - 1.0) / float(late.sum())
 
 
 def full_width_ev(energy_ev: np.ndarray, electrons: np.ndarray) -> float:

@@ -196,7 +196,7 @@ def fit_components(
         variance = np.maximum(solution @ design.T, 0.05 * (first - extra[which])) + extra[which]
         held = count if settings.is_nonnegative else 0
         solution, covariance = _solve(design, shared, flat[which], 1 / variance, held)
-        deviations = settings.shape_sigma * shapes[:, :, None] * _modes(image.energy_ev).T[:, None, :]
+        deviations = settings.shape_sigma * shapes[:, :, None] * shape_modes(image.energy_ev).T[:, None, :]
         response = _response(deviations, noise, design, 1 / variance.mean(axis=0), count)
         of_edges = solution[:, :count] / scale @ made_of.T
         found.put(which, design, scale, solution, covariance, response, of_edges, flat[which], variance)
@@ -261,7 +261,7 @@ def _solve(
     return solution, covariance
 
 
-def _modes(energy_ev: np.ndarray) -> np.ndarray:
+def shape_modes(energy_ev: np.ndarray) -> np.ndarray:
     """Slow waves by which the shape of an edge may differ, variance 1 together. Shape (modes, channels)."""
     phase = 2 * np.pi * energy_ev / np.array(_MODE_PERIODS_EV)[:, None]
     return np.concatenate([np.cos(phase), np.sin(phase)]) / np.sqrt(len(_MODE_PERIODS_EV))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
+from scipy.stats import norm
 
 _LEAST_SIDE = 64
 _SATURATED_SHARE = 0.25
@@ -147,10 +148,15 @@ def require_usable(image: Micrograph) -> Quality:
     return found
 
 
-def noise_of(grey: np.ndarray) -> float:
+def noise_of(grey: np.ndarray, share: float = 0.5) -> float:
     """Standard deviation of grey from pixel to pixel, without edges: median of a second difference along both
     axes (after J. Immerkaer, Comput. Vis. Image Underst. 64 (1996) 300).
+
+    Parameters
+    ----------
+    share
+        Of pixels that may be taken to have no edge beside them: less than half in a composite.
     """
     across = grey[:, :-2] - 2 * grey[:, 1:-1] + grey[:, 2:]
     both = across[:-2] - 2 * across[1:-1] + across[2:]
-    return float(np.median(np.abs(both[::2, ::2])) / 0.6745 / 6.0)
+    return float(np.quantile(np.abs(both[::2, ::2]), share) / norm.ppf(0.5 + 0.5 * share) / 6.0)

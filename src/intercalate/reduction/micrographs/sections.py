@@ -1,13 +1,13 @@
 """Thickness of layers and bodies within them from images of cross-sections."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from scipy import ndimage
 
-from intercalate.reduction.micrographs.image import Micrograph, MicrographError, require_usable
+from intercalate.reduction.micrographs.image import Micrograph, MicrographError, noise_of, require_usable
 from intercalate.reduction.results import UNDETERMINED, Estimate
 
 _STRIPS = 64
@@ -23,6 +23,14 @@ _NEARBY_STRIPS = 15
 """Of which the median says how thick a layer is without bodies: they are narrower than half of that."""
 _BODY, _LEAST_BODY_PX = 4.0, 3.0
 """By which a strip must differ from that to hold one: in standard deviations, and in pixels."""
+_TAPER = (0.7, 1.3)
+"""Parts of that, below which a strip counts and above which it does not."""
+_REPLICAS, _PART_AGAIN = 24, 0.5
+"""Times that noise is added once more, and which part of it: with all of it, a face that is sure in every
+image would be lost in some."""
+_SMOOTH_SHARE = 0.25
+"""Of pixels, those that have no edge of a particle beside them: composites are fine."""
+_LEAST_STRIPS = 8
 _LEAST_NOISE_PX = 0.02
 """Grey values are whole numbers: what noise cannot show less of."""
 
@@ -114,13 +122,15 @@ def section(image: Micrograph, names: Sequence[str], tilt_sigma_deg: float = 2.0
     faces = np.array([_follow(strips, place, places) for place in places])
     _check_apart(names, faces)
     columns = (np.arange(strips.shape[1]) + 0.5) * (image.grey.shape[1] / strips.shape[1])
-    # Every second column shows the same with other noise.
-    halves = [np.array([_follow(half, place, places) for place in places]) for half in _halves(image.grey)]
+    again = [
+        np.array([_follow(one, place, places) for place in places])
+        for one in _with_noise_again(strips, image.grey, places)
+    ]
     layers = tuple(
         _layer(
             name,
             faces[number + 1] - faces[number],
-            [half[number + 1] - half[number] for half in halves],
+            [one[number + 1] - one[number] for one in again],
             image,
             tilt_sigma_deg,
             level[number + 1],
@@ -161,12 +171,37 @@ def _strips(grey: np.ndarray) -> np.ndarray:
     return ndimage.gaussian_filter1d(means, 1.0, axis=0)
 
 
-def _halves(grey: np.ndarray) -> list[np.ndarray]:
-    """The same strips of even columns, and of odd ones."""
-    count = min(_STRIPS, grey.shape[1] // 4)
-    width = grey.shape[1] // count
-    groups = grey[:, : count * width].reshape(grey.shape[0], count, width)
-    return [ndimage.gaussian_filter1d(groups[:, :, odd::2].mean(axis=2), 1.0, axis=0) for odd in (0, 1)]
+def _with_noise_again(strips: np.ndarray, grey: np.ndarray, places: Sequence[int]) -> Iterator[np.ndarray]:
+    """Strips with a part of the noise that they have once more: of electrons, which are fewer where it is
+    dark, and of whole rows, whose grey jumps where a sample charges.
+    """
+    generator = np.random.Generator(np.random.SFC64(1))
+    bands = list(pairwise([0, *places, grey.shape[0]]))
+    of_pixels = _by_row(bands, [noise_of(grey[first:last], _SMOOTH_SHARE) for first, last in bands])
+    of_rows = _by_row(bands, [_row_noise(grey[first:last]) for first, last in bands])
+    of_pixels = of_pixels / np.sqrt(grey.shape[1] // strips.shape[1])
+    for _ in range(_REPLICAS):
+        drawn = of_pixels * generator.standard_normal(strips.shape)
+        drawn += of_rows * generator.standard_normal((strips.shape[0], 1))
+        yield strips + _PART_AGAIN * ndimage.gaussian_filter1d(drawn, 1.0, axis=0)
+
+
+def _by_row(bands: Sequence[tuple[int, int]], values: Sequence[float]) -> np.ndarray:
+    """Shape (rows, 1)."""
+    return np.repeat(values, [last - first for first, last in bands])[:, None]
+
+
+def _row_noise(grey: np.ndarray) -> float:
+    """Standard deviation of the grey of rows from one to the next, in so far as both halves of a row share
+    it: particles, and electrons, differ between them.
+    """
+    means = np.stack([half.mean(axis=1) for half in np.array_split(grey, 2, axis=1)])
+    second = means[:, :-2] - 2 * means[:, 1:-1] + means[:, 2:]
+    # Medians, since rows at a face differ much from the next.
+    alike, apart = (
+        1.4826 * float(np.median(np.abs(one))) for one in (second.sum(axis=0), np.ptp(second, axis=0))
+    )
+    return float(np.sqrt(max(alike**2 - apart**2, 0.0) / 4.0 / 6.0))
 
 
 def _steps(mean: np.ndarray, count: int) -> list[int]:
@@ -240,45 +275,50 @@ def _follow(strips: np.ndarray, place: int, places: list[int]) -> np.ndarray:
     return np.where((best < 1) | (best > gain.shape[0] - 2), np.nan, rows)
 
 
+def _mean_of(thick_px: np.ndarray) -> tuple[float, np.ndarray]:
+    """Mean over strips, and the weight of each: 0 where a body stands on a face or reaches through it. One
+    at the limit counts in part: it would otherwise count in this image and not in the next.
+    """
+    seen = np.isfinite(thick_px)
+    usual = float(np.median(thick_px[seen]))
+    nearby = ndimage.median_filter(np.where(seen, thick_px, usual), size=_NEARBY_STRIPS, mode="mirror")
+    off = np.where(seen, thick_px - nearby, np.inf)
+    spread = 1.4826 * float(np.median(np.abs(off[seen])))
+    part = np.abs(off) / max(_BODY * spread, _LEAST_BODY_PX)
+    weight = np.clip(_TAPER[1] - part, 0.0, np.ptp(_TAPER)) / np.ptp(_TAPER)
+    return float(np.average(np.where(seen, thick_px, 0.0), weights=weight)), weight
+
+
 def _layer(
     name: str,
     thick_px: np.ndarray,
-    halves_px: Sequence[np.ndarray],
+    again_px: Sequence[np.ndarray],
     image: Micrograph,
     tilt_sigma_deg: float,
     grey: float,
 ) -> Layer:
-    """Statistics over the strips, but for those in which a body stands on a face or reaches through it.
-
-    `halves_px` is the same from either half of the columns.
-    """
+    """Statistics over the strips. `again_px` is the same with a part of the noise once more."""
     pixel, scale = image.pixel_um, image.pixel_sigma_um / image.pixel_um
     seen = np.isfinite(thick_px)
-    if seen.sum() < 8:
+    if seen.sum() < _LEAST_STRIPS:
         return Layer(name, UNDETERMINED, UNDETERMINED, float("nan"), thick_px * pixel, grey)
-    usual = float(np.median(thick_px[seen]))
-    nearby = ndimage.median_filter(np.where(seen, thick_px, usual), size=_NEARBY_STRIPS, mode="mirror")
-    off = thick_px - nearby
-    spread = 1.4826 * float(np.median(np.abs(off[seen])))
-    chosen = seen & (np.abs(off) < max(_BODY * spread, _LEAST_BODY_PX))
-    kept, rejected = thick_px[chosen], seen & ~chosen
-    mean, deviation = float(kept.mean()), float(kept.std(ddof=1))
-    apart = (halves_px[0] - halves_px[1])[chosen]
-    apart = apart[np.isfinite(apart)]
-    # Each half has half of the electrons: their difference scatters twice as much as the whole. What differs
-    # far more is the edge of a body, which lies between columns.
-    apart = apart[np.abs(apart) < 4.0 * 1.4826 * max(float(np.median(np.abs(apart))), 0.05)]
-    noise = 0.5 * float(np.sqrt(np.mean(apart**2))) if apart.size else 0.0
+    mean, weight = _mean_of(thick_px)
+    used, off = float(weight.sum()), np.where(seen, thick_px - mean, 0.0)
+    deviation = float(np.sqrt(np.average(off**2, weights=weight)))
+    repeated = [_mean_of(one)[0] for one in again_px if np.isfinite(one).sum() >= _LEAST_STRIPS]
+    apart = np.array(again_px) - thick_px
+    noise = 1.4826 * float(np.nanmedian(np.abs(apart))) / _PART_AGAIN
+    by_noise = float(np.std(repeated, ddof=1)) / _PART_AGAIN if len(repeated) > 1 else 0.0
     # A cut that is not normal to the layers makes them thicker by half the square of its angle. Of bodies,
     # about as much is not seen as is left out within the usual range.
     tilt = 0.5 * np.radians(tilt_sigma_deg) ** 2 * mean
-    low = thick_px[rejected & (np.abs(thick_px - usual) < 5.0 * max(deviation, _LEAST_BODY_PX))]
-    bodies = float(np.abs(np.sum(low - mean))) / seen.sum()
+    near = np.abs(off) < 5.0 * max(deviation, _LEAST_BODY_PX)
+    bodies = float(np.abs(np.sum((1.0 - weight) * near * off))) / seen.sum()
     systematic = float(np.sqrt(2 * _FACE_PX**2 + (mean * scale) ** 2 + tilt**2 + bodies**2))
-    stat = max(noise, _LEAST_NOISE_PX) / np.sqrt(kept.size)
+    stat = max(by_noise, _LEAST_NOISE_PX / np.sqrt(used))
     rough = float(np.sqrt(max(deviation**2 - noise**2, 0.0)))
     # Neighbouring strips are alike: about every fourth tells something new.
-    independent = max(kept.size / 4.0, 2.0)
+    independent = max(used / 4.0, 2.0)
     return Layer(
         name,
         Estimate(mean * pixel, float(stat) * pixel, systematic * pixel),

@@ -34,9 +34,6 @@ _FALL, _FALL_SOFT = 0.5, 0.25
 """How much brighter the outer half of an enclosed place is than its middle, in standard deviations of the
 face, from which on it is the inside of a deposit."""
 _LEAST_SEEN_PX = 10
-_REDRAWN = 0.5
-"""Of the doubt about enclosed places, what another image with other noise decides otherwise: their rims are
-then drawn a little elsewhere, and places join or part."""
 _ODD_SIZE = 0.6
 """Likelihood that a slit too narrow to look into belongs to a deposit: in between where rims are close
 together."""
@@ -56,9 +53,11 @@ class Segments:
         Of deposits.
     face, face_sigma
         Grey of the bare face and how much it varies.
-    doubtful_px, flipping_px
-        Standard uncertainty of the covered area, in pixels, from enclosed places that may be face or deposit;
-        and how much of that another image with other noise would decide otherwise.
+    rim
+        By how much most rims are brighter than the face, in units of `face_sigma`.
+    doubtful_px, enclosed_px, flipping_px
+        Standard uncertainty of the covered area, in pixels, from places that may be face or deposit; the part
+        of that which is in enclosed ones; and what noise decides of them where it does not redraw their rims.
     """
 
     covered: np.ndarray
@@ -66,7 +65,9 @@ class Segments:
     count: int
     face: float
     face_sigma: float
+    rim: float
     doubtful_px: float
+    enclosed_px: float
     flipping_px: float
 
 
@@ -86,16 +87,19 @@ def segments(image: Micrograph, sure: float = _SURE, likely: float = _LIKELY) ->
     seen = rims | _missing_rims(smooth, rims, sure, likely)
     outlines = _closed(seen)
     noise = noise_of(image.grey) / sigma
-    filled, doubtful_px, flipping_px = _filled(outlines, (image.grey - face) / sigma, noise)
+    filled, enclosed_px, flipping_px = _filled(outlines, (image.grey - face) / sigma, noise)
     covered = _trimmed(filled, away)
-    doubtful_px = float(np.hypot(doubtful_px, 0.5 * np.sum(outlines & ~seen)))
+    doubtful_px = float(np.hypot(enclosed_px, 0.5 * np.sum(outlines & ~seen)))
+    strong = away[away > sure]
+    rim = float(np.median(strong)) if strong.size else sure
     labels, count = connected(covered)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     keep = sizes >= _LEAST_PX
     keep[0] = False
     renumbered = np.cumsum(keep) * keep
     labels = renumbered[labels]
-    return Segments(labels > 0, labels, int(keep.sum()), face, sigma, doubtful_px, flipping_px)
+    count = int(keep.sum())
+    return Segments(labels > 0, labels, count, face, sigma, rim, doubtful_px, enclosed_px, flipping_px)
 
 
 def _level_rows(grey: np.ndarray) -> np.ndarray:
@@ -203,8 +207,7 @@ def _filled(outlines: np.ndarray, away: np.ndarray, noise: float) -> tuple[np.nd
     enclosed, doubtful_px, flipping_px = _insides(depth, away, noise, 0)
     covered = outlines | enclosed
     behind_gaps, _, flipping = _insides(np.where(enclosed, 0.0, depth), away, noise, _GAP_PX)
-    flipping = float(np.sqrt(flipping_px**2 + flipping**2 + (_REDRAWN * doubtful_px) ** 2))
-    return covered | behind_gaps, doubtful_px, flipping
+    return covered | behind_gaps, doubtful_px, float(np.hypot(flipping_px, flipping))
 
 
 def _insides(

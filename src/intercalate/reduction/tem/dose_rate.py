@@ -57,6 +57,8 @@ def dose_rate(counts: np.ndarray, camera: TemCamera, exposure_s: float) -> DoseR
         )
     area_a2 = (10.0 * camera.pixel_nm) ** 2
     value = float(electrons.mean()) / area_a2 / exposure_s
-    stat = float(electrons.std() / np.sqrt(electrons.size)) / area_a2 / exposure_s
+    # Light that is uneven is so in every image: what scatters by chance is seen within a block.
+    noise = float(np.sqrt(blocks.var(axis=(1, 3)).mean()))
+    stat = noise / float(np.sqrt(electrons.size)) / area_a2 / exposure_s
     relative = float(np.hypot(CAMERA_GAIN_SIGMA, 2.0 * camera.pixel_sigma))
     return DoseRate(Estimate(value, stat, relative * value), unevenness)

@@ -9,6 +9,9 @@ from scipy import ndimage
 _DETECTION_SIGMA = 4.0
 _SMOOTH_PX = 1.5
 _LEAST_PX = 120
+_LOWER, _STEADY = 0.7, 1.25
+"""At this part of the level a deposit whose outline is seen covers some 5 % more, and one of which a half was
+found twice as much: that much more is too much."""
 _ORDERS = (0, 2, 2, 3, 3, 4, 5, 5)
 """Of the surface that stands for what lies around, step by step; 0 is a constant."""
 _STRIDE = 3
@@ -92,12 +95,16 @@ def _terms(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def segmented(contrast: np.ndarray, noise: float) -> np.ndarray:
-    """The largest thing that stands out, with its inside."""
+    """The largest thing that stands out, with its inside.
+
+    Raises
+    ------
+    TemError
+        If nothing does, it is too small or cut by the edge, or how large it is depends on how much more than
+        its surroundings it must stand out: of a tube one wall, or one end, was then seen and the rest not.
+    """
     level = max(_DETECTION_SIGMA * noise, 0.3 * float(np.quantile(contrast, 0.995)))
-    seen = ndimage.binary_closing(contrast > level, iterations=2)
-    filled = np.asarray(ndimage.binary_fill_holes(seen))
-    filled = ndimage.binary_opening(filled, iterations=2)
-    labels, count = _labelled(filled)
+    labels, count = _standing_out(contrast, level)
     if count == 0:
         raise TemError(
             "nothing stands out of the image by 4 sigma; raise the dose within the limit, or focus"
@@ -114,7 +121,21 @@ def segmented(contrast: np.ndarray, noise: float) -> np.ndarray:
     cut = sum(int(side.any(axis=0).sum()) for side in sides)
     if cut > 3:
         raise TemError(f"the edge of the image cuts the deposit ({cut} pixels lie on it); move the stage")
+    wider, _ = _standing_out(contrast, _LOWER * level)
+    with_more = int(np.isin(wider, np.setdiff1d(wider[mask], 0)).sum())
+    if with_more > _STEADY * mask.sum():
+        raise TemError(
+            f"the deposit covers {int(mask.sum())} pixels, or {with_more} if less has to stand out: its "
+            "outline is not seen all around; raise the dose within the limit, or light the field evenly"
+        )
     return mask
+
+
+def _standing_out(contrast: np.ndarray, level: float) -> tuple[np.ndarray, int]:
+    """Numbers of what stands out, with what it encloses, and how many there are."""
+    seen = ndimage.binary_closing(contrast > level, iterations=2)
+    filled = np.asarray(ndimage.binary_fill_holes(seen))
+    return _labelled(ndimage.binary_opening(filled, iterations=2))
 
 
 def _labelled(seen: np.ndarray) -> tuple[np.ndarray, int]:
