@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from intercalate.config import Config
+from intercalate.private_files import write_private
 from intercalate.services import Service, ServiceError, ServiceList, module_command
 
 if TYPE_CHECKING:
@@ -54,8 +55,19 @@ def begin_catalog(config: Config) -> None:
             "intercalate.catalog.server",
             *("--folder", str(config.catalog_folder), "--port", str(config.catalog.port)),
             *("--profile", config.catalog.profile, "--readable", str(config.storage.folder.absolute())),
+            *_database(config),
         ),
     )
+
+
+def _database(config: Config) -> tuple[str, ...]:
+    """Where the server finds the address of its database, unless that is in files of its own."""
+    if not config.catalog.database:
+        return ()
+    path = config.catalog_folder / "database.uri"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_private(path, config.catalog.database)
+    return ("--database-file", str(path))
 
 
 def finish_catalog(config: Config, progress: Progress = lambda share: None) -> list[Service]:

@@ -131,10 +131,17 @@ class CyclerSection(Section):
 
 
 class CatalogSection(Section):
-    """The Tiled server of this machine."""
+    """The Tiled server of this machine.
+
+    Attributes
+    ----------
+    database
+        URI of a PostgreSQL database for catalog and tables; empty for SQLite files in the storage folder.
+    """
 
     profile: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
     port: Annotated[int, Field(ge=1024, le=65535)]
+    database: Annotated[str, Field(pattern=r"^(postgresql://\S+)?$")]
 
 
 class SessionSection(Section):

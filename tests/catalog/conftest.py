@@ -24,6 +24,8 @@ from intercalate.catalog.journal import Journal
 from intercalate.catalog.server import ADDRESS_FILE
 
 START_TIMEOUT_S = 60.0
+DATABASE = os.environ.get("INTERCALATE_TEST_DATABASE", "")
+"""URI of a PostgreSQL database in place of SQLite; see `.ci/postgresql`."""
 
 
 def wait_for(ready: Callable[[], Any], timeout_s: float, what: str) -> Any:
@@ -52,6 +54,9 @@ class Server:
         command = [sys.executable, "-m", "intercalate.catalog.server", "--folder", str(self.folder)]
         command += ["--port", str(self.port), "--readable", str(self.readable), "--profile", self.profile]
         self.folder.mkdir(parents=True, exist_ok=True)
+        if DATABASE:
+            (self.folder / "database.uri").write_text(DATABASE)
+            command += ["--database-file", str(self.folder / "database.uri")]
         (self.folder / ADDRESS_FILE).unlink(missing_ok=True)
         profiles = {"TILED_PROFILES": str(self.folder / "profiles")}
         with (self.folder / "server.log").open("ab") as log:
@@ -89,6 +94,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield made
     if made.process is not None and made.process.poll() is None:
         made.end()
+
+
+@pytest.fixture
+def second_server(server: Server, tmp_path: Path) -> Iterator[Server]:
+    """Another process on the same database and arrays, with an address and a key of its own."""
+    if not DATABASE:
+        pytest.skip("SQLite is served by one process; `.ci/postgresql` has a database for two")
+    folder = tmp_path / "second"
+    folder.mkdir()
+    (folder / "arrays").symlink_to(server.folder / "arrays")
+    made = Server(folder, server.readable, free_ports(1)[0])
+    made.start()
+    yield made
+    made.end()
 
 
 @pytest.fixture

@@ -264,13 +264,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--readable", type=Path, action="append", default=[], help="folder with frames; may be repeated"
     )
-    parser.add_argument("--database", help="URI of a PostgreSQL database in place of SQLite files")
+    parser.add_argument(
+        "--database-file", type=Path, help="file with the URI of a PostgreSQL database, in place of SQLite"
+    )
     parser.add_argument("--profile", help="name under which tiled and databroker find the catalog")
     given = parser.parse_args(arguments)
     try:
-        serve(
-            given.folder, given.port, readable=given.readable, database=given.database, profile=given.profile
-        )
+        # In a file: a command line is shown to everybody on the machine, and the URI may hold a password.
+        database = None if given.database_file is None else given.database_file.read_text().strip()
+        serve(given.folder, given.port, readable=given.readable, database=database, profile=given.profile)
     except CatalogServerError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -6,7 +6,8 @@ import socket
 from typing import TYPE_CHECKING
 
 from intercalate.config import Config
-from intercalate.queue.keys import KeyFileError, queue_folder, redis_password, write_private
+from intercalate.private_files import KeyFileError, write_private
+from intercalate.queue.keys import queue_folder, redis_password
 from intercalate.services import ServiceError
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from intercalate.config import EXAMPLES, Config
+from intercalate.private_files import KeyFileError
 from intercalate.queue.held import HeldItems
-from intercalate.queue.keys import KeyFileError, make_keys, private_key, public_key, redis_password
+from intercalate.queue.keys import make_keys, private_key, public_key, redis_password
 from intercalate.queue.serving import shown_redis
 from intercalate.queue.store import address, server_command
 from intercalate.queue.supervisor import reason
