@@ -38,6 +38,8 @@ def running(queue: Queue) -> list[str]:
         (QUEUE_CONTROL_PORT, "control_port"),
         (QUEUE_INFO_PORT, "info_port"),
     ],
+    # Ports differ between the processes of a test run, which must agree on its names.
+    ids=["redis", "control", "info"],
 )
 def test_an_occupied_port_is_named_and_nothing_is_started(queue: Queue, port: int, key: str) -> None:
     with socket.socket() as other:

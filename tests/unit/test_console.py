@@ -17,7 +17,10 @@ from intercalate.devices.station import Station
 
 @pytest.fixture(scope="module")
 def shell() -> Iterator[Any]:
-    yield InteractiveShell.instance()
+    with pytest.MonkeyPatch.context() as patch:
+        # Of the shell that started the tests: IPython warns where it names another environment.
+        patch.delenv("VIRTUAL_ENV", raising=False)
+        yield InteractiveShell.instance()
     InteractiveShell.clear_instance()
 
 
