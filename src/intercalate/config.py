@@ -34,6 +34,7 @@ from intercalate.instrument_sections import (
 from intercalate.problems import Problem, ProblemsError, problems_of
 from intercalate.protocol import SiteLimits
 from intercalate.queue_section import QueueSection
+from intercalate.toml_lines import placed
 
 EXAMPLES = Path(__file__).parent / "examples"
 DEFAULT_CONFIG = EXAMPLES / "config" / "simulated.toml"
@@ -269,16 +270,16 @@ class Config(Section):
         """
         path = Path(path)
         try:
-            content: Any = tomllib.loads(path.read_text())
+            content: Any = tomllib.loads(text := path.read_text())
         except (OSError, tomllib.TOMLDecodeError) as error:
             problem = Problem("", str(path), str(error), "name a TOML file; `intercalate init` writes one")
             raise ConfigError(str(path), [problem]) from None
         try:
             config = cls.model_validate(content)
         except ValidationError as error:
-            raise ConfigError(str(path), problems_of(error, cls)) from None
+            raise ConfigError(str(path), placed(problems_of(error, cls), text)) from None
         except ProblemsError as error:
-            raise ConfigError(str(path), [p.under("site") for p in error.problems]) from None
+            raise ConfigError(str(path), placed([p.under("site") for p in error.problems], text)) from None
         base = Path.cwd() if path == DEFAULT_CONFIG else path.resolve().parent
         storage = Storage(folder=folder or base / config.storage.folder)
         session = config.session.model_copy(update={"plans_folder": base / config.session.plans_folder})

@@ -30,16 +30,20 @@ class Problem:
         What may stand there.
     fix
         What to do about it.
+    line
+        Of a file, from 1; None where that is not known.
     """
 
     where: str
     value: Any
     limit: str
     fix: str
+    line: int | None = None
 
     def __str__(self) -> str:
         value = self.value if self.value == ABSENT else reprlib.repr(self.value)
-        return f"{self.where or 'input'} = {value}: {self.limit}; {self.fix}"
+        at = "" if self.line is None else f"line {self.line}: "
+        return f"{at}{self.where or 'input'} = {value}: {self.limit}; {self.fix}"
 
     def under(self, prefix: str) -> "Problem":
         """Same problem, seen from the model that holds this one."""
