@@ -26,7 +26,6 @@ TRUTH = {
     "WO_3.time_s": 50.0,
 }
 ERROR = 2e-3
-REAL = Path("/work/shared/data/eis/impedancepy_exampleData.csv")
 
 
 @pytest.fixture(scope="module")
@@ -107,9 +106,9 @@ def test_any_spectrum_is_tested_and_fitted(points):
 
 
 @pytest.mark.realdata
-def test_a_measured_spectrum_of_a_cell():
+def test_a_measured_spectrum_of_a_cell(real_data: Path):
     """Frequencies at which the leads are inductive are described by an inductance, the rest by two arcs."""
-    table = np.loadtxt(REAL, delimiter=",")
+    table = np.loadtxt(real_data / "eis" / "impedancepy_exampleData.csv", delimiter=",")
     frequency, impedance = table[:, 0], table[:, 1] + 1j * table[:, 2]
     assert kramers_kronig(frequency, impedance, tolerance=0.005).passed
     capacitive = impedance.imag < 0
