@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from intercalate.cell import Cell
 from intercalate.contract import OnLoss
-from intercalate.orchestration.occasions import check_when, load_conditions
+from intercalate.orchestration.occasions import check_when
 from intercalate.orchestration.pressure_check import problems_of_pressure
 from intercalate.orchestration.tasks import MeasurementTask
 from intercalate.orchestration.transfer_task import TransferTask
@@ -59,7 +59,6 @@ class _File(_Section):
     on_abort: OnLoss
     on_client_lost: OnLoss
     preflight: bool = False
-    condition_files: tuple[Path, ...] = ()
     cell: Path | None = None
     protocol: Path | None = None
     initial_soc: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -201,8 +200,6 @@ class Experiment(_Section):
         Whether every cell is checked before the start.
     transfer
         In the mode `ex_situ`: how the cell is carried to another instrument, and what is measured there.
-    condition_files
-        Plan files whose functions conditions name.
     """
 
     mode: Mode
@@ -210,7 +207,6 @@ class Experiment(_Section):
     on_client_lost: OnLoss
     preflight: bool
     transfer: TransferTask | None = None
-    condition_files: tuple[Path, ...] = ()
     cells: Annotated[tuple[ExperimentCell, ...], Field(min_length=1)]
 
     def exposures_s(self, instrument: str) -> list[float]:
@@ -257,8 +253,6 @@ class Experiment(_Section):
             raise ExperimentError(source, problems_of(error, _File)) from None
         if problems := file.problems() or _missing_files(file, folder):
             raise ExperimentError(source, problems)
-        for one in file.condition_files:
-            load_conditions(folder / one)
         cells = tuple(_read_cell(file, number, source, folder) for number in range(len(file.all_cells())))
         problems = []
         for number, cell in enumerate(cells):
@@ -280,7 +274,6 @@ class Experiment(_Section):
             on_client_lost=file.on_client_lost,
             preflight=file.preflight,
             transfer=file.transfer,
-            condition_files=tuple((folder / one).resolve() for one in file.condition_files),
             cells=cells,
         )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from intercalate.config import Config, find_config
 from intercalate.contract import CYCLER_NAMES
 from intercalate.shift_log import ShiftLog
+from intercalate.user_plans import load_user_plans
 
 if TYPE_CHECKING:
     from bluesky import RunEngine
@@ -120,7 +121,7 @@ class Session:
             [one.task() for one in experiment.cells],
             on_abort=str(experiment.on_abort),
             on_client_lost=str(experiment.on_client_lost),
-            md={"condition_files": [str(one) for one in experiment.condition_files], **(md or {})},
+            md=md,
         )
 
     def preflights(self, experiment: "Experiment", overrides: dict[str, str] | None = None) -> list[Any]:
@@ -255,6 +256,9 @@ def open_session(
     engine.subscribe(journal)
     if on_document is not None:
         engine.subscribe(on_document)
+    # Experiments name functions of the user's own plan files; a session is what they are run by.
+    for name, why in load_user_plans(settings.plans_folder).refused.items():
+        log.warning("%s is left out: %s", settings.plans_folder / name, why)
     archive = Archive(name="archive", folder=journal.folder)
     return Session(
         settings,

@@ -1,4 +1,3 @@
-import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from intercalate.orchestration import occasions
 from intercalate.orchestration.tasks import CellTask
 from intercalate.pressed import is_pressure_scan
 from intercalate.protocol import ProtocolError, SiteLimits
+from intercalate.user_plans import load_user_plans
 
 FIRST_LIGHT = EXAMPLES / "experiments" / "first_light.toml"
 
@@ -215,31 +215,29 @@ def warm_enough(record, kept):
 """
 
 
-def with_function(tmp_path: Path, files: str) -> Path:
-    when = ("{ every = { time_s = 300.0 } }", '{ on = { function = "warm_enough" } }')
-    return changed(tmp_path, when, ('mode = "operando"', f'mode = "operando"\ncondition_files = {files}'))
+def with_function(tmp_path: Path, *more: tuple[str, str]) -> Path:
+    return changed(
+        tmp_path, ("{ every = { time_s = 300.0 } }", '{ on = { function = "warm_enough" } }'), *more
+    )
 
 
-def test_a_condition_of_ones_own_is_named_by_its_function(tmp_path: Path, site: SiteLimits) -> None:
-    (tmp_path / "mine.py").write_text(CONDITION)
-    experiment = Experiment.from_file(with_function(tmp_path, '["mine.py"]'), site)
-    assert experiment.condition_files == ((tmp_path / "mine.py").resolve(),)
-
-
-@pytest.mark.parametrize(
-    ("content", "files", "words"),
-    [
-        (CONDITION.replace("warm", "cold"), '["mine.py"]', "no loaded plan file has registered it"),
-        ("x = 1", '["mine.py"]', "registers no condition"),
-        ("import no_such_module", '["mine.py"]', "No module named 'no_such_module'"),
-        (CONDITION, '["other.py"]', "other.py"),
-        ("def broken(:", '["mine.py"]', "SyntaxError"),
-    ],
-)
-def test_a_plan_file_that_does_not_help_is_named(
-    tmp_path: Path, site: SiteLimits, monkeypatch: pytest.MonkeyPatch, content: str, files: str, words: str
+def test_a_condition_of_ones_own_is_named_by_its_function(
+    tmp_path: Path, site: SiteLimits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(occasions, "_CONDITIONS", {})
-    (tmp_path / "mine.py").write_text(content)
-    with pytest.raises(ValueError, match=re.escape(words)):
-        Experiment.from_file(with_function(tmp_path, files), site)
+    path = with_function(tmp_path)
+    with pytest.raises(ExperimentError, match="no loaded plan file has registered it"):
+        Experiment.from_file(path, site)
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans" / "mine.py").write_text(CONDITION)
+    assert load_user_plans(tmp_path / "plans").refused == {}
+    (cell,) = Experiment.from_file(path, site).cells
+    assert cell.measurements[0].when.on is not None
+    assert cell.measurements[0].when.on.function == "warm_enough"
+
+
+def test_an_experiment_names_no_file_to_execute(tmp_path: Path, site: SiteLimits) -> None:
+    (tmp_path / "mine.py").write_text(CONDITION)
+    path = with_function(tmp_path, ('mode = "operando"', 'mode = "operando"\ncondition_files = ["mine.py"]'))
+    with pytest.raises(ExperimentError, match="condition_files"):
+        Experiment.from_file(path, site)

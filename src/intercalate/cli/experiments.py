@@ -9,6 +9,7 @@ from intercalate.cli.base import COUNTED_FROM_THE_END, FILE, configuration, main
 from intercalate.contract import STATION_NAMES
 
 if TYPE_CHECKING:
+    from intercalate.config import Config
     from intercalate.execute import Outcome
 
 
@@ -26,6 +27,7 @@ def check(context: click.Context, experiment_file: Path) -> None:
         for line in CheckedScan.from_file(experiment_file, config).describe():
             click.echo(line)
         return
+    _read_plans(config)
     for line in check_experiment(Experiment.from_file(experiment_file, config.site), config):
         click.echo(line)
 
@@ -137,6 +139,7 @@ def run(context: click.Context, experiment_file: Path, overrides: tuple[str, ...
         prepare(config, [pressing(checked, uids)], Console(stderr=True))
         click.echo(f"run {uids[0]}")
         return
+    _read_plans(config)
     experiment = Experiment.from_file(experiment_file, config.site)
     for one in experiment.cells:
         click.echo(f"{one.place}: {one.cell.name}" if one.place else one.cell.name)
@@ -177,6 +180,14 @@ def _show_outcome(outcome: "Outcome") -> None:
     for uid, program in zip(outcome.uids, outcome.programs, strict=True):
         click.echo(f"run {uid}: program {program.get('status')}")
     click.echo(f"{outcome.documents.get('datum', 0)} frames")
+
+
+def _read_plans(config: "Config") -> None:
+    """Know the functions of the user's own plan files: conditions of an experiment may name them."""
+    from intercalate.user_plans import load_user_plans
+
+    for name, why in load_user_plans(config.plans_folder).refused.items():
+        click.secho(f"{config.plans_folder / name} is left out: {why}", fg="yellow", err=True)
 
 
 def _overrides(words: tuple[str, ...]) -> dict[str, str]:

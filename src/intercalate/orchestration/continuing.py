@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import bluesky.preprocessors as bpp
@@ -10,7 +9,6 @@ from bluesky.utils import Msg, MsgGenerator
 
 from intercalate.contract import OnLoss
 from intercalate.devices.roles import KnowsRuns
-from intercalate.orchestration.occasions import load_conditions
 from intercalate.orchestration.tasks import CellTask
 
 StartOf = Callable[[str], Mapping[str, Any] | None]
@@ -54,8 +52,6 @@ def what_is_left(archive: KnowsRuns, uid: str | None = None) -> Continued:
     ------
     ContinueError
         If nobody here knows the experiment, or nothing of it is left.
-    WhenError
-        If a plan file whose functions its conditions name is gone, or fails.
     """
     runs = archive.latest_runs(uid)
     if not runs:
@@ -65,8 +61,6 @@ def what_is_left(archive: KnowsRuns, uid: str | None = None) -> Continued:
             "another one are continued there"
         )
     first = runs[0].start
-    for path in first.get("condition_files", ()):
-        load_conditions(Path(path))
     left = [one.start for one in runs if not one.is_finished]
     finished = tuple(_label(one.start) for one in runs if one.is_finished)
     if not left:

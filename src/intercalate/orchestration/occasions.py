@@ -5,10 +5,8 @@ be found again from the records alone.
 """
 
 import math
-import runpy
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from typing import Protocol as Ability
 
@@ -50,25 +48,6 @@ def condition(function: UserCondition) -> UserCondition:
     return function
 
 
-def load_conditions(path: Path) -> None:
-    """Execute a plan file, so that the functions it decorates with `condition` can be named.
-
-    Raises
-    ------
-    WhenError
-        If there is no such file, it fails, or it registers nothing.
-    """
-    before = dict(_CONDITIONS)
-    try:
-        runpy.run_path(str(path))
-    except Exception as error:
-        why = f"{type(error).__name__}: {error}"
-        raise WhenError(str(path), [Problem("", path.name, why, "mend the file")]) from error
-    if before == _CONDITIONS:
-        limit = "registers no condition"
-        raise WhenError(str(path), [Problem("", path.name, limit, "decorate a function with `condition`")])
-
-
 def check_when(when: When, program: BoundProgram | None = None, *, source: str = "when") -> None:
     """Refuse a condition that can never be due while a program runs, or names a function that nobody knows.
 
@@ -87,7 +66,7 @@ def check_when(when: When, program: BoundProgram | None = None, *, source: str =
                     f"{path}{'.' if path else ''}on.function",
                     name,
                     f"no loaded plan file has registered it; registered are: {known}",
-                    "decorate it with `condition`, and load its file",
+                    "decorate it with `condition`, in a file of the plans folder",
                 )
             )
     if found:

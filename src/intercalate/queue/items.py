@@ -19,6 +19,7 @@ from intercalate.pressed import CheckedScan, is_pressure_scan
 from intercalate.problems import did_you_mean, read_file
 from intercalate.queue.client import QueueClient
 from intercalate.queue.held import HeldItem, HeldItems
+from intercalate.user_plans import load_user_plans
 
 BATCH = "queue_batch"
 """Key of the metadata of items that belong together: where one is held, the others are."""
@@ -64,12 +65,9 @@ def experiment_items(path: Path, config: Config) -> list[Item]:
     """
     if is_pressure_scan(path):
         return _one_batch([_pressing(CheckedScan.from_file(path, config), config)])
+    # Its conditions may name functions of the files that the worker has too.
+    load_user_plans(config.plans_folder)
     experiment = Experiment.from_file(path, config.site)
-    if experiment.condition_files:
-        raise ItemError(
-            f"{path}: condition_files are executed by whoever runs the experiment, and the worker runs none; "
-            f"move {experiment.condition_files[0].name} to {config.plans_folder}, and drop the line"
-        )
     preflights = [
         item for cell in experiment.cells for item in _preflights(cell, config) if experiment.preflight
     ]
