@@ -103,8 +103,9 @@ class EclabChannel:
         self._listener: ChannelListener | None = None
         self._pvs: dict[str, Any] = {}
         self._wake = threading.Event()
+        self._commanding = threading.Lock()
         self._wanted: tuple[Segment, Technique] | None = None
-        self._changed = False
+        self._asked = self._obeyed = 0
         self._closing = False
         self._running: _Running | None = None
         self._lost: str | None = "it was not asked yet"
@@ -159,8 +160,15 @@ class EclabChannel:
 
     def _command(self, wanted: tuple[Segment, Technique] | None) -> None:
         """The latest command is obeyed, and no other."""
-        self._wanted, self._changed = wanted, True
+        with self._commanding:
+            self._wanted = wanted
+            self._asked += 1
         self._wake.set()
+
+    @property
+    def _changed(self) -> bool:
+        """Whether something else is wanted by now."""
+        return self._obeyed != self._asked
 
     # The thread
 
@@ -187,7 +195,8 @@ class EclabChannel:
 
     def _obey(self) -> None:
         """Stop what runs; then start what is wanted, unless something else is by now."""
-        self._changed, wanted = False, self._wanted
+        with self._commanding:
+            self._obeyed, wanted = self._asked, self._wanted
         self._running = None
         self._stop()
         if wanted is None or self._changed:
@@ -309,7 +318,8 @@ class EclabChannel:
         self._lost = why
         log.error("%s: %s", self.name, why)
         # Whatever happens next, what was wanted is not started behind the back of a program that has ended.
-        self._wanted, self._changed = None, True
+        self._command(None)
+        self._wake.clear()
         self._wake.wait(self._period_s)
 
     def _tell(self, what: Callable[[ChannelListener], None]) -> None:
