@@ -123,6 +123,8 @@ def test_a_run_is_taken_home_and_opens_there(command: Command, catalog: Any, tmp
     again = command("export", uid[:8], "--to", "home")
     assert again.exit_code == 1
     assert "exists already; name another folder (--to)" in again.output
-    none = command("export", uid[:8], "--to", "home", "--format", "bdf")
-    assert none.exit_code == 1
-    assert "has no records of a cycler" in none.output
+    some = command("export", uid[:8], "--to", "stick", "--format", "bdf", "--format", "nexus")
+    assert some.exit_code == 1
+    assert "has no records of a cycler" in some.output
+    # What can be written in another format is there all the same.
+    assert (tmp_path / "stick" / f"run-{uid[:8]}-simulated.nxs").exists()

@@ -45,16 +45,25 @@ def export(
     config = configuration(context)
     catalog = opened_catalog(context, config)
     runs = [find_run(catalog, one) for one in run_ids]
+    failed = []
     for one in dict.fromkeys(formats):
-        if one == "folder":
-            for path in run_files.folder(runs, config, folder):
-                click.echo(path)
-        elif one == "nexus":
-            click.echo(_nexus(runs, config, folder, not no_frames))
-        else:
-            for run in runs:
-                for path in run_files.WRITERS[one](run, config, folder, stream):
-                    click.echo(path)
+        try:
+            if one == "folder":
+                written = run_files.folder(runs, config, folder)
+            elif one == "nexus":
+                written = [_nexus(runs, config, folder, not no_frames)]
+            else:
+                written = [
+                    path for run in runs for path in run_files.WRITERS[one](run, config, folder, stream)
+                ]
+        except (ValueError, RuntimeError, OSError) as error:
+            # What can be written in the other formats is.
+            failed.append(f"{one}: {error}")
+            continue
+        for path in written:
+            click.echo(path)
+    if failed:
+        raise click.ClickException("\n".join(failed))
 
 
 def _nexus(runs: Sequence[Any], config: "Config", folder: Path, with_frames: bool) -> Path:
