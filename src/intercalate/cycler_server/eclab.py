@@ -27,7 +27,7 @@ from intercalate.protocol.segment import Quantity
 
 log = logging.getLogger(__name__)
 
-STOPPED, RUNNING, PAUSED = 0, 1, 2
+STOPPED, RUNNING = 0, 1
 """Of `STATE`."""
 INVALID = 3
 """Alarm severity of a PV whose driver does not hear the instrument."""
@@ -36,6 +36,8 @@ ANSWER_S = 3.0
 OBEY_S = 15.0
 TIME_SHARE = 0.98
 """Of its longest time after which a technique that has ended counts as having taken it."""
+NEAR_V = 0.1
+"""Within which the last reading before the end is of the limit of the voltage that ended it."""
 READINGS = ("EWE", "I", "TIME", "STATE")
 
 
@@ -348,10 +350,6 @@ def why_ended(segment: Segment, technique: Technique, passed_s: float, last: Sam
         return EndReason.NONE
     nearest = min(cuts, key=lambda one: abs(one.value - last.voltage_v))
     return nearest.reason if abs(nearest.value - last.voltage_v) < NEAR_V else EndReason.NONE
-
-
-NEAR_V = 0.1
-"""Within which the last reading before the end is of the limit of the voltage that ended it."""
 
 
 class ChargeCounter:

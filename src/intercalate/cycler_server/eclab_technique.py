@@ -12,10 +12,10 @@ from intercalate.cycler_server.channel import ChannelError
 from intercalate.protocol import Segment, SiteLimits
 from intercalate.protocol.segment import Quantity
 
-ACTIVE, AND, AT_LEAST, OF_CURRENT = 1, 2, 4, 96
-"""Bits of a test: without them it is left out, joined by or, `at most`, of the voltage."""
-NEXT_STEP, NEXT_TECHNIQUE, STOP = 0, 1, 2
-"""What a test that is met leads to."""
+ACTIVE, AT_LEAST, OF_CURRENT = 1, 4, 96
+"""Bits of a test: without them it is left out, `at most`, of the voltage. Tests are joined by or."""
+STOP = 2
+"""What a test that is met leads to: the end, and neither the next step nor the next technique."""
 TESTS = 3
 """Of a technique with limits."""
 CURRENT_RANGES_A = {4: 1e-6, 5: 1e-5, 6: 1e-4, 7: 1e-3, 8: 1e-2, 9: 0.1, 10: 1.0}
