@@ -38,7 +38,8 @@ TIME_SHARE = 0.98
 """Of its longest time after which a technique that has ended counts as having taken it."""
 NEAR_V = 0.1
 """Within which the last reading before the end is of the limit of the voltage that ended it."""
-READINGS = ("EWE", "I", "TIME", "STATE")
+READINGS = ("TIME", "EWE", "I", "STATE")
+"""In this order: where the time is that of a technique, voltage and current are."""
 
 
 class _NoAnswerError(Exception):
@@ -67,6 +68,8 @@ class _Running:
     technique: Technique
     course: SegmentCourse
     last: Sample
+    time_before_s: float
+    has_readings: bool = False
 
 
 class EclabChannel:
@@ -209,12 +212,14 @@ class EclabChannel:
         self._put(self._wiring.prefix + "LOADTECH:SP", technique.name.lower())
         if self._changed:
             return
-        start = self._sample(self._readings())
+        readings = self._readings()
+        start = self._sample(readings)
         self._counter.until(start.unix_time_s + technique.duration_s)
         self._put(self._wiring.prefix + "START", 1)
         self._wait_for_state(RUNNING, f"technique {technique.name.lower()} does not start")
         self._technique_time_s = math.nan
-        self._running = _Running(segment, technique, SegmentCourse(segment, start), start)
+        course = SegmentCourse(segment, start)
+        self._running = _Running(segment, technique, course, start, readings["TIME"])
         self._tell(lambda listener: listener.on_started(segment))
 
     def _stop(self) -> None:
@@ -233,11 +238,17 @@ class EclabChannel:
     def _look(self) -> None:
         """Take a sample, tell of it, and see whether what runs has ended."""
         readings = self._readings()
+        running = self._running
+        if running is not None and not running.has_readings:
+            # Those from before its start say nothing of it; at a hold, no current would be its end.
+            is_old = readings["TIME"] == running.time_before_s and int(readings["STATE"]) == RUNNING
+            if is_old and self._lost is None:
+                return
+            running.has_readings = True
         sample = self._sample(readings)
         if self._lost is not None:
             self._lost = None
             self._tell(lambda listener: listener.on_found())
-        running = self._running
         if running is not None and int(readings["STATE"]) != RUNNING and not self._changed:
             # What is read now is of a cell at rest: the step is judged by the last reading of it.
             self._running = None
