@@ -153,6 +153,7 @@ def test_a_pressure_outlives_its_server(session, cell, beamline) -> None:
     wait_for(lambda: float(cell.pressure_gpa.get()) > 14.0, 30.0, "the approach is under way")
     left = float(cell.pressure_gpa.get())
     beamline.kill("diffractometer")
+    wait_for(lambda: not cell.pressure_gpa.connected, 30.0, "the loss is noticed")
     beamline.restart("diffractometer")
     wait_for(lambda: cell.pressure_gpa.connected and cell.state.connected, 60.0, "the server is there again")
     wait_for(lambda: float(cell.pressure_gpa.get(use_monitor=False)) >= left, 30.0, "it knows the pressure")

@@ -120,7 +120,7 @@ class EclabPVs(PVGroup):
             return 0
         if not self._loaded or self._runs:
             raise ValueError("nothing is loaded, or something runs")
-        self._runs, self._loaded, self._from = self._loaded, "", self._sample
+        self._runs, self._loaded, self._from = self._loaded, "", None
         self._channel.start_segment(self._segment())
         return 0
 
@@ -133,7 +133,7 @@ class EclabPVs(PVGroup):
         return 0
 
     def _end(self) -> None:
-        self._runs, self._loaded = "", ""
+        self._runs, self._loaded, self._from = "", "", None
         self._channel.open_circuit()
 
     def _set(self, part: str) -> Any:
@@ -163,15 +163,14 @@ class EclabPVs(PVGroup):
     # What the cell tells
 
     def on_started(self, segment: Segment) -> None:
-        """See `ChannelListener`."""
+        """See `ChannelListener`; what was read before is not of the technique."""
+        self._from = self._sample
 
     def on_sample(self, sample: Sample) -> None:
         """Watch the limits of what runs, as the instrument does."""
         self._sample = sample
-        if not self._runs:
-            return
         if self._from is None:
-            self._from = sample
+            return
         elapsed_s = sample.unix_time_s - self._from.unix_time_s
         if elapsed_s >= float(self._set("duration")) or (elapsed_s > 0 and self._test_met(sample)):
             log.info("%s: %s ends after %g s at %r", self.prefix, self._runs, elapsed_s, sample)
@@ -213,12 +212,15 @@ class EclabPVs(PVGroup):
                 await self._show_state(away)
                 continue
             shown = self._sample
-            elapsed_s = 0.0 if self._from is None else shown.unix_time_s - self._from.unix_time_s
+            # The time stays at the end of a technique, until the next one has a reading.
+            elapsed_s = (
+                self.elapsed.value if self._from is None else shown.unix_time_s - self._from.unix_time_s
+            )
             for pv, value in (
                 (self.ewe, shown.voltage_v),
                 (self.current, shown.current_a),
-                (self.elapsed, elapsed_s),
                 (self.temperature, shown.temperature_c),
+                (self.elapsed, elapsed_s),
             ):
                 await _show(pv, value, away)
             await self._show_state(away)

@@ -216,7 +216,11 @@ class EclabChannel:
         start = self._sample(readings)
         self._counter.until(start.unix_time_s + technique.duration_s)
         self._put(self._wiring.prefix + "START", 1)
-        self._wait_for_state(RUNNING, f"technique {technique.name.lower()} does not start")
+        # The clock of a technique begins at 0: one that was over before it was seen has set it back.
+        self._wait_until(
+            lambda: int(self._get("STATE")) == RUNNING or self._get("TIME") < readings["TIME"],
+            f"technique {technique.name.lower()} does not start",
+        )
         self._technique_time_s = math.nan
         course = SegmentCourse(segment, start)
         self._running = _Running(segment, technique, course, start, readings["TIME"])
@@ -226,13 +230,13 @@ class EclabChannel:
         if int(self._get("STATE")) == STOPPED:
             return
         self._put(self._wiring.prefix + "STOP", 1)
-        self._wait_for_state(STOPPED, "it does not stop")
+        self._wait_until(lambda: int(self._get("STATE")) == STOPPED, "it does not stop")
 
-    def _wait_for_state(self, wanted: int, why: str) -> None:
+    def _wait_until(self, is_so: Callable[[], bool], why: str) -> None:
         deadline_s = time.monotonic() + OBEY_S
-        while int(self._get("STATE")) != wanted:
+        while not is_so():
             if time.monotonic() > deadline_s:
-                raise _NoAnswerError(f"{why}: no such STATE within {OBEY_S:g} s")
+                raise _NoAnswerError(f"{why} within {OBEY_S:g} s")
             time.sleep(min(0.05, self._period_s / self._rate))
 
     def _look(self) -> None:
