@@ -1,7 +1,7 @@
 """Runs benchmarks by name and writes their tables into docs/benchmarks.md.
 
-Usage: python -m benchmarks [points records reading conditions reaction queue idle speed soak reduction visits
-                             techniques instruments chain cell rehearsal resumed]
+Usage: python -m benchmarks [points records reading conditions reaction session queue idle speed soak
+                             reduction visits techniques instruments chain cell rehearsal resumed]
                             [--soak-minutes 30] [--seed 1]
        python -m benchmarks faults [--seed 1], which writes docs/faults.md
 """
@@ -26,6 +26,7 @@ from benchmarks import (
     rates,
     reaction,
     rehearsal,
+    session_opening,
     technique_speed,
     visits,
 )
@@ -53,6 +54,7 @@ def benchmarks(soak_minutes: float, seed: int) -> dict[str, tuple[str, Callable[
         "reading": ("Runs found, tables and heat maps opened", catalog_reading.measure),
         "conditions": ("Asking conditions of a record", conditions.measure),
         "reaction": ("From a voltage to the exposure that waits for it", reaction.measure),
+        "session": ("A session that opens, and its journal", session_opening.measure),
         "queue": ("A queued plan, and the opening of the queue's environment", queue_speed.measure),
         "idle": ("Processor time at 1x", processes.measure),
         "speed": ("Highest speed", rates.measure),

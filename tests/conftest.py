@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from beamline import (
     BEAM_PORT,
@@ -43,8 +43,10 @@ os.environ.update(
 )
 
 # The same examples every time; `--hypothesis-profile exploring` looks for others.
-settings.register_profile("repeatable", derandomize=True)
-settings.register_profile("exploring")
+# How fast examples are drawn says how busy the machine is, and every test has its own deadline.
+by_machine = [HealthCheck.too_slow]
+settings.register_profile("repeatable", derandomize=True, suppress_health_check=by_machine)
+settings.register_profile("exploring", suppress_health_check=by_machine)
 settings.load_profile("repeatable")
 
 

@@ -13,7 +13,6 @@ from intercalate.orchestration.annotations import DIFFRACTOMETER, FURTHER_METADA
 from intercalate.orchestration.calibrating import calibration_run, keep, monitor_counts
 from intercalate.orchestration.checking import require_station
 from intercalate.orchestration.waiting import in_thread, trigger_and_wait
-from intercalate.reduction.window import Window, find_window
 
 
 @for_queue(
@@ -62,6 +61,8 @@ def align_cell(
     LimitError
         Before anything moves, if the scan leaves the travel of an axis.
     """
+    from intercalate.reduction.window import Window, find_window
+
     require_station(station, "xrd")
     if not 0 < step_mm < half_range_mm:
         raise ValueError(f"step_mm is {step_mm:g}; it must be above 0 and below half_range_mm")

@@ -11,8 +11,8 @@ import numpy as np
 from bluesky.utils import MsgGenerator
 
 from intercalate.calibrations import Kind, exposure_key
-from intercalate.correction_chain import dark_of
 from intercalate.devices.roles import MeasuresCells
+from intercalate.materials.calibrants import CALIBRANTS
 from intercalate.orchestration.annotations import (
     COUNT,
     DIFFRACTOMETER,
@@ -34,14 +34,6 @@ from intercalate.orchestration.checking import (
     require_station,
 )
 from intercalate.orchestration.waiting import in_thread
-from intercalate.reduction.geometry import (
-    CALIBRANTS,
-    CalibratedGeometry,
-    NominalGeometry,
-    fit_geometry,
-)
-from intercalate.reduction.integration import solid_angle
-from intercalate.reduction.pixels import average_dark, blind_pixels, flat_field
 
 
 @for_queue(
@@ -76,6 +68,8 @@ def take_darks(
     str
         Unique id of the run.
     """
+    from intercalate.reduction.pixels import average_dark, blind_pixels
+
     require_station(station)
     for exposure_s in exposures_s:
         check_exposure(exposure_s, count)
@@ -146,6 +140,8 @@ def calibrate_geometry(
     GeometryError
         If the frame gives no geometry, or one at quite another energy.
     """
+    from intercalate.reduction.geometry import CalibratedGeometry, NominalGeometry, fit_geometry
+
     require_station(station, "xrd")
     check_exposure(exposure_s)
     place = station.changer.find(content=calibrant)
@@ -230,6 +226,10 @@ def take_flat(
     PixelError
         If the frames are too faint or saturated.
     """
+    from intercalate.correction_chain import dark_of
+    from intercalate.reduction.integration import solid_angle
+    from intercalate.reduction.pixels import flat_field
+
     require_station(station, "xrd")
     check_exposure(exposure_s, count)
     place = station.changer.find(content="fluorescence")

@@ -1,6 +1,6 @@
 """A control without beam: what a beam has done to a sample, by places that it has not met."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import bluesky.plan_stubs as bps
@@ -22,20 +22,16 @@ from intercalate.orchestration.calibrating import calibration_run, keep, take
 from intercalate.orchestration.checking import check_exposure, require_station
 from intercalate.orchestration.sample_position import into_focus, stage_target
 from intercalate.orchestration.waiting import in_thread
-from intercalate.reduction.controls import check_places, compare, grey_curve, spectrum_curve
 
-CURVES: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
-    **dict.fromkeys(("raman", "xps", "eds", "eels"), spectrum_curve),
-    **dict.fromkeys(("sem", "tem"), grey_curve),
-}
-"""What is compared of a frame, by technique; lattices are compared by `intercalate beam-effect`."""
+SPECTROSCOPIES, MICROSCOPIES = ("raman", "xps", "eds", "eels"), ("sem", "tem")
+"""Compared by spectra, and by greys; lattices are compared by `intercalate beam-effect`."""
 
 SpotMm = Sequence[float]
 
 
 @for_queue(
     "Compare places that the beam has exposed with others that it has never met.",
-    station=device("Instrument whose beam may change the sample.", *CURVES),
+    station=device("Instrument whose beam may change the sample.", *SPECTROSCOPIES, *MICROSCOPIES),
     at=place(),
     exposed_mm=number_lists("Places of the sample that were exposed, x and y each."),
     control_mm=number_lists("Places that were not."),
@@ -85,9 +81,11 @@ def beam_off_control(
         Before anything moves, if there are too few places, one is out of reach, or the account of doses says
         something else of one of them.
     """
+    from intercalate.reduction.controls import check_places, compare, grey_curve, spectrum_curve
+
     require_station(station)
-    if station.technique not in CURVES:
-        known = ", ".join(CURVES)
+    if station.technique not in (*SPECTROSCOPIES, *MICROSCOPIES):
+        known = ", ".join((*SPECTROSCOPIES, *MICROSCOPIES))
         raise TypeError(
             f"station is {station.name}, which measures {station.technique}; compared are {known}"
         )
@@ -98,7 +96,7 @@ def beam_off_control(
         for spot in spots:
             station.changer.position_mm(stage_target(station, at, (float(spot[0]), float(spot[1]))))
     _check_region(station, region)
-    curve = CURVES[station.technique]
+    curve = spectrum_curve if station.technique in SPECTROSCOPIES else grey_curve
 
     def body(run: str) -> MsgGenerator[None]:
         yield from in_thread(lambda: _check_doses(station, at, places))

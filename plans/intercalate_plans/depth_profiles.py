@@ -30,7 +30,6 @@ from intercalate.orchestration.sample_position import stage_target
 from intercalate.orchestration.waiting import in_thread
 from intercalate.problems import Problem
 from intercalate.streams import XPS
-from intercalate.xps_results import surface_model
 
 BEYOND = 2.0
 """By which a raster is larger than the spot of the spectrometer at least, so that its walls are not seen."""
@@ -112,6 +111,8 @@ def depth_profile(
     MillingError
         If the gun was blanked before a step was whole; what was sputtered is noted.
     """
+    from intercalate.xps_results import surface_model
+
     require_station(station, "xps")
     checked = as_cell(cell)
     check_exposure(exposure_s)

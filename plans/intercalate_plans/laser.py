@@ -1,6 +1,6 @@
 """Plans for the laser of a Raman spectrometer: its power at the sample, and its focus."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bluesky.plan_stubs as bps
 import numpy as np
@@ -13,7 +13,9 @@ from intercalate.orchestration.calibrating import calibration_run, keep, take
 from intercalate.orchestration.checking import check_exposure, require_station
 from intercalate.orchestration.sample_position import stage_target
 from intercalate.orchestration.waiting import in_thread
-from intercalate.reduction.raman import Focus, find_focus, focus_drift
+
+if TYPE_CHECKING:
+    from intercalate.reduction.raman import Focus
 
 SPECTROMETER = device("Raman spectrometer with all that is around it.", "raman")
 METER = "power meter"
@@ -101,8 +103,10 @@ def _focus_scan(
     return z_um
 
 
-def _scan_focus(station: MeasuresCells, z_um: np.ndarray, exposure_s: float) -> MsgGenerator[Focus]:
+def _scan_focus(station: MeasuresCells, z_um: np.ndarray, exposure_s: float) -> "MsgGenerator[Focus]":
     """Find the focus where the changer stands."""
+    from intercalate.reduction.raman import find_focus
+
     returned, gone = [], []
     for one_um in z_um:
         yield from bps.mv(station.objective.z_um, float(one_um))
@@ -112,7 +116,7 @@ def _scan_focus(station: MeasuresCells, z_um: np.ndarray, exposure_s: float) -> 
     return (yield from in_thread(lambda: find_focus(z_um, np.array(returned), np.array(gone))))
 
 
-def _focus_values(found: Focus) -> dict[str, float]:
+def _focus_values(found: "Focus") -> dict[str, float]:
     return {
         "z_um": found.z_um,
         "z_sigma_um": found.sigma_um,
@@ -175,6 +179,8 @@ def measure_focus_drift(
     FocusError
         If one is not found again.
     """
+    from intercalate.reduction.raman import Focus, focus_drift
+
     require_station(station, "raman")
     check_exposure(exposure_s)
     if count < 3 or not every_s > 0:

@@ -7,7 +7,6 @@ from bluesky.utils import MsgGenerator
 
 from intercalate.calibrations import Kind
 from intercalate.devices.roles import MeasuresCells
-from intercalate.loss_references import film_of
 from intercalate.orchestration.annotations import (
     EXPOSURE,
     FURTHER_METADATA,
@@ -75,6 +74,8 @@ def take_references(
     EelsError
         If a film is not what it is said to be, or is damaged; those before it are kept.
     """
+    from intercalate.loss_references import film_of
+
     require_station(station, "eels")
     paper = station.calibrations.on_paper
     wanted = list(paper.films) if compounds is None else list(compounds)

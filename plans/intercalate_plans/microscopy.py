@@ -9,7 +9,6 @@ from bluesky.utils import MsgGenerator
 
 from intercalate.calibrations import Kind
 from intercalate.devices.roles import MeasuresCells
-from intercalate.materials.eds import STANDARD_DETECTOR, WINDOWLESS_DETECTOR
 from intercalate.orchestration.annotations import (
     COUNT,
     EXPOSURE,
@@ -24,9 +23,6 @@ from intercalate.orchestration.calibrating import calibration_run, keep, take
 from intercalate.orchestration.checking import check_exposure, require_station
 from intercalate.orchestration.sample_position import as_spot, into_focus, stage_target
 from intercalate.orchestration.waiting import in_thread
-from intercalate.reduction.eds import calibrated_axis
-from intercalate.reduction.micrographs import micrograph, scale_of
-from intercalate.reduction.micrographs.section_search import find_cut
 
 MICROSCOPE = device("Electron microscope with all that is around it.", "sem")
 X_RAYS = device("X-ray detector on the column, with all that is around it.", "eds")
@@ -75,6 +71,8 @@ def calibrate_scale(
     MicrographError
         If the image shows none; the scale stays as it was.
     """
+    from intercalate.reduction.micrographs import micrograph, scale_of
+
     require_station(station, "sem")
     check_exposure(exposure_s)
     at = station.changer.find(content=GRID)
@@ -203,6 +201,8 @@ def find_section(
     MicrographError
         If the image shows no cut; the place stays where it was.
     """
+    from intercalate.reduction.micrographs.section_search import find_cut
+
     require_station(station, "sem")
     check_exposure(exposure_s)
     station.changer.position_mm(at)
@@ -262,6 +262,9 @@ def calibrate_x_ray_energy(
     SpectrumError
         If lines are not where they can be; energies stay as they were.
     """
+    from intercalate.materials.eds import STANDARD_DETECTOR, WINDOWLESS_DETECTOR
+    from intercalate.reduction.eds import calibrated_axis
+
     require_station(station, "eds")
     check_exposure(exposure_s)
     places = {metal: station.changer.find(content=metal) for metal in METALS}

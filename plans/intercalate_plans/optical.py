@@ -9,13 +9,11 @@ from bluesky.utils import MsgGenerator
 from intercalate.calibrations import Kind
 from intercalate.colour_frames import CHANNELS, unpacked
 from intercalate.devices.roles import MeasuresCells
-from intercalate.optical_results import optical_camera
 from intercalate.orchestration.annotations import COUNT, EXPOSURE, FURTHER_METADATA, device, for_queue
 from intercalate.orchestration.calibrating import calibration_run, keep, take
 from intercalate.orchestration.checking import check_exposure, require_station
 from intercalate.orchestration.sample_position import stage_target
 from intercalate.orchestration.waiting import in_thread
-from intercalate.reduction.optical import white_of
 
 SILICON = "Si"
 
@@ -55,6 +53,9 @@ def calibrate_colour(
     OpticalError
         If the images are dark or saturated, or the face is not even; what was found before stays.
     """
+    from intercalate.optical_results import optical_camera
+    from intercalate.reduction.optical import white_of
+
     require_station(station, "optical")
     check_exposure(exposure_s, count)
     at = station.changer.find(content=SILICON)

@@ -21,7 +21,6 @@ from intercalate.orchestration.annotations import (
 from intercalate.orchestration.calibrating import calibration_run, take
 from intercalate.orchestration.checking import check_exposure, require_station
 from intercalate.orchestration.waiting import in_thread
-from intercalate.pressed import PressedError, PressedSample, problems_of_pressures
 from intercalate.problems import Problem
 
 LONGEST_SETTLING_S = 86_400.0
@@ -88,6 +87,8 @@ def pressure_scan(
         Before anything moves, if a pressure is beyond what anvils or sample bear, or what is given is no
         sample, or there is no diamond-anvil cell.
     """
+    from intercalate.pressed import PressedError, PressedSample, problems_of_pressures
+
     require_station(station, "xrd")
     checked = PressedSample.from_content(sample, "sample")
     check_exposure(exposure_s, len(pressures_gpa))

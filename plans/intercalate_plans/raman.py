@@ -27,8 +27,6 @@ from intercalate.orchestration.calibrating import calibration_run, keep, take
 from intercalate.orchestration.checking import check_exposure, require_station
 from intercalate.orchestration.sample_position import into_focus, stage_target
 from intercalate.orchestration.waiting import in_thread
-from intercalate.raman_results import dark_spectrum
-from intercalate.reduction.raman import calibrated_axis, reduced
 
 SPECTROMETER = device("Raman spectrometer with all that is around it.", "raman")
 SILICON = "Si"
@@ -67,6 +65,9 @@ def calibrate_shift(
     AxisError
         If the line is not where the spectrograph can have it.
     """
+    from intercalate.raman_results import dark_spectrum
+    from intercalate.reduction.raman import calibrated_axis, reduced
+
     require_station(station, "raman")
     check_exposure(exposure_s)
     at = station.changer.find(content=SILICON)

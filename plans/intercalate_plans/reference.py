@@ -1,13 +1,12 @@
 """Plans that measure patterns to compare with: of an empty cell, and of a pristine one at open circuit."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator
 
 from intercalate.calibrations import Calibration, Kind, exposure_key
 from intercalate.contract import CYCLER_NAMES
-from intercalate.correction_chain import arrays_of, chain_of, transmitted
 from intercalate.devices.roles import CyclesCells, MeasuresCells
 from intercalate.orchestration.annotations import (
     COUNT,
@@ -25,8 +24,10 @@ from intercalate.orchestration.checking import (
     require_station,
 )
 from intercalate.orchestration.waiting import in_thread
-from intercalate.reduction import Pattern
-from intercalate.reduction.chain import ReductionChain, mean_pattern
+
+if TYPE_CHECKING:
+    from intercalate.reduction import Pattern
+    from intercalate.reduction.chain import ReductionChain
 
 
 @for_queue(
@@ -66,6 +67,8 @@ def take_background(
     CalibrationError
         Before anything moves, if a calibration is missing.
     """
+    from intercalate.correction_chain import arrays_of
+
     require_station(station, "xrd")
     check_exposure(exposure_s, count)
     place = station.changer.find(content="empty")
@@ -130,6 +133,8 @@ def reference_scan(
     CalibrationError, ValueError
         Before anything moves, if a calibration is missing, the place is none, or the cell is cycled.
     """
+    from intercalate.correction_chain import arrays_of
+
     require_station(station, "xrd")
     require_role(cycler, CyclesCells, "cycler")
     check_exposure(exposure_s, count)
@@ -151,7 +156,9 @@ def reference_scan(
     )
 
 
-def _chain(station: MeasuresCells, exposure_s: float) -> tuple[ReductionChain, dict[str, Calibration]]:
+def _chain(station: MeasuresCells, exposure_s: float) -> "tuple[ReductionChain, dict[str, Calibration]]":
+    from intercalate.correction_chain import chain_of
+
     calibrations = station.calibrations
     return chain_of(
         calibrations.store.in_use(),
@@ -164,13 +171,17 @@ def _chain(station: MeasuresCells, exposure_s: float) -> tuple[ReductionChain, d
 
 def _mean_pattern(
     station: MeasuresCells,
-    chain: ReductionChain,
+    chain: "ReductionChain",
     used: dict[str, Calibration],
     exposure_s: float,
     count: int,
     *beside: Any,
-) -> MsgGenerator[Pattern]:
+) -> "MsgGenerator[Pattern]":
     """Take frames and average their patterns, each normalised by what it transmitted."""
+    from intercalate.correction_chain import transmitted
+    from intercalate.reduction import Pattern
+    from intercalate.reduction.chain import mean_pattern
+
     taken = yield from take(station, count, exposure_s, *beside)
     dark_per_s = used[f"{Kind.DARK}:{exposure_key(exposure_s)}"].values["it_dark_per_s"]
 
@@ -182,7 +193,7 @@ def _mean_pattern(
 
 
 def _pattern_values(
-    pattern: Pattern, used: dict[str, Calibration], exposure_s: float, count: int
+    pattern: "Pattern", used: dict[str, Calibration], exposure_s: float, count: int
 ) -> dict[str, Any]:
     return {
         "exposure_s": exposure_s,

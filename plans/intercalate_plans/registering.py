@@ -13,15 +13,6 @@ from intercalate.orchestration.calibrating import calibration_run, keep, take
 from intercalate.orchestration.checking import check_exposure, require_station
 from intercalate.orchestration.sample_position import into_focus
 from intercalate.orchestration.waiting import in_thread
-from intercalate.reduction.fiducials import (
-    Disc,
-    Placement,
-    brightest,
-    disc_in_image,
-    middle_of_chord,
-    placement,
-)
-from intercalate.reduction.results import Estimate
 
 COARSE_POINTS = 7
 """Of the scan of a laser in which the first mark is looked for, in each row and column."""
@@ -78,6 +69,8 @@ def register_marks(
     FiducialError
         If a mark is not found, or they do not fit together; then all stays as it was.
     """
+    from intercalate.reduction.fiducials import Placement, placement
+
     require_station(station)
     if station.technique not in ("sem", "raman"):
         raise TypeError(f"station is {station.name}; marks are looked for by sem or raman")
@@ -139,6 +132,8 @@ def _by_images(
     station: MeasuresCells, expected_mm: np.ndarray, side_um: float, exposure_s: float, is_first: bool
 ) -> MsgGenerator[Found]:
     """Two images of each, the second magnified around what the first has shown: holders are turned."""
+    from intercalate.reduction.fiducials import Disc, disc_in_image
+
     diameter_um, pixel_sigma = station.changer.mark_diameter_um, station.calibrations.on_paper.pixel_sigma
     target, error_mm = np.array(expected_mm, float), np.nan
     for field_um in (side_um, FINE_FIELD * diameter_um):
@@ -158,6 +153,9 @@ def _by_laser(
     station: MeasuresCells, expected_mm: np.ndarray, side_um: float, exposure_s: float, is_first: bool
 ) -> MsgGenerator[Found]:
     """A cross of places over the mark, for the first one after a coarse scan of the stage."""
+    from intercalate.reduction.fiducials import brightest, middle_of_chord
+    from intercalate.reduction.results import Estimate
+
     diameter_um = station.changer.mark_diameter_um
     target = np.array(expected_mm, float)
     if is_first:

@@ -13,9 +13,7 @@ from intercalate.orchestration.calibrating import calibration_run, keep, take
 from intercalate.orchestration.checking import check_exposure, require_station
 from intercalate.orchestration.sample_position import stage_target
 from intercalate.orchestration.waiting import in_thread
-from intercalate.reduction.tem import dose_rate
 from intercalate.spectrum_frames import unpacked
-from intercalate.tem_results import camera_of, loss_thickness
 
 HOLE, IMAGE = "empty", "image"
 
@@ -53,6 +51,9 @@ def measure_dose_rate(
     TemError
         If the image is dark or saturated, or something is in the beam.
     """
+    from intercalate.reduction.tem import dose_rate
+    from intercalate.tem_results import camera_of
+
     require_station(station, "tem")
     check_exposure(exposure_s)
     at = station.changer.find(content=HOLE)
@@ -118,6 +119,8 @@ def measure_thickness(
     EelsError
         If there is no zero loss.
     """
+    from intercalate.tem_results import loss_thickness
+
     require_station(station, "eels")
     check_exposure(exposure_s)
     station.changer.position_mm(stage_target(station, at))

@@ -23,7 +23,6 @@ from intercalate.orchestration.calibrating import calibration_run, keep, take
 from intercalate.orchestration.checking import check_exposure, require_station
 from intercalate.orchestration.sample_position import stage_target
 from intercalate.orchestration.waiting import in_thread
-from intercalate.reduction.tem import camera_constant
 
 GOLD, PATTERN, IMAGE = "gold", "diffraction", "image"
 STAGE_C = (-190.0, 100.0)
@@ -109,6 +108,8 @@ def calibrate_camera_length(
     TemError
         If the pattern shows fewer than three rings; the camera length stays as it was.
     """
+    from intercalate.reduction.tem import camera_constant
+
     require_station(station, "tem")
     check_exposure(exposure_s)
     at = station.changer.find(content=GOLD)

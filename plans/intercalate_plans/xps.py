@@ -23,14 +23,10 @@ from intercalate.orchestration.calibrating import calibration_run, keep, take
 from intercalate.orchestration.checking import check_exposure, require_station
 from intercalate.orchestration.sample_position import as_spot, stage_target
 from intercalate.orchestration.waiting import in_thread
-from intercalate.reduction.results import Estimate
-from intercalate.reduction.xps import GOLD_EV, SILVER_EV, components_of, energy_scale, fit_regions
-from intercalate.reduction.xps.charging import LineShape, line_shape, narrower
 from intercalate.streams import XPS
-from intercalate.xps_results import region_spectrum
 
 SPECTROMETER = device("Photoelectron spectrometer with all that is around it.", "xps")
-REFERENCES = {"Au": ("Au 4f", GOLD_EV), "Ag": ("Ag 3d", SILVER_EV)}
+REFERENCES = {"Au": "Au 4f", "Ag": "Ag 3d"}
 """Clean metals by what is at their place: region and binding energy of the line."""
 
 
@@ -66,10 +62,16 @@ def calibrate_energy(
     XpsError
         If a line does not stand out, or is not where it can be; the scale stays as it was.
     """
+    from intercalate.reduction.results import Estimate
+    from intercalate.reduction.xps import GOLD_EV, SILVER_EV, components_of, energy_scale, fit_regions
+    from intercalate.reduction.xps.charging import line_shape
+    from intercalate.xps_results import region_spectrum
+
     require_station(station, "xps")
     check_exposure(exposure_s)
+    true_ev = {"Au": GOLD_EV, "Ag": SILVER_EV}
     places = {metal: station.changer.find(content=metal) for metal in REFERENCES}
-    for region, _ in REFERENCES.values():
+    for region in REFERENCES.values():
         station.analyser.check_value(region)
 
     def body(run: str) -> MsgGenerator[None]:
@@ -77,7 +79,7 @@ def calibrate_energy(
         yield from bps.mv(station.analyser.flood_gun, "off")
         found: list[tuple[Estimate, float]] = []
         for metal, at in places.items():
-            region, true_ev = REFERENCES[metal]
+            region = REFERENCES[metal]
             yield from bps.mv(station.changer, stage_target(station, at), station.analyser, region)
             (taken,) = yield from take(station, 1, exposure_s, station.analyser)
 
@@ -90,7 +92,7 @@ def calibrate_energy(
                 (component,) = fit.components
                 return fit.centre[component.name]
 
-            found.append(((yield from in_thread(fitted)), true_ev))
+            found.append(((yield from in_thread(fitted)), true_ev[metal]))
         scale = energy_scale(found)
         values = {
             "offset_ev": scale.offset_ev,
@@ -225,6 +227,8 @@ def set_flood_gun(
     XpsError
         If no line stands out; the flood gun is then as before.
     """
+    from intercalate.reduction.xps.charging import LineShape, line_shape, narrower
+
     require_station(station, "xps")
     check_exposure(exposure_s)
     station.analyser.check_value(region)

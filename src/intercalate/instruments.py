@@ -1,6 +1,6 @@
 """Makes the devices of each instrument, as the configuration says."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +61,6 @@ from intercalate.instrument_sections import (
     XrayDetectorSection,
 )
 from intercalate.operator_requests import RequestDesk
-from intercalate.raman_chain import RamanOnPaper
 
 DOSE_LEDGER = "dose.sqlite"
 """In the storage folder."""
@@ -152,7 +151,7 @@ class _Maker:
         on_paper = DetectorOnPaper(
             found.distance_mm, found.pixel_mm, found.beam_mm, found.saturation_counts, found.polarisation
         )
-        calibrations = self._calibrations(prefix, section.calibration, on_paper)
+        calibrations = self._calibrations(prefix, section.calibration, lambda: on_paper)
         beam = (
             Beam(section.beam.prefix, name=f"{prefix}beam")
             if isinstance(section, Config)
@@ -197,7 +196,7 @@ class _Maker:
 
     def raman(self, name: str, section: RamanSection, changer: SampleChanger) -> Station:
         """A Raman spectrometer that looks at the sample changer of the beamline."""
-        prefix, on_paper = PREFIXES[name], RamanOnPaper.of(section)
+        prefix = PREFIXES[name]
         counting = section.monitors
         laser = Laser(
             section.laser.prefix,
@@ -205,7 +204,7 @@ class _Maker:
             spot_um=section.laser.spot_um,
             per_count=counting.joules_per_count,
         )
-        calibrations = self._calibrations(prefix, section.calibration, on_paper)
+        calibrations = self._calibrations(prefix, section.calibration, lambda: _raman_on_paper(section))
         objective = Objective(
             section.laser.prefix,
             name=f"{prefix}objective",
@@ -249,7 +248,7 @@ class _Maker:
             objective=raman.objective,
             changer=raman.changer,
             monitors=monitors,
-            calibrations=self._calibrations(prefix, section.calibration, section.camera),
+            calibrations=self._calibrations(prefix, section.calibration, lambda: section.camera),
             dose=LaserDoseMeter(
                 name=f"{prefix}dose",
                 technique="optical",
@@ -266,7 +265,7 @@ class _Maker:
         """The chamber of the microscopes, and the stage in it, whose places the electron microscope finds."""
         sem = self._config.sem
         self._found = (
-            None if sem is None else self._calibrations(PREFIXES["sem"], sem.calibration, sem.imaging)
+            None if sem is None else self._calibrations(PREFIXES["sem"], sem.calibration, lambda: sem.imaging)
         )
         stage = _changer(section.changer, "chamber_changer", self._found)
         self._vacuum = _Vacuum(self._chamber("chamber", section.chamber), stage)
@@ -311,7 +310,7 @@ class _Maker:
             analyser=analyser,
             read_with_frames=[source],
             monitors=monitors,
-            calibrations=self._calibrations(prefix, section.calibration, section.analyser),
+            calibrations=self._calibrations(prefix, section.calibration, lambda: section.analyser),
             dose=SoftXRayDoseMeter(
                 name=f"{prefix}dose",
                 technique="xps",
@@ -343,12 +342,12 @@ class _Maker:
 
     def eds(self, name: str, section: EdsSection) -> Station:
         """A detector of X-rays on the column of the electron microscope."""
-        calibrations = self._calibrations(PREFIXES[name], section.calibration, section.detector)
+        calibrations = self._calibrations(PREFIXES[name], section.calibration, lambda: section.detector)
         return self._on_column(name, section, self._column, calibrations, "spectrometer")
 
     def ebsd(self, name: str, section: EbsdSection) -> Station:
         """A screen for diffraction patterns on the column."""
-        calibrations = self._calibrations(PREFIXES[name], section.calibration, section.detector)
+        calibrations = self._calibrations(PREFIXES[name], section.calibration, lambda: section.detector)
         detector = section.detector
         scan = OrientationScan(detector.prefix, name=f"{PREFIXES[name]}scan", points=detector.points)
         return self._on_column(name, section, self._column, calibrations, "detector", scan)
@@ -356,7 +355,7 @@ class _Maker:
     def tem(self, name: str, section: TemSection) -> Station:
         """A transmission electron microscope, with a chamber and a stage of its own."""
         prefix = PREFIXES[name]
-        calibrations = self._calibrations(prefix, section.calibration, section.detector)
+        calibrations = self._calibrations(prefix, section.calibration, lambda: section.detector)
         stage = _changer(section.changer, f"{prefix}changer", calibrations)
         vacuum = _Vacuum(self._chamber(f"{prefix}chamber", section.chamber), stage)
         gun = ElectronGun(
@@ -368,7 +367,7 @@ class _Maker:
 
     def eels(self, name: str, section: EelsSection) -> Station:
         """A spectrometer of electron losses on the column of the transmission microscope."""
-        calibrations = self._calibrations(PREFIXES[name], section.calibration, section.detector)
+        calibrations = self._calibrations(PREFIXES[name], section.calibration, lambda: section.detector)
         detector = section.detector
         scan = LossScan(detector.prefix, name=f"{PREFIXES[name]}scan", points=detector.points)
         return self._on_column(name, section, self._transmission, calibrations, "spectrometer", scan)
@@ -443,7 +442,9 @@ class _Maker:
             rate=self._rate,
         )
 
-    def _calibrations(self, prefix: str, section: CalibrationSection, on_paper: Any) -> Calibrations:
+    def _calibrations(
+        self, prefix: str, section: CalibrationSection, on_paper: Callable[[], Any]
+    ) -> Calibrations:
         return Calibrations(
             name=f"{prefix}calibrations",
             store=CalibrationStore(self._config.stored(section.folder)),
@@ -478,3 +479,9 @@ def _changer(section: ChangerSection, name: str, calibrations: Calibrations | No
         return SampleChanger(section.prefix, name=name, places=places, **marks)
     found = {"measured": calibrations.centre_mm, "turned_deg": calibrations.turned_deg}
     return SampleChanger(section.prefix, name=name, places=places, **found, **marks)
+
+
+def _raman_on_paper(section: RamanSection) -> Any:
+    from intercalate.raman_chain import RamanOnPaper
+
+    return RamanOnPaper.of(section)

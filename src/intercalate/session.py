@@ -211,24 +211,30 @@ def open_session(
     os.environ.update(settings.channel_access_environment())
 
     import ophyd
-    from bluesky import RunEngine
 
-    from intercalate.catalog.journal import Journal, last_start_of
-    from intercalate.devices.archive import Archive
     from intercalate.devices.channel_access import print_to_log
     from intercalate.devices.connecting import no_answer, with_prefix, without_answer
-    from intercalate.devices.logbook import Logbook
     from intercalate.instruments import make_stations
-    from intercalate.interrupts import HearsSignals
-    from intercalate.orchestration.continuing import linked_to_what_they_continue
-    from intercalate.orchestration.dosing import with_dose_accounts
-    from intercalate.orchestration.metadata import LiveMetadata
 
     ophyd.set_cl("pyepics")
     print_to_log()
     cyclers = _made({channel: partial(_cycler, settings, channel) for channel in settings.cycler.channels})
     first = next(iter(cyclers.values()))
     stations: Any = _made({"stations": partial(make_stations, settings, first)})["stations"]
+    # Devices connect while the rest is imported.
+    from bluesky import RunEngine
+
+    from intercalate.catalog.journal import Journal, last_start_of
+    from intercalate.devices.archive import Archive
+    from intercalate.devices.logbook import Logbook
+    from intercalate.interrupts import HearsSignals
+    from intercalate.orchestration.continuing import linked_to_what_they_continue
+    from intercalate.orchestration.dosing import with_dose_accounts
+    from intercalate.orchestration.metadata import LiveMetadata
+
+    # Experiments name functions of the user's own plan files; a session is what they are run by.
+    for name, why in load_user_plans(settings.plans_folder).refused.items():
+        log.warning("%s is left out: %s", settings.plans_folder / name, why)
     # Clocks, calibrations and doses have no PVs of their own, or connect when they are needed.
     parts = {one.name: [device for device in one.devices if device.prefix] for one in stations.values()}
     vessel = None if settings.transfer_vessel is None else _vessel(settings, first)
@@ -256,9 +262,6 @@ def open_session(
     engine.subscribe(journal)
     if on_document is not None:
         engine.subscribe(on_document)
-    # Experiments name functions of the user's own plan files; a session is what they are run by.
-    for name, why in load_user_plans(settings.plans_folder).refused.items():
-        log.warning("%s is left out: %s", settings.plans_folder / name, why)
     archive = Archive(name="archive", folder=journal.folder)
     return Session(
         settings,

@@ -67,7 +67,7 @@ def calibrate(
 
     from intercalate.calibrations import CalibrationStore
     from intercalate.execute import OWN_CALIBRATIONS, calibration_plans, into_the_beam, prepare
-    from intercalate.reduction.geometry import CALIBRANTS
+    from intercalate.materials.calibrants import CALIBRANTS
 
     config = configuration(context)
     if station not in config.instruments:

@@ -3,11 +3,12 @@
 from typing import Any
 
 from ophyd import Component as Cpt
-from ophyd import Device, EpicsMotor, EpicsSignal, EpicsSignalRO, Kind, Signal
+from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind, Signal
 from ophyd.areadetector import EpicsSignalWithRBV
 from ophyd.status import DeviceStatus
 
 from intercalate.beam_quality import BeamLimits, BeamQuality
+from intercalate.devices.axis import Axis
 from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS, put_and_wait
 from intercalate.devices.statuses import end_in_thread
 
@@ -39,8 +40,8 @@ class Optics(Device):
     safety_shutter = Cpt(
         EpicsSignalWithRBV, "SafetyShutter", string=True, auto_monitor=True, kind=Kind.normal
     )
-    slit_h_mm = Cpt(EpicsMotor, "SlitH", kind=Kind.config)
-    slit_v_mm = Cpt(EpicsMotor, "SlitV", kind=Kind.config)
+    slit_h_mm = Cpt(Axis, "SlitH", kind=Kind.config)
+    slit_v_mm = Cpt(Axis, "SlitV", kind=Kind.config)
 
     def unavailable(self) -> str:
         """Why there is no beam at the station; empty if there is, or if nothing can be known."""

@@ -1,7 +1,9 @@
 """The calibrations of an instrument, as a device that plans write to and runs name."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ophyd import Component as Cpt
@@ -37,8 +39,6 @@ class Calibrations(Device):
     ----------
     store
         On disk.
-    on_paper
-        From which a calibration starts.
     max_age_h
         Up to which one is trusted.
     calibration, sha256, found
@@ -54,14 +54,19 @@ class Calibrations(Device):
         *,
         name: str,
         store: CalibrationStore,
-        on_paper: Any,
+        on_paper: Callable[[], Any],
         max_age_h: float,
         **kwargs: Any,
     ):
         super().__init__("", name=name, **kwargs)
         self.store = store
-        self.on_paper = on_paper
+        self._make_on_paper = on_paper
         self.max_age_h = max_age_h
+
+    @cached_property
+    def on_paper(self) -> Any:
+        """From which a calibration starts; made when it is first asked for, since its libraries are large."""
+        return self._make_on_paper()
 
     def keep(self, *args: Any, **kwargs: Any) -> Calibration:
         """Keep a calibration; see `CalibrationStore.keep`."""

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 from ophyd import Component as Cpt
-from ophyd import Device, EpicsMotor, Kind, Signal
+from ophyd import Device, Kind, Signal
 from ophyd.status import DeviceStatus
 from ophyd.utils.errors import UnknownStatusFailure
 
 from intercalate.contract import DIAMOND_ANVIL_CELL
+from intercalate.devices.axis import Axis
 from intercalate.devices.statuses import end_in_thread
 
 ARRIVED_MM = 0.01
@@ -27,8 +28,8 @@ class ChangerError(RuntimeError):
 class SampleStage(Device):
     """Motor records across the beam; positions in mm."""
 
-    x_mm = Cpt(EpicsMotor, "StageX", kind=Kind.hinted)
-    y_mm = Cpt(EpicsMotor, "StageY", kind=Kind.hinted)
+    x_mm = Cpt(Axis, "StageX", kind=Kind.hinted)
+    y_mm = Cpt(Axis, "StageY", kind=Kind.hinted)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 from typing import Any
 
 from ophyd import Component as Cpt
-from ophyd import Device, EpicsMotor, Kind
+from ophyd import Device, Kind
+
+from intercalate.devices.axis import Axis
 
 TRANSMISSION_DEG = 90.0
 """Between beam and face of a sample that is not tilted."""
 
 
-class IncidenceAxis(EpicsMotor):
+class IncidenceAxis(Axis):
     """Angle between the beam and the face of the sample."""
 
     def to_rest(self) -> None:

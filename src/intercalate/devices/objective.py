@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ophyd import Component as Cpt
-from ophyd import Device, EpicsMotor, Kind
+from ophyd import Device, Kind
+
+from intercalate.devices.axis import Axis
 
 
 class Objective(Device):
@@ -25,9 +27,9 @@ class Objective(Device):
         Of the focus, + into the sample.
     """
 
-    x_um = Cpt(EpicsMotor, "ObjectiveX", kind=Kind.normal)
-    y_um = Cpt(EpicsMotor, "ObjectiveY", kind=Kind.normal)
-    z_um = Cpt(EpicsMotor, "Focus", kind=Kind.normal)
+    x_um = Cpt(Axis, "ObjectiveX", kind=Kind.normal)
+    y_um = Cpt(Axis, "ObjectiveY", kind=Kind.normal)
+    z_um = Cpt(Axis, "Focus", kind=Kind.normal)
 
     def __init__(
         self,

@@ -14,7 +14,6 @@ from importlib.resources import files
 from typing import Any
 
 import numpy as np
-import xraydb
 
 from intercalate.materials.model import Mark, Source
 
@@ -317,6 +316,8 @@ def _structure_factors_squared(
     phase: CrystalPhase, li_content: float, hkl: np.ndarray, inverse: np.ndarray, energy_kev: float | None
 ) -> np.ndarray:
     """|F|^2 of each plane, of atoms at rest."""
+    import xraydb
+
     amplitude = np.zeros(len(hkl), complex)
     factors: dict[str, np.ndarray] = {}
     for element, places, occupancy in unit_cell(phase, li_content):

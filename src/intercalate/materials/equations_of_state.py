@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import brentq
 
 from intercalate.materials.crystals import crystal
 from intercalate.materials.model import Mark, Source
@@ -52,6 +51,8 @@ class EquationOfState:
         ValueError
             If the equation has no volume for it: the pressure is far below 0, or beyond half the volume.
         """
+        from scipy.optimize import brentq
+
         low, high = LEAST_VOLUME * self.volume_angstrom3, 1.1 * self.volume_angstrom3
         try:
             found = brentq(lambda volume: float(self.pressure_gpa(volume)) - pressure_gpa, low, high)

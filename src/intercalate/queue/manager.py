@@ -58,6 +58,10 @@ def process_of(config: Config, role: str) -> psutil.Process | None:
         return None
 
 
+FOR_WORKER = ("intercalate_plans", "intercalate.startup", "intercalate.instruments", "intercalate.results")
+"""Modules that each worker needs, and the libraries by which plans reduce what they measure."""
+
+
 class _Noted:
     """Notes each child process in its file: a worker that is killed is known by its process alone."""
 
@@ -97,7 +101,12 @@ def _import_for_worker() -> None:
     devices. Until then there is none, for its threads would not survive the fork.
     """
     os.environ["OPHYD_CONTROL_LAYER"] = "dummy"
-    for module in ("intercalate_plans", "intercalate.startup", "intercalate.instruments"):
+    for module in (
+        "intercalate_plans",
+        "intercalate.startup",
+        "intercalate.instruments",
+        "intercalate.results",
+    ):
         importlib.import_module(module)
     del os.environ["OPHYD_CONTROL_LAYER"]
 

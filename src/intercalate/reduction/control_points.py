@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from intercalate.materials.calibrants import CALIBRANTS
 from intercalate.materials.constants import HC_KEV_ANGSTROM
 from intercalate.reduction.rings import MIN_RINGS, GeometryError
 
 if TYPE_CHECKING:
     from pyFAI.geometry import Geometry
-
-CALIBRANTS = {"LaB6": "LaB6_SRM660c", "Si": "Si_SRM640e"}
-"""By the certificates of NIST SRM 660c and 640e, as pyFAI has them."""
 
 _CONTROL_POINTS_PER_DEG = 1.0
 _CONTROL_RINGS = 12

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.optimize import least_squares
 
+from intercalate.materials.calibrants import CALIBRANTS
 from intercalate.materials.constants import HC_KEV_ANGSTROM
-from intercalate.reduction.control_points import CALIBRANTS, NominalGeometry, from_control_points
+from intercalate.reduction.control_points import NominalGeometry, from_control_points
 from intercalate.reduction.rings import GeometryError, RingPoints, ring_positions
 
 if TYPE_CHECKING:
