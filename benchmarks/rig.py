@@ -27,7 +27,25 @@ _numbers = itertools.count(1)
 CELL_FILE = EXAMPLES / "cells" / "nmc811_graphite_operando.toml"
 
 
+FEW_INSTRUMENTS = "two channels, a diffractometer"
+MANY_INSTRUMENTS = "four channels, ten instruments"
+"""Of `first_light`, and as shipped."""
+
+
 def _as_shipped(name: str, text: str) -> str:
+    return text
+
+
+def first_light(name: str, text: str) -> str:
+    """A configuration file without what there is beside the first cells and their diffractometer."""
+    text = text.split("\n# Raman: ")[0]
+    in_chamber = (
+        ', "CH3", "CH4"',
+        'CH3 = "C1"\nCH4 = "D1"\n',
+        'C1 = "graphite-polymer-li"\nD1 = "lfp-polymer-li"\n',
+    )
+    for words in in_chamber:
+        text = text.replace(words, "")
     return text
 
 

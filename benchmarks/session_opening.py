@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.report import table, verdict
-from benchmarks.rig import beamline
+from benchmarks.rig import FEW_INSTRUMENTS, MANY_INSTRUMENTS, beamline, first_light
 from intercalate.catalog.journal import Journal
 from intercalate.config import Config
 
@@ -33,21 +33,14 @@ session = open_session(sys.argv[1])
 print(time.perf_counter() - began_s)
 session.close()
 """
-FURTHER_PARTS = "\n# Raman: "
-"""Of both configuration files: begins what there is beside cycler and diffractometer."""
-IN_CHAMBER = (
-    ', "CH3", "CH4"',
-    'CH3 = "C1"\nCH4 = "D1"\n',
-    'C1 = "graphite-polymer-li"\nD1 = "lfp-polymer-li"\n',
-)
 
 
 def measure() -> str:
     """Tables of both, with their goals."""
-    with beamline(1.0, edit=_first_light) as config:
-        small = _openings(config, "cycler of two channels, diffractometer")
+    with beamline(1.0, edit=first_light) as config:
+        small = _openings(config, FEW_INSTRUMENTS)
     with beamline(1.0) as config:
-        large = _openings(config, "four channels, ten instruments")
+        large = _openings(config, MANY_INSTRUMENTS)
     openings = table(("", "imports, s", "session ready, s", "ratio", "at most", ""), [small, large])
     event_ms, last_ms = _journal_ms()
     journal = table(
@@ -69,13 +62,6 @@ def measure() -> str:
         "called.\n\n"
         f"{openings}\n\nThe journal, as the RunEngine calls it:\n\n{journal}"
     )
-
-
-def _first_light(name: str, text: str) -> str:
-    text = text.split(FURTHER_PARTS)[0]
-    for words in IN_CHAMBER:
-        text = text.replace(words, "")
-    return text
 
 
 def _openings(config: Config, what: str) -> tuple[object, ...]:

@@ -106,6 +106,8 @@ def _import_for_worker() -> None:
         "intercalate.startup",
         "intercalate.instruments",
         "intercalate.results",
+        "intercalate.interrupts",
+        *(f"intercalate.devices.{name}" for name in ("archive", "connecting", "logbook", "transfer_vessel")),
     ):
         importlib.import_module(module)
     del os.environ["OPHYD_CONTROL_LAYER"]
