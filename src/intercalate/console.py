@@ -138,17 +138,18 @@ class Watching:
         shell.events.register("post_run_cell", lambda result: say(IDLE))
         atexit.register(child.terminate)
 
-    def plot(self, to: str | Path = "live.png") -> Path:
-        """Draw voltage and last pattern into a file, anew as frames come, until this session ends.
+    def plot(self, to: str | Path | None = None) -> Path | None:
+        """Draw voltage and last pattern anew as frames come, until this session ends.
 
         Parameters
         ----------
         to
-            File, whose ending says in which format.
+            File, whose ending says in which format; None for a window.
         """
-        to = Path(to).absolute()
+        to = None if to is None else Path(to).absolute()
+        where = ["--window"] if to is None else ["--plot", str(to)]
         child = subprocess.Popen(
-            [*self._command, "--plot", str(to)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            [*self._command, *where], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
         atexit.register(child.terminate)
         return to

@@ -3,17 +3,21 @@
 import os
 import select
 import sys
-from pathlib import Path
-from typing import IO, Any
+import time
+from typing import IO, TYPE_CHECKING, Any
 
 from intercalate.catalog.linked import who_now
 from intercalate.config import Config
 from intercalate.operator_requests import OperatorRequest, RequestDesk, RequestError, parse_request
 from intercalate.watching import Follower, status_line
 
+if TYPE_CHECKING:
+    from intercalate.views.live import LivePlot
+
 LOOK_S = 0.5
-PLOT_S = 2.0
-"""Wall seconds between two looks at the journals, and two drawings."""
+"""Wall seconds between two looks at the journals."""
+TEND_S = 0.05
+"""The same between two looks at what people do to a window."""
 BUSY, IDLE = "busy", "idle"
 """What a console says: a cell of it runs, so that the terminal is free; it waits at its prompt."""
 
@@ -89,7 +93,7 @@ def follow(
     out: IO[str],
     *,
     once: bool = False,
-    plot: Path | None = None,
+    drawing: "LivePlot | None" = None,
     told_by: IO[str] | None = None,
 ) -> None:
     """Follow what runs until it is interrupted, or whoever started this is gone.
@@ -98,8 +102,8 @@ def follow(
     ----------
     once
         Say how things stand, and return.
-    plot
-        File of a figure that is drawn anew as frames come; None for none.
+    drawing
+        Drawn anew as frames come.
     told_by
         Says `busy` and `idle`, line by line: of a console on the same terminal, which has it at its prompt.
     """
@@ -108,17 +112,13 @@ def follow(
         terminal.look(is_shown=False)
         out.write((status_line(terminal.runs) if terminal.runs else "nothing runs") + "\n")
         return
-    drawing = None
-    if plot is not None:
-        from intercalate.views.live import LivePlot
-
-        drawing = LivePlot(config, plot)
     typed = _terminal_input(told_by)
     is_shown = told_by is None
+    look_at_s, wait_s = 0.0, LOOK_S if drawing is None else TEND_S
     try:
         while True:
             heard = (told_by, typed if is_shown and terminal.runs else None)
-            ready, _, _ = select.select([one for one in heard if one is not None], [], [], LOOK_S)
+            ready, _, _ = select.select([one for one in heard if one is not None], [], [], wait_s)
             if told_by in ready:
                 assert told_by is not None
                 word = told_by.readline()
@@ -134,6 +134,11 @@ def follow(
                     typed = None
                 else:
                     terminal.hear(words)
+            if drawing is not None:
+                drawing.canvas.tend()
+            if not ready and time.monotonic() < look_at_s:
+                continue
+            look_at_s = time.monotonic() + LOOK_S
             terminal.look(is_shown=is_shown)
             if drawing is not None:
                 drawing.show(terminal.runs)

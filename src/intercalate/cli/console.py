@@ -58,10 +58,11 @@ def ask(context: click.Context, words: tuple[str, ...]) -> None:
 
 @main.command()
 @click.option("--plot", type=FILE, help="Keep a figure of voltage and last pattern in this file.")
+@click.option("--window", is_flag=True, help="Show the same in a window.")
 @click.option("--once", is_flag=True, help="Say how things stand, and end.")
 @click.option("--beside-session", is_flag=True, hidden=True, help="Its input is a console on this terminal.")
 @click.pass_context
-def watch(context: click.Context, plot: Path | None, once: bool, beside_session: bool) -> None:
+def watch(context: click.Context, plot: Path | None, window: bool, once: bool, beside_session: bool) -> None:
     """Follow what runs: frames as they come, what is next and when, time left, beam, cells.
 
     What is typed meanwhile is asked of the experiment, as by `intercalate ask`.
@@ -71,5 +72,12 @@ def watch(context: click.Context, plot: Path | None, once: bool, beside_session:
     if beside_session:
         # Ctrl-C at the prompt is meant for the plan.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    config, drawing = configuration(context), None
+    if window or plot is not None:
+        from intercalate.views.live import InFile, InWindow, LivePlot
+
+        if window and plot is not None:
+            raise click.UsageError("--plot and --window: say one, and start a second `watch` for the other")
+        drawing = LivePlot(config, InWindow() if plot is None else InFile(plot))
     told_by = sys.stdin if beside_session else None
-    follow(configuration(context), sys.stdout, plot=plot, once=once, told_by=told_by)
+    follow(config, sys.stdout, drawing=drawing, once=once, told_by=told_by)

@@ -2,7 +2,7 @@
 
 import contextlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import h5py
 import numpy as np
@@ -18,9 +18,30 @@ from intercalate.watching import FrameSeen, Watched, voltage_course
 
 FRAMES_AT = "entry/data/data"
 """Of an areaDetector's file."""
+SIZE_IN = (7.0, 6.0)
 
 
-class LivePlot:
+class NoWindowError(RuntimeError):
+    """There is no display here, or nothing by which to draw on it."""
+
+
+class Canvas(Protocol):
+    """Where a figure is drawn that changes."""
+
+    def blank(self) -> Figure:
+        """An empty figure to draw on."""
+        ...
+
+    def show(self, figure: Figure) -> None:
+        """Show what has been drawn on it."""
+        ...
+
+    def tend(self) -> None:
+        """Do what has to be done often, whether there is something new or not."""
+        ...
+
+
+class InFile:
     """A figure in a file, which is replaced as a whole.
 
     Parameters
@@ -29,9 +50,79 @@ class LivePlot:
         Of the figure, whose ending says in which format.
     """
 
-    def __init__(self, config: Config, path: Path):
-        self._config = config
+    def __init__(self, path: Path):
         self._path = path
+
+    def blank(self) -> Figure:
+        """See `Canvas`."""
+        return Figure(figsize=SIZE_IN, layout="constrained")
+
+    def show(self, figure: Figure) -> None:
+        """See `Canvas`."""
+        hidden = self._path.with_name(f".{self._path.name}")
+        figure.savefig(hidden, format=self._path.suffix.lstrip(".") or "png")
+        hidden.replace(self._path)
+
+    def tend(self) -> None:
+        """See `Canvas`."""
+
+
+class InWindow:
+    """A figure in a window; where somebody closes it, it stays closed.
+
+    Raises
+    ------
+    NoWindowError
+        If no window can be opened here.
+    """
+
+    def __init__(self) -> None:
+        from matplotlib import pyplot
+
+        self._figure = pyplot.figure("intercalate", figsize=SIZE_IN, layout="constrained")
+        if self._figure.canvas.required_interactive_framework is None:
+            raise NoWindowError(
+                "no window opens here: there is no display, or no toolkit by which matplotlib draws on it "
+                "(Tk, Qt, GTK or wx); draw into a file, `intercalate watch --plot live.png`"
+            )
+        self._is_open = True
+        self._figure.canvas.mpl_connect("close_event", self._closed)
+        self._figure.text(0.5, 0.5, "nothing runs", ha="center")
+        pyplot.show(block=False)
+
+    def _closed(self, event: object) -> None:
+        self._is_open = False
+
+    def blank(self) -> Figure:
+        """See `Canvas`."""
+        if not self._is_open:
+            return Figure(figsize=SIZE_IN)
+        self._figure.clear()
+        return self._figure
+
+    def show(self, figure: Figure) -> None:
+        """See `Canvas`."""
+        if self._is_open:
+            self._figure.canvas.draw_idle()
+
+    def tend(self) -> None:
+        """See `Canvas`."""
+        if self._is_open:
+            self._figure.canvas.flush_events()
+
+
+class LivePlot:
+    """Voltage and last pattern of what runs.
+
+    Parameters
+    ----------
+    canvas
+        Where they are drawn.
+    """
+
+    def __init__(self, config: Config, canvas: Canvas):
+        self._config = config
+        self.canvas = canvas
         self._drawn: Any = None
         self._chains: dict[tuple[str, float], Any] = {}
 
@@ -41,7 +132,7 @@ class LivePlot:
         if not runs or now == self._drawn:
             return
         self._drawn = now
-        figure = Figure(figsize=(7.0, 6.0), layout="constrained")
+        figure = self.canvas.blank()
         above, below = figure.subplots(2, 1)
         for one in runs:
             course = voltage_course(one)
@@ -55,9 +146,7 @@ class LivePlot:
             below.set_axis_off()
         simulated = any(one.start.get("simulated") for one in runs)
         figure.suptitle("running" + (", simulated data" if simulated else ""))
-        hidden = self._path.with_name(f".{self._path.name}")
-        figure.savefig(hidden, format=self._path.suffix.lstrip(".") or "png")
-        hidden.replace(self._path)
+        self.canvas.show(figure)
 
     def _draw_frame(self, axes: Any, run: Watched) -> None:
         one = run.last_frame
