@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from scipy.linalg import solve_banded
 
 from intercalate.contract import ControlMode
 from intercalate.materials.constants import FARADAY_C_PER_MOL, GAS_J_MOL_K
@@ -135,6 +134,8 @@ class LithiumMetalCell:
         half = 0.5 * self._width / diffusivity
         link = 1.0 / (half[1:] + half[:-1])
         storage = self._volume / self.dt_s
+        from scipy.linalg import solve_banded
+
         bands = np.zeros((3, SALT_CELLS))
         bands[1] = storage
         bands[1, :-1] += link

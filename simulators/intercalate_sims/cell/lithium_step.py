@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 
 from intercalate.contract import ControlMode
 
@@ -118,6 +117,8 @@ class StepRelations:
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:
     """Root between two ends of different sign."""
+    from scipy.optimize import brentq
+
     return float(brentq(function, low, high, xtol=1e-12, maxiter=200))  # pyright: ignore[reportArgumentType]
 
 

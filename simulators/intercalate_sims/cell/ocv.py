@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 THERMAL_VOLTAGE_25C_V = 0.025692579
 """R T / F at 298.15 K (CODATA 2018)."""
@@ -94,6 +93,9 @@ class TablePotential:
 
     def potential_v(self, x: np.ndarray) -> np.ndarray:
         """Potential against Li/Li+ in V at the Li contents `x`."""
+        # Half of the imports of every server would be for this.
+        from scipy.interpolate import PchipInterpolator
+
         contents, potentials = zip(*self.points)
         return PchipInterpolator(contents, potentials)(x)
 

@@ -1,10 +1,10 @@
 """From the lithium in an electrode to the crystals a probe meets, with their shares of the material."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtri
 
 from intercalate.materials import GRAPHITE, NMC811, Mark, Source
@@ -15,12 +15,16 @@ from intercalate_sims.cell.interface import ElectrodeState
 CRYSTALLITES_PER_SLICE = 15
 """Lithium contents by which the spread inside one slice is sampled, all of equal weight."""
 
-_NMC_A = PchipInterpolator(
-    [row.li_content for row in reversed(NMC811.lattice)], [row.a_angstrom for row in reversed(NMC811.lattice)]
-)
-_NMC_C = PchipInterpolator(
-    [row.li_content for row in reversed(NMC811.lattice)], [row.c_angstrom for row in reversed(NMC811.lattice)]
-)
+
+@cache
+def _nmc_axes() -> Callable[[np.ndarray], np.ndarray]:
+    """Lengths of a and c by lithium content, in columns."""
+    from scipy.interpolate import PchipInterpolator
+
+    rows = list(reversed(NMC811.lattice))
+    return PchipInterpolator(
+        [row.li_content for row in rows], [(row.a_angstrom, row.c_angstrom) for row in rows]
+    )
 
 
 def _unit_normal_nodes(count: int) -> np.ndarray:
@@ -84,7 +88,8 @@ def one_by_one(
 
 def oxide_lattice(li_content: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return a and c of NMC811 in A, monotone between the rows of the table."""
-    return _NMC_A(li_content), _NMC_C(li_content)
+    axes = _nmc_axes()(li_content)
+    return axes[..., 0], axes[..., 1]
 
 
 LITHIUM_RICH = "Li-rich NMC"
