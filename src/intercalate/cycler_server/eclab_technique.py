@@ -1,7 +1,7 @@
 """A segment as a technique of EC-Lab, with the limits by which the instrument ends it alone.
 
 Names, and the bits of the tests, are those of the EPICS driver EPICS-ECLab (ISIS Computing Group) and its
-example scripts; the codes of current ranges are those of BioLogic's development package, as recalled.
+example scripts; the codes of ranges are those of BioLogic's development package (`I_RANGE`, `E_RANGE`).
 """
 
 from dataclasses import dataclass
