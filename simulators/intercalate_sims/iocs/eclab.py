@@ -12,7 +12,7 @@ import logging
 from typing import Any
 
 from caproto import AlarmSeverity, AlarmStatus, ChannelType
-from caproto.server import PVGroup
+from caproto.server import PVGroup, SubGroup
 from caproto.server import pvproperty as caproto_property
 
 from intercalate.contract import ControlMode, EndReason, StepType
@@ -26,19 +26,56 @@ pvproperty: Any = caproto_property
 log = logging.getLogger(__name__)
 
 STATES = ["Stopped", "Running", "Paused"]
-TECHNIQUES = {"ocv": "OCV", "cplimit": "CPLIMIT", "calimit": "CALIMIT"}
+TECHNIQUES = ("ocv", "cplimit", "calimit")
 ACTIVE, AND, AT_LEAST, OF_CURRENT = 1, 2, 4, 96
 LONGEST_STEPS = 20
 PUBLISH_S = 0.05
 """Wall seconds between two looks for what is to be shown."""
 
 
-def _parameter(technique: str, name: str, value: Any, **more: Any) -> Any:
-    return pvproperty(name=f"T:{technique}:0:{name}:SP", value=value, **more)
+def _array(name: str, kind: Any = ChannelType.DOUBLE) -> Any:
+    return pvproperty(name=f"{name}:SP", value=[0], dtype=kind, max_length=LONGEST_STEPS)
 
 
-def _array(technique: str, name: str, kind: Any = ChannelType.DOUBLE) -> Any:
-    return _parameter(technique, name, [0], dtype=kind, max_length=LONGEST_STEPS)
+class LimitPVs(PVGroup):
+    """Parameters of a technique that ends at limits."""
+
+    duration = _array("DURSTEP")
+    initial = _array("VSINIT", ChannelType.LONG)
+    exit = _array("EXITCOND", ChannelType.LONG)
+    test1 = _array("TEST1CONF", ChannelType.LONG)
+    test2 = _array("TEST2CONF", ChannelType.LONG)
+    test3 = _array("TEST3CONF", ChannelType.LONG)
+    value1 = _array("TEST1VAL")
+    value2 = _array("TEST2VAL")
+    value3 = _array("TEST3VAL")
+    steps = pvproperty(name="STEPN:SP", value=0)
+    cycles = pvproperty(name="NCYCLES:SP", value=0)
+    range = pvproperty(name="IRANGE:SP", value=8)
+    voltage_range = pvproperty(name="ERANGE:SP", value=3)
+    bandwidth = pvproperty(name="BW:SP", value=5)
+    every_s = pvproperty(name="REDT:SP", value=0.05)
+
+
+class CurrentPVs(LimitPVs):
+    """Chronopotentiometry: a current is driven."""
+
+    driven = _array("ISTEP")
+
+
+class VoltagePVs(LimitPVs):
+    """Chronoamperometry: a voltage is held."""
+
+    driven = _array("VSTEP")
+
+
+class OpenCircuitPVs(PVGroup):
+    """Rest."""
+
+    duration = pvproperty(name="RTT:SP", value=1.0)
+    every_s = pvproperty(name="REDT:SP", value=1.0)
+    range = pvproperty(name="IRANGE:SP", value=8)
+    bandwidth = pvproperty(name="BW:SP", value=5)
 
 
 class EclabPVs(PVGroup):
@@ -55,44 +92,9 @@ class EclabPVs(PVGroup):
     load = pvproperty(name="LOADTECH:SP", value="", dtype=ChannelType.STRING)
     deaf = pvproperty(name="Knob:InstrumentAway", value=0, dtype=ChannelType.ENUM, enum_strings=["off", "on"])
 
-    ocv_duration = _parameter("OCV", "RTT", 1.0)
-    ocv_every_s = _parameter("OCV", "REDT", 1.0)
-    ocv_range = _parameter("OCV", "IRANGE", 8)
-    ocv_bandwidth = _parameter("OCV", "BW", 5)
-
-    cp_current = _array("CPLIMIT", "ISTEP")
-    cp_duration = _array("CPLIMIT", "DURSTEP")
-    cp_initial = _array("CPLIMIT", "VSINIT", ChannelType.LONG)
-    cp_exit = _array("CPLIMIT", "EXITCOND", ChannelType.LONG)
-    cp_test1 = _array("CPLIMIT", "TEST1CONF", ChannelType.LONG)
-    cp_test2 = _array("CPLIMIT", "TEST2CONF", ChannelType.LONG)
-    cp_test3 = _array("CPLIMIT", "TEST3CONF", ChannelType.LONG)
-    cp_value1 = _array("CPLIMIT", "TEST1VAL")
-    cp_value2 = _array("CPLIMIT", "TEST2VAL")
-    cp_value3 = _array("CPLIMIT", "TEST3VAL")
-    cp_steps = _parameter("CPLIMIT", "STEPN", 0)
-    cp_cycles = _parameter("CPLIMIT", "NCYCLES", 0)
-    cp_range = _parameter("CPLIMIT", "IRANGE", 8)
-    cp_voltage_range = _parameter("CPLIMIT", "ERANGE", 3)
-    cp_bandwidth = _parameter("CPLIMIT", "BW", 5)
-    cp_every_s = _parameter("CPLIMIT", "REDT", 0.05)
-
-    ca_voltage = _array("CALIMIT", "VSTEP")
-    ca_duration = _array("CALIMIT", "DURSTEP")
-    ca_initial = _array("CALIMIT", "VSINIT", ChannelType.LONG)
-    ca_exit = _array("CALIMIT", "EXITCOND", ChannelType.LONG)
-    ca_test1 = _array("CALIMIT", "TEST1CONF", ChannelType.LONG)
-    ca_test2 = _array("CALIMIT", "TEST2CONF", ChannelType.LONG)
-    ca_test3 = _array("CALIMIT", "TEST3CONF", ChannelType.LONG)
-    ca_value1 = _array("CALIMIT", "TEST1VAL")
-    ca_value2 = _array("CALIMIT", "TEST2VAL")
-    ca_value3 = _array("CALIMIT", "TEST3VAL")
-    ca_steps = _parameter("CALIMIT", "STEPN", 0)
-    ca_cycles = _parameter("CALIMIT", "NCYCLES", 0)
-    ca_range = _parameter("CALIMIT", "IRANGE", 8)
-    ca_voltage_range = _parameter("CALIMIT", "ERANGE", 3)
-    ca_bandwidth = _parameter("CALIMIT", "BW", 5)
-    ca_every_s = _parameter("CALIMIT", "REDT", 0.001)
+    ocv = SubGroup(OpenCircuitPVs, prefix="T:OCV:0:")
+    cplimit = SubGroup(CurrentPVs, prefix="T:CPLIMIT:0:")
+    calimit = SubGroup(VoltagePVs, prefix="T:CALIMIT:0:")
 
     def __init__(self, *args: Any, channel: SimulatedChannel, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -138,8 +140,7 @@ class EclabPVs(PVGroup):
 
     def _set(self, part: str) -> Any:
         """First entry of a parameter of the technique that runs."""
-        short = {"cplimit": "cp", "calimit": "ca", "ocv": "ocv"}[self._runs]
-        value = getattr(self, f"{short}_{part}").value
+        value = getattr(getattr(self, self._runs), part).value
         return value[0] if hasattr(value, "__len__") else value
 
     def _segment(self) -> Segment:
@@ -151,13 +152,13 @@ class EclabPVs(PVGroup):
                 step_id=1,
                 step_type=StepType.CONSTANT_CURRENT,
                 mode=ControlMode.CURRENT,
-                setpoint=float(self._set("current")),
+                setpoint=float(self._set("driven")),
             )
         return Segment(
             step_id=1,
             step_type=StepType.CONSTANT_VOLTAGE,
             mode=ControlMode.VOLTAGE,
-            setpoint=float(self._set("voltage")),
+            setpoint=float(self._set("driven")),
         )
 
     # What the cell tells

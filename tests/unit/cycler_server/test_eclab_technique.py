@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from intercalate.contract import Capability, ControlMode, EndReason, StepType
 from intercalate.cycler_server.channel import ChannelError, Sample
-from intercalate.cycler_server.eclab import ChargeCounter, why_ended
+from intercalate.cycler_server.charge_counter import ChargeCounter
+from intercalate.cycler_server.eclab import why_ended
 from intercalate.cycler_server.eclab_technique import CURRENT_RANGES_A, current_range, technique_of
 from intercalate.protocol import CutOff, Segment, SiteLimits
 from intercalate.protocol.segment import Quantity
