@@ -1,6 +1,7 @@
 """Plans for an electron microscope and the X-ray detector on it: scale, current, energies, the cut."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import bluesky.plan_stubs as bps
@@ -28,6 +29,8 @@ MICROSCOPE = device("Electron microscope with all that is around it.", "sem")
 X_RAYS = device("X-ray detector on the column, with all that is around it.", "eds")
 GRID, CUP, METALS = "grid", "Faraday cup", ("Cu", "Co")
 SECONDARY = "secondary electrons"
+LARGEST_SEARCH_UM = 2000.0
+"""Side of an image of the lowest magnification."""
 METALS_KV = 15.0
 """At which K lines of copper and cobalt are excited."""
 
@@ -159,7 +162,7 @@ def measure_current(
     "Find the cut through a cell, and put its middle into the middle of the image.",
     station=MICROSCOPE,
     at=place(),
-    search_um=number("Side of the image in which it is looked for, um.", 10, 2000),
+    search_um=number("Side of the first image in which it is looked for, um.", 10, LARGEST_SEARCH_UM),
     exposure_s=EXPOSURE,
     md=FURTHER_METADATA,
 )
@@ -173,6 +176,8 @@ def find_section(
 ) -> MsgGenerator[str]:
     """Find the cut through a cell in an image of low magnification, and keep where its middle is.
 
+    Where the cut fills more than half of the image, or goes on beyond it, the next one shows twice as much.
+
     The layers lie along the rows of the image; its columns say nothing of where a cut is, and the stage stays
     there.
 
@@ -183,9 +188,9 @@ def find_section(
     at
         Place on the stage of the chamber.
     search_um
-        Side of the image in which it is looked for.
+        Side of the first image in which it is looked for.
     exposure_s
-        Of the image, in cell seconds.
+        Of each image, in cell seconds.
     md
         Added to the run's start document.
 
@@ -199,9 +204,9 @@ def find_section(
     ValueError, LimitError
         Before anything moves, if there is no such place.
     MicrographError
-        If the image shows no cut; the place stays where it was.
+        If the image shows no cut, or none that ends within the largest image; the place stays where it was.
     """
-    from intercalate.reduction.micrographs.section_search import find_cut
+    from intercalate.reduction.micrographs.section_search import CutBeyondImageError, find_cut
 
     require_station(station, "sem")
     check_exposure(exposure_s)
@@ -210,9 +215,23 @@ def find_section(
     def body(run: str) -> MsgGenerator[None]:
         # Lithium scatters hardly more electrons back than nothing does.
         yield from bps.mv(station.scan.image_detector, SECONDARY)
-        yield from bps.mv(station.changer, at, station.beam.field_of_view_um, search_um)
-        (taken,) = yield from take(station, 1, exposure_s, *station.of_exposure)
-        found = yield from in_thread(lambda: find_cut(taken.frame, search_um / taken.frame.shape[1]))
+        yield from bps.mv(station.changer, at)
+        side_um = search_um
+        while True:
+            is_largest = side_um >= LARGEST_SEARCH_UM
+            yield from bps.mv(station.beam.field_of_view_um, side_um)
+            (taken,) = yield from take(station, 1, exposure_s, *station.of_exposure)
+            pixel_um = side_um / taken.frame.shape[1]
+            try:
+                found = yield from in_thread(partial(find_cut, taken.frame, pixel_um))
+            except CutBeyondImageError:
+                if is_largest:
+                    raise
+            else:
+                # What fills most of an image may be a layer between dark ones.
+                if is_largest or found.height_um < 0.5 * side_um:
+                    break
+            side_um = min(2.0 * side_um, LARGEST_SEARCH_UM)
         x_mm, y_mm = station.changer.centre_mm(at)
         values = {
             "x_mm": x_mm,

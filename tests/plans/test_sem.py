@@ -216,6 +216,15 @@ def test_what_it_cannot_do_is_refused(
         session.RE(both(session, task(cell, protocol, images(**changes))))
 
 
+def test_a_cut_that_is_larger_than_the_image_is_found_in_a_larger_one(session: Session, sem: Station) -> None:
+    before = sem.changer.centre_mm("V2")
+    session.RE(find_section(sem, "V2", 60.0))
+    found = sem.calibrations.store.latest(Kind.POSITION, "V2")
+    assert found is not None
+    assert found.values["height_um"] > 60.0
+    assert found.values["y_mm"] == pytest.approx(before[1], abs=0.005)
+
+
 def test_no_cut_is_no_position(session: Session, sem: Station) -> None:
     before = sem.changer.centre_mm("cup")
     scan, column = sem.scan, sem.beam

@@ -13,6 +13,10 @@ _LEAST_CONTRAST = 6.0
 _LEAST_ROWS = 8
 
 
+class CutBeyondImageError(MicrographError):
+    """The cut is there, but goes on beyond the image."""
+
+
 @dataclass(frozen=True)
 class Cut:
     """A band of rows that is brighter than what lies above and below.
@@ -43,7 +47,9 @@ def find_cut(counts: np.ndarray, pixel_um: float) -> Cut:
     Raises
     ------
     MicrographError
-        If no row, or every one, is brighter than the ends of the image, or the band reaches an end of it.
+        If no row, or every one, is brighter than the ends of the image.
+    CutBeyondImageError
+        If the band reaches an end of it.
     """
     image = np.asarray(counts, float)
     if image.ndim != 2 or min(image.shape) < 4 * _LEAST_ROWS:
@@ -66,7 +72,7 @@ def find_cut(counts: np.ndarray, pixel_um: float) -> Cut:
     where = np.flatnonzero(np.isin(labels, large))
     first, last = int(where[0]), int(where[-1])
     if first == 0 or last == rows.size - 1:
-        raise MicrographError(
+        raise CutBeyondImageError(
             "the cut reaches an end of the image: its middle is not known; magnify less, or move the stage"
         )
     middle = 0.5 * (first + last) - 0.5 * (rows.size - 1)
