@@ -121,6 +121,17 @@ class TestComponents:
         assert change.sigma_sys < 0.5 * alone.sigma_sys
         assert abs(change.value - 10.0) < 3 * change.sigma
 
+    def test_what_was_fitted_adds_up(self):
+        data = image(noisy((100.0, 40.0)))
+        bins = np.arange(64).reshape(1, 64) % 2
+        parts = [Component(one.name, np.array([one.template, 2 * one.template])) for one in components()]
+        found = fit_components(data, parts, np.ones((1, 64)), thickness_bin=bins)
+        templates = np.array([one.template for one in parts])
+        edges = sum(found.amount[one.name][0, :, None] * templates[n, bins[0]] for n, one in enumerate(parts))
+        np.testing.assert_allclose(found.model[0] - found.background[0], edges, rtol=1e-6)
+        left = data.electrons - found.model
+        np.testing.assert_allclose(found.residual, left[0].mean(axis=0), atol=1e-6 * data.electrons.max())
+
     def test_amounts_may_be_held_above_nothing(self):
         data = image(noisy((0.0, 40.0)))
         free = fit_components(data, components(), np.ones((1, 64)))
