@@ -50,6 +50,7 @@ TITLES = {
     "tem": "Transmission electron microscopy",
     "raman": "Raman spectra",
     "constants": "Constants of instruments",
+    "plans": "What plans find before they measure",
 }
 
 

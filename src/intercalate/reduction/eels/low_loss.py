@@ -40,6 +40,9 @@ class Thickness:
         Shape (rows, columns).
     sigma_sys
         Shape (rows, columns).
+    sigma_common
+        Statistical as well, but the same for all pixels: how losses go on beyond the window is told by their
+        mean. Shape (rows, columns).
     incident
         Electrons of each pixel in the low-loss window.
     warning
@@ -49,6 +52,7 @@ class Thickness:
     t_over_lambda: np.ndarray
     sigma_stat: np.ndarray
     sigma_sys: np.ndarray
+    sigma_common: np.ndarray
     incident: np.ndarray
     warning: str
 
@@ -70,7 +74,7 @@ def thickness(low: SpectrumImage) -> Thickness:
     everything = low.electrons.sum(axis=-1)
     elastic = low.electrons[..., inside].sum(axis=-1)
     late = low.energy_ev > _LATE_PART * low.energy_ev[-1]
-    per_late = _beyond_per_late(low)
+    per_late, per_late_sigma = _beyond_per_late(low)
     counted_late = low.electrons[..., late].sum(axis=-1)
     beyond = per_late * np.maximum(counted_late, 0.0)
     if not np.all(elastic > 0):
@@ -91,21 +95,35 @@ def thickness(low: SpectrumImage) -> Thickness:
     systematic = np.sqrt(
         _SEPARATION_SIGMA**2 + below**2 + (_LENGTH_SIGMA * beyond / np.maximum(everything, 1.0)) ** 2
     )
-    return Thickness(ratio, np.sqrt(np.maximum(variance, 0.0)), systematic, everything, _warning(ratio))
+    common = per_late_sigma * np.maximum(counted_late, 0.0) / total
+    stat = np.sqrt(np.maximum(variance, 0.0))
+    return Thickness(ratio, stat, systematic, common, everything, _warning(ratio))
 
 
-def _beyond_per_late(low: SpectrumImage) -> float:
+def _beyond_per_late(low: SpectrumImage) -> tuple[float, float]:
     """Electrons that have lost more than the window holds, for each of those at its end: losses go on as a
-    power, which the mean spectrum shows.
+    power, which the mean spectrum shows. And its statistical error.
     """
     energy, mean = low.energy_ev, low.electrons.mean(axis=(0, 1))
     end = float(energy[-1])
     early = (energy > 0.5 * end) & (energy < 0.7 * end)
     late = energy > _LATE_PART * end
     first, second = float(mean[early].mean()), float(mean[late].mean())
-    steep = np.log(first / second) / np.log(0.9 / 0.6) if min(first, second) > 0 else _LOSS_POWER[1]
-    power = float(np.clip(steep, *_LOSS_POWER))
-    return 0.9**power * end / float(energy[1] - energy[0]) / (power - 1.0) / float(late.sum())
+    factor, step_ev = np.log(0.9 / 0.6), float(energy[1] - energy[0])
+
+    def per_late(steep: float) -> float:
+        power = float(np.clip(steep, *_LOSS_POWER))
+        return 0.9**power * end / step_ev / (power - 1.0) / float(late.sum())
+
+    if not min(first, second) > 0:
+        return per_late(_LOSS_POWER[1]), 0.0
+    read, pixels = float(np.mean(low.background_variance)), low.electrons[..., 0].size
+    relative = [
+        (level + read) / level**2 / (pixels * inside.sum())
+        for level, inside in ((first, early), (second, late))
+    ]
+    steep, sigma = np.log(first / second) / factor, np.sqrt(sum(relative)) / factor
+    return per_late(steep), 0.5 * abs(per_late(steep - sigma) - per_late(steep + sigma))
 
 
 def full_width_ev(energy_ev: np.ndarray, electrons: np.ndarray) -> float:
