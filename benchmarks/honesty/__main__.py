@@ -51,6 +51,8 @@ TITLES = {
     "raman": "Raman spectra",
     "constants": "Constants of instruments",
     "plans": "What plans find before they measure",
+    "raman_map": "Maps of Raman spectra",
+    "diffraction": "Amounts and depths by diffraction",
 }
 
 

@@ -9,11 +9,12 @@ from functools import lru_cache
 import numpy as np
 
 from benchmarks.honesty.constants import ENGRAVED_UM
-from benchmarks.honesty.eels import SCAN, SPECTROMETER, sample_of
+from benchmarks.honesty.eels import SCAN, SPECTROMETER
 from benchmarks.honesty.ensembles import Measurement, Outcome
 from benchmarks.maps_in_process import POWER_MW, SPOT_MM
 from intercalate.config import EXAMPLES, Config
 from intercalate.instrument_sections import LossSpectrometerSection
+from intercalate.materials.eels import COMPOUNDS
 from intercalate.reduction.fiducials import brightest, middle_of_chord, placement, turning
 from intercalate.reduction.raman import find_focus, focus_drift
 from intercalate.reduction.results import Estimate
@@ -24,13 +25,12 @@ from intercalate_sims.cell import make_cell
 from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.changer import Holder, InBeam
 from intercalate_sims.noise import keyed_generator
-from intercalate_sims.probes.eels import EelsProbe, HiddenEels
+from intercalate_sims.probes.eels import EelsProbe, HiddenEels, Layer, ThinSample
 from intercalate_sims.probes.fiducials import DIAMETER_UM, MARKS_MM
 from intercalate_sims.probes.raman import Spectrograph
 from intercalate_sims.probes.raman_station import SILICON, HiddenRaman, RamanStation
 from intercalate_sims.probes.shot import Shot
 from intercalate_sims.probes.xps import Analyser, HiddenXps, Region, spectrum
-from intercalate_sims.probes.xps_samples import Layer
 from intercalate_sims.sources import LaserBeam
 
 SEARCH_UM, POINT_S, BETWEEN_S = 400.0, 0.2, 1.0
@@ -229,7 +229,7 @@ def _losses() -> LossSpectrometerSection:
 
 
 class LossThickness:
-    """Thickness in mean free paths of a whole scan: layers of several compounds, of which some are thick.
+    """Thickness in mean free paths of a whole scan over two compounds of the table, whichever they are.
 
     The zero of the camera is read off where no electrons are.
     """
@@ -238,11 +238,16 @@ class LossThickness:
 
     def measure(self, world: int, noise: int) -> Mapping[str, Outcome]:
         """Mean of the scan."""
-        nm = float(
-            np.exp(keyed_generator(world, "thickness of a lamella", 0).uniform(*np.log([15.0, 120.0])))
-        )
+        draw = keyed_generator(world, "thickness of a lamella", 0)
+        nm = float(np.exp(draw.uniform(*np.log(THICK_NM))))
         probe = EelsProbe(SPECTROMETER, HiddenEels.draw(world), world)
-        taken = probe.take(replace(sample_of(world), thickness_nm=nm), SCAN, 100_000 * (world + 1) + noise)
+        scan = replace(SCAN, columns=16, rows=8)
+        layers = [
+            Layer(name, 0.5 * scan.columns * scan.pixel_nm, {name: 1.0})
+            for name in draw.choice(sorted(COMPOUNDS), 2).tolist()
+        ]
+        sample = ThinSample(tuple(layers), nm, 0.1, 0.7 + 0.8 * float(draw.random()))
+        taken = probe.take(sample, scan, 100_000 * (world + 1) + noise)
         found = loss_thickness(taken.low, _losses())
         return {"t/lambda": Outcome(float(taken.truth["t_over_lambda"].mean()), found.mean)}
 
