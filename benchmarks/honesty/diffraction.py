@@ -9,20 +9,17 @@ from functools import lru_cache
 
 import numpy as np
 
-from benchmarks.bench_chain import EXPOSURE_S, FLUX, Calibrated, Instrument, calibrated, monitor
-from benchmarks.depth_in_process import BEAM_MM
+from benchmarks.bench_chain import EXPOSURE_S, Calibrated, Instrument, calibrated, monitor
 from benchmarks.honesty.ensembles import Measurement, Outcome
 from intercalate.analysis import Exposure, reduce_and_quantify
 from intercalate.beam_quality import BeamQuality
 from intercalate.cell import Cell
 from intercalate.config import EXAMPLES
 from intercalate.materials.constants import HC_KEV_ANGSTROM
-from intercalate.orchestration.tasks import INCIDENCE
 from intercalate.reduction.crystal_amounts import structure_sigma, sulfur_crystals
-from intercalate.reduction.depth import FRONT, WEDGE_DEG
+from intercalate.reduction.depth import FRONT, WEDGE_DEG, Coating, front_share
 from intercalate.reduction.results import UNDETERMINED, Estimate
-from intercalate.reflection import reduce_reflection, wedge
-from intercalate_sims.beam import Optics
+from intercalate.reflection import coating_of
 from intercalate_sims.cell import make_cell
 from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.hidden import Hidden
@@ -34,7 +31,6 @@ CELL = "A1"
 SULFUR, OLIVINE = "sulfur-li", "lfp-thick-li"
 WORLDS_OF_ONE = 50
 ENERGY_KEV = 25.0
-SLIT_MM, REFLECTED_S = 0.05, 300.0
 ANGLES_DEG = (1.0, 8.0)
 LINE_ANGSTROM = 2.72
 """Spacing of the line by which shares are reckoned, of the lithium-rich phase."""
@@ -46,18 +42,18 @@ def _instrument_of(number: int, model: str) -> tuple[Instrument, Calibrated]:
     return instrument, calibrated(instrument)
 
 
-def _taken_on(world: int, model: str, noise: int) -> tuple[Instrument, Calibrated]:
+def taken_on(world: int, model: str, noise: int) -> tuple[Instrument, Calibrated]:
     """Instrument of a world, its noise that of this measurement."""
     instrument, known = _instrument_of(world // WORLDS_OF_ONE, model)
     instrument.begin(1000 * world + noise)
     return instrument, known
 
 
-def _described(name: str) -> Cell:
+def described(name: str) -> Cell:
     return Cell.from_file(EXAMPLES / "cells" / f"{name}.toml")
 
 
-def _estimate(data: Mapping, name: str, frame: int) -> Estimate:
+def estimate_of(data: Mapping, name: str, frame: int) -> Estimate:
     if name not in data:
         return UNDETERMINED
     values = (float(np.asarray(data[f"{name}{end}"])[frame]) for end in ("", "_sigma_stat", "_sigma_sys"))
@@ -75,7 +71,7 @@ class CrystalAmounts:
 
     def measure(self, world: int, noise: int) -> Mapping[str, Outcome]:
         """Of a pattern with both, and of one with Li2S alone."""
-        instrument, known = _taken_on(world, SULFUR, noise)
+        instrument, known = taken_on(world, SULFUR, noise)
         draw = keyed_generator(world, "crystals of sulfur", 0)
         both, alone = (draw.uniform(0.1, 0.9), draw.uniform(0.05, 0.4)), draw.uniform(0.1, 0.9)
         stronger = float(np.exp(structure_sigma(*reversed(sulfur_crystals(0.0))) * draw.standard_normal()))
@@ -83,12 +79,12 @@ class CrystalAmounts:
         shots = [instrument.take(CELL, EXPOSURE_S, [(1.0, _with_crystals(*amounts))]) for amounts in course]
         exposures = [Exposure(monitor(counts, EXPOSURE_S), BeamQuality.VALID) for _, counts in shots]
         frames = [frame for frame, _ in shots]
-        data = reduce_and_quantify(frames, exposures, known.chain, _described("sulfur_lithium_operando"))
+        data = reduce_and_quantify(frames, exposures, known.chain, described("sulfur_lithium_operando"))
         return {
-            "S8": Outcome(both[0], _estimate(data, "amount.S8", 1)),
-            "Li2S beside S8": Outcome(both[1], _estimate(data, "amount.Li2S", 1)),
-            "Li2S": Outcome(alone, _estimate(data, "amount.Li2S", 2)),
-            "S8 that is gone": Outcome(0.0, _estimate(data, "amount.S8", 2)),
+            "S8": Outcome(both[0], estimate_of(data, "amount.S8", 1)),
+            "Li2S beside S8": Outcome(both[1], estimate_of(data, "amount.Li2S", 1)),
+            "Li2S": Outcome(alone, estimate_of(data, "amount.Li2S", 2)),
+            "S8 that is gone": Outcome(0.0, estimate_of(data, "amount.S8", 2)),
         }
 
 
@@ -148,46 +144,43 @@ def _coated(ends: np.ndarray, mass: float) -> ProbeState:
     return replace(state, positive=positive)
 
 
-class DepthInReflection:
-    """Lithium as it is weighted by depth, and how much of the weights is next to the collector.
+@dataclass(frozen=True)
+class Tilted:
+    """A coating with a gradient at an angle that the axis shows, and how it really is.
 
-    The zero of the axis is not known, nor how dense the coating is.
+    Zero of the axis and density of the coating are those of a world; the density differs from what is told by
+    as much as is declared.
     """
 
-    title = "Depth below the collector in reflection"
+    state: ProbeState
+    shown_deg: float
+    true_deg: float
 
-    def measure(self, world: int, noise: int) -> Mapping[str, Outcome]:
-        """At one angle, of a coating with a gradient."""
-        instrument, known = _taken_on(world, OLIVINE, noise)
+    @classmethod
+    def draw(cls, world: int) -> "Tilted":
+        """Any gradient, and angles at which the coating is seen in part or in whole."""
         draw = keyed_generator(world, "coating in reflection", 0)
         shown_deg = float(np.exp(draw.uniform(*np.log(ANGLES_DEG))))
-        ends = draw.uniform(0.1, 0.9, 2)
-        # Zero of the axis and mass are those of a world, not of the instrument that many of them share.
-        own = Hidden.draw(world, ["H1"], [CELL])
-        true_deg = shown_deg + own.incidence_deg
-        state = _coated(ends, own.cell(CELL).active_mass)
-        size_mm = (BEAM_MM, SLIT_MM)
-        passed = Optics(25.0, *size_mm).share / Optics(25.0, BEAM_MM, BEAM_MM).share
-        frame, _ = instrument.take(
-            CELL,
-            REFLECTED_S,
-            [(1.0, state)],
-            beam=(passed * FLUX, size_mm),
-            settings={INCIDENCE: true_deg - instrument.hidden.incidence_deg},
-        )
-        data = reduce_reflection(
-            [frame],
-            [Exposure(quality=BeamQuality.VALID)],
-            np.array([shown_deg]),
-            wedge(known.chain),
-            _described("lfp_thick_lithium_reflection"),
-            options=known.options,
-        )
-        true = Seen.of(state, true_deg, ENERGY_KEV * (1.0 + instrument.hidden.energy))
-        return {
-            "lithium content that is seen": Outcome(true.lithium, _estimate(data, "lithium_seen", 0)),
-            "share next to the collector": Outcome(true.front, _estimate(data, "front_share", 0)),
-        }
+        denser = 1.0 + Coating.per_um_sigma * float(draw.standard_normal())
+        state = _coated(draw.uniform(0.1, 0.9, 2), denser)
+        return cls(state, shown_deg, shown_deg + Hidden.draw(world, ["H1"], [CELL]).incidence_deg)
 
 
-MEASUREMENTS: tuple[Measurement, ...] = (CrystalAmounts(), DepthInReflection())
+class FrontShare:
+    """How much of what a line sees of a coating is next to the collector.
+
+    There is no counting in it: angle, attenuation and thickness are known to what they are known.
+    """
+
+    title = "Share next to the collector in reflection"
+
+    def measure(self, world: int, noise: int) -> Mapping[str, Outcome]:
+        """At one angle."""
+        tilted, cell = Tilted.draw(world), described("lfp_thick_lithium_reflection")
+        two_theta_deg = 2 * np.degrees(np.arcsin(HC_KEV_ANGSTROM / ENERGY_KEV / 2 / LINE_ANGSTROM))
+        found = front_share(coating_of(cell, ENERGY_KEV), tilted.shown_deg, float(two_theta_deg))
+        true = Seen.of(tilted.state, tilted.true_deg, ENERGY_KEV)
+        return {"share next to the collector": Outcome(true.front, found)}
+
+
+MEASUREMENTS: tuple[Measurement, ...] = (CrystalAmounts(), FrontShare())
