@@ -31,6 +31,7 @@ from intercalate_sims.probes.raman import Spectrograph
 from intercalate_sims.probes.raman_station import SILICON, HiddenRaman, RamanStation
 from intercalate_sims.probes.shot import Shot
 from intercalate_sims.probes.xps import Analyser, HiddenXps, Region, spectrum
+from intercalate_sims.probes.xps_samples import Layer as SurfaceLayer
 from intercalate_sims.sources import LaserBeam
 
 SEARCH_UM, POINT_S, BETWEEN_S = 400.0, 0.2, 1.0
@@ -210,7 +211,7 @@ class FloodGun:
     @staticmethod
     def _counts(world: int, gun: bool, region: Region, noise: int) -> np.ndarray:
         return spectrum(
-            [Layer("Li2CO3")], region, Analyser(flood_gun=gun), HiddenXps.draw(world), world, noise
+            [SurfaceLayer("Li2CO3")], region, Analyser(flood_gun=gun), HiddenXps.draw(world), world, noise
         )
 
 

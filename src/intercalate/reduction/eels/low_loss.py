@@ -25,7 +25,7 @@ _BLOCK = 128
 _LENGTH_SIGMA = 0.3
 """Declared, of the losses beyond the window, which go on as a power of the loss: one that is half a unit
 steeper or less steep has a third less or more of them."""
-_INNER_SHARE, _INNER_SIGMA = 0.006, 0.0035
+INNER_SHARE, _INNER_SIGMA = 0.006, 0.0035
 """Of all scattering, by inner shells whose edges lie beyond the window, in addition to that power; and its
 standard uncertainty. By the sum rule a shell of f electrons scatters as f / E ln(beta / theta_E). Of carbon
 two of six electrons at about 450 eV are 0.012 of four at 25 eV, for an aperture of some 20 mrad; of silicon
@@ -87,7 +87,7 @@ def thickness(low: SpectrumImage) -> Thickness:
     if not np.all(elastic > 0):
         raise EelsError(f"{int((elastic <= 0).sum())} pixels have no elastic electrons")
     total = np.maximum(everything + beyond, 1.0)
-    ratio = (1.0 + _INNER_SHARE) * np.log(np.maximum(total / elastic, 1.0))
+    ratio = (1.0 + INNER_SHARE) * np.log(np.maximum(total / elastic, 1.0))
     # The elastic ones are among all: what both share does not count. The last ones count once more for each
     # that lies beyond them.
     more = (1.0 + per_late) ** 2 - 1.0
