@@ -6,6 +6,7 @@ A calibrated instrument takes seconds: fifty worlds share one, each with samples
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -78,7 +79,7 @@ class CrystalAmounts:
         course = [(1.0, 0.0), (both[0], stronger * both[1]), (0.0, stronger * alone)]
         shots = [instrument.take(CELL, EXPOSURE_S, [(1.0, _with_crystals(*amounts))]) for amounts in course]
         exposures = [Exposure(monitor(counts, EXPOSURE_S), BeamQuality.VALID) for _, counts in shots]
-        frames = [frame for frame, _ in shots]
+        frames: Any = [frame for frame, _ in shots]
         data = reduce_and_quantify(frames, exposures, known.chain, described("sulfur_lithium_operando"))
         return {
             "S8": Outcome(both[0], estimate_of(data, "amount.S8", 1)),
@@ -136,7 +137,7 @@ class Seen:
 def _coated(ends: np.ndarray, mass: float) -> ProbeState:
     """With a gradient from the separator to the collector."""
     state = _state(OLIVINE)
-    contents = np.linspace(*ends, len(state.positive.li_content))
+    contents = np.linspace(float(ends[0]), float(ends[1]), len(state.positive.li_content))
     loading_mg_cm2 = mass * state.positive.active_loading_mg_cm2
     positive = replace(
         state.positive, li_content=tuple(contents.tolist()), active_loading_mg_cm2=loading_mg_cm2

@@ -1,6 +1,7 @@
 """Lithium by depth in reflection, from frames of a tilted cell; each takes a second."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -43,8 +44,9 @@ class LithiumByDepth:
             beam=(passed * FLUX, size_mm),
             settings={INCIDENCE: tilted.true_deg - instrument.hidden.incidence_deg},
         )
+        frames: Any = [frame]
         data = reduce_reflection(
-            [frame],
+            frames,
             [Exposure(quality=BeamQuality.VALID)],
             np.array([tilted.shown_deg]),
             wedge(known.chain),
