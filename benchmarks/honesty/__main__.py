@@ -1,7 +1,9 @@
 """Asks the errors of every reduction whether they are true, and writes the tables into docs/honesty.md.
 
-Usage: python -m benchmarks.honesty [xps sem eds ebsd eels tem raman constants] [--worlds 400] [--noise 100]
-                                    [--images 300] [--processes 2] [--first-world 0] [--only TITLE]
+Usage: python -m benchmarks.honesty [SECTION ...] [--worlds 400] [--noise 100] [--images 300]
+                                    [--processes 2] [--first-world 0] [--only TITLE]
+
+Sections are those of `TITLES`, each a module of its own.
 
 A section is written only where it is whole: numbers and worlds as by default, every table of it. Constants of
 a reduction are set with other worlds than those (`--first-world 10000`).
@@ -39,7 +41,8 @@ HEAD = """# Honesty of the reductions
 
 Written by `python -m benchmarks.honesty`, each section when it was run last. Spread, bias and coverage are
 explained in `benchmarks/honesty/ensembles.py`; the simulator's profiles, backgrounds and images are not those
-of the reductions. All data are simulated. What diffraction claims is asked in `docs/benchmarks.md`.
+of the reductions. All data are simulated. What diffraction claims of lattices is asked in
+`docs/benchmarks.md`.
 """
 TITLES = {
     "xps": "Photoelectron spectra",
@@ -50,6 +53,10 @@ TITLES = {
     "tem": "Transmission electron microscopy",
     "raman": "Raman spectra",
     "constants": "Constants of instruments",
+    "plans": "What plans find before they measure",
+    "raman_map": "Maps of Raman spectra",
+    "diffraction": "Amounts and depths by diffraction",
+    "reflection": "Lithium by depth in reflection",
 }
 
 

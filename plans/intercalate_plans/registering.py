@@ -14,8 +14,6 @@ from intercalate.orchestration.checking import check_exposure, require_station
 from intercalate.orchestration.sample_position import into_focus
 from intercalate.orchestration.waiting import in_thread
 
-COARSE_POINTS = 7
-"""Of the scan of a laser in which the first mark is looked for, in each row and column."""
 CROSS, CROSS_POINTS = 1.8, 13
 """Length of the arms of a cross of places over a mark, in its diameters, and places of each arm."""
 FINE_FIELD = 4.0
@@ -149,6 +147,13 @@ def _by_images(
     return target, error_mm
 
 
+def coarse_points(side_um: float, diameter_um: float) -> int:
+    """Of each row and column of a scan in which a mark is looked for: four of them around a place have less
+    than the diameter of a mark between opposite ones, so that no mark lies between all of them.
+    """
+    return int(np.ceil(np.sqrt(2.0) * side_um / diameter_um)) + 1
+
+
 def _by_laser(
     station: MeasuresCells, expected_mm: np.ndarray, side_um: float, exposure_s: float, is_first: bool
 ) -> MsgGenerator[Found]:
@@ -159,7 +164,7 @@ def _by_laser(
     diameter_um = station.changer.mark_diameter_um
     target = np.array(expected_mm, float)
     if is_first:
-        steps_um = side_um * (np.arange(COARSE_POINTS) / (COARSE_POINTS - 1) - 0.5)
+        steps_um = side_um * np.linspace(-0.5, 0.5, coarse_points(side_um, diameter_um))
         at_um = np.array([(x_um, y_um) for y_um in steps_um for x_um in steps_um])
         light = yield from _reflected(station, target, at_um, exposure_s)
         target = target + np.array(brightest(at_um[:, 0], at_um[:, 1], light)) / 1000.0

@@ -3,7 +3,6 @@
 from typing import Any
 
 import bluesky.plan_stubs as bps
-import numpy as np
 from bluesky.utils import MsgGenerator
 
 from intercalate.calibrations import Kind
@@ -131,11 +130,11 @@ def measure_thickness(
         paper = station.calibrations.on_paper
         low, _ = unpacked(taken.frame, paper.points)
         found = yield from in_thread(lambda: loss_thickness(low, paper))
-        ratio = found.t_over_lambda
+        ratio, mean = found.t_over_lambda, found.mean
         values = {
-            "t_over_lambda": float(ratio.mean()),
-            "t_over_lambda_sigma_stat": float(np.sqrt(np.sum(found.sigma_stat**2)) / ratio.size),
-            "t_over_lambda_sigma_sys": float(found.sigma_sys.mean()),
+            "t_over_lambda": mean.value,
+            "t_over_lambda_sigma_stat": mean.sigma_stat,
+            "t_over_lambda_sigma_sys": mean.sigma_sys,
             "t_over_lambda_range": [float(ratio.min()), float(ratio.max())],
             "warning": found.warning,
             "zero_loss_ev": float(found.zero_ev.mean()),

@@ -1,7 +1,7 @@
 """Images, patterns and electron losses of a run: deposits and their crystals, and how thick a sample is."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -201,16 +201,10 @@ def reduce_losses(
             try:
                 low, _ = unpacked(np.asarray(images[number]), paper.points)
                 thick = loss_thickness(low, paper)
-                ratio = thick.t_over_lambda
-                found = {
-                    "t_over_lambda": Estimate(
-                        float(ratio.mean()),
-                        float(np.sqrt(np.sum(thick.sigma_stat**2)) / ratio.size),
-                        float(thick.sigma_sys.mean()),
-                    )
-                }
+                found = {"t_over_lambda": thick.mean}
                 zeros[number] = thick.zero_ev.mean(), thick.zero_ev.std()
-                profile[number], low_mean[number] = ratio.mean(axis=0), low.mean(axis=(0, 1))
+                profile[number] = thick.t_over_lambda.mean(axis=0)
+                low_mean[number] = low.mean(axis=(0, 1))
             except (SpectrumFrameError, EelsError) as error:
                 note = str(error)
         rows.append(found)
@@ -250,6 +244,9 @@ class LossThickness:
         Of the zero loss on the axis of the paper, shape (rows, columns).
     t_over_lambda, sigma_stat, sigma_sys
         Shape (rows, columns).
+    sigma_common
+        Of counting too, but of what is the same for all pixels: the level of the dark camera, and how losses
+        go on beyond the window. Shape (rows, columns).
     warning
         Empty, or in words what plural scattering does.
     zero_width_ev
@@ -259,9 +256,17 @@ class LossThickness:
     zero_ev: np.ndarray
     t_over_lambda: np.ndarray
     sigma_stat: np.ndarray
+    sigma_common: np.ndarray
     sigma_sys: np.ndarray
     warning: str
     zero_width_ev: float
+
+    @property
+    def mean(self) -> Estimate:
+        """Of the scan; what is the same for all pixels does not become less by taking many."""
+        own = float(np.sqrt(np.sum(self.sigma_stat**2))) / self.sigma_stat.size
+        common, systematic = float(self.sigma_common.mean()), float(self.sigma_sys.mean())
+        return Estimate(float(self.t_over_lambda.mean()), float(np.hypot(own, common)), systematic)
 
 
 def loss_thickness(low: np.ndarray, paper: LossSpectrometerSection) -> LossThickness:
@@ -283,13 +288,15 @@ def loss_thickness(low: np.ndarray, paper: LossSpectrometerSection) -> LossThick
     found = thickness(image)
     # A dark level that is wrong adds to every channel, hardly any of which is elastic.
     level = float(low[..., :before].std()) / np.sqrt(low[..., :before].size) / paper.counts_per_electron
-    moved = level * paper.channels / found.incident
+    brighter = thickness(replace(image, electrons=image.electrons + level))
+    moved = brighter.t_over_lambda - found.t_over_lambda
     width_ev = full_width_ev(image.energy_ev, image.electrons.sum(axis=(0, 1)))
     return LossThickness(
         zero_ev,
         found.t_over_lambda,
         found.sigma_stat,
-        np.hypot(found.sigma_sys, moved),
+        np.hypot(found.sigma_common, moved),
+        found.sigma_sys,
         found.warning,
         width_ev,
     )

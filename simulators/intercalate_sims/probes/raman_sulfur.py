@@ -96,6 +96,12 @@ def in_electrolyte(sulfur: SulfurState) -> dict[str, float]:
     return dict(sulfur.dissolved)
 
 
+def carbon_at(seed: int, place_mm: tuple[float, float]) -> float:
+    """Carbon at a place of the cathode, in parts of its mean."""
+    generator = keyed_generator(seed, f"cathode {place_mm[0]:.3f} {place_mm[1]:.3f}", 0)
+    return 1.0 + CARBON_SIGMA * float(generator.standard_normal())
+
+
 def sulfur_lines(seed: int, sulfur: SulfurState, place_mm: tuple[float, float]) -> list[Line]:
     """Bands of the place of a cell of sulfur that light meets."""
     electrolyte = ELECTROLYTES[sulfur.electrolyte]
@@ -106,8 +112,7 @@ def sulfur_lines(seed: int, sulfur: SulfurState, place_mm: tuple[float, float]) 
         lines = of_sulfur.lines(SULFUR_BANDS, in_electrolyte(sulfur), ELECTROLYTE_AREA)
         return lines + of_salt.lines(electrolyte.bands, salt, ELECTROLYTE_AREA)
     of_carbon = HiddenBands.draw(seed, "carbon", len(CARBON_BANDS))
-    generator = keyed_generator(seed, f"cathode {place_mm[0]:.3f} {place_mm[1]:.3f}", 0)
-    carbon = 1.0 + CARBON_SIGMA * float(generator.standard_normal())
+    carbon = carbon_at(seed, place_mm)
     return [
         *of_sulfur.lines(SULFUR_BANDS, on_cathode(sulfur), FACE_AREA),
         *of_carbon.lines(CARBON_BANDS, {CARBON: carbon}, FACE_AREA),

@@ -330,12 +330,17 @@ def _amount(
     reduced_chi2: float,
 ) -> Estimate:
     value = float(one.value[number] / unit)
-    stat = float(np.sqrt(one.covariance[number, number]) / unit)
-    misfit = stat * np.sqrt(max(reduced_chi2 - 1.0, 0.0))
+    own = float(np.sqrt(one.covariance[number, number]) / unit)
+    misfit = own * np.sqrt(max(reduced_chi2 - 1.0, 0.0))
     width = float(abs(other.value[number] - one.value[number]) / unit)
-    scale = unit_sigma / unit
-    if number > 0:
-        # Both crystals at the spacing of their strongest lines, near 3.5 A.
-        atoms = np.hypot(phase.debye_waller_sigma, first.debye_waller_sigma) / (2 * 3.5**2)
-        scale = float(np.sqrt(scale**2 + STRUCTURE_SIGMA**2 + atoms**2))
+    scale = structure_sigma(phase, first) if number > 0 else 0.0
+    # The pattern that amounts are parts of was counted, too.
+    stat = float(np.hypot(own, value * unit_sigma / unit))
     return Estimate(value, stat, float(np.sqrt(misfit**2 + width**2 + (value * scale) ** 2)))
+
+
+def structure_sigma(phase: KnownCrystal, first: KnownCrystal) -> float:
+    """Relative standard uncertainty of the amount of one crystal in parts of another by their structures."""
+    # Both at the spacing of their strongest lines, near 3.5 A.
+    atoms = np.hypot(phase.debye_waller_sigma, first.debye_waller_sigma) / (2 * 3.5**2)
+    return float(np.hypot(STRUCTURE_SIGMA, atoms))

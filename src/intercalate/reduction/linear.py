@@ -43,11 +43,11 @@ def solve_nonnegative(
     allowed = allowed & (seen > NEGLIGIBLE * seen.max(initial=0.0))
     passive = allowed.copy() if passive is None else passive & allowed
     solution = np.zeros(right.size)
-    scale = np.sqrt(np.maximum(np.diag(gram), 1e-300))
+    scale = np.sqrt(np.maximum(seen, 1e-300))
     for _ in range(3 * right.size):
         used = np.flatnonzero(passive)
         solution[:] = 0.0
-        solution[used] = np.linalg.solve(regularised(gram[np.ix_(used, used)]), right[used])
+        solution[used] = np.linalg.solve(regularised(gram[used[:, None], used]), right[used])
         negative = np.flatnonzero(solution[:constrained] < 0)
         if negative.size:
             passive[negative] = False
@@ -59,7 +59,7 @@ def solve_nonnegative(
         best = int(np.argmax(np.where(waiting, slope, -np.inf)))
         passive[best] = True
         trial = np.flatnonzero(passive)
-        probe = np.linalg.solve(regularised(gram[np.ix_(trial, trial)]), right[trial])
+        probe = np.linalg.solve(regularised(gram[trial[:, None], trial]), right[trial])
         if probe[np.searchsorted(trial, best)] <= 0:
             passive[best] = False
             break

@@ -22,20 +22,23 @@ def total_width(gaussian: np.ndarray, lorentzian: np.ndarray) -> tuple[np.ndarra
         Each of the shape of the inputs.
     """
     g, l = gaussian, lorentzian  # noqa: E741
-    fifth = np.asarray(sum(c * g ** (5 - n) * l**n for n, c in enumerate(_WIDTH)))
+    _, b, c, d, e, _ = _WIDTH
+    g2, l2, both = g * g, l * l, g * l
+    fifth = g2 * g2 * (g + b * l) + g2 * l2 * (c * g + d * l) + l2 * l2 * (e * g + l)
     width = fifth**0.2
-    by_g = sum((5 - n) * c * g ** (4 - n) * l**n for n, c in enumerate(_WIDTH[:5]))
-    by_l = sum(n * c * g ** (5 - n) * l ** (n - 1) for n, c in enumerate(_WIDTH) if n > 0)
-    scale = 1 / (5 * width**4)
+    by_g = g2 * (5 * g2 + 4 * b * both + 3 * c * l2) + l2 * (2 * d * both + e * l2)
+    by_l = l2 * (5 * l2 + 4 * e * both + 3 * d * g2) + g2 * (2 * c * both + b * g2)
+    scale = 0.2 * width / fifth
     return width, by_g * scale, by_l * scale
 
 
 def mixing(lorentzian: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Lorentzian share, and its derivatives by the Lorentzian width and the total width."""
     ratio = lorentzian / width
-    share = np.asarray(sum(c * ratio ** (n + 1) for n, c in enumerate(_MIXING)))
-    slope = np.asarray(sum((n + 1) * c * ratio**n for n, c in enumerate(_MIXING)))
-    return share, slope / width, -slope * ratio / width
+    a, b, c = _MIXING
+    share = ratio * (a + ratio * (b + ratio * c))
+    slope = (a + ratio * (2 * b + ratio * 3 * c)) / width
+    return share, slope, -slope * ratio
 
 
 @dataclass(frozen=True, slots=True)

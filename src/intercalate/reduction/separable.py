@@ -95,6 +95,19 @@ class Point:
     chi2: float
 
 
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """The linear part of a model: its weighted columns, their products, coefficients, which of these are not
+    held at zero, and what is left of the observations.
+    """
+
+    design: np.ndarray
+    gram: np.ndarray
+    linear: np.ndarray
+    passive: np.ndarray
+    residual: np.ndarray
+
+
 class SeparableFit:
     """A model and what was observed.
 
@@ -137,14 +150,27 @@ class SeparableFit:
         """Solve for intensities and background; `passive` are the columns in use at a point nearby."""
         geometry = self.model.geometry(parameters)
         profiles = self.model.profiles(geometry)
-        lines = profiles.value * self.weight[:, None]
+        solved = self.solved(profiles.value * self.weight[:, None], passive)
+        chi2 = float(solved.residual @ solved.residual)
+        return Point(
+            parameters,
+            geometry,
+            profiles,
+            solved.design,
+            solved.gram,
+            solved.linear,
+            solved.passive,
+            solved.residual,
+            chi2,
+        )
+
+    def solved(self, lines: np.ndarray, passive: np.ndarray | None = None) -> Solved:
+        """Intensities of lines, weighted, shape (points, R), and background."""
         design = np.concatenate([lines, self._background], axis=1)
         gram = design.T @ design
         allowed = np.concatenate([self.allowed, np.ones(self._background.shape[1], dtype=bool)])
         linear, passive = solve_nonnegative(gram, design.T @ self.observed, allowed, lines.shape[1], passive)
-        residual = self.observed - design @ linear
-        chi2 = float(residual @ residual)
-        return Point(parameters, geometry, profiles, design, gram, linear, passive, residual, chi2)
+        return Solved(design, gram, linear, passive, self.observed - design @ linear)
 
     def jacobian(self, point: Point) -> np.ndarray:
         """Derivatives of the weighted pattern by the nonlinear parameters, shape (points, P)."""
@@ -156,8 +182,12 @@ class SeparableFit:
         """Normal equations of all nonlinear parameters and the linear ones in use, and the gradient."""
         jacobian = self.jacobian(point)
         used = np.flatnonzero(point.passive)
-        mixed = jacobian.T @ point.design[:, used]
-        normal = np.block([[jacobian.T @ jacobian, mixed], [mixed.T, point.gram[np.ix_(used, used)]]])
+        count = jacobian.shape[1]
+        normal = np.empty((count + used.size, count + used.size))
+        normal[:count, :count] = jacobian.T @ jacobian
+        normal[:count, count:] = jacobian.T @ point.design[:, used]
+        normal[count:, :count] = normal[:count, count:].T
+        normal[count:, count:] = point.gram[used[:, None], used]
         return normal, jacobian.T @ point.residual
 
     def minimise(self, point: Point, refined: np.ndarray) -> tuple[Point, np.ndarray, np.ndarray, int, str]:

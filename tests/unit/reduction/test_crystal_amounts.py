@@ -93,3 +93,15 @@ def test_an_unknown_phase_is_not_taken_for_an_amount():
 def test_a_series_without_patterns_is_an_error():
     with pytest.raises(ValueError, match="the series holds no pattern: no beam"):
         crystal_amounts(["no beam"], sulfur_crystals(0.0), OTHERS)
+
+
+def test_the_noise_of_the_pattern_that_amounts_are_parts_of_is_in_their_errors():
+    crystals, courses = sulfur_crystals(0.0), []
+    for number in range(12):
+        patterns = [pattern(1.0, 0.0, 10 + 2 * number), pattern(0.0, 2.0, 11 + 2 * number)]
+        courses.append(crystal_amounts(patterns, crystals, OTHERS))
+    value = np.array([float(one["amount.Li2S"][1]) for one in courses])
+    stat = np.array([float(one["amount.Li2S_sigma_stat"][1]) for one in courses])
+    unit = np.array([float(one["amount.S8_sigma_stat"][0]) for one in courses])
+    assert np.all(stat > value * unit / 2.0)
+    assert 0.5 < value.std(ddof=1) / np.median(stat) < 1.6

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from intercalate.config import EXAMPLES, Config
 from intercalate.reduction.eels import (
     Component,
     EelsCamera,
@@ -25,6 +26,7 @@ from intercalate.reduction.eels import (
     zero_loss_ev,
 )
 from intercalate.reduction.eels.nanobattery import mean_amount
+from intercalate.tem_results import loss_thickness
 
 CAMERA = EelsCamera(0.5, -20.0, 500.0, 0.1, 4.0, 1.0, 60000.0, (0.1, 0.8, 0.1))
 ENERGY = np.arange(500.0, 700.0, 0.5)
@@ -120,6 +122,17 @@ class TestComponents:
         change = means[1].minus(means[0])
         assert change.sigma_sys < 0.5 * alone.sigma_sys
         assert abs(change.value - 10.0) < 3 * change.sigma
+
+    def test_what_was_fitted_adds_up(self):
+        data = image(noisy((100.0, 40.0)))
+        bins = np.arange(64).reshape(1, 64) % 2
+        parts = [Component(one.name, np.array([one.template, 2 * one.template])) for one in components()]
+        found = fit_components(data, parts, np.ones((1, 64)), thickness_bin=bins)
+        templates = np.array([one.template for one in parts])
+        edges = sum(found.amount[one.name][0, :, None] * templates[n, bins[0]] for n, one in enumerate(parts))
+        np.testing.assert_allclose(found.model[0] - found.background[0], edges, atol=1e-9 * edges.max())
+        left = data.electrons - found.model
+        np.testing.assert_allclose(found.residual, left[0].mean(axis=0), atol=1e-6 * data.electrons.max())
 
     def test_amounts_may_be_held_above_nothing(self):
         data = image(noisy((0.0, 40.0)))
@@ -331,3 +344,19 @@ def test_the_error_of_a_thickness_holds_what_lies_beyond_the_window():
     drawn = np.random.default_rng(1).poisson(expected, (1, 2000, energy.size)).astype(float)
     found = thickness(image(drawn, energy, 1e-6))
     assert found.t_over_lambda.std() / found.sigma_stat.mean() == pytest.approx(1.0, abs=0.05)
+
+
+def test_what_is_the_same_for_all_pixels_of_a_scan_does_not_become_less_by_taking_many():
+    """The level of a dark camera, and the losses beyond the window, are told once for a whole scan."""
+    generator, means = np.random.default_rng(3), []
+    paper = Config.from_file(EXAMPLES / "config" / "simulated.toml").eels.detector
+    loss_ev = paper.low_first_ev + paper.dispersion_ev * np.arange(paper.channels)
+    losses = np.where(loss_ev > 5.0, 40.0 * (np.maximum(loss_ev, 10.0) / 10.0) ** -3.0, 0.0)
+    expected = 8000.0 * np.exp(-0.5 * (loss_ev / 0.5) ** 2) + losses
+    for _ in range(60):
+        electrons = generator.poisson(expected, (6, 10, loss_ev.size))
+        electrons = electrons + paper.read_noise_electrons * generator.standard_normal(electrons.shape)
+        counts = np.round(200.0 + paper.counts_per_electron * electrons)
+        means.append(loss_thickness(counts, paper).mean)
+    scatter = np.std([one.value for one in means], ddof=1)
+    assert scatter / np.median([one.sigma_stat for one in means]) == pytest.approx(1.0, abs=0.25)

@@ -54,6 +54,19 @@ def test_place_and_width_of_a_line_are_covered_by_their_errors() -> None:
         assert abs(pull.mean()) < 0.4
 
 
+def test_noise_that_moves_the_highest_channel_moves_a_line_by_no_more_than_its_error() -> None:
+    generator = np.random.default_rng(5)
+
+    def flat_topped() -> LineShape:
+        return line_shape(ENERGY_EV, sum(spectrum(at, 0.45, generator, 600.0) for at in (285.4, 286.6)))
+
+    shapes = [flat_topped() for _ in range(150)]
+    for name in ("centre_ev", "width_ev"):
+        found = [getattr(one, name) for one in shapes]
+        scatter = np.std([one.value for one in found]) / np.median([one.sigma_stat for one in found])
+        assert 0.6 < scatter < 1.15
+
+
 def test_a_line_is_narrower_only_where_that_stands_out() -> None:
     generator = np.random.default_rng(3)
 

@@ -13,6 +13,7 @@ from intercalate.reduction.xps import (
     fit_regions,
     metal_reference,
 )
+from intercalate.reduction.xps.model import ActiveFit, ActiveModel
 
 PAPER = AnalyserOnPaper(dead_time_s=0.0)
 ENERGY = np.arange(156.0, 174.0, 0.1)
@@ -76,6 +77,34 @@ def test_a_layer_that_is_charged_is_found(shift):
     found = fitted(lines, options=XpsOptions(search_ev=3.0))
     assert found.converged
     assert abs(found.shift["surface"].value - shift) < 3 * found.shift["surface"].sigma
+
+
+def test_shifts_that_are_tried_together_fit_as_well_as_each_by_itself():
+    gold = counted(
+        "Au 4f",
+        ENERGY - 78.0,
+        spectrum([(161.0, 0.9, 4000.0), (164.6, 0.9, 3000.0)]).counts,
+        seconds=1.0,
+        pass_energy_ev=20.0,
+        analyser=PAPER,
+    )
+    spectra = [spectrum([*TERMINAL, *BRIDGING]), gold]
+    components = [*components_of(["Li2S6"], spectra, tied=True), *components_of(["Au"], spectra, "metal")]
+    model = ActiveModel(spectra, components, XpsOptions())
+    fit = ActiveFit(
+        model,
+        np.concatenate([one.counts for one in spectra]),
+        np.concatenate([one.sigma for one in spectra]),
+    )
+    shifts = np.array([-2.0, -0.4, 0.0, 0.7])
+    for layer in range(len(model.layers)):
+        start = model.expected + 0.1 * model.expected_sigma
+        alone = []
+        for shift in shifts:
+            moved = start.copy()
+            moved[layer] = shift
+            alone.append(fit.evaluate(moved).chi2)
+        np.testing.assert_allclose(fit.chi2_of_shifts(start, layer, shifts), alone, rtol=1e-9)
 
 
 def test_what_is_not_there_is_absent():

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from intercalate.reduction.eels.pixel_fits import Fitted, Solved, Solver
 from intercalate.reduction.eels.spectra import EelsError, SpectrumImage
-from intercalate.reduction.linear import regularised, solve_nonnegative
+from intercalate.reduction.linear import regularised
 from intercalate.reduction.results import UNDETERMINED, Estimate
+
+_BLOCK = 128
+"""Pixels that are fitted at once: what fits into the caches is faster."""
 
 _MODE_PERIODS_EV = (6.0, 9.0, 14.0, 21.0, 32.0, 50.0)
 
@@ -107,10 +111,10 @@ class ComponentMaps:
         Where that is more than shapes differ by: a species that is not among the components.
     residual
         Mean over those pixels, or over all where there are none; electrons, shape (channels,).
-    energy_ev, model
-        Axis, and fitted spectra, shape (rows, columns, channels).
-    background
-        Part of the model that is no edge.
+    energy_ev
+        Axis, shape (channels,).
+    fitted
+        What the spectra were fitted with.
     """
 
     amount: Mapping[str, np.ndarray]
@@ -125,8 +129,17 @@ class ComponentMaps:
     is_unknown: np.ndarray
     residual: np.ndarray
     energy_ev: np.ndarray
-    model: np.ndarray
-    background: np.ndarray
+    fitted: Fitted
+
+    @property
+    def model(self) -> np.ndarray:
+        """Fitted spectra, shape (rows, columns, channels)."""
+        return self.fitted.spectra()
+
+    @property
+    def background(self) -> np.ndarray:
+        """Part of the model that is no edge, shape (rows, columns, channels)."""
+        return self.fitted.spectra(self.fitted.edges)
 
     def determined(self, name: str) -> bool:
         """Whether a component can be told from all others."""
@@ -169,20 +182,24 @@ def fit_components(
     """
     settings = FitSettings() if settings is None else settings
     rows, columns, channels = image.electrons.shape
-    _check(image, components, incident, settings)
     flat = image.electrons.reshape(-1, channels)
+    total = flat.sum(axis=1)
+    _check(image, components, incident, settings, total)
     bins = np.zeros(flat.shape[0], int) if thickness_bin is None else thickness_bin.ravel()
     powers = (image.energy_ev / image.energy_ev.mean())[:, None] ** -np.array(settings.exponents)
-    total = np.maximum(flat.sum(axis=1), 1.0)
     mean = np.maximum(flat.mean(axis=0), 1e-12)
+    # What is expected of each pixel before anything is fitted: the mean spectrum, as bright as the pixel.
+    bright = np.maximum(total, 1.0) / mean.sum()
     count = len(components)
-    extra = np.broadcast_to(np.asarray(image.background_variance), image.electrons.shape)
-    extra = extra.reshape(-1, channels)
+    extra = np.asarray(image.background_variance)
+    extra = extra.reshape(-1, channels) if extra.ndim else extra
     edges, made_of = _edges_of(components)
-    found = _Found.empty(flat.shape[0], count, len(edges), len(settings.exponents), channels)
+    found = _Found.empty(flat.shape[0], count, len(edges), len(settings.exponents), bins)
     noise = np.array([np.broadcast_to(one.variance, (channels,)) for one in edges.values()]).T
+    modes = shape_modes(image.energy_ev).T[:, None, :]
+    held = count if settings.is_nonnegative else 0
     for number in np.unique(bins):
-        which = np.flatnonzero(bins == number)
+        inside = np.flatnonzero(bins == number)
         shapes = np.array(
             [one.template if one.template.ndim == 1 else one.template[number] for one in edges.values()]
         ).T.reshape(channels, len(edges))
@@ -191,15 +208,23 @@ def fit_components(
         design = np.concatenate([templates / scale, powers], axis=1)
         # Components that share an edge share its noise.
         shared = np.einsum("ce,ei,ej->cij", noise, made_of / scale, made_of / scale)
-        first = mean[None, :] * (total[which] / mean.sum())[:, None] + extra[which]
-        solution, _ = _solve(design, shared, flat[which], 1 / first, 0)
-        variance = np.maximum(solution @ design.T, 0.05 * (first - extra[which])) + extra[which]
-        held = count if settings.is_nonnegative else 0
-        solution, covariance = _solve(design, shared, flat[which], 1 / variance, held)
-        deviations = settings.shape_sigma * shapes[:, :, None] * shape_modes(image.energy_ev).T[:, None, :]
-        response = _response(deviations, noise, design, 1 / variance.mean(axis=0), count)
-        of_edges = solution[:, :count] / scale @ made_of.T
-        found.put(which, design, scale, solution, covariance, response, of_edges, flat[which], variance)
+        solver = Solver.of(design, shared)
+        varies = np.zeros(channels)
+        for first in range(0, inside.size, _BLOCK):
+            which = inside[first : first + _BLOCK]
+            data, own = flat[which], extra[which] if extra.ndim else extra
+            expected = bright[which, None] * mean
+            solution = solver.solved(data, 1.0 / (expected + own), 0).solution
+            expected *= 0.05
+            variance = np.maximum(solution @ design.T, expected, out=expected)
+            variance += own
+            varies += variance.sum(axis=0)
+            found.put(which, design, scale, data, solver.solved(data, 1.0 / variance, held))
+        deviations = settings.shape_sigma * shapes[:, :, None] * modes
+        response = _response(deviations, noise, design, inside.size / varies, count)
+        of_edges = found.amount[inside] @ made_of.T
+        found.by_edge[inside] = of_edges[:, None, :] * np.sqrt(response) / scale[:, None]
+        found.designs[int(number)] = design
     return found.maps(image, components, tuple(edges), incident, settings, (rows, columns))
 
 
@@ -212,8 +237,13 @@ def _edges_of(components: Sequence[Component]) -> tuple[dict[str, Component], np
 
 
 def _check(
-    image: SpectrumImage, components: Sequence[Component], incident: np.ndarray, settings: FitSettings
+    image: SpectrumImage,
+    components: Sequence[Component],
+    incident: np.ndarray,
+    settings: FitSettings,
+    total: np.ndarray,
 ) -> None:
+    """`total` are the electrons of each pixel, which are numbers where all of its channels are."""
     rows, columns, channels = image.electrons.shape
     if not components:
         raise EelsError("there are no components to be fitted")
@@ -227,38 +257,10 @@ def _check(
         raise EelsError(f"{channels} channels are too few for {len(components)} components")
     if incident.shape != (rows, columns) or not np.all(incident > 0):
         raise EelsError(f"incident electrons must be above 0 with shape {(rows, columns)}")
-    if not np.isfinite(image.electrons).all():
+    if not np.isfinite(total).all():
         raise EelsError("the spectrum image holds what is no number")
-    if not image.electrons.sum() > 0:
+    if not total.sum() > 0:
         raise EelsError("the spectrum image is dark; was the window in the right place?")
-
-
-def _solve(
-    design: np.ndarray, noise: np.ndarray, data: np.ndarray, weight: np.ndarray, held: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted least squares of every pixel, shape (pixels, unknowns), with their covariances.
-
-    `noise` is the covariance of the templates in each channel, shape (channels, components, components).
-    """
-    unknowns = design.shape[1]
-    upper = np.triu_indices(unknowns)
-    products = weight @ (design[:, upper[0]] * design[:, upper[1]])
-    gram = np.empty((data.shape[0], unknowns, unknowns))
-    gram[:, upper[0], upper[1]] = products
-    gram[:, upper[1], upper[0]] = products
-    right = (weight * data) @ design
-    gram[:, np.arange(unknowns), np.arange(unknowns)] *= 1 + 1e-11
-    count = noise.shape[1]
-    gram[:, :count, :count] -= np.einsum("pc,cij->pij", weight, noise)
-    covariance = np.linalg.inv(gram)
-    solution = np.einsum("pij,pj->pi", covariance, right)
-    allowed = np.ones(unknowns, bool)
-    for pixel in np.flatnonzero((solution[:, :held] < 0).any(axis=1)):
-        solution[pixel], passive = solve_nonnegative(gram[pixel], right[pixel], allowed, held)
-        used = np.flatnonzero(passive)
-        covariance[pixel] = 0.0
-        covariance[pixel][np.ix_(used, used)] = np.linalg.inv(regularised(gram[pixel][np.ix_(used, used)]))
-    return solution, covariance
 
 
 def shape_modes(energy_ev: np.ndarray) -> np.ndarray:
@@ -300,50 +302,39 @@ class _Found:
     chi2: np.ndarray
     signal: np.ndarray
     poisson_part: np.ndarray
-    model: np.ndarray
-    background: np.ndarray
+    solution: np.ndarray
     by_edge: np.ndarray
-    unknowns: int
+    bins: np.ndarray
+    designs: dict[int, np.ndarray]
 
     @classmethod
-    def empty(cls, pixels: int, count: int, edges: int, terms: int, channels: int) -> "_Found":
+    def empty(cls, pixels: int, count: int, edges: int, terms: int, bins: np.ndarray) -> "_Found":
         return cls(
             *(np.zeros((pixels, count)) for _ in range(3)),
             *(np.zeros(pixels) for _ in range(3)),
-            *(np.zeros((pixels, channels)) for _ in range(2)),
+            solution=np.zeros((pixels, count + terms)),
             by_edge=np.zeros((pixels, count, edges)),
-            unknowns=count + terms,
+            bins=bins,
+            designs={},
         )
 
     def put(
-        self,
-        which: np.ndarray,
-        design: np.ndarray,
-        scale: np.ndarray,
-        solution: np.ndarray,
-        covariance: np.ndarray,
-        response: np.ndarray,
-        of_edges: np.ndarray,
-        data: np.ndarray,
-        variance: np.ndarray,
+        self, which: np.ndarray, design: np.ndarray, scale: np.ndarray, data: np.ndarray, solved: Solved
     ) -> None:
-        """Keep one bin."""
-        count = scale.size
+        """Keep some pixels of one bin."""
+        count, solution, weight = scale.size, solved.solution, solved.weight
+        self.solution[which] = solution
         self.amount[which] = solution[:, :count] / scale
-        diagonal = np.einsum("pii->pi", covariance)[:, :count]
+        diagonal = np.einsum("pii->pi", solved.covariance)[:, :count]
         self.stat[which] = np.sqrt(diagonal) / scale
-        self.by_edge[which] = of_edges[:, None, :] * np.sqrt(response) / scale[:, None]
-        weight = 1 / variance
-        alone = weight @ design[:, :count] ** 2
+        alone = np.einsum("pii->pi", solved.gram)[:, :count]
         self.inflation[which] = np.sqrt(diagonal * alone)
-        background = solution[:, count:] @ design[:, count:].T
-        edges = solution[:, :count] @ design[:, :count].T
-        model = background + edges
-        left = data - model
-        self.model[which], self.background[which] = model, background
-        self.chi2[which] = np.einsum("pc,pc,pc->p", weight, left, left)
-        self.signal[which] = np.einsum("pc,pc,pc->p", weight, edges, edges)
+        of_edges = solution[:, :count]
+        self.signal[which] = np.einsum("pi,pij,pj->p", of_edges, solved.gram[:, :count, :count], of_edges)
+        model = solution @ design.T
         self.poisson_part[which] = np.einsum("pc,pc->p", weight, model) / model.shape[1]
+        left = np.subtract(data, model, out=model)
+        self.chi2[which] = np.einsum("pc,pc->p", weight * left, left)
 
     def maps(
         self,
@@ -356,20 +347,22 @@ class _Found:
     ) -> ComponentMaps:
         """As images."""
         names = [one.name for one in components]
-        degrees = image.energy_ev.size - self.unknowns
+        degrees = image.energy_ev.size - self.solution.shape[1]
         # Reading is not spread by the light of an electron: only the alignment joins its neighbours.
         counted = np.clip(self.poisson_part, 0.0, 1.0)
         factor = counted * image.noise_factor.ravel() + (1 - counted) * image.read_factor.ravel()
         reduced = self.chi2 / degrees / factor
         excess = np.maximum(reduced - 1.0, 0.0) * degrees
         # Where there is hardly an edge there is nothing of which a part could be left.
-        is_edge = self.signal > 10.0 * self.unknowns
+        is_edge = self.signal > 10.0 * self.solution.shape[1]
         misfit = np.where(is_edge, np.sqrt(excess / np.maximum(self.signal, 1e-300)), 0.0)
         inflation = {name: float(np.median(self.inflation[:, number])) for number, name in enumerate(names)}
         significant = reduced > 1.0 + 5.0 * np.sqrt(2.0 / degrees)
         unknown = significant & (misfit > 3.0 * settings.shape_sigma)
         seen = unknown if unknown.any() else np.ones(unknown.size, bool)
-        residual = (image.electrons.reshape(-1, image.energy_ev.size)[seen] - self.model[seen]).mean(axis=0)
+        fitted = Fitted(self.bins.reshape(shape), self.designs, self.solution.reshape(*shape, -1), len(names))
+        seen = seen.reshape(shape)
+        residual = image.electrons.mean(axis=(0, 1), where=seen[..., None]) - fitted.mean(seen)
         extra = np.where(significant, np.sqrt(np.maximum(reduced - 1.0, 0.0)), 0.0)
         per = incident.ravel()
 
@@ -397,6 +390,5 @@ class _Found:
             is_unknown=unknown.reshape(shape),
             residual=residual,
             energy_ev=image.energy_ev,
-            model=self.model.reshape(*shape, -1),
-            background=self.background.reshape(*shape, -1),
+            fitted=fitted,
         )

@@ -130,7 +130,11 @@ def electrons_of(counts: np.ndarray, dark: np.ndarray, camera: EelsCamera) -> np
             f"channel {where[2]} of pixel {where[0]}, {where[1]} is saturated: {highest:g} counts of "
             f"{camera.full_well_counts:g}; shorten the dwell time"
         )
-    return (counts - dark) / camera.counts_per_electron
+    found, per_count = np.empty(counts.shape), 1.0 / camera.counts_per_electron
+    for row, here in zip(found, counts):
+        np.subtract(here, dark, out=row)
+        row *= per_count
+    return found
 
 
 def zero_loss_ev(low_electrons: np.ndarray, camera: EelsCamera) -> np.ndarray:
@@ -183,13 +187,15 @@ def aligned(electrons: np.ndarray, zero_ev: np.ndarray, first_ev: float, camera:
             "hardly any channel is common to all pixels; steady the spectrometer"
         )
     result = np.empty((rows, columns, high - low))
-    for shift in np.unique(whole):
-        which = whole == shift
-        here = electrons[which, low + shift : high + shift + 1]
-        step = np.diff(here, axis=1)
-        step *= part[which]
-        step += here[:, :-1]
-        result[which] = step
+    # Row by row: what is worked on stays in the caches.
+    for row in range(rows):
+        for shift in np.unique(whole[row]):
+            which = whole[row] == shift
+            here = electrons[row, which, low + shift : high + shift + 1]
+            step = here[:, 1:] - here[:, :-1]
+            step *= part[row, which]
+            step += here[:, :-1]
+            result[row, which] = step
     energy = first_ev + camera.dispersion_ev * np.arange(low, high)
     spread = np.array(camera.point_spread)
     neighbour = float(spread[1:] @ spread[:-1])

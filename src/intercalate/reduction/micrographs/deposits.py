@@ -16,10 +16,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy import ndimage
 
 from intercalate.reduction.micrographs.image import Micrograph, Quality, require_usable
-from intercalate.reduction.micrographs.pixels import depth_px, largest
+from intercalate.reduction.micrographs.pixels import (
+    depth_px,
+    filtered,
+    highest_around,
+    largest,
+    length,
+    sizes_px,
+    smoothed,
+    summed,
+)
 from intercalate.reduction.micrographs.segments import Segments, segments
 from intercalate.reduction.results import Estimate
 
@@ -167,25 +175,26 @@ def deposits(image: Micrograph) -> DepositMap:
 
 def shapes_of(found: Segments) -> Shapes:
     """Features of every deposit."""
-    index = np.arange(1, found.count + 1)
     if found.count == 0:
         nothing = np.zeros(0)
         return Shapes(nothing, nothing, nothing, nothing, nothing)
     labels, covered = found.labels, found.covered
-    area = np.bincount(labels.ravel(), minlength=found.count + 1)[1:].astype(float)
-    soft = ndimage.gaussian_filter(covered.astype(np.float32), 1.5)
-    slope_y, slope_x = (ndimage.sobel(soft, axis) / 8 for axis in (0, 1))
-    steep = np.hypot(slope_x, slope_y)
-    around = ndimage.grey_dilation(labels, size=(7, 7))
+    area = sizes_px(labels, found.count).astype(float)
+    soft = smoothed(covered, 1.5)
+    # Differences of neighbours, over three lines.
+    apart, over = np.array([-0.5, 0.0, 0.5]), np.array([0.25, 0.5, 0.25])
+    slope_y, slope_x = filtered(soft, apart, over), filtered(soft, over, apart)
+    steep = length(slope_y, slope_x)
+    around = highest_around(labels, 3)
     # The integral of the slope of a step is its length.
-    outline = np.asarray(ndimage.sum(steep, around, index))
+    outline = summed(steep, around, found.count)
     away = depth_px(covered)
     inscribed = largest(away, labels, found.count)
     half = np.concatenate([[np.inf], 0.5 * inscribed])[labels]
     reach = depth_px(away < half)
-    smooth = np.asarray(ndimage.sum(covered & (reach <= half), labels, index)) / area
+    smooth = summed(covered & (reach <= half), labels, found.count) / area
     width = float(np.average(2 * area / np.maximum(outline, 1.0), weights=area))
-    persistence = _persistence(slope_x, slope_y, steep, around, index, width)
+    persistence = _persistence(slope_x, slope_y, steep, around, found.count, width)
     return Shapes(area, outline, inscribed, persistence, smooth)
 
 
@@ -194,7 +203,7 @@ def _persistence(
     slope_y: np.ndarray,
     steep: np.ndarray,
     around: np.ndarray,
-    index: np.ndarray,
+    count: int,
     width_px: float,
 ) -> np.ndarray:
     """Coherence of the structure tensor of the outlines over 1.2 typical widths, on pixels as coarse as
@@ -203,7 +212,7 @@ def _persistence(
     coarse = max(1, int(width_px / 6))
     weight = steep + 1e-9
     tensor = [
-        ndimage.gaussian_filter(_binned(one, coarse), 1.2 * width_px / coarse)
+        smoothed(_binned(one, coarse), 1.2 * width_px / coarse)
         for one in (slope_x**2 / weight, slope_y**2 / weight, slope_x * slope_y / weight)
     ]
     xx, yy, xy = tensor
@@ -211,8 +220,7 @@ def _persistence(
     weight = _binned(steep, coarse)
     rows, columns = weight.shape
     labels = around[: rows * coarse : coarse, : columns * coarse : coarse]
-    summed = np.asarray(ndimage.sum(coherence * weight, labels, index))
-    return summed / np.maximum(np.asarray(ndimage.sum(weight, labels, index)), 1e-9)
+    return summed(coherence * weight, labels, count) / np.maximum(summed(weight, labels, count), 1e-9)
 
 
 def _binned(values: np.ndarray, times: int) -> np.ndarray:

@@ -6,7 +6,18 @@ import numpy as np
 from scipy import ndimage
 
 from intercalate.reduction.micrographs.image import Micrograph, noise_of
-from intercalate.reduction.micrographs.pixels import connected, depth_px, largest, widened
+from intercalate.reduction.micrographs.pixels import (
+    beside,
+    connected,
+    depth_px,
+    highest_around,
+    largest,
+    sizes_px,
+    smoothed,
+    steepness,
+    summed,
+    widened,
+)
 
 _SMOOTH_PX, _COARSE_PX = 1.0, 6.0
 """Rims are as wide as what lies between; what is coarser is the light, or the shadow of what stands above."""
@@ -78,9 +89,9 @@ def segments(image: Micrograph, sure: float = _SURE, likely: float = _LIKELY) ->
     differs by `likely` times. Closed outlines are filled where what they enclose does not look like the face.
     The face must be the most frequent grey: not more than about two thirds of an image may be covered.
     """
-    smooth = ndimage.gaussian_filter(_level_rows(image.grey), _SMOOTH_PX)
+    smooth = smoothed(_level_rows(image.grey), _SMOOTH_PX)
     face, _ = _face(smooth)
-    fine = smooth - ndimage.gaussian_filter(smooth, _COARSE_PX, truncate=2.5)
+    fine = smooth - smoothed(smooth, _COARSE_PX, 2.5)
     sigma = _quiet(fine)
     away = fine / sigma
     rims = _chosen(away, sure, likely)
@@ -121,13 +132,13 @@ def _missing_rims(smooth: np.ndarray, rims: np.ndarray, sure: float, likely: flo
     border of its shadow.
     """
     slope = _steps(smooth)
-    slope = np.where(_dilated(rims, _disc(_CLOSED_PX)), 0.0, slope)
+    slope[_round(rims)] = 0.0
     found = _chosen(slope, sure, likely)
     labels, count = connected(found, corners=True)
     if count == 0:
         return found
-    beside = _mean(widened(rims, _BESIDE_PX).astype(float), labels, count)
-    return np.concatenate([[False], beside < 0.5])[labels]
+    along = _mean(widened(rims, _BESIDE_PX), labels, count)
+    return np.concatenate([[False], along < 0.5])[labels]
 
 
 def _chosen(strength: np.ndarray, sure: float, likely: float) -> np.ndarray:
@@ -139,15 +150,17 @@ def _chosen(strength: np.ndarray, sure: float, likely: float) -> np.ndarray:
     labels, count = connected(strength > max(likely, _GLOW * usual))
     if count == 0:
         return labels > 0
-    return np.concatenate([[False], largest(strength, labels, count) > sure])[labels]
+    is_strong = np.zeros(count + 1, dtype=bool)
+    is_strong[labels[strength > sure]] = True
+    is_strong[0] = False
+    return is_strong[labels]
 
 
 def _steps(smooth: np.ndarray) -> np.ndarray:
     """Slope of grey at sharp steps, in root mean squares of that of the face; 0 where a slope is as steep
     over a wider distance, as a shadow is.
     """
-    near = ndimage.gaussian_gradient_magnitude(smooth, _SMOOTH_PX)
-    wide = ndimage.gaussian_gradient_magnitude(smooth, 3.0 * _SMOOTH_PX)
+    near, wide = steepness(smooth, _SMOOTH_PX), steepness(smooth, 3.0 * _SMOOTH_PX)
     return np.where(near > _SHARP * wide, near / _quiet(near), 0.0)
 
 
@@ -168,27 +181,22 @@ def _face(smooth: np.ndarray) -> tuple[float, float]:
 
 def _closed(mask: np.ndarray) -> np.ndarray:
     """With gaps of a few pixels closed."""
-    disc = _disc(_CLOSED_PX)
-    padded = np.pad(mask, _CLOSED_PX)
-    return ndimage.binary_closing(padded, disc)[_CLOSED_PX:-_CLOSED_PX, _CLOSED_PX:-_CLOSED_PX]
+    padded = _round(np.pad(mask, _CLOSED_PX))
+    return ~_round(~padded)[_CLOSED_PX:-_CLOSED_PX, _CLOSED_PX:-_CLOSED_PX]
 
 
-def _dilated(mask: np.ndarray, structure: np.ndarray | None = None) -> np.ndarray:
-    return np.asarray(ndimage.binary_dilation(mask, structure), dtype=bool)
-
-
-def _disc(radius: int) -> np.ndarray:
-    y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
-    return x * x + y * y <= radius * radius + 1
+def _round(mask: np.ndarray) -> np.ndarray:
+    """With all pixels within two and a quarter pixels around."""
+    return widened(beside(mask), 1)
 
 
 def _trimmed(filled: np.ndarray, away: np.ndarray) -> np.ndarray:
     """Without the foot of rims on their outside, below half of the height that they have nearby."""
-    height = np.asarray(ndimage.maximum_filter(away, 2 * _RIM_PX + 1))
+    height = highest_around(away, _RIM_PX)
     low = filled & (away < 0.5 * height)
     outside = ~filled
     for _ in range(_RIM_PX):
-        outside |= _dilated(outside) & low
+        outside |= beside(outside) & low
     return ~outside
 
 
@@ -225,8 +233,8 @@ def _insides(
     outer = np.where((depth > first) & (depth <= middle), holes, 0)
     inner = np.where((depth > first) & (depth > middle), holes, 0)
     fall = _mean(away, outer, count) - _mean(away, inner, count)
-    size = np.bincount(holes.ravel(), minlength=count + 1)[1:]
-    pixels = [np.bincount(one.ravel(), minlength=count + 1)[1:] for one in (outer, inner)]
+    size = sizes_px(holes, count)
+    pixels = [sizes_px(one, count) for one in (outer, inner)]
     seen = np.minimum(*pixels)
     likely = _logistic((fall - _FALL) / _FALL_SOFT)
     # A logistic curve of 0.55 of a standard deviation is close to its normal distribution.
@@ -249,5 +257,4 @@ def _logistic(x: np.ndarray) -> np.ndarray:
 
 def _mean(values: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
     """Of each label from 1 on; 0 where there is none."""
-    total = np.bincount(labels.ravel(), weights=values.ravel(), minlength=count + 1)[1:]
-    return total / np.maximum(np.bincount(labels.ravel(), minlength=count + 1)[1:], 1)
+    return summed(values, labels, count) / np.maximum(sizes_px(labels, count), 1)

@@ -378,7 +378,7 @@ def _regions(fit: ActiveFit, point: Point) -> tuple[FittedRegion, ...]:
     bare = profiles.bare * fit.model.areas(point)
     found = []
     for spectrum, window in zip(fit.model.regions, fit.model.windows):
-        parts = bare[window.points][:, window.members]
+        parts = bare[window.points, window.members]
         found.append(
             FittedRegion(
                 name=spectrum.name,
@@ -388,7 +388,7 @@ def _regions(fit: ActiveFit, point: Point) -> tuple[FittedRegion, ...]:
                 model=calculated[window.points],
                 background=calculated[window.points] - parts.sum(axis=1),
                 components=parts,
-                templates=profiles.lines.value[window.points][:, window.members],
+                templates=profiles.lines.value[window.points, window.members],
                 component_names=tuple(fit.model.components[number].name for number in window.members),
             )
         )

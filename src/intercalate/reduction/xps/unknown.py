@@ -71,7 +71,7 @@ def unknown_lines(
         lines = pseudo_voigt(energy, centres, full, 0.1 * full).value
         # Its own background lies behind it, as it does behind the others.
         assert isinstance(point.geometry, ActiveGeometry)
-        lines = lines + np.tensordot(point.geometry.behind[:, number], window.behind, axes=1) @ lines
+        lines = lines + np.tensordot(point.geometry.behind[:, number], window.kinds, axes=1) @ lines
         template = np.zeros((weight.size, centres.size))
         template[window.points] = lines * weight[window.points, None]
         whole = (template**2).sum(axis=0)
