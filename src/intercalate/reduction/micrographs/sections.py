@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 from scipy import ndimage
+from scipy.stats import theilslopes
 
 from intercalate.reduction.micrographs.image import Micrograph, MicrographError, noise_of, require_usable
 from intercalate.reduction.results import UNDETERMINED, Estimate
@@ -177,13 +178,29 @@ def _with_noise_again(strips: np.ndarray, grey: np.ndarray, places: Sequence[int
     """
     generator = np.random.Generator(np.random.SFC64(1))
     bands = list(pairwise([0, *places, grey.shape[0]]))
-    of_pixels = _by_row(bands, [noise_of(grey[first:last], _SMOOTH_SHARE) for first, last in bands])
+    of_pixels = _by_row(bands, _counting_noise([grey[first:last] for first, last in bands]))
     of_rows = _by_row(bands, [_row_noise(grey[first:last]) for first, last in bands])
     of_pixels = of_pixels / np.sqrt(grey.shape[1] // strips.shape[1])
     for _ in range(_REPLICAS):
         drawn = of_pixels * generator.standard_normal(strips.shape)
         drawn += of_rows * generator.standard_normal((strips.shape[0], 1))
         yield strips + _PART_AGAIN * ndimage.gaussian_filter1d(drawn, 1.0, axis=0)
+
+
+def _counting_noise(parts: Sequence[np.ndarray]) -> list[float]:
+    """Standard deviation of grey by counting in each part of an image.
+
+    Fine particles of a composite differ from pixel to pixel as noise does, in each image alike. But the
+    variance of counted electrons is a straight line by the grey; it is taken through all parts by the median
+    of their slopes, which one composite among several parts does not turn, and no part has more. Whole
+    numbers are spread evenly over their step first: a quantile of them would fall on a few values.
+    """
+    spread = np.random.Generator(np.random.SFC64(2))
+    evenly = [one + spread.uniform(-0.5, 0.5, one.shape) for one in parts]
+    variance = np.array([max(noise_of(one, _SMOOTH_SHARE) ** 2 - 1.0 / 12.0, 0.0) for one in evenly])
+    grey = np.array([float(one.mean()) for one in parts])
+    line = theilslopes(variance, grey)
+    return [float(one) for one in np.sqrt(np.clip(line.intercept + line.slope * grey, 0.0, variance))]
 
 
 def _by_row(bands: Sequence[tuple[int, int]], values: Sequence[float]) -> np.ndarray:
@@ -193,7 +210,7 @@ def _by_row(bands: Sequence[tuple[int, int]], values: Sequence[float]) -> np.nda
 
 def _row_noise(grey: np.ndarray) -> float:
     """Standard deviation of the grey of rows from one to the next, in so far as both halves of a row share
-    it: particles, and electrons, differ between them.
+    it by more than chance: particles, and electrons, differ between them.
     """
     means = np.stack([half.mean(axis=1) for half in np.array_split(grey, 2, axis=1)])
     second = means[:, :-2] - 2 * means[:, 1:-1] + means[:, 2:]
@@ -201,7 +218,9 @@ def _row_noise(grey: np.ndarray) -> float:
     alike, apart = (
         1.4826 * float(np.median(np.abs(one))) for one in (second.sum(axis=0), np.ptp(second, axis=0))
     )
-    return float(np.sqrt(max(alike**2 - apart**2, 0.0) / 4.0 / 6.0))
+    # Standard error of the difference of two such variances; about half of the rows tell something new.
+    chance = 3.3 / np.sqrt(second.shape[1]) * apart**2
+    return float(np.sqrt(alike**2 - apart**2) / np.sqrt(24.0)) if alike**2 - apart**2 > chance else 0.0
 
 
 def _steps(mean: np.ndarray, count: int) -> list[int]:
