@@ -6,9 +6,13 @@ from itertools import pairwise
 
 import numpy as np
 from scipy import ndimage
-from scipy.stats import theilslopes
 
-from intercalate.reduction.micrographs.image import Micrograph, MicrographError, noise_of, require_usable
+from intercalate.reduction.micrographs.image import (
+    Micrograph,
+    MicrographError,
+    counting_noise,
+    require_usable,
+)
 from intercalate.reduction.results import UNDETERMINED, Estimate
 
 _STRIPS = 64
@@ -29,8 +33,6 @@ _TAPER = (0.7, 1.3)
 _REPLICAS, _PART_AGAIN = 24, 0.5
 """Times that noise is added once more, and which part of it: with all of it, a face that is sure in every
 image would be lost in some."""
-_SMOOTH_SHARE = 0.25
-"""Of pixels, those that have no edge of a particle beside them: composites are fine."""
 _LEAST_STRIPS = 8
 _LEAST_NOISE_PX = 0.02
 """Grey values are whole numbers: what noise cannot show less of."""
@@ -178,29 +180,13 @@ def _with_noise_again(strips: np.ndarray, grey: np.ndarray, places: Sequence[int
     """
     generator = np.random.Generator(np.random.SFC64(1))
     bands = list(pairwise([0, *places, grey.shape[0]]))
-    of_pixels = _by_row(bands, _counting_noise([grey[first:last] for first, last in bands]))
+    of_pixels = _by_row(bands, counting_noise([grey[first:last] for first, last in bands]))
     of_rows = _by_row(bands, [_row_noise(grey[first:last]) for first, last in bands])
     of_pixels = of_pixels / np.sqrt(grey.shape[1] // strips.shape[1])
     for _ in range(_REPLICAS):
         drawn = of_pixels * generator.standard_normal(strips.shape)
         drawn += of_rows * generator.standard_normal((strips.shape[0], 1))
         yield strips + _PART_AGAIN * ndimage.gaussian_filter1d(drawn, 1.0, axis=0)
-
-
-def _counting_noise(parts: Sequence[np.ndarray]) -> list[float]:
-    """Standard deviation of grey by counting in each part of an image.
-
-    Fine particles of a composite differ from pixel to pixel as noise does, in each image alike. But the
-    variance of counted electrons is a straight line by the grey; it is taken through all parts by the median
-    of their slopes, which one composite among several parts does not turn, and no part has more. Whole
-    numbers are spread evenly over their step first: a quantile of them would fall on a few values.
-    """
-    spread = np.random.Generator(np.random.SFC64(2))
-    evenly = [one + spread.uniform(-0.5, 0.5, one.shape) for one in parts]
-    variance = np.array([max(noise_of(one, _SMOOTH_SHARE) ** 2 - 1.0 / 12.0, 0.0) for one in evenly])
-    grey = np.array([float(one.mean()) for one in parts])
-    line = theilslopes(variance, grey)
-    return [float(one) for one in np.sqrt(np.clip(line.intercept + line.slope * grey, 0.0, variance))]
 
 
 def _by_row(bands: Sequence[tuple[int, int]], values: Sequence[float]) -> np.ndarray:
