@@ -85,6 +85,20 @@ def test_errors_cover_amounts_of_all_species(place_mm, where, true_of):
     assert np.mean(np.abs(off) < 2.0) > 0.9
 
 
+def test_amounts_scatter_from_series_to_series_as_is_said():
+    """Noise moves the figures of bands, and amounts by them: most in the broad bands of long chains."""
+    probe, states = RamanProbe(Spectrograph(first_nm=536.0), HiddenSpectrograph(), 4), course(6)
+    found = []
+    for repeat in range(30):
+        spectra = [
+            spectrum_of(probe, 4, state, HOLE_MM, 100 * repeat + number, 20.0)
+            for number, state in enumerate(states)
+        ]
+        found.append(said(spectra)[4].amounts[LONG])
+    scatter = np.std([one.value for one in found], ddof=1)
+    assert 0.7 < scatter / np.sqrt(np.mean([one.sigma_stat**2 for one in found])) < 1.3
+
+
 def test_a_species_that_is_not_there_is_below_its_limit_and_one_that_is_stands_out():
     states, found = series(3, FACE_MM)
     for one in found[:4]:

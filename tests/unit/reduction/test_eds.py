@@ -1,5 +1,7 @@
 """X-ray spectra: what is refused, and arithmetic that needs no simulator."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from intercalate.reduction.eds import (
     lithium,
 )
 from intercalate.reduction.eds.lines import line_shapes
+from intercalate.reduction.results import Estimate
 
 AXIS = axis_on_paper(STANDARD_DETECTOR)
 
@@ -70,6 +73,28 @@ def test_lines_that_cannot_be_excited_are_refused():
         calibrated_axis({"Cu": flat()}, STANDARD_DETECTOR)
     with pytest.raises(SpectrumError, match="rows, columns"):
         element_maps(flat(), ("Fe",), AXIS, STANDARD_DETECTOR, 15.0)
+
+
+@pytest.mark.parametrize("more", ["P K", "Zr L", "O K"])
+def test_fractions_are_as_uncertain_as_they_answer_to_areas(more):
+    """The matrix answers too: an area that alone is off moves all fractions by their errors."""
+    shapes = line_shapes(("P", "Zr", "O"), AXIS, STANDARD_DETECTOR, 15.0)
+    # Zirconium is measured by its L lines: its K lines are as good as absent.
+    true = {"P K": 3e4, "Zr L": 6e4, "O K": 2e4}
+    spectrum = 30.0 + np.array([true.get(name, 0.0) for name in shapes.names]) @ shapes.area
+    fit = fit_lines(spectrum, ("P", "Zr", "O"), AXIS, STANDARD_DETECTOR, 15.0)
+    at, area = list(fit.counts).index(more), fit.counts[more]
+    covariance = np.zeros_like(fit.covariance_stat)
+    covariance[at, at] = (0.01 * area.value) ** 2
+    said = composition(replace(fit, covariance_stat=covariance), STANDARD_DETECTOR, 15.0)
+    moved = fit.counts | {more: Estimate(1.01 * area.value, area.sigma_stat, area.sigma_sys)}
+    other = composition(replace(fit, counts=moved), STANDARD_DETECTOR, 15.0)
+    for now, then in (
+        (said.mass_fraction, other.mass_fraction),
+        (said.atomic_fraction, other.atomic_fraction),
+    ):
+        for name, one in now.items():
+            assert one.sigma_stat == pytest.approx(abs(then[name].value - one.value), rel=0.05, abs=2e-5)
 
 
 def test_lithium_is_not_detectable_where_it_cannot_be():

@@ -19,6 +19,7 @@ from intercalate.reduction.micrographs import (
     section,
     shift_between,
 )
+from intercalate.reduction.micrographs.image import counting_noise, noise_of
 
 from .drawn_images import discs, face, rods, with_shapes
 
@@ -48,6 +49,19 @@ def test_ragged_lumps_are_moss():
     places = np.concatenate([128 + 26 * generator.standard_normal((60, 2)), [[128, 128]]])
     found = deposits(micrograph(with_shapes(discs(256, places, 9)), 0.1))
     assert found.kind is DepositClass.MOSSY
+
+
+def test_coverage_scatters_from_image_to_image_as_is_said():
+    """Insides are hardly darker than what is behind their rims: many are filled in one image and not in the
+    next.
+    """
+    mask = discs(256, 128 + 40 * np.random.default_rng(3).standard_normal((50, 2)), 10)
+    found = [
+        deposits(micrograph(with_shapes(mask, seed=seed, slope=2.0), 0.1)).coverage for seed in range(12)
+    ]
+    scatter = np.std([one.value for one in found], ddof=1)
+    assert 0.6 < scatter / np.sqrt(np.mean([one.sigma_stat**2 for one in found])) < 1.6
+    assert scatter > 20 / mask.size
 
 
 @settings(max_examples=8, deadline=None)
@@ -166,6 +180,19 @@ def test_thickness_scatters_from_image_to_image_as_is_said(jumps):
         values.append(section(taken, ["Li", "SPE"]).layer("SPE").thickness_um)
     stat = np.sqrt(np.mean([one.sigma_stat**2 for one in values]))
     assert 0.6 < np.std([one.value for one in values], ddof=1) / stat < 1.4
+
+
+def test_particles_of_a_composite_are_no_noise():
+    generator = np.random.default_rng(1)
+    expected = np.repeat([30.0, 70.0, 110.0, 30.0], 80)[:, None] * np.ones(256)
+    expected[160:240] += 20.0 * generator.standard_normal((80, 256))
+    counted = np.round(generator.poisson(np.maximum(expected, 0.0) * 10.0) / 10.0)
+    parts = np.split(counted, 4)
+    noise = counting_noise(parts)
+    # By counting, and by the steps of grey.
+    true = np.sqrt([one.mean() / 10.0 + 1.0 / 12.0 for one in parts])
+    assert noise == pytest.approx(true, rel=0.2)
+    assert noise_of(parts[2]) > 2 * true[2]
 
 
 def test_sections_that_show_no_layers_are_refused():

@@ -13,8 +13,6 @@ _SOFT_EV = 2000.0
 _BLEND = 0.05
 """Uncertainty of the place of lines that are seen as one, in parts of their spread: their ratio is known to
 some 5 %, and what the metal takes of soft ones is not much better."""
-_TAIL_EV = 0.5
-"""Standard uncertainty of all lines together by tails, whose shape below a peak is not known."""
 _FARTHEST = 2.0
 """Full widths by which a line may lie off its place on paper."""
 
@@ -84,9 +82,13 @@ def calibrated_axis(
         raise SpectrumError(
             f"lines disagree by {left.max():.0f} eV, 10 are the limit; is the element the one named?"
         )
-    scatter = float(np.sqrt(np.sum(left**2) / max(left.size - 2, 1)))
-    sigma_ev = float(np.sqrt(covariance[1, 1] + scatter**2 + _TAIL_EV**2))
-    return EnergyAxis(np.polyval(fit, paper.energy_ev), sigma_ev)
+    # Lines that scatter by more than they should make the fit of them as much less certain; how far a single
+    # one lies off is no error of the axis besides. It is that within the range of the lines, not where the
+    # axis would cross zero. Tails move lines of a sample as they move those of the metals.
+    scatter = max(float(np.sum((left / sigma) ** 2)) / max(left.size - 2, 1), 1.0)
+    powers = np.stack([seen, np.ones(seen.size)])
+    variance = scatter * float(np.mean(np.einsum("ki,kl,li->i", powers, covariance, powers)))
+    return EnergyAxis(np.polyval(fit, paper.energy_ev), float(np.sqrt(variance)))
 
 
 def _seen_as(

@@ -29,6 +29,8 @@ _SOFT_EV, _SOFT = 1000.0, 0.35
 """Below this energy absorption and window decide."""
 _ITERATIONS = 60
 _DETECTION_SIGMA = 3.0
+_STEP = 1e-3
+"""Relative, of a difference quotient."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +87,39 @@ def composition(found: LineFit, detector: XrayDetector, kv: float) -> Compositio
         return Composition(dict.fromkeys(names, nothing), dict.fromkeys(names, nothing), best, False)
     places = [list(found.counts).index(best[name]) for name in names]
     block, scale = np.ix_(places, places), np.outer(area, area)
-    stat = found.covariance_stat[block] / scale
-    declared = np.array([_declared(lines[name][0], best[name]) for name in names])
-    systematic = found.covariance_sys[block] / scale + np.diag(declared**2)
+    answer = _answer(names, fraction, [lines[name] for name in names], kv, detector)
+    stat, systematic = (
+        answer @ (one[block] / scale) @ answer.T for one in (found.covariance_stat, found.covariance_sys)
+    )
+    # Declared is the error of the fraction itself, after the correction for the matrix.
+    systematic += np.diag([_declared(lines[name][0], best[name]) ** 2 for name in names])
     mass_fraction = _normalised(names, fraction, stat, systematic)
     weight = np.array([atomic_mass(name) for name in names])
     atoms = fraction / weight / np.sum(fraction / weight)
     return Composition(mass_fraction, _normalised(names, atoms, stat, systematic), best, True)
+
+
+def _answer(
+    names: list[str],
+    fraction: np.ndarray,
+    lines: list[tuple[float, float]],
+    kv: float,
+    detector: XrayDetector,
+) -> np.ndarray:
+    """Relative change of the fractions by that of the areas, but for their sum, shape (names, names).
+
+    What an element has more than it should changes the matrix, and by that all fractions once more: with the
+    factors m of the matrix, d ln f + (d ln m / d ln f) d ln f = d ln area.
+    """
+
+    def factors(mass: np.ndarray) -> np.ndarray:
+        of = dict(zip(names, mass / mass.sum()))
+        return np.log([matrix_factor(of, *line, kv, detector) for line in lines])
+
+    here = factors(fraction)
+    steps = fraction * (1.0 + _STEP * np.eye(fraction.size))
+    by_fraction = np.stack([(factors(one) - here) / _STEP for one in steps], axis=1)
+    return np.linalg.inv(np.eye(fraction.size) + by_fraction)
 
 
 def _best_family(found: LineFit, kv: float) -> dict[str, str]:

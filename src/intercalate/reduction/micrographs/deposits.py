@@ -28,6 +28,7 @@ from intercalate.reduction.micrographs.pixels import (
     smoothed,
     summed,
 )
+from intercalate.reduction.micrographs.repeats import scatter_px
 from intercalate.reduction.micrographs.segments import Segments, segments
 from intercalate.reduction.results import Estimate
 
@@ -52,18 +53,13 @@ _ROUND, _ROUND_SOFT = 0.88, 0.03
 """Share of smooth area above which a shape is round: 1 for a disc, 0.9 for three that overlap."""
 _LEAST_COVERAGE = 2e-3
 """Below which a face counts as bare: dust and noise make some 1e-4."""
-_EDGE_PX, _RAGGED_EDGE_PX = 0.5, 1.0
-"""Standard uncertainty of an edge at the outer half height of its bright rim: smoothing over one pixel leaves
-that of a step in its place, and moves that of a thin bright line by up to a pixel. Bays of moss lie in the
-shade of its lumps and add to it."""
-
-_SHIFT = 1.6
-"""Of an edge by noise, in pixels along one pixel of the outline, for noise as strong as the rim: smoothing
-over one pixel leaves 0.28 of the noise, a rim falls to the face over three, and 3.5 pixels move together."""
-_REDRAWN, _RAGGED_REDRAWN = 0.5, 1.0
-"""Of the doubt about enclosed places, what another image with other noise decides otherwise: places join or
-part where their rims are drawn a little elsewhere. Moss has rims everywhere: all that is doubtful in it is
-drawn anew."""
+_EDGE_PX, _RAGGED_EDGE_PX = float(np.hypot(1.0 / np.sqrt(12.0), 0.25)), 1.0
+"""Standard uncertainty of an edge at the outer half height of its bright rim, of all edges alike. Smoothing
+over one pixel leaves that of a step in its place, and moves that of a thin bright line by up to a pixel: it
+may be anywhere within that. The coarse grey that is taken away is higher beside a rim of 2.5 pixels by a
+sixth of its height (6 pixels of smoothing), so that half of the height is sought too high by a twelfth, on
+a fall of 3 pixels a quarter of a pixel too far inside. Bays of moss lie in the shade of its lumps and add
+to it."""
 
 
 @dataclass(frozen=True)
@@ -144,12 +140,12 @@ def deposits(image: Micrograph) -> DepositMap:
     likelihood = _likelihood(shapes)
     names = (DepositClass.NEEDLE, DepositClass.MOSSY, DepositClass.GLOBULAR)
     each = tuple(names[number] for number in likelihood.argmax(axis=1))
-    total = image.grey.size
+    total, noise_px = image.grey.size, float(np.hypot(found.flipping_px, scatter_px(image, found)))
     coverage_of: dict[DepositClass, Estimate] = {}
     for name in names:
         mine = np.array([one is name for one in each], dtype=bool)
-        coverage_of[name] = _coverage(shapes, mine, found, found_quality, total)
-    coverage = _coverage(shapes, np.ones(found.count, dtype=bool), found, found_quality, total)
+        coverage_of[name] = _coverage(shapes, mine, found.doubtful_px, noise_px, total)
+    coverage = _coverage(shapes, np.ones(found.count, dtype=bool), found.doubtful_px, noise_px, total)
     if coverage.value < _LEAST_COVERAGE:
         kind, confidence = (
             DepositClass.NONE,
@@ -235,19 +231,21 @@ def _likelihood(shapes: Shapes) -> np.ndarray:
     return np.stack([straight, (1 - straight) * (1 - rounded), (1 - straight) * rounded], axis=1)
 
 
-def _coverage(shapes: Shapes, mine: np.ndarray, found: Segments, quality: Quality, total: int) -> Estimate:
-    """Covered share, with what noise, the place of edges and doubtful insides do to it."""
+def _coverage(shapes: Shapes, mine: np.ndarray, doubtful_px: float, noise_px: float, total: int) -> Estimate:
+    """Covered share, with what the place of edges, doubtful insides and noise do to it.
+
+    Noise is that of repeats, with what is known of places near the limit besides: of a rare change few
+    repeats show none as a rule.
+    """
     area, outline = float(shapes.area_px[mine].sum()), float(shapes.outline_px[mine].sum())
     ragged = float(shapes.outline_px[mine & _is_ragged(shapes)].sum())
-    # An edge shifts by the noise over its slope; it is independent from one correlation length to the next.
-    shift_px = _SHIFT * quality.noise / (found.face_sigma * found.rim)
     part = float(np.sqrt(area / max(shapes.area_px.sum(), 1.0)))
-    rough = float(shapes.area_px[mine & _is_ragged(shapes)].sum()) / max(area, 1.0)
-    redrawn = (_REDRAWN + (_RAGGED_REDRAWN - _REDRAWN) * rough) * found.enclosed_px
-    doubtful, flipping = part * found.doubtful_px, part * float(np.hypot(found.flipping_px, redrawn))
-    stat = np.sqrt(1.0 + shift_px**2 * outline + flipping**2)
     edges = _EDGE_PX * outline + (_RAGGED_EDGE_PX - _EDGE_PX) * ragged
-    return Estimate(area / total, float(stat) / total, float(np.hypot(edges, doubtful)) / total)
+    return Estimate(
+        area / total,
+        float(np.hypot(1.0, part * noise_px)) / total,
+        float(np.hypot(edges, part * doubtful_px)) / total,
+    )
 
 
 def _is_ragged(shapes: Shapes) -> np.ndarray:

@@ -1,14 +1,18 @@
 """A micrograph with its scale, and whether it can be used at all."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import linprog
 from scipy.stats import norm
 
 from intercalate.reduction.micrographs.pixels import filtered
 
 _LEAST_SIDE = 64
 _SATURATED_SHARE = 0.25
+_LEAST_SHARE = 0.25
+"""Of pixels, those that have no edge of a particle beside them: composites are fine."""
 _BLANK_LEVELS = 0.03
 """Range of grey that all but a thousandth of the pixels use, in parts of the whole, below which there is no
 picture."""
@@ -163,3 +167,19 @@ def noise_of(grey: np.ndarray, share: float = 0.5) -> float:
     across = grey[:, :-2:2] - 2 * grey[:, 1:-1:2] + grey[:, 2::2]
     both = across[:-2:2] - 2 * across[1:-1:2] + across[2::2]
     return float(np.quantile(np.abs(both), share) / norm.ppf(0.5 + 0.5 * share) / 6.0)
+
+
+def counting_noise(parts: Sequence[np.ndarray]) -> list[float]:
+    """Standard deviation of grey by counting in each part of an image.
+
+    Fine particles of a composite differ from pixel to pixel as noise does, but alike in each image. Counting
+    is told from them by all parts together: the variance of counted electrons is a straight line by the grey,
+    and no part has less. It is the highest one that lies below what is seen in all parts.
+    """
+    # Whole numbers are spread evenly over their step: a quantile of them would fall on a few values.
+    spread = np.random.Generator(np.random.SFC64(2))
+    evenly = [one + spread.uniform(-0.5, 0.5, one.shape) for one in parts]
+    variance = [max(noise_of(one, _LEAST_SHARE) ** 2 - 1.0 / 12.0, 0.0) for one in evenly]
+    line = np.stack([np.ones(len(parts)), [float(one.mean()) for one in parts]], axis=1)
+    best = linprog(-line.mean(axis=0), line, variance, bounds=[(None, None), (0.0, None)])
+    return [float(one) for one in np.sqrt(np.maximum(line @ best.x, 0.0))]

@@ -7,7 +7,12 @@ from itertools import pairwise
 import numpy as np
 from scipy import ndimage
 
-from intercalate.reduction.micrographs.image import Micrograph, MicrographError, noise_of, require_usable
+from intercalate.reduction.micrographs.image import (
+    Micrograph,
+    MicrographError,
+    counting_noise,
+    require_usable,
+)
 from intercalate.reduction.results import UNDETERMINED, Estimate
 
 _STRIPS = 64
@@ -28,8 +33,6 @@ _TAPER = (0.7, 1.3)
 _REPLICAS, _PART_AGAIN = 24, 0.5
 """Times that noise is added once more, and which part of it: with all of it, a face that is sure in every
 image would be lost in some."""
-_SMOOTH_SHARE = 0.25
-"""Of pixels, those that have no edge of a particle beside them: composites are fine."""
 _LEAST_STRIPS = 8
 _LEAST_NOISE_PX = 0.02
 """Grey values are whole numbers: what noise cannot show less of."""
@@ -177,7 +180,7 @@ def _with_noise_again(strips: np.ndarray, grey: np.ndarray, places: Sequence[int
     """
     generator = np.random.Generator(np.random.SFC64(1))
     bands = list(pairwise([0, *places, grey.shape[0]]))
-    of_pixels = _by_row(bands, [noise_of(grey[first:last], _SMOOTH_SHARE) for first, last in bands])
+    of_pixels = _by_row(bands, counting_noise([grey[first:last] for first, last in bands]))
     of_rows = _by_row(bands, [_row_noise(grey[first:last]) for first, last in bands])
     of_pixels = of_pixels / np.sqrt(grey.shape[1] // strips.shape[1])
     for _ in range(_REPLICAS):
@@ -193,7 +196,7 @@ def _by_row(bands: Sequence[tuple[int, int]], values: Sequence[float]) -> np.nda
 
 def _row_noise(grey: np.ndarray) -> float:
     """Standard deviation of the grey of rows from one to the next, in so far as both halves of a row share
-    it: particles, and electrons, differ between them.
+    it by more than chance: particles, and electrons, differ between them.
     """
     means = np.stack([half.mean(axis=1) for half in np.array_split(grey, 2, axis=1)])
     second = means[:, :-2] - 2 * means[:, 1:-1] + means[:, 2:]
@@ -201,7 +204,9 @@ def _row_noise(grey: np.ndarray) -> float:
     alike, apart = (
         1.4826 * float(np.median(np.abs(one))) for one in (second.sum(axis=0), np.ptp(second, axis=0))
     )
-    return float(np.sqrt(max(alike**2 - apart**2, 0.0) / 4.0 / 6.0))
+    # Standard error of the difference of two such variances; about half of the rows tell something new.
+    chance = 3.3 / np.sqrt(second.shape[1]) * apart**2
+    return float(np.sqrt(alike**2 - apart**2) / np.sqrt(24.0)) if alike**2 - apart**2 > chance else 0.0
 
 
 def _steps(mean: np.ndarray, count: int) -> list[int]:

@@ -66,9 +66,9 @@ class Segments:
         Grey of the bare face and how much it varies.
     rim
         By how much most rims are brighter than the face, in units of `face_sigma`.
-    doubtful_px, enclosed_px, flipping_px
-        Standard uncertainty of the covered area, in pixels, from places that may be face or deposit; the part
-        of that which is in enclosed ones; and what noise decides of them where it does not redraw their rims.
+    doubtful_px, flipping_px
+        Standard uncertainty of the covered area, in pixels, from places that may be face or deposit; and what
+        noise decides of enclosed ones where it does not redraw their rims.
     """
 
     covered: np.ndarray
@@ -78,7 +78,6 @@ class Segments:
     face_sigma: float
     rim: float
     doubtful_px: float
-    enclosed_px: float
     flipping_px: float
 
 
@@ -100,7 +99,8 @@ def segments(image: Micrograph, sure: float = _SURE, likely: float = _LIKELY) ->
     noise = noise_of(image.grey) / sigma
     filled, enclosed_px, flipping_px = _filled(outlines, (image.grey - face) / sigma, noise)
     covered = _trimmed(filled, away)
-    doubtful_px = float(np.hypot(enclosed_px, 0.5 * np.sum(outlines & ~seen)))
+    # How much of a closed gap is face may be any part of it: a bay of a few pixels is both.
+    doubtful_px = float(np.hypot(enclosed_px, np.sum(outlines & ~seen) / np.sqrt(12.0)))
     strong = away[away > sure]
     rim = float(np.median(strong)) if strong.size else sure
     labels, count = connected(covered)
@@ -110,14 +110,17 @@ def segments(image: Micrograph, sure: float = _SURE, likely: float = _LIKELY) ->
     renumbered = np.cumsum(keep) * keep
     labels = renumbered[labels]
     count = int(keep.sum())
-    return Segments(labels > 0, labels, count, face, sigma, rim, doubtful_px, enclosed_px, flipping_px)
+    return Segments(labels > 0, labels, count, face, sigma, rim, doubtful_px, flipping_px)
+
+
+def row_jumps(grey: np.ndarray) -> np.ndarray:
+    """Jumps in grey from line to line that a charging sample has, shape (rows,)."""
+    level = np.percentile(grey[:, ::3], 35, axis=1)
+    return level - ndimage.median_filter(level, 31, mode="nearest")
 
 
 def _level_rows(grey: np.ndarray) -> np.ndarray:
-    """Without the jumps in grey from line to line that a charging sample has."""
-    level = np.percentile(grey[:, ::3], 35, axis=1)
-    jumps = level - ndimage.median_filter(level, 31, mode="nearest")
-    return grey - jumps[:, None].astype(np.float32)
+    return grey - row_jumps(grey)[:, None].astype(np.float32)
 
 
 def _quiet(fine: np.ndarray) -> float:

@@ -137,9 +137,12 @@ def _said(mixture: "_Fitted", carbon: "_Fitted", electrolyte: RamanElectrolyte) 
     for position, name in enumerate(mixture.species[:-1]):
         # Amount x over that of the reference r: d(x/r) = (dx - (x/r) dr) / r.
         value = mixture.value[position] / reference.value[number]
-        stat, sys = mixture.response(position), mixture.shifts[:, position]
+        stat, noise, sys = (
+            one[:, position] for one in (mixture.solving.T, mixture.noise_shifts, mixture.shifts)
+        )
         if reference is mixture:
-            stat = stat - value * mixture.response(number)
+            stat = stat - value * mixture.solving[number]
+            noise = noise - value * mixture.noise_shifts[:, number]
             sys = sys - value * mixture.shifts[:, number]
             more_stat = more_sys = 0.0
         else:
@@ -150,7 +153,7 @@ def _said(mixture: "_Fitted", carbon: "_Fitted", electrolyte: RamanElectrolyte) 
         scale = unit / reference.value[number]
         amounts[name] = Estimate(
             unit * value,
-            scale * float(np.hypot(np.linalg.norm(stat), more_stat)),
+            scale * float(np.sqrt(np.sum(stat**2) + np.sum(noise**2) + more_stat**2)),
             scale * float(np.sqrt(np.sum(sys**2) + more_sys**2 + misfit**2)),
         )
     return SulfurSpectrum(where, amounts, fit)
@@ -164,23 +167,23 @@ class _Fitted:
     ----------
     solving
         By which intensities in sigma become amounts, shape (species, points).
-    shifts
-        Of the amounts by independent standard errors of the figures of all bands, shape (figures, species).
+    noise_shifts, shifts
+        Of the amounts by independent standard errors of the figures of all bands, shape (figures, species):
+        those that counting has left in them, and those that no spectrum of the series tells.
     """
 
     species: tuple[str, ...]
     value: np.ndarray
     solving: np.ndarray
+    noise_shifts: np.ndarray
     shifts: np.ndarray
     reduced_chi2: float
 
-    def response(self, number: int) -> np.ndarray:
-        """Of an amount to one sigma of each point, shape (points,)."""
-        return self.solving[number]
-
     def sigma(self, number: int) -> float:
         """Of an amount, by counting."""
-        return float(np.linalg.norm(self.solving[number]))
+        return float(
+            np.hypot(np.linalg.norm(self.solving[number]), np.linalg.norm(self.noise_shifts[:, number]))
+        )
 
     def stands_out(self, number: int) -> bool:
         """Whether there is so much of it that others can be measured by it."""
@@ -216,6 +219,10 @@ class _Mixture:
     Shift, width and strength of a band are the same in all spectra of a series, and are known from the tables
     to so much. What the series says of them is added to that, by Gauss-Newton steps from which the amounts in
     each spectrum are eliminated; what is left of their errors is correlated, and common to all spectra.
+
+    Of that covariance C a part is what counting does to the figures, C N C, where N is the information of the
+    series with the squares of its weights. Other exposures of the same series would give other figures by as
+    much: it belongs to the statistical error of the amounts. The rest is what the tables leave open.
     """
 
     def __init__(
@@ -236,12 +243,12 @@ class _Mixture:
         """Fit a series; in the place of a spectrum that cannot be fitted, why."""
         parts = [self._part(one) for one in spectra]
         good = [one for one in parts if isinstance(one, _Part)]
-        figures, covariance = self._figures(good)
-        errors = np.linalg.cholesky(covariance)
+        figures, *covariances = self._figures(good)
+        by_noise, by_tables = (_root(one) for one in covariances)
         bands = self._profiles(figures)
         columns, slopes = self._columns(bands), self._slopes(figures, bands)
         return [
-            one if isinstance(one, SpectrumError) else self._fitted(one, columns, slopes, errors)
+            one if isinstance(one, SpectrumError) else self._fitted(one, columns, slopes, by_noise, by_tables)
             for one in parts
         ]
 
@@ -291,14 +298,17 @@ class _Mixture:
         change = slopes[part.used] / part.sigma[:, None, None] * value[self._of][:, None]
         return change.reshape(part.sigma.size, -1)
 
-    def _figures(self, parts: Sequence[_Part]) -> tuple[np.ndarray, np.ndarray]:
-        """Figures of all bands in standard errors of the tables, shape (bands, figures); their covariance."""
+    def _figures(self, parts: Sequence[_Part]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Figures of all bands in standard errors of the tables, shape (bands, figures); their covariance by
+        counting, and by what is left open.
+        """
         count = len(self._bands) * _FIGURES
         figures, covariance = np.zeros((len(self._bands), _FIGURES)), np.eye(count)
+        noise = np.zeros((count, count))
         for _ in range(_ROUNDS if parts else 0):
             profiles = self._profiles(figures)
             columns, slopes = self._columns(profiles), self._slopes(figures, profiles)
-            normal, gradient = np.zeros((count, count)), np.zeros(count)
+            normal, noise, gradient = np.zeros((count, count)), np.zeros((count, count)), np.zeros(count)
             for part in parts:
                 linear = self._linear(part, columns)
                 value = np.maximum(linear.value[: len(self.species)], 0.0)
@@ -306,23 +316,40 @@ class _Mixture:
                 change = change - linear.base @ (linear.base.T @ change)
                 # Where the profile is not quite this one, points weigh less.
                 weight = 1.0 / max(1.0, linear.reduced_chi2)
-                normal += weight * change.T @ change
+                information = change.T @ change
+                normal += weight * information
+                noise += weight**2 * information
                 gradient += weight * change.T @ linear.residual
             covariance = np.linalg.inv(normal + np.eye(count))
             step = covariance @ (gradient - figures.ravel())
             figures = np.clip(figures + step.reshape(figures.shape), -_FURTHEST, _FURTHEST)
-        return figures, covariance
+        by_noise = covariance @ noise @ covariance
+        return figures, by_noise, covariance - by_noise
 
-    def _fitted(self, part: _Part, columns: np.ndarray, slopes: np.ndarray, errors: np.ndarray) -> _Fitted:
+    def _fitted(
+        self,
+        part: _Part,
+        columns: np.ndarray,
+        slopes: np.ndarray,
+        by_noise: np.ndarray,
+        by_tables: np.ndarray,
+    ) -> _Fitted:
         linear, count = self._linear(part, columns), len(self.species)
-        change = self._by_figures(part, linear.value[:count], slopes) @ errors
+        change, solving = self._by_figures(part, linear.value[:count], slopes), linear.solving[:count]
         return _Fitted(
             self.species,
             linear.value[:count],
-            linear.solving[:count],
-            change.T @ linear.solving[:count].T,
+            solving,
+            (change @ by_noise).T @ solving.T,
+            (change @ by_tables).T @ solving.T,
             linear.reduced_chi2,
         )
+
+
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """Matrix R with R R^T the covariance, which need not be of full rank."""
+    variance, axes = np.linalg.eigh(covariance)
+    return axes * np.sqrt(np.maximum(variance, 0.0))
 
 
 def _band(axis: ShiftAxis, band: SpeciesBand, figures: np.ndarray) -> np.ndarray:

@@ -1,0 +1,65 @@
+"""What another image of the same place would show otherwise, from this one with its noise once more."""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy import ndimage
+from scipy.stats import norm
+
+from intercalate.reduction.micrographs.image import Micrograph, noise_of
+from intercalate.reduction.micrographs.pixels import connected
+from intercalate.reduction.micrographs.segments import Segments, row_jumps, segments
+
+_REPEATS = 3
+_GREYS, _SMOOTH_SHARE = 8, 0.3
+"""Steps of grey for which noise is taken apart, and the share of their pixels that have no edge beside
+them."""
+_MEDIAN_ERROR = 1.35
+"""Standard error of the lower third of many normal deviates, in units of theirs over the root of their
+number."""
+
+
+def scatter_px(image: Micrograph, found: Segments) -> float:
+    """Standard deviation of the covered area by noise, in pixels.
+
+    Rims join or part, and places are taken for face or inside, where they were near the limit: no law of
+    small errors tells how much area goes with that. Noise as strong as that of the image is therefore put on
+    it anew, some times, and deposits are looked for again. Repeats are compared with each other, since all
+    of them are noisier than the image. What differs between two of them are places far apart, which change
+    independently: the variance is half of the sum of the squares of their net areas. So a few repeats tell as
+    much as many, of which only the sums were used.
+    """
+    generator = np.random.Generator(np.random.SFC64(1))
+    of_pixels = _noise_by_grey(image.grey)
+    jumps = row_jumps(image.grey)
+    # The level of a row has the noise of its pixels.
+    by_pixels = _MEDIAN_ERROR * noise_of(image.grey) / np.sqrt(image.grey.shape[1] / 3)
+    of_rows = np.sqrt(max((1.4826 * float(np.median(np.abs(jumps)))) ** 2 - by_pixels**2, 0.0))
+    repeated = []
+    for _ in range(_REPEATS):
+        drawn = of_pixels * generator.standard_normal(image.grey.shape, dtype=np.float32)
+        # It is the face whose grey jumps: metal leads its charge away.
+        rows = of_rows * generator.standard_normal((image.grey.shape[0], 1), dtype=np.float32)
+        repeated.append(segments(replace(image, grey=image.grey + drawn + rows * ~found.covered)).covered)
+    squares = [_changed(one, other) for number, one in enumerate(repeated) for other in repeated[:number]]
+    return float(np.sqrt(0.5 * np.mean(squares)))
+
+
+def _changed(one: np.ndarray, other: np.ndarray) -> float:
+    """Sum of the squares of the net areas of all connected places that differ."""
+    labels, count = connected(one ^ other, corners=True)
+    net = np.bincount(labels.ravel(), (one.astype(float) - other).ravel(), minlength=count + 1)[1:]
+    return float(np.sum(net**2))
+
+
+def _noise_by_grey(grey: np.ndarray) -> np.ndarray:
+    """Standard deviation of each pixel: that of pixels as bright as it is, since electrons are counted."""
+    smooth = ndimage.gaussian_filter(grey, 1.5)
+    across = grey[:, :-2] - 2 * grey[:, 1:-1] + grey[:, 2:]
+    both = np.abs(across[:-2] - 2 * across[1:-1] + across[2:])[::2, ::2].ravel()
+    level = smooth[1:-1, 1:-1][::2, ::2].ravel()
+    parts = np.array_split(np.argsort(level), _GREYS)
+    one_sigma = 6.0 * norm.ppf(0.5 + 0.5 * _SMOOTH_SHARE)
+    variance = [(np.quantile(both[one], _SMOOTH_SHARE) / one_sigma) ** 2 for one in parts]
+    middle = [float(np.median(level[one])) for one in parts]
+    return np.sqrt(np.interp(smooth, middle, variance)).astype(np.float32)
