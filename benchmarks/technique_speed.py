@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -90,15 +91,17 @@ def of_xps() -> Timed:
     return Timed("XPS region", lambda number: xps.measured([layer], [xps.O1S], WORLD, number), reduce, 0.050)
 
 
-def of_sem() -> Timed:
+def of_sem(*, with_scatter: bool = False) -> Timed:
     """An image of moss, at twice the side of those of the ensembles."""
     drawn = sem.Face.draw(WORLD, Habit.MOSSY)
     face = replace(drawn, conditions=replace(drawn.conditions, rows=1024, columns=1024))
     return Timed(
-        "SEM image of 1024 x 1024 pixels, segmented and classified",
+        "the same, with the scatter of its coverage"
+        if with_scatter
+        else "SEM image of 1024 x 1024 pixels, segmented and classified",
         face.image,
-        lambda taken: deposits(micrograph(taken.counts, face.conditions.pixel_um)),
-        1.0,
+        lambda taken: deposits(micrograph(taken.counts, face.conditions.pixel_um), with_scatter=with_scatter),
+        None if with_scatter else 1.0,
     )
 
 
@@ -159,7 +162,17 @@ def of_tem() -> Timed:
     )
 
 
-MEASUREMENTS = (of_raman, of_raman_map, of_xps, of_sem, of_eds, of_ebsd, of_tem, of_eels)
+MEASUREMENTS = (
+    of_raman,
+    of_raman_map,
+    of_xps,
+    of_sem,
+    partial(of_sem, with_scatter=True),
+    of_eds,
+    of_ebsd,
+    of_tem,
+    of_eels,
+)
 
 
 def processor_s(work: Callable[[], Any]) -> tuple[float, Any]:

@@ -64,6 +64,16 @@ def test_coverage_scatters_from_image_to_image_as_is_said():
     assert scatter > 20 / mask.size
 
 
+def test_without_scatter_the_statistical_error_is_left_out_and_nothing_else():
+    image = micrograph(with_shapes(discs(256, GRID, 18)), 0.1)
+    whole, quick = deposits(image), deposits(image, with_scatter=False)
+    assert (quick.kind, quick.confidence) == (whole.kind, whole.confidence)
+    assert quick.coverage.value == whole.coverage.value
+    assert quick.coverage.sigma_sys == whole.coverage.sigma_sys
+    assert np.isnan(quick.coverage.sigma_stat)
+    assert whole.coverage.sigma_stat > 0
+
+
 @settings(max_examples=8, deadline=None)
 @given(scale=st.floats(0.001, 100.0), relative=st.floats(0.0, 0.05))
 def test_widths_scale_with_the_pixel(scale, relative):

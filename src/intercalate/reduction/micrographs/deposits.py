@@ -12,6 +12,7 @@ smooth
 Height is not measured at all: a needle that points at the detector is a globule.
 """
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -126,8 +127,14 @@ class DepositMap:
     quality: Quality
 
 
-def deposits(image: Micrograph) -> DepositMap:
+def deposits(image: Micrograph, *, with_scatter: bool = True) -> DepositMap:
     """Find, count and class what stands on a face.
+
+    Parameters
+    ----------
+    with_scatter
+        Look for deposits again under other noise, which takes longer than all else: without it the
+        statistical error of the coverage is NaN.
 
     Raises
     ------
@@ -140,7 +147,8 @@ def deposits(image: Micrograph) -> DepositMap:
     likelihood = _likelihood(shapes)
     names = (DepositClass.NEEDLE, DepositClass.MOSSY, DepositClass.GLOBULAR)
     each = tuple(names[number] for number in likelihood.argmax(axis=1))
-    total, noise_px = image.grey.size, float(np.hypot(found.flipping_px, scatter_px(image, found)))
+    scatter = scatter_px(image, found) if with_scatter else math.nan
+    total, noise_px = image.grey.size, float(np.hypot(found.flipping_px, scatter))
     coverage_of: dict[DepositClass, Estimate] = {}
     for name in names:
         mine = np.array([one is name for one in each], dtype=bool)
