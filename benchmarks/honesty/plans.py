@@ -157,8 +157,7 @@ class LaserMarks:
 class LaserFocus:
     """Where the focus of a laser must be, by the light that comes back from silicon; and how it moves.
 
-    Of its movement, true is once the straight line through where the face was at those times, and once how
-    far it went in the half hour after, for which a spectrometer takes it.
+    Of its movement, true is how far the face went in the half hour after, for which a spectrometer takes it.
     """
 
     title = "Focus of a laser, and how it moves"
@@ -182,8 +181,7 @@ class LaserFocus:
         later_um = laser.hidden.surface_at_um("H1", when_s[-1] + EVERY_S) - true[-1]
         return {
             "focus (um)": Outcome(truth_um, first),
-            "drift (um/h)": Outcome(float(np.polyfit(hours, true, 1)[0]), drift.um_per_h),
-            "drift after it (um/h)": Outcome(3600.0 * later_um / EVERY_S, drift.um_per_h),
+            "drift in the next half hour (um/h)": Outcome(3600.0 * later_um / EVERY_S, drift.um_per_h),
         }
 
 

@@ -39,8 +39,9 @@ class FocusDrift:
     Attributes
     ----------
     um_per_h
-        Slope of a straight line through what was found, and its standard error: that of the points' own
-        errors, or by their scatter where that is larger.
+        Slope of a straight line through what was found, as it is to be expected next. Statistical is the
+        error by those of the points; systematic, by how much slopes from one point to the next differ: a
+        mount that warms up does not go on as it went.
     scatter_um
         Root mean square deviation from the line.
     span_um
@@ -80,12 +81,26 @@ def focus_drift(time_h: np.ndarray, z_um: np.ndarray, sigma_um: np.ndarray) -> F
     covariance = np.linalg.inv(design.T @ (weight[:, None] * design))
     line = covariance @ (design.T @ (weight * z_um))
     left = z_um - design @ line
-    chi2 = float(np.sum(weight * left**2)) / (len(time_h) - 2)
-    stat = float(np.sqrt(covariance[1, 1]))
-    beyond = stat * float(np.sqrt(max(chi2 - 1.0, 0.0)))
     return FocusDrift(
-        Estimate(float(line[1]), stat, beyond), float(np.sqrt(np.mean(left**2))), float(np.ptp(z_um))
+        Estimate(float(line[1]), float(np.sqrt(covariance[1, 1])), _unsteady(time_h, z_um, 1.0 / weight)),
+        float(np.sqrt(np.mean(left**2))),
+        float(np.ptp(z_um)),
     )
+
+
+def _unsteady(time_h: np.ndarray, z_um: np.ndarray, variance_um2: np.ndarray) -> float:
+    """Standard deviation of the next slope about the mean of those so far, beyond errors of the points."""
+    order = np.argsort(time_h)
+    passed_h = np.diff(np.asarray(time_h, float)[order])
+    apart = passed_h > 0
+    slopes = np.diff(np.asarray(z_um, float)[order])[apart] / passed_h[apart]
+    if slopes.size < 2:
+        return np.inf
+    ordered = variance_um2[order]
+    by_points = float(np.mean((ordered[1:] + ordered[:-1])[apart] / passed_h[apart] ** 2))
+    beyond = max(float(np.var(slopes, ddof=1)) - by_points, 0.0)
+    # One more differs from their mean by as much as they do, and that mean is uncertain as well.
+    return float(np.sqrt(beyond * (1.0 + 1.0 / slopes.size)))
 
 
 _SHARE = 4 * np.log(2)
