@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.stats import norm
 
-from intercalate.reduction.micrographs.image import Micrograph, noise_of
+from intercalate.reduction.micrographs.image import Micrograph, bends, noise_of
 from intercalate.reduction.micrographs.pixels import connected
 from intercalate.reduction.micrographs.segments import Segments, row_jumps, segments
 
@@ -55,8 +55,7 @@ def _changed(one: np.ndarray, other: np.ndarray) -> float:
 def _noise_by_grey(grey: np.ndarray) -> np.ndarray:
     """Standard deviation of each pixel: that of pixels as bright as it is, since electrons are counted."""
     smooth = ndimage.gaussian_filter(grey, 1.5)
-    across = grey[:, :-2] - 2 * grey[:, 1:-1] + grey[:, 2:]
-    both = np.abs(across[:-2] - 2 * across[1:-1] + across[2:])[::2, ::2].ravel()
+    both = np.abs(bends(grey)).ravel()
     level = smooth[1:-1, 1:-1][::2, ::2].ravel()
     parts = np.array_split(np.argsort(level), _GREYS)
     one_sigma = 6.0 * norm.ppf(0.5 + 0.5 * _SMOOTH_SHARE)
