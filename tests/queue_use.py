@@ -73,10 +73,17 @@ class Queue:
         wait_for(lambda: self.status()["manager_state"] == "idle", DEADLINE_S, "no plan runs", every_s=0.2)
 
     def wait_for_held(self, count: int = 1) -> list[HeldItem]:
-        """Items, once so many are held."""
-        return wait_for(
-            lambda: held if len(held := self.held.read()) == count else None, DEADLINE_S, f"{count} are held"
-        )
+        """Items, once so many are held, which are first kept and then taken out of the queue."""
+
+        def are_held() -> list[HeldItem] | None:
+            held = self.held.read()
+            if len(held) != count:
+                return None
+            with self.client() as client:
+                waiting = {item["item_uid"] for item in client.items()}
+            return held if waiting.isdisjoint(one.uid for one in held) else None
+
+        return wait_for(are_held, DEADLINE_S, f"{count} are held")
 
     def wait_until_open(self) -> None:
         def is_open() -> bool:
