@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
 from bluesky.utils import MsgGenerator
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from intercalate.calibrations import Kind
 from intercalate.devices.roles import MeasuresCells
@@ -23,6 +23,7 @@ from intercalate.orchestration.calibrating import calibration_run, keep, take
 from intercalate.orchestration.checking import check_exposure, require_station
 from intercalate.orchestration.sample_position import stage_target
 from intercalate.orchestration.waiting import in_thread
+from intercalate.strict_model import StrictModel
 
 GOLD, PATTERN, IMAGE = "gold", "diffraction", "image"
 STAGE_C = (-190.0, 100.0)
@@ -32,7 +33,7 @@ STAGE_SOURCE = Source("stages cooled by liquid nitrogen, with a heater", Mark.IL
 _Step = Annotated[float, Field(ge=0.1, le=100.0)]
 
 
-class LossScanRequest(BaseModel):
+class LossScanRequest(StrictModel):
     """One scan of electron losses.
 
     Attributes
@@ -47,8 +48,6 @@ class LossScanRequest(BaseModel):
         Along the layers from the middle of the place: where no beam has been before, nothing is damaged.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
     content: str
     step_nm: _Step
     row_step_nm: _Step
@@ -56,7 +55,7 @@ class LossScanRequest(BaseModel):
     beside_mm: Annotated[float, Field(ge=-0.05, le=0.05)] = 0.0
 
 
-class BiasedImageRequest(BaseModel):
+class BiasedImageRequest(StrictModel):
     """One bright field image.
 
     Attributes
@@ -68,8 +67,6 @@ class BiasedImageRequest(BaseModel):
     beside_mm
         From the middle of the place.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     content: str
     bias_v: Annotated[float, Field(ge=-6.0, le=6.0)] = 0.0

@@ -6,9 +6,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from intercalate.problems import ABSENT, Problem, ProblemsError, problems_of, read_file
+from intercalate.strict_model import StrictModel
 
 CONSISTENCY = 0.05
 """Largest relative difference between a value that is given and the one that others imply."""
@@ -37,11 +38,7 @@ class CellFormat(StrEnum):
     OTHER = "other"
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Electrode(_Model):
+class Electrode(StrictModel):
     """One electrode of a cell; what is unknown is left out.
 
     Attributes
@@ -98,7 +95,7 @@ class Electrode(_Model):
         return self.loading_mg_cm2 * self.area_cm2
 
 
-class Electrolyte(_Model):
+class Electrolyte(StrictModel):
     """Electrolyte and how much of it.
 
     Attributes
@@ -117,7 +114,7 @@ class Electrolyte(_Model):
     vapour_pressure_mbar: Positive | None = None
 
 
-class Formation(_Model):
+class Formation(StrictModel):
     """One thing done to the cell before the experiment.
 
     Attributes
@@ -138,7 +135,7 @@ class Formation(_Model):
     protocol_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
 
 
-class Cell(_Model):
+class Cell(StrictModel):
     """A cell as it was made; everything an analysis needs to know months later.
 
     Attributes

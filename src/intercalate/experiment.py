@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from intercalate.cell import Cell
 from intercalate.contract import OnLoss
@@ -17,16 +17,13 @@ from intercalate.orchestration.transfer_task import TransferTask
 from intercalate.orchestration.when import WhenError
 from intercalate.problems import Problem, ProblemsError, problems_of
 from intercalate.protocol import BoundProgram, Hold, Protocol, ProtocolError, SiteLimits, bind, with_holds
+from intercalate.strict_model import StrictModel
 
 _MEND_PATH = "mend the path, relative to this file"
 
 
 class ExperimentError(ProblemsError):
     """An experiment file was refused; `problems` lists everything wrong with it."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Mode(StrEnum):
@@ -42,7 +39,7 @@ class Mode(StrEnum):
     """One is cycled, then carried to another instrument, and measured there."""
 
 
-class _FileCell(_Section):
+class _FileCell(StrictModel):
     """One cell of a file."""
 
     cell: Path
@@ -51,10 +48,10 @@ class _FileCell(_Section):
     initial_soc: Annotated[float, Field(ge=0, le=1)] | None = None
     exposed: bool = True
     hold: Hold | None = None
-    measurements: dict[str, dict[str, Any]] = {}
+    measurements: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
-class _File(_Section):
+class _File(StrictModel):
     mode: Mode
     on_abort: OnLoss
     on_client_lost: OnLoss
@@ -64,7 +61,7 @@ class _File(_Section):
     initial_soc: Annotated[float, Field(ge=0, le=1)] | None = None
     hold: Hold | None = None
     transfer: TransferTask | None = None
-    measurements: dict[str, dict[str, Any]] = {}
+    measurements: dict[str, dict[str, Any]] = Field(default_factory=dict)
     cells: tuple[_FileCell, ...] = ()
 
     def problems(self) -> list[Problem]:
@@ -156,7 +153,7 @@ class _File(_Section):
         return tuple(found)
 
 
-class ExperimentCell(_Section):
+class ExperimentCell(StrictModel):
     """One cell of an experiment: what it is, what is done to it, how it is measured.
 
     Attributes
@@ -191,7 +188,7 @@ class ExperimentCell(_Section):
         return self.model_dump(mode="json", exclude_none=True)
 
 
-class Experiment(_Section):
+class Experiment(StrictModel):
     """A checked experiment file, with the cells and protocols it names.
 
     Attributes

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from intercalate.cell import Cell
 from intercalate.config import Config
@@ -14,6 +14,7 @@ from intercalate.materials.equations_of_state import MARKERS
 from intercalate.orchestration.checking import MAX_EXPOSURE_S
 from intercalate.orchestration.pressure_check import PRESSURE_MODE, problems_of_cell
 from intercalate.problems import ABSENT, Problem, ProblemsError, problems_of, read_file
+from intercalate.strict_model import StrictModel
 
 Positive = Annotated[float, Field(gt=0)]
 Text = Annotated[str, Field(min_length=1)]
@@ -23,11 +24,7 @@ class PressedError(ProblemsError):
     """A sample or an experiment under pressure was refused; `problems` lists everything wrong with it."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class PressedSample(_Model):
+class PressedSample(StrictModel):
     """A powder between diamonds.
 
     Attributes
@@ -89,7 +86,7 @@ class PressedSample(_Model):
         return sample
 
 
-class PressureScan(_Model):
+class PressureScan(StrictModel):
     """An experiment in which one sample is pressed in steps, as it stands in its file.
 
     Attributes
@@ -118,7 +115,7 @@ class PressureScan(_Model):
     rate_gpa_min: Annotated[float, Field(ge=0.01, le=5.0)] | None = None
 
 
-class CheckedScan(_Model):
+class CheckedScan(StrictModel):
     """A pressure scan that can be done here.
 
     Attributes

@@ -14,11 +14,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from intercalate.cell import Cell
 from intercalate.materials.constants import GAS_J_MOL_K
 from intercalate.problems import Problem, ProblemsError, did_you_mean
+from intercalate.strict_model import StrictModel
 
 TABLE = Path(__file__).parent / "materials" / "techniques.toml"
 
@@ -35,11 +36,7 @@ class AdviceError(ProblemsError):
     """What was asked of the adviser was refused; `problems` lists everything wrong with it."""
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Statement(_Row):
+class Statement(StrictModel):
     """Something that is said, and the rows it comes from."""
 
     text: str
@@ -69,7 +66,7 @@ class Damage(Statement):
     level: Literal["dose", "destructive"]
 
 
-class Technique(_Row):
+class Technique(StrictModel):
     """One technique.
 
     Attributes
@@ -114,7 +111,7 @@ class Combination(Statement):
     members: Annotated[tuple[str, ...], Field(min_length=2)]
 
 
-class Vapour(_Row):
+class Vapour(StrictModel):
     """Vapour pressure at 25 degC, and the enthalpy by which it falls."""
 
     mbar: Annotated[float, Field(gt=0)]
@@ -133,7 +130,7 @@ class Vapour(_Row):
         return 1.0 / inverse - ZERO_C_K
 
 
-class Kind(_Row):
+class Kind(StrictModel):
     """What the vacuum meets of a kind of electrolyte of which no solvent is named."""
 
     mbar: float
@@ -141,7 +138,7 @@ class Kind(_Row):
     mark: Literal["V", "R", "?", "I"]
 
 
-class Table(_Row):
+class Table(StrictModel):
     """All that is known."""
 
     questions: dict[str, str]

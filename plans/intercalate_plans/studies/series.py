@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from intercalate.nanobattery_results import NANOBATTERY
+from intercalate.strict_model import StrictModel
 from intercalate_plans.transmission import BiasedImageRequest, LossScanRequest
 
 MODE, IMAGES_MODE = "scans under bias", "images under bias"
@@ -18,7 +19,7 @@ APART_MM = 0.002
 Positive = Annotated[float, Field(gt=0)]
 
 
-class BiasSeries(BaseModel):
+class BiasSeries(StrictModel):
     """What is scanned: the battery at each voltage, after references of known compounds.
 
     Attributes
@@ -30,8 +31,6 @@ class BiasSeries(BaseModel):
     biases_v
         Between the electrodes, one scan each.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     mode: Literal["scans under bias"]
     step_nm: Positive
@@ -55,7 +54,7 @@ class BiasSeries(BaseModel):
         ]
 
 
-class ImageSeries(BaseModel):
+class ImageSeries(StrictModel):
     """What is imaged of a liquid cell, at one voltage after the other.
 
     Attributes
@@ -66,8 +65,6 @@ class ImageSeries(BaseModel):
         How many are imaged at each voltage, along the electrode from its middle to both sides: the same first
         ones each time.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     mode: Literal["images under bias"]
     exposure_s: Positive

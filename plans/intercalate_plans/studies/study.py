@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from matplotlib.figure import Figure
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from intercalate.config import EXAMPLES
 from intercalate.experiment import Experiment, ExperimentError
@@ -16,6 +16,7 @@ from intercalate.orchestration.pressure_check import PRESSURE_MODE
 from intercalate.pressed import PressureScan
 from intercalate.problems import Problem, ProblemsError, did_you_mean, problems_of
 from intercalate.protocol import SiteLimits
+from intercalate.strict_model import StrictModel
 from intercalate_plans.studies.finding import Finding, Published
 from intercalate_plans.studies.measured import Cells
 from intercalate_plans.studies.series import IMAGES_MODE, MODE, BiasSeries, ImageSeries
@@ -42,17 +43,13 @@ class World(StrEnum):
     """It is there in the opposite direction or order."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class _Value(_Section):
+class _Value(StrictModel):
     name: str
     value: float
     half_width: Annotated[float, Field(gt=0)]
 
 
-class Publication(_Section):
+class Publication(StrictModel):
     """What was published.
 
     Attributes
@@ -78,7 +75,7 @@ Settings = dict[str, Any]
 """Of the simulator, nested as in its file: those that differ from what is shipped."""
 
 
-class _About(_Section):
+class _About(StrictModel):
     title: str
     question: str
     origin: Literal["emergent", "imposed"]
@@ -87,12 +84,12 @@ class _About(_Section):
     rate: Annotated[float, Field(gt=0)] = RATE
     differs: str
     published: Publication
-    beamline: Settings = {}
-    simulation: Settings = {}
+    beamline: Settings = Field(default_factory=dict)
+    simulation: Settings = Field(default_factory=dict)
     worlds: dict[Literal["null", "permuted"], Settings]
 
 
-class Study(_Section):
+class Study(StrictModel):
     """One study.
 
     Attributes

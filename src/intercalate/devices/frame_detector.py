@@ -7,8 +7,6 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-import h5py
-import hdf5plugin  # noqa: F401 - registers the filters that detectors compress with
 import numpy as np
 from ophyd import Component as Cpt
 from ophyd import EpicsSignalRO, Kind
@@ -278,6 +276,9 @@ class FrameDetector(DetectorBase):
         ExposureError
             If the file cannot be read here.
         """
+        import h5py
+        import hdf5plugin  # noqa: F401 - registers the filters that detectors compress with
+
         path = self.hdf.open_file
         index = int(self.hdf.num_captured.get(use_monitor=False)) - 1
         try:

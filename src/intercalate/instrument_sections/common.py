@@ -3,17 +3,17 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from intercalate.strict_model import StrictModel
 
 Prefix = Annotated[str, Field(pattern=":$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
 
 
-class Section(BaseModel):
+class Section(StrictModel):
     """A part of a configuration: nothing of it can be changed, and nothing else stands in it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class CountersSection(Section):

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
@@ -22,6 +21,7 @@ from intercalate.orchestration.checking import MAX_EXPOSURE_S
 from intercalate.orchestration.when import At, When
 from intercalate.problems import ABSENT, Problem, ProblemsError, problems_of
 from intercalate.protocol import Beginning, Hold, Protocol, with_holds
+from intercalate.strict_model import StrictModel
 
 
 def _budget(value: object) -> float | str:
@@ -53,11 +53,7 @@ BUDGETS = ("budget_MGy", "budget_J_cm2", "budget_e_A2")
 AT_EACH_HOLD = When(at=At(hold=True))
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Grid(_Model):
+class Grid(StrictModel):
     """Points of a square around a spot, row by row.
 
     Attributes
@@ -77,7 +73,7 @@ class Grid(_Model):
         return [(x_um, y_um) for y_um in steps for x_um in steps]
 
 
-class FramesTask(_Model):
+class FramesTask(StrictModel):
     """Frames that one instrument takes of a cell.
 
     Attributes
@@ -108,7 +104,9 @@ class FramesTask(_Model):
     exposure_s: Annotated[float, Field(gt=0, le=MAX_EXPOSURE_S)]
     spots_mm: Annotated[tuple[SpotMm, ...], Field(min_length=1)] = ((0.0, 0.0),)
     regions: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    settings: dict[str, Setting | Annotated[tuple[Setting, ...], Field(min_length=1)]] = {}
+    settings: dict[str, Setting | Annotated[tuple[Setting, ...], Field(min_length=1)]] = Field(
+        default_factory=dict
+    )
     budget_MGy: Budget | None = None
     budget_J_cm2: Budget | None = None
     budget_e_A2: Budget | None = None
@@ -190,7 +188,7 @@ class MeasurementTask(FramesTask):
         return max(1, len(self.points_um)) * max(1, len(self.regions))
 
 
-class CellTask(_Model):
+class CellTask(StrictModel):
     """One cell: what it is, what is done to it, and how it is measured.
 
     Attributes

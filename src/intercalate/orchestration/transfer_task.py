@@ -3,8 +3,6 @@
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -21,6 +19,7 @@ from intercalate.contract import (
 )
 from intercalate.orchestration.tasks import FramesTask
 from intercalate.problems import ProblemsError, problems_of
+from intercalate.strict_model import StrictModel
 
 MAX_COUNT = 1000
 
@@ -48,7 +47,7 @@ Ppm = Annotated[float, Field(gt=0, le=1e6)]
 Volt = Annotated[float, Field(ge=ABSOLUTE_MIN_VOLTAGE_V, le=ABSOLUTE_MAX_VOLTAGE_V)]
 
 
-class TransferTask(BaseModel):
+class TransferTask(StrictModel):
     """A transfer as the experimenter allows it; there is no default for what may harm the cell.
 
     Attributes
@@ -72,8 +71,6 @@ class TransferTask(BaseModel):
     measurements
         By the name of their stream, taken one after the other.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     to: str = STATION_NAMES[1]
     opened: Literal["positive", "negative"] | None = None

@@ -7,12 +7,13 @@ and `{"any": [...]}` or `{"all": [...]}` of these, each with a `limit` and a `co
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from intercalate.contract import StepType
 from intercalate.problems import Problem, ProblemsError, problems_of
 from intercalate.protocol import BoundProgram
 from intercalate.protocol.program import Run
+from intercalate.strict_model import StrictModel
 
 Positive = Annotated[float, Field(gt=0)]
 Positions = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
@@ -23,9 +24,7 @@ class WhenError(ProblemsError):
     """A condition was refused; `problems` lists everything wrong with it."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
+class _Model(StrictModel):
     def given(self) -> dict[str, Any]:
         """Fields that were given, as JSON has them."""
         return self.model_dump(mode="json", exclude_none=True)

@@ -2,16 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from intercalate.strict_model import StrictModel
 
 Charge = Annotated[float, Field(ge=0)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ProgramPosition(_Frozen):
+class ProgramPosition(StrictModel):
     """Where a cursor stands; JSON-able.
 
     Attributes
@@ -33,7 +31,7 @@ class ProgramPosition(_Frozen):
     segments: Annotated[int, Field(ge=0)] = 0
 
 
-class Beginning(_Frozen):
+class Beginning(StrictModel):
     """Where a program begins that goes on with one that was interrupted; JSON-able.
 
     Attributes

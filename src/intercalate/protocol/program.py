@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from intercalate.contract import Capability, ControlMode, EndReason, StepType
 from intercalate.problems import Problem, problems_of, read_mapping
@@ -16,17 +16,14 @@ from intercalate.protocol.position import Beginning, ProgramPosition
 from intercalate.protocol.segment import Segment
 from intercalate.protocol.site import SiteLimits
 from intercalate.protocol.steps import ProtocolError
+from intercalate.strict_model import StrictModel
 
 REBIND = "bind the protocol again"
 ROUNDING = 1e-9
 """Relative; an agreement within it is an agreement."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Limits(_Frozen):
+class Limits(StrictModel):
     """Between which the interlocks let the cell live; a violation may last `delay_s`.
 
     The cell's own window is narrower and no interlock limit: a fresh cell lies outside it, and so
@@ -55,7 +52,7 @@ class Limits(_Frozen):
         return min(v for v in (self.max_voltage_v, self.cell_max_voltage_v) if v is not None)
 
 
-class Run(_Frozen):
+class Run(StrictModel):
     """A step: its segments, `repeat` times, then the segments of `last`."""
 
     kind: Literal["run"] = "run"
@@ -80,7 +77,7 @@ class Run(_Frozen):
         return self.parts[index % len(self.parts)] if index < repeated else self.last[index - repeated]
 
 
-class Back(_Frozen):
+class Back(StrictModel):
     """Go back to block `to` until `passes` passes are made in all."""
 
     kind: Literal["back"] = "back"
@@ -91,7 +88,7 @@ class Back(_Frozen):
 Block = Annotated[Run | Back, Field(discriminator="kind")]
 
 
-class BoundProgram(_Frozen):
+class BoundProgram(StrictModel):
     """A protocol bound to a cell and a site: feasible, in SI units, compact.
 
     Attributes

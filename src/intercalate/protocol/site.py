@@ -2,15 +2,16 @@
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from intercalate import contract
 from intercalate.problems import Problem, ProblemsError
+from intercalate.strict_model import StrictModel
 
 NUMBER = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class SiteLimits(BaseModel):
+class SiteLimits(StrictModel):
     """What one channel at one site may do; protocols can only narrow it.
 
     Attributes
@@ -30,8 +31,6 @@ class SiteLimits(BaseModel):
     capabilities
         What the channels can do beyond the common; steps that need another are refused.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     min_voltage_V: Annotated[float, Field(ge=contract.ABSOLUTE_MIN_VOLTAGE_V)]
     max_voltage_V: Annotated[float, Field(le=contract.ABSOLUTE_MAX_VOLTAGE_V)]

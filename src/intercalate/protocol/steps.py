@@ -14,14 +14,13 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     AliasChoices,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     model_validator,
 )
 
 from intercalate.problems import ABSENT, Problem, ProblemsError
+from intercalate.strict_model import StrictModel
 
 LONGEST_S = 1e9
 MOST_PASSES = 1_000_000_000
@@ -99,10 +98,8 @@ Count = Annotated[int, BeforeValidator(_plain_number), Field(ge=1, le=MOST_PASSE
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f]+$")]
 
 
-class Model(BaseModel):
+class Model(StrictModel):
     """Frozen, without unknown keys, finite numbers only."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def _need_one_of(self, *names: str, what: str) -> None:
         """Refuse the model unless one of these fields is given.
