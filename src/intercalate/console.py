@@ -22,6 +22,7 @@ from intercalate.operator_requests import RequestDesk, RequestError, parse_reque
 from intercalate.services import module_command
 from intercalate.session import Session
 from intercalate.simulation import simulation_services, start_simulation
+from intercalate.user_plans import UserPlans
 from intercalate.watching import Follower, status_line
 from intercalate.watching_terminal import BUSY, IDLE
 
@@ -52,7 +53,7 @@ def bring_up(config: Config) -> None:
         start_catalog(config)
 
 
-def settle(session: Session, path: Path, namespace: dict[str, Any]) -> None:
+def settle(session: Session, path: Path, namespace: dict[str, Any], own_plans: UserPlans) -> None:
     """Give a person's namespace the catalog, magics and completion, and print the banner."""
     shell = _shell()
     if catalog_answers(session.config):
@@ -64,7 +65,7 @@ def settle(session: Session, path: Path, namespace: dict[str, Any]) -> None:
         shell.set_custom_exc(REFUSALS, _say_what_was_refused)
         if sys.stdout.isatty():
             Watching(path, session.config).beside(shell)
-    print(banner(session, path, namespace))  # noqa: T201
+    print(banner(session, path, namespace, own_plans))  # noqa: T201
 
 
 def _reading(catalog: Any, config: Config) -> dict[str, Any]:
@@ -87,7 +88,7 @@ def _reading(catalog: Any, config: Config) -> dict[str, Any]:
     return {"cat": catalog, "find": find, "experiment": experiment, "heatmap": heatmap}
 
 
-def banner(session: Session, path: Path, namespace: dict[str, Any]) -> str:
+def banner(session: Session, path: Path, namespace: dict[str, Any], own_plans: UserPlans) -> str:
     """What there is: devices that answered and those that did not, catalog, plans of one's own, examples."""
     config = session.config
     found = session.RE.md.get("simulation")
@@ -101,9 +102,8 @@ def banner(session: Session, path: Path, namespace: dict[str, Any]) -> str:
     elsewhere = "does not answer; `intercalate catalog up`"
     reading = "cat, find(), experiment(), heatmap()"
     lines += [f"catalog      {reading if 'cat' in namespace else elsewhere}"]
-    mine = namespace["reload_plans"]()
-    lines += [f"your plans   {', '.join(mine.plans) or f'none in {config.plans_folder}'}"]
-    lines += [f"             {name} is left out: {why}" for name, why in mine.refused.items()]
+    lines += [f"your plans   {', '.join(own_plans.plans) or f'none in {config.plans_folder}'}"]
+    lines += [f"             {name} is left out: {why}" for name, why in own_plans.refused.items()]
     lines += ["", "To begin with, copy a line:"]
     lines += [f"  {line}" for line in EXAMPLES_OF_USE.splitlines()]
     lines += [

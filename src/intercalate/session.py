@@ -187,6 +187,7 @@ def open_session(
     *,
     on_document: Callable[[str, Any], None] | None = None,
     without_missing: bool = False,
+    reads_user_plans: bool = True,
 ) -> Session:
     """Connect to the configured instruments and make a RunEngine that keeps every document.
 
@@ -198,6 +199,8 @@ def open_session(
         Called with every document, after the journal has it.
     without_missing
         Do with what answers, as long as one channel of the cycler is there.
+    reads_user_plans
+        Execute the user's own plan files, whose functions experiments may name; False where the caller does.
 
     Raises
     ------
@@ -232,9 +235,9 @@ def open_session(
     from intercalate.orchestration.dosing import with_dose_accounts
     from intercalate.orchestration.metadata import LiveMetadata
 
-    # Experiments name functions of the user's own plan files; a session is what they are run by.
-    for name, why in load_user_plans(settings.plans_folder).refused.items():
-        log.warning("%s is left out: %s", settings.plans_folder / name, why)
+    if reads_user_plans:
+        for name, why in load_user_plans(settings.plans_folder).refused.items():
+            log.warning("%s is left out: %s", settings.plans_folder / name, why)
     # Clocks, calibrations and doses have no PVs of their own, or connect when they are needed.
     parts = {one.name: [device for device in one.devices if device.prefix] for one in stations.values()}
     vessel = None if settings.transfer_vessel is None else _vessel(settings, first)

@@ -24,8 +24,9 @@ def start(namespace: dict[str, Any]) -> Session:
     from bluesky_queueserver import is_re_worker_active
 
     if is_re_worker_active():
-        session = open_session()
-        reload_plans = _fill(namespace, session)
+        session = open_session(reads_user_plans=False)
+        _fill(namespace, session)
+        reload_plans = namespace["reload_plans"]
         # What a function of the queue returns is JSON.
         namespace["reload_plans"] = lambda: reload_plans().describe()
         let_go_between_plans(session)
@@ -36,22 +37,21 @@ def start(namespace: dict[str, Any]) -> Session:
     path = find_config(None)
     config = Config.from_file(path)
     console.bring_up(config)
-    session = open_session(config, without_missing=True)
-    _fill(namespace, session)
+    session = open_session(config, without_missing=True, reads_user_plans=False)
+    own_plans = _fill(namespace, session)
     namespace.update(_for_people(session))
-    console.settle(session, path, namespace)
+    console.settle(session, path, namespace, own_plans)
     return session
 
 
-def _fill(namespace: dict[str, Any], session: Session) -> Callable[[], UserPlans]:
+def _fill(namespace: dict[str, Any], session: Session) -> UserPlans:
     import intercalate_plans
 
     namespace.update(session.devices)
     namespace.update({name: getattr(intercalate_plans, name) for name in intercalate_plans.__all__})
     reload_plans = reloading(session, namespace)
     namespace.update(session=session, RE=session.RE, reload_plans=reload_plans)
-    reload_plans()
-    return reload_plans
+    return reload_plans()
 
 
 def _for_people(session: Session) -> dict[str, Any]:

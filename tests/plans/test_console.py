@@ -20,7 +20,12 @@ pytestmark = [pytest.mark.service, pytest.mark.timeout(240)]
 PROMPT = r"In \[{}\]: "
 BROKEN = "def charge_slowly(:\n    pass\n"
 OWN = '''
+from pathlib import Path
+
 import bluesky.plan_stubs as bps
+
+with Path(__file__).with_suffix(".executed").open("a") as log:
+    log.write("once")
 
 def wait_a_little(seconds: float = 0.1):
     """Wait."""
@@ -97,6 +102,7 @@ def test_the_banner_says_what_there_is(console: Console, running: Beamline) -> N
     assert re.search(r"catalog +cat", banner)
     assert re.search(r"your plans +wait_a_little", banner)
     assert "broken.py is left out: line 1" in banner
+    assert (running.folder / "plans" / "own.executed").read_text() == "once"
     for line in EXAMPLES_OF_USE.splitlines():
         assert line.rstrip() in banner
 
