@@ -17,8 +17,9 @@ import xarray as xr
 
 from benchmarks.report import table, verdict
 from benchmarks.rig import wait_for
-from intercalate.catalog.client import open_catalog, records, runs
+from intercalate.catalog.client import open_catalog, records
 from intercalate.catalog.journal import Journal, journals
+from intercalate.catalog.run_table import runs
 from intercalate.catalog.search import find
 from intercalate.catalog.summaries import SUMMARY
 from intercalate.catalog.take_home import take_home

@@ -24,7 +24,7 @@ from benchmarks.rehearsal_truth import compared, described
 from benchmarks.rig import on_free_ports, running, wait_for
 from intercalate.catalog.chain import cells_of, runs_of_experiment
 from intercalate.catalog.client import find_run, records
-from intercalate.catalog.client import runs as latest_runs
+from intercalate.catalog.run_table import runs as latest_runs
 from intercalate.catalog_services import catalog_services, open_configured_catalog
 from intercalate.config import EXAMPLES, Config
 from intercalate.contract import CyclerState

@@ -19,7 +19,8 @@ from benchmarks.faults.rendering import frames_that_differ
 from benchmarks.report import table
 from benchmarks.rig import beamline, wait_for
 from intercalate.catalog.chain import runs_of_experiment
-from intercalate.catalog.client import find_run, run_status
+from intercalate.catalog.client import find_run
+from intercalate.catalog.run_table import run_status
 from intercalate.catalog_services import open_configured_catalog
 from intercalate.cell import Cell
 from intercalate.config import Config

@@ -9,7 +9,8 @@ import numpy as np
 
 from intercalate import streams
 from intercalate.catalog.chain import cells_of, gaps_unix_s, programs_of, runs_of_experiment
-from intercalate.catalog.client import CatalogError, records, run_status, stream_of
+from intercalate.catalog.client import CatalogError, records, stream_of
+from intercalate.catalog.run_table import run_status
 from intercalate.contract import RECORD_COLUMNS
 from intercalate.orchestration.occasions import Occasions, check_when
 from intercalate.orchestration.when import When, WhenError

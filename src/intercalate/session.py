@@ -32,7 +32,7 @@ class SessionError(RuntimeError):
     """The session could not be brought up; the message says what is missing and what to do."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Session:
     """Everything an experiment needs, ready to use.
 
@@ -62,6 +62,9 @@ class Session:
     archive: "Archive"
     transfer_vessel: "TransferVessel | None" = None
     missing: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Session({', '.join((*(one.name for one in self.cyclers.values()), *self.stations))})"
 
     @property
     def cycler(self) -> "Cycler":

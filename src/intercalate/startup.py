@@ -60,14 +60,16 @@ def _for_people(session: Session) -> dict[str, Any]:
 
     from intercalate import orchestration
     from intercalate.catalog import client
+    from intercalate.catalog.run_table import runs
     from intercalate.cell import Cell
     from intercalate.protocol import Protocol
 
     stubs = ("charge", "discharge", "rest", "hold_voltage", "cycling_records")
-    readers = ("find_run", "frames", "records", "runs", "spectra")
+    readers = ("find_run", "frames", "records", "spectra")
     return {
         **{name: getattr(orchestration, name) for name in stubs},
         **{name: getattr(client, name) for name in readers},
+        "runs": runs,
         "bps": bps,
         "Cell": Cell,
         "Protocol": Protocol,

@@ -12,11 +12,12 @@ import pytest
 from catalog.conftest import Laboratory, Server, wait_for
 from catalog.making import declare, record, take
 from catalog.stories import T0_UNIX_S, course, told
-from intercalate.catalog.client import CatalogError, find_run, runs
+from intercalate.catalog.client import CatalogError, find_run
 from intercalate.catalog.exported import ExportedCatalog, ExportedRun
 from intercalate.catalog.forwarder import Forwarder, ForwarderError, forward_journals, replay_journals
 from intercalate.catalog.journal import journals, run_uid
 from intercalate.catalog.lost_runs import close_lost_runs
+from intercalate.catalog.run_table import runs
 from intercalate.catalog.search import find
 
 pytestmark = pytest.mark.service

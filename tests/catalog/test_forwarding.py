@@ -17,7 +17,7 @@ import pytest
 from beamline import free_ports
 from catalog.conftest import Laboratory, Server, wait_for
 from catalog.making import declare, record, take
-from intercalate.catalog.client import find_run, frames, open_catalog, records, runs
+from intercalate.catalog.client import find_run, frames, open_catalog, records
 from intercalate.catalog.forwarder import (
     CatalogUnreachableError,
     Forwarder,
@@ -26,6 +26,7 @@ from intercalate.catalog.forwarder import (
 )
 from intercalate.catalog.journal import Journal, journals, read_documents, run_uid
 from intercalate.catalog.lost_runs import LOST_REASON, close_lost_runs
+from intercalate.catalog.run_table import runs
 
 pytestmark = pytest.mark.service
 START_S = 30.0

@@ -18,10 +18,11 @@ from event_model import Filler
 from catalog.conftest import Laboratory, Server
 from catalog.making import COLUMNS, ROWS, SpectraRecorder, declare, orphan, orphans_and_restages, record, take
 from intercalate.catalog.alignment import align, frames_alone
-from intercalate.catalog.client import CatalogError, find_run, frames, open_catalog, records, runs, spectra
+from intercalate.catalog.client import CatalogError, find_run, frames, open_catalog, records, spectra
 from intercalate.catalog.journal import journals, read_documents
 from intercalate.catalog.kept import kept
 from intercalate.catalog.linked import has_records
+from intercalate.catalog.run_table import runs
 from intercalate.catalog.server import ADDRESS_FILE
 from intercalate.config import DEFAULT_CONFIG, Config
 from intercalate.contract import IMPEDANCE_COLUMNS

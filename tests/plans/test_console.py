@@ -96,6 +96,7 @@ def console(running: Beamline, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def test_the_banner_says_what_there_is(console: Console, running: Beamline) -> None:
     banner = console.shown
     assert "starting the catalog" in banner
+    assert "Out[" not in banner
     assert "simulated at 5000 times real time" in banner
     assert re.search(r"cycler +cycler", banner)
     assert re.search(r"instruments +xrd", banner)

@@ -17,10 +17,11 @@ import event_model
 import numpy as np
 
 from intercalate import streams
-from intercalate.catalog.client import CatalogError, run_status
+from intercalate.catalog.client import CatalogError
 from intercalate.catalog.clock import ClockModel
 from intercalate.catalog.journal import Journal, journals, read_documents
 from intercalate.catalog.lithium import cell_of, plain
+from intercalate.catalog.run_table import run_status
 from intercalate.cell import Cell
 from intercalate.contract import RECORD_UNITS
 from intercalate.cycling_files import Restart

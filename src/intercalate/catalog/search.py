@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from intercalate.catalog.client import STATUSES, CatalogError
+from intercalate.catalog.client import CatalogError
 from intercalate.catalog.lost_runs import LOST_REASON
+from intercalate.catalog.run_table import STATUSES
 from intercalate.catalog.summaries import SUMMARY, TECHNIQUES
 
 Moment = str | float | date | datetime

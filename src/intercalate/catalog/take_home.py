@@ -21,13 +21,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from intercalate.catalog.client import CatalogError, run_status
+from intercalate.catalog.client import CatalogError
 from intercalate.catalog.export import SPARE, ExportError, require_room, to_netcdf, whole_folder
 from intercalate.catalog.exported import FORMAT, MANIFEST, ExportedCatalog, ExportedRun
 from intercalate.catalog.exported_streams import original_path
 from intercalate.catalog.journal import SUFFIX, read_documents, stop_of
 from intercalate.catalog.linked import CELL_OF, CYCLING_OF, linked_runs
 from intercalate.catalog.lost_runs import is_being_written
+from intercalate.catalog.run_table import run_status
 
 _BLOCK = 1 << 20
 

@@ -27,7 +27,7 @@ def console(context: click.Context) -> None:
     os.environ[CONFIG_VARIABLE] = str(find_config(context.obj["config"]).absolute())
     settings = Settings()
     settings.InteractiveShellApp.exec_lines = [
-        "import intercalate.startup as _startup; _startup.start(globals());"
+        "import intercalate.startup as _startup; _session = _startup.start(globals())"
     ]
     settings.TerminalInteractiveShell.banner1 = ""
     settings.TerminalInteractiveShell.enable_tip = False

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from intercalate import streams
 from intercalate.cli.base import COUNTED_FROM_THE_END, FOLDER, configuration, main, opened_catalog
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def runs(
     **wanted: str | None,
 ) -> None:
     """List runs, latest first: when, sample, plan, status, duration, frames."""
-    from intercalate.catalog.client import runs as listed
+    from intercalate.catalog.run_table import runs as listed
     from intercalate.catalog.search import find
 
     config = configuration(context)
@@ -48,14 +47,7 @@ def runs(
         **wanted,
     )
     rows = listed(found, number, page, journals=config.journals_folder)
-    line = "{:8}  {:16}  {:24}  {:18}  {:9} {:>10} {:>7}"
-    click.echo(line.format("run", "when (UTC)", "sample", "plan", "status", "duration", "frames"))
-    for row in rows:
-        duration = "" if row.duration_s is None else f"{row.duration_s:.0f} s"
-        frames = sum(count for name, count in row.events.items() if name not in streams.OTHERS) or ""
-        when = f"{row.started:%Y-%m-%d %H:%M}"
-        words = (row.uid[:8], when, row.sample[:24], row.plan[:18], row.status, duration, str(frames))
-        click.echo(line.format(*words))
+    click.echo(str(rows))
     if not rows:
         click.echo("no run is all of that" if page == 1 else "there are no more")
     if len(rows) == number or page > 1:
@@ -98,8 +90,9 @@ def replay(context: click.Context) -> None:
 @click.pass_context
 def show(context: click.Context, run_id: str, is_whole: bool) -> None:
     """Say what a run is: RUN is the beginning of its id, or -1 for the latest; or of its experiment's."""
-    from intercalate.catalog.client import find_run, status_now
+    from intercalate.catalog.client import find_run
     from intercalate.catalog.linked import said_of
+    from intercalate.catalog.run_table import status_now
     from intercalate.protocol import Protocol
 
     config = configuration(context)
@@ -127,7 +120,8 @@ def show(context: click.Context, run_id: str, is_whole: bool) -> None:
 def _show_experiment(catalog: Any, which: str, journals: Path) -> None:
     """Cells of an experiment, with all runs of each."""
     from intercalate.catalog.chain import experiment
-    from intercalate.catalog.client import CatalogError, find_run, status_now
+    from intercalate.catalog.client import CatalogError, find_run
+    from intercalate.catalog.run_table import status_now
 
     try:
         uid = find_run(catalog, which).metadata["start"]["uid"]

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from catalog.stories import T0_UNIX_S, course, told
-from intercalate.catalog.client import CatalogError, runs, status_now
+from intercalate.catalog.client import CatalogError
 from intercalate.catalog.exported import ExportedCatalog, ExportedRun
 from intercalate.catalog.journal import journals
 from intercalate.catalog.lost_runs import LOST_REASON, close_lost_runs
+from intercalate.catalog.run_table import runs, status_now
 from intercalate.catalog.search import find, unix_s
 
 DAY_S = 86_400.0
@@ -110,6 +111,9 @@ def test_pages_follow_each_other_and_end(catalog: ExportedCatalog, uids: dict[st
     pages = [[row.uid for row in runs(catalog, 2, page)] for page in (1, 2, 3, 4)]
     expected = [uids[name] for name in ("darks", "gone", "ended", "second", "charge")]
     assert pages == [expected[:2], expected[2:4], expected[4:], []]
+    heading, *lines = str(runs(catalog, 2)).splitlines()
+    assert heading.split() == ["run", "when", "(UTC)", "sample", "plan", "status", "duration", "frames"]
+    assert [line.split()[0] for line in lines] == [uid[:8] for uid in expected[:2]]
     for wrong in ((0, 1), (5, 0)):
         with pytest.raises(CatalogError, match="both must be 1 or more"):
             runs(catalog, *wrong)
