@@ -1,7 +1,6 @@
 """An experiment as one file: cells, protocols, measurements, and what happens when something dies."""
 
 import re
-import tomllib
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -15,7 +14,7 @@ from intercalate.orchestration.pressure_check import problems_of_pressure
 from intercalate.orchestration.tasks import MeasurementTask
 from intercalate.orchestration.transfer_task import TransferTask
 from intercalate.orchestration.when import WhenError
-from intercalate.problems import Problem, ProblemsError, problems_of
+from intercalate.problems import Problem, ProblemsError, problems_of, read_file
 from intercalate.protocol import BoundProgram, Hold, Protocol, ProtocolError, SiteLimits, bind, with_holds
 from intercalate.strict_model import StrictModel
 
@@ -222,9 +221,9 @@ class Experiment(StrictModel):
         """
         path = Path(path)
         try:
-            content: Any = tomllib.loads(path.read_text())
-        except (OSError, tomllib.TOMLDecodeError) as error:
-            problem = Problem("", str(path), str(error), "name a TOML file; `intercalate init` writes one")
+            content: Any = read_file(path)
+        except (OSError, ValueError) as error:
+            problem = Problem("", str(path), str(error), "`intercalate init` writes files to adapt")
             raise ExperimentError(str(path), [problem]) from None
         return cls.from_content(content, str(path), path.parent, site)
 
