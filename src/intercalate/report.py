@@ -161,7 +161,19 @@ def beam_time(reports: Sequence[CellReport]) -> str:
 
 
 def reports_of_experiment(catalog: Any, run: Any) -> list[CellReport]:
-    """A report of every cell of the experiment that a run belongs to."""
+    """A report of every cell of the experiment that a run belongs to.
+
+    Raises
+    ------
+    CatalogError
+        If it belongs to none.
+    """
+    start = run.metadata["start"]
+    if "measurements" not in start and "program_id" not in start:
+        raise CatalogError(
+            f"run {start['uid'][:8]} is {start.get('plan_name', 'a run')} alone, and a report is of an "
+            "experiment; `intercalate runs --plan operando_cells` lists some"
+        )
     return [report_of(group) for group in cells_of(runs_of_experiment(catalog, run))]
 
 

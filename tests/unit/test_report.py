@@ -1,10 +1,14 @@
 """Time divided by its uses."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intercalate.report import OTHERWISE, divide, in_hours
+from intercalate.catalog.client import CatalogError
+from intercalate.report import OTHERWISE, divide, in_hours, reports_of_experiment
 
 MOMENTS = st.integers(-5, 25)
 SPANS = st.lists(st.tuples(MOMENTS, MOMENTS).map(sorted), max_size=6).map(
@@ -32,3 +36,9 @@ def test_uses_that_do_not_occur_are_not_named() -> None:
         in_hours({"exposing": 1800.0, "moving": 0.0, OTHERWISE: 5400.0})
         == "exposing 0.50 h, otherwise 1.50 h"
     )
+
+
+def test_a_run_of_frames_alone_has_no_report() -> None:
+    counted = SimpleNamespace(metadata={"start": {"uid": "95e1a8a5-aaaa", "plan_name": "count_frames"}})
+    with pytest.raises(CatalogError, match="95e1a8a5 is count_frames alone"):
+        reports_of_experiment(None, counted)

@@ -202,8 +202,12 @@ def video(
     there = [one for one in image_streams(run) if instrument_of(start, one) in IMAGING]
     if stream is None and len(there) == 1:
         (stream,) = there
+    if not there:
+        raise click.ClickException(
+            "the run has no images; a video is made of micrographs, maps or colour images"
+        )
     if stream not in there:
-        words = ", ".join(there) or "none"
+        words = ", ".join(there)
         raise click.BadParameter(
             f"name one of the streams with images (--stream): {words}"
             if stream is None or not there
