@@ -204,13 +204,13 @@ def video(
         (stream,) = there
     if not there:
         raise click.ClickException(
-            "the run has no images; a video is made of micrographs, maps or colour images"
+            "the run has no images of an electron microscope, of which a video is made"
         )
     if stream not in there:
         words = ", ".join(there)
         raise click.BadParameter(
             f"name one of the streams with images (--stream): {words}"
-            if stream is None or not there
+            if stream is None
             else f"{stream!r} is no stream with images; there are {words}"
         )
     made = write_film(
