@@ -31,6 +31,13 @@ FEW_INSTRUMENTS = "two channels, a diffractometer"
 MANY_INSTRUMENTS = "four channels, ten instruments"
 """Of `first_light`, and as shipped."""
 
+IN_CHAMBER = (
+    ', "CH3", "CH4"',
+    'CH3 = "C1"\nCH4 = "D1"\n',
+    'C1 = "graphite-polymer-li"\nD1 = "lfp-polymer-li"\n',
+)
+"""What belongs to the vacuum chamber in the files as shipped, besides its section: channels and cells."""
+
 
 def _as_shipped(name: str, text: str) -> str:
     return text
@@ -39,12 +46,7 @@ def _as_shipped(name: str, text: str) -> str:
 def first_light(name: str, text: str) -> str:
     """A configuration file without what there is beside the first cells and their diffractometer."""
     text = text.split("\n# Raman: ")[0]
-    in_chamber = (
-        ', "CH3", "CH4"',
-        'CH3 = "C1"\nCH4 = "D1"\n',
-        'C1 = "graphite-polymer-li"\nD1 = "lfp-polymer-li"\n',
-    )
-    for words in in_chamber:
+    for words in IN_CHAMBER:
         text = text.replace(words, "")
     return text
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.rig import IN_CHAMBER
 from intercalate.config import EXAMPLES, Config
 from intercalate.services import Service, ServiceList
 from intercalate.simulation import simulation_services, start_simulation
@@ -97,13 +98,6 @@ PARTS = {
     "ex_situ": "\n# Ex situ: ",
 }
 """Begin the last parts of both files: spectrometer; chamber; microscope; transfer vessel and laboratory."""
-
-IN_CHAMBER = (
-    ', "CH3", "CH4"',
-    'CH3 = "C1"\nCH4 = "D1"\n',
-    'C1 = "graphite-polymer-li"\nD1 = "lfp-polymer-li"\n',
-)
-"""What belongs to the chamber besides: channels and cells."""
 
 
 def start_beamline(
