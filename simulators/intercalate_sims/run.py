@@ -1,17 +1,35 @@
 """Commands that serve the simulated beamline, one process each: world, cycler, beam, instruments."""
 
 import asyncio
+import importlib
 import json
 import logging
 import os
 import signal
 from collections.abc import Coroutine, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
 _END_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SHARED = (
+    "caproto.asyncio.server",
+    "h5py",
+    "scipy.interpolate",
+    "scipy.ndimage",
+    "scipy.signal",
+    "intercalate.cycler_server.server",
+    "intercalate.cycler_server.soft_ioc",
+    "intercalate_sims.assembly",
+    "intercalate_sims.channel",
+    "intercalate_sims.iocs.frame_instrument",
+    "intercalate_sims.iocs.knobs",
+    "intercalate_sims.link",
+    "intercalate_sims.world",
+)
+"""Modules that several processes need, imported before they part."""
 
 
 def _write_whole(path: Path, text: str) -> None:
@@ -35,8 +53,9 @@ def main() -> None:
 @click.option("--rate", type=float, help="in place of the one in the settings")
 @click.option("--cell-model", help="of the first cell, in place of the one in the settings")
 @click.option("--site", required=True, help="site limits as JSON")
-def commands(folder: Path, settings: Path, rate: float | None, cell_model: str | None, site: str) -> None:
-    """Print the processes of a simulated beamline as JSON, and write what they have in common."""
+def up(folder: Path, settings: Path, rate: float | None, cell_model: str | None, site: str) -> None:
+    """Serve all parts, in processes that are printed as one line of JSON; ends when they have ended."""
+    from intercalate_sims.processes import collect, forked
     from intercalate_sims.settings import SettingsError, SimulationSettings
 
     try:
@@ -46,12 +65,25 @@ def commands(folder: Path, settings: Path, rate: float | None, cell_model: str |
     folder.mkdir(parents=True, exist_ok=True)
     _write_whole(folder / "settings.json", chosen.model_dump_json(indent=1))
     _write_whole(folder / "simulation.json", json.dumps(chosen.metadata()))
-    click.echo(json.dumps(chosen.commands(folder, site)))
+    processes = chosen.processes(folder, site)
+    for module in SHARED:
+        importlib.import_module(module)
+    if chosen.vacuum is not None:
+        # The world and the sections in the chamber both have cells of it.
+        _compile()
+    started = [forked(one, lambda one=one: main(one.arguments)) for one in processes]
+    click.echo(json.dumps([asdict(one) for one in started]))
+    collect()
 
 
 @main.command("compile")
 def compile_model() -> None:
     """Compile the cell model, which its first start does otherwise."""
+    _compile()
+
+
+def _compile() -> None:
+    """Compile the cell model, or load what was compiled before."""
     from intercalate.contract import ControlMode
     from intercalate_sims.cell import make_cell
 

@@ -1,6 +1,5 @@
 """What a simulated beamline consists of, read from one file."""
 
-import sys
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -24,6 +23,7 @@ from intercalate_sims.cell.hosts import SULFUR_HOSTS, Host, makes_a_difference
 from intercalate_sims.cell.parameters import CELLS
 from intercalate_sims.chamber_settings import TEM, TransmissionServer, VacuumServer
 from intercalate_sims.pressure import Compression
+from intercalate_sims.processes import Process
 from intercalate_sims.settings_sections import HolderSettings, Port, Positive, Prefix, Section
 from intercalate_sims.vessel import IN_VESSEL
 
@@ -301,32 +301,27 @@ class SimulationSettings(Section):
             },
         }
 
-    def commands(self, folder: Path, site: str) -> list[dict[str, Any]]:
-        """Name, command and environment of every process; all but the repeater read the settings there."""
-        run = [sys.executable, "-m", "intercalate_sims.run"]
+    def processes(self, folder: Path, site: str) -> list[Process]:
+        """Every process, by its arguments; all but the repeater read the settings in the folder."""
         where = ["--folder", str(folder)]
-        found = [
-            _process("repeater", [*run, "repeater"], {"EPICS_CA_REPEATER_PORT": str(self.repeater_port)}),
-            _process("world", [*run, "world", *where], {}),
-            _process(
-                "cycler", [*run, "cycler", *where, "--site", site], server_environment(self.cycler.port)
-            ),
-            _process("beam", [*run, "beam", *where], server_environment(self.beam.port)),
-            _process(
-                "diffractometer",
-                [*run, "diffractometer", *where],
-                server_environment(self.diffractometer.port),
-            ),
-        ]
-        for name, server in (
-            ("laboratory_xrd", self.laboratory_xrd),
-            ("transfer_vessel", self.transfer_vessel),
-            ("vacuum", self.vacuum),
-            (TEM, self.tem),
+        repeater = {"EPICS_CA_REPEATER_PORT": str(self.repeater_port)}
+        found: list[tuple[str, list[str], dict[str, str]]]
+        found = [("repeater", [], repeater), ("world", where, {})]
+        for name, server, more in (
+            ("cycler", self.cycler, ["--site", site]),
+            ("beam", self.beam, []),
+            ("diffractometer", self.diffractometer, []),
+            (LABORATORY, self.laboratory_xrd, []),
+            ("transfer_vessel", self.transfer_vessel, []),
+            ("vacuum", self.vacuum, []),
+            (TEM, self.tem, []),
         ):
             if server is not None:
-                found.append(_process(name, [*run, name, *where], server_environment(server.port)))
-        return found
+                found.append((name, [*where, *more], server_environment(server.port)))
+        return [
+            Process(name, [name, *arguments], environment, folder / f"{name}.log")
+            for name, arguments, environment in found
+        ]
 
 
 def _hosts_of(model: str) -> list[Host]:
@@ -334,7 +329,3 @@ def _hosts_of(model: str) -> list[Host]:
     if model in LITHIUM_SULFUR:
         return [Host.STAGED, *SULFUR_HOSTS]
     return [one for one in Host if makes_a_difference(CELLS[model], one)]
-
-
-def _process(name: str, command: list[str], environment: dict[str, str]) -> dict[str, Any]:
-    return {"name": name, "command": command, "environment": environment}

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -104,10 +105,7 @@ class ServiceList:
         """All services of the list, running or not."""
         if not self._path.exists():
             return []
-        return [
-            Service(**{**entry, "command": tuple(entry["command"])})
-            for entry in json.loads(self._path.read_text())
-        ]
+        return [_service(entry) for entry in json.loads(self._path.read_text())]
 
     def running(self) -> list[Service]:
         """Those whose process is there."""
@@ -135,6 +133,39 @@ class ServiceList:
         others = [other for other in self.read() if other.name != name]
         self._write([*others, service])
         return service
+
+    def start_copies(self, command: Sequence[str]) -> list[Service]:
+        """Start a process that makes services as copies of itself, which saves each of them its imports.
+
+        It prints them as one line of JSON, a list of `Service`, and lives until they have ended.
+
+        Raises
+        ------
+        ServiceError
+            With what it printed on standard error, where it ended instead.
+        """
+        process = subprocess.Popen(
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **single_threaded()},
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        with process.stdout, process.stderr:
+            line = process.stdout.readline()
+            if not line:
+                words = process.stderr.read().decode(errors="replace").strip().splitlines()
+                process.wait(END_TIMEOUT_S)
+                raise ServiceError("\n".join(words[-12:] or ["no message"]))
+        _collect_ended()
+        _children[process.pid] = process
+        started = [_service(entry) for entry in json.loads(line)]
+        names = {one.name for one in started}
+        self._write([*(other for other in self.read() if other.name not in names), *started])
+        return started
 
     def restart(self, name: str) -> Service:
         """Start a process of the list again that has ended, by the command it was started with.
@@ -220,6 +251,11 @@ class ServiceList:
                 raise ServiceError(f"{what} is not ready after {timeout_s:g} s; see {logs}")
             _PAUSE.wait(0.05)
         progress(1.0)
+
+
+def _service(entry: Mapping[str, Any]) -> Service:
+    """As it was written."""
+    return Service(**{**entry, "command": tuple(entry["command"])})
 
 
 def _collect_ended() -> None:

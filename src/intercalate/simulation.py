@@ -1,9 +1,7 @@
 """Starts the simulated beamline as processes; knows nothing of what they are made of."""
 
-import json
 import shutil
 import socket
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,11 +51,14 @@ def start_simulation(
     folder = config.stored("simulator")
     if fresh and folder.exists():
         shutil.rmtree(folder)
-    commands = _commands(config, folder, settings or _default_settings(), rate, cell_model)
     (folder / "world.json").unlink(missing_ok=True)
-    for one in commands:
-        services.start(one["name"], one["command"], one["environment"])
-    ports = [int(port) for c in commands if (port := c["environment"].get("EPICS_CA_SERVER_PORT"))]
+    try:
+        started = services.start_copies(
+            _command(config, folder, settings or _default_settings(), rate, cell_model)
+        )
+    except ServiceError as error:
+        raise ServiceError(f"the simulation's settings were refused:\n{error}") from None
+    ports = [int(port) for one in started if (port := one.environment.get("EPICS_CA_SERVER_PORT"))]
 
     def ready() -> float:
         parts = [(folder / "world.json").exists(), *(_listens(port) for port in ports)]
@@ -76,19 +77,14 @@ def _default_settings() -> Path:
     return here if here.exists() else EXAMPLES / "config" / "simulation.toml"
 
 
-def _commands(
+def _command(
     config: Config, folder: Path, settings: Path, rate: float | None, cell_model: str | None
-) -> list[dict]:
-    arguments = ["commands", "--folder", str(folder), "--settings", str(settings)]
+) -> list[str]:
+    arguments = ["up", "--folder", str(folder), "--settings", str(settings)]
     arguments += ["--site", config.site.model_dump_json()]
     arguments += [] if rate is None else ["--rate", str(rate)]
     arguments += [] if cell_model is None else ["--cell-model", cell_model]
-    command = module_command("intercalate_sims.run", *arguments)
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    if answer.returncode != 0:
-        lines = answer.stderr.strip().splitlines() or ["no message"]
-        raise ServiceError("the simulation's settings were refused:\n" + "\n".join(lines[-12:]))
-    return json.loads(answer.stdout)
+    return module_command("intercalate_sims.run", *arguments)
 
 
 def _listens(port: int) -> bool:

@@ -224,8 +224,9 @@ def test_the_dose_of_the_laser_is_its_own_account(
     one_j_cm2 = raman.dose.expected("", EXPOSURE_S)
     documents.all.clear()
     fresh = optical.model_copy(update={"name": "laser budget"})
-    session.RE(both(session, task(fresh, budget_J_cm2=2.5 * one_j_cm2)))
-    assert len(documents.events("raman")) == 2
+    # Time enough for a second visit, also where a machine is so busy that most of them are overtaken.
+    session.RE(both(session, task(fresh, 9000.0, budget_J_cm2=1.5 * one_j_cm2)))
+    assert len(documents.events("raman")) == 1
     assert any("J/cm2, one more frame gives" in one for one in missed_reasons(documents))
 
 

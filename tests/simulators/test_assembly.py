@@ -93,15 +93,15 @@ def test_processes_read_the_settings_that_were_chosen(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     layout.settings.write_text(settings.model_dump_json())
     assert layout.read_settings() == settings
-    commands = settings.commands(tmp_path, "{}")
+    processes = settings.processes(tmp_path, "{}")
     names = ["repeater", "world", "cycler", "beam", "diffractometer"]
     beside = ("laboratory_xrd", "transfer_vessel", "vacuum", "tem")
-    assert [one["name"] for one in commands] == [*names, *beside]
-    ports = [one["environment"].get("EPICS_CA_SERVER_PORT") for one in commands]
+    assert [one.name for one in processes] == [*names, *beside]
+    ports = [one.environment.get("EPICS_CA_SERVER_PORT") for one in processes]
     assert len({port for port in ports if port}) == 7
     without = dict.fromkeys(beside)
     alone = settings.model_copy(update=without)
-    assert [one["name"] for one in alone.commands(tmp_path, "{}")] == names
+    assert [one.name for one in alone.processes(tmp_path, "{}")] == names
 
 
 @pytest.mark.parametrize(
