@@ -71,9 +71,12 @@ def from_control_points(
         detector=detector,
         wavelength=powder.wavelength,
     )
+    guess.auto_gc = False
     single = SingleGeometry(
         "calibrant", frame.astype(np.float32), calibrant=powder, detector=detector, geometry=guess
     )
+    # pyFAI would collect the garbage of the whole process at each parameter that it changes.
+    single.geometry_refinement.auto_gc = False
     refinement = None
     with contextlib.suppress(ValueError, IndexError, RuntimeError):
         single.extract_cp(max_rings=_CONTROL_RINGS, pts_per_deg=_CONTROL_POINTS_PER_DEG)
