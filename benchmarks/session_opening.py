@@ -27,9 +27,9 @@ print(time.perf_counter() - began_s)
 SESSION = """
 import sys, time
 began_s = time.perf_counter()
-import intercalate_plans
 from intercalate.session import open_session
 session = open_session(sys.argv[1])
+import intercalate_plans
 print(time.perf_counter() - began_s)
 session.close()
 """

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from intercalate.config import Config, find_config
 from intercalate.contract import CYCLER_NAMES
+from intercalate.garbage import nothing_collected
 from intercalate.shift_log import ShiftLog
 from intercalate.user_plans import load_user_plans
 
@@ -185,6 +186,7 @@ class Session:
                 station.chamber.temperature_c.let_go()
 
 
+@nothing_collected()
 def open_session(
     config: Config | str | Path | None = None,
     *,
