@@ -27,9 +27,11 @@ print(time.perf_counter() - began_s)
 SESSION = """
 import sys, time
 began_s = time.perf_counter()
-from intercalate.session import open_session
-session = open_session(sys.argv[1])
-import intercalate_plans
+from intercalate.garbage import nothing_collected
+with nothing_collected(for_good=True):
+    from intercalate.session import open_session
+    session = open_session(sys.argv[1])
+    import intercalate_plans
 print(time.perf_counter() - began_s)
 session.close()
 """

@@ -4,13 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from intercalate.config import EXAMPLES, Config, find_config
-from intercalate.garbage import nothing_collected
 from intercalate.queue.worker import let_go_between_plans
 from intercalate.session import Session, open_session
 from intercalate.user_plans import UserPlans, load_user_plans
 
 
-@nothing_collected()
 def start(namespace: dict[str, Any]) -> Session:
     """Open a session and fill a namespace with it: `session`, `RE`, devices, plans and those of one's own.
 

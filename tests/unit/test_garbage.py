@@ -19,6 +19,17 @@ def test_garbage_is_collected_again_also_after_an_error() -> None:
     assert gc.isenabled()
 
 
+def test_what_is_kept_for_good_is_not_looked_through_again() -> None:
+    kept = gc.get_freeze_count()
+    try:
+        with nothing_collected(for_good=True):
+            made = [[] for _ in range(1000)]
+        assert gc.get_freeze_count() >= kept + len(made)
+        assert gc.isenabled()
+    finally:
+        gc.unfreeze()
+
+
 def test_who_collects_nothing_is_left_so() -> None:
     gc.disable()
     try:
