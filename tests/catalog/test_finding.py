@@ -181,4 +181,4 @@ def test_a_page_is_a_page_of_those_that_were_found(server: Server, catalog: Any,
     pages = [[row.uid for row in runs(found, 3, page)] for page in (1, 2, 3, 4)]
     assert pages == [uids[:3:-1], uids[3:0:-1], uids[:1], []]
     assert find_run(found, -1).metadata["start"]["uid"] == uids[-1]
-    wait_for(lambda: len(found) == 7, 5.0, "seven runs were to be counted")
+    wait_for(lambda: len(found) == 7, 30, "seven runs were to be counted")

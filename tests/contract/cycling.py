@@ -96,6 +96,6 @@ def cell_reading(beamline: Beamline) -> Reading:
 
 def assert_accounts_agree(beamline: Beamline) -> None:
     """Every bit of charge that the cell saw is in the account of a program."""
-    wait_for(lambda: all(e["settled"] for e in ledger(beamline).values()), 10, "all accounts are settled")
+    wait_for(lambda: all(e["settled"] for e in ledger(beamline).values()), 30, "all accounts are settled")
     total_ah = sum(entry["charge_ah"] for entry in ledger(beamline).values())
     assert total_ah == pytest.approx(cell_reading(beamline).charge_ah, abs=1e-12)

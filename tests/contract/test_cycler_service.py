@@ -64,13 +64,13 @@ def test_every_knob_leads_to_its_fault(
     start(cycler, charge(400, 0.1), charge(4000, 0.1))
     if fault is Fault.STALE_READING:
         # A reading that is stuck before the current flows is a missing contact.
-        wait_for(lambda: cycler.current_a.get(use_monitor=False) > 0, 10, "the current flows")
+        wait_for(lambda: cycler.current_a.get(use_monitor=False) > 0, 30, "the current flows")
     pv.put(value, wait=True, timeout=5)
     try:
         wait_for(lambda: state_of(cycler) is CyclerState.FAULT, 20, f"{fault}")
         assert cycler.fault.get(use_monitor=False) == fault
         assert cycler.fault_message.get()
-        wait_for(lambda: cell_reading(beamline).current_a == 0, 5, "no current flows")
+        wait_for(lambda: cell_reading(beamline).current_a == 0, 30, "no current flows")
         with pytest.raises(CyclerError, match=str(fault)):
             cycler.complete().wait(10)
     finally:
@@ -143,7 +143,7 @@ def test_a_killed_server_latches_and_its_records_go_on(beamline: Beamline, cycle
         auto_monitor=True,
         callback=lambda value, **_: boot_ids.append(value),
     )
-    wait_for(lambda: bool(boot_ids), 10, "the boot id")
+    wait_for(lambda: bool(boot_ids), 30, "the boot id")
     before = boot_ids[-1]
     killed_id = start(cycler, charge(40000, 0.05))
     wait_for(lambda: cycler.pending > 30, 15, "some records")
@@ -173,7 +173,7 @@ def test_a_killed_world_interrupts_and_loses_no_charge(beamline: Beamline, cycle
     wait_for(lambda: cycler.pending > 10, 15, "some records")
     clock, wall = float(cycler.unix_time_s.get()), time.monotonic()
     beamline.kill("world")
-    wait_for(lambda: state_of(cycler) is CyclerState.FAULT, 10, "the loss is noticed")
+    wait_for(lambda: state_of(cycler) is CyclerState.FAULT, 30, "the loss is noticed")
     assert cycler.fault.get(use_monitor=False) == Fault.CHANNEL_LOST
     beamline.restart("world")
     recover(cycler)
@@ -223,7 +223,7 @@ def test_a_full_disk_stops_the_cell_and_says_what_to_do(beamline: Beamline, cycl
         wait_for(lambda: state_of(cycler) is CyclerState.FAULT, 15, "the full disk is noticed")
         assert cycler.fault.get(use_monitor=False) == Fault.STORAGE
         assert "free space" in str(cycler.fault_message.get())
-        wait_for(lambda: cell_reading(beamline).current_a == 0, 5, "no current flows")
+        wait_for(lambda: cell_reading(beamline).current_a == 0, 30, "no current flows")
     finally:
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, unlimited)
     rows = records_of(cycler)
@@ -240,7 +240,7 @@ def test_a_program_withdrawn_here_has_ended_as_asked(beamline: Beamline, cycler:
     program_id = f"withdrawn {when}"
     status = cycler.begin(make_program(cycler, charge(40000, 0.1)).to_json(), program_id, OnLoss.REST)
     if when == "while current flows":
-        wait_for(lambda: cell_reading(beamline).current_a > 0, 10, "the current flows")
+        wait_for(lambda: cell_reading(beamline).current_a > 0, 30, "the current flows")
     cycler.verb.set("stop", program_id=program_id, why="the plan was aborted").wait(15)
     status.wait(15)
     assert state_of(cycler) not in (CyclerState.RUNNING, CyclerState.HOLDING)
@@ -248,7 +248,7 @@ def test_a_program_withdrawn_here_has_ended_as_asked(beamline: Beamline, cycler:
 
 def test_a_program_stopped_by_another_client_has_failed(beamline: Beamline, cycler: Cycler) -> None:
     status = cycler.begin(make_program(cycler, charge(40000, 0.1)).to_json(), "stopped", OnLoss.REST)
-    wait_for(lambda: cell_reading(beamline).current_a > 0, 10, "the current flows")
+    wait_for(lambda: cell_reading(beamline).current_a > 0, 30, "the current flows")
     epics.caput(f"{beamline.config.cycler.channel_prefix('CH1')}Stop", 1, wait=True, timeout=10)
     with pytest.raises(CyclerError, match="interrupted"):
         status.wait(15)

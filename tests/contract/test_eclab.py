@@ -103,7 +103,7 @@ def test_steps_end_by_voltage_current_and_time(beamline: Beamline, cycler: Cycle
     wait_for(lambda: state_of(cycler) is not CyclerState.RUNNING, 120, "the end of the program")
     info = cycler.program_info()
     assert (info["program_id"], info["status"], info["why"]) == (program_id, "complete", "")
-    wait_for(lambda: driver_state() == "Stopped", 10, "the instrument stops")
+    wait_for(lambda: driver_state() == "Stopped", 30, "the instrument stops")
     records = records_of(cycler)
     by_step = {int(step): records[records[:, STEP] == step] for step in np.unique(records[:, STEP])}
     assert list(by_step) == [1, 2, 3]
@@ -141,7 +141,7 @@ def test_an_instrument_that_is_away_is_a_fault_and_found_at_open_circuit(cycler:
     epics.caput("ECLAB_01:C0:Knob:InstrumentAway", 1, wait=True)
     try:
         wait_for(lambda: state_of(cycler) is CyclerState.FAULT, 30, "the loss is noticed")
-        wait_for(lambda: cycler.fault.get(use_monitor=False) == Fault.CHANNEL_LOST, 10, "the fault")
+        wait_for(lambda: cycler.fault.get(use_monitor=False) == Fault.CHANNEL_LOST, 30, "the fault")
         assert "does not hear the instrument" in cycler.fault_message.get()
     finally:
         epics.caput("ECLAB_01:C0:Knob:InstrumentAway", 0, wait=True)

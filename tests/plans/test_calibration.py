@@ -174,7 +174,7 @@ def test_without_beam_there_are_no_rings_and_no_window(calibrated: Session, beam
     count_s.set(0.37).wait(10)
     try:
         shown = calibrated.xrd.beam.safety_shutter
-        wait_for(lambda: shown.get(use_monitor=False) == "closed", 10, "the safety shutter is closed")
+        wait_for(lambda: shown.get(use_monitor=False) == "closed", 30, "the safety shutter is closed")
         with pytest.raises(GeometryError, match=r"rings of LaB6 were found|rings stand out"):
             calibrated.RE(calibrate_geometry(calibrated.xrd))
         with pytest.raises(WindowError, match=r"no transmission: was there beam"):

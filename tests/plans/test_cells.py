@@ -238,7 +238,7 @@ def test_a_changer_that_somebody_else_stops_has_not_arrived(session: Session) ->
     changer.x_mm.velocity.put(0.02, wait=True)
     try:
         status = changer.set("H2")
-        wait_for(lambda: changer.x_mm.moving, 10, "the changer moves")
+        wait_for(lambda: changer.x_mm.moving, 30, "the changer moves")
         epics.caput(f"{changer.x_mm.prefix}.STOP", 1, wait=True, timeout=10)
         with pytest.raises(ChangerError, match=r"was sent to H2 at .* and stopped at .* mm"):
             status.wait(20)
@@ -262,7 +262,7 @@ def test_an_abort_puts_all_cells_to_rest(session: Session, cell: Cell, documents
     flowing.join(20)
     session.RE.abort()
     for cycler in session.cyclers.values():
-        wait_for(lambda: not cycler.is_busy, 10, "at rest")  # noqa: B023
+        wait_for(lambda: not cycler.is_busy, 30, "at rest")  # noqa: B023
         assert cycler.program_info()["status"] == "interrupted"
         assert cycler.current_a.get(use_monitor=False) == 0
     assert {doc["exit_status"] for doc in documents.of("stop")} == {"abort"}

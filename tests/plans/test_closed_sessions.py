@@ -44,7 +44,7 @@ def test_a_stage_that_is_cold_or_was_set_by_hand_stays(beamline: Beamline, set_c
         chamber.heat(set_c).wait(30)
     else:
         assert epics.caput(stage, set_c, wait=True, timeout=5.0)
-        wait_for(lambda: chamber.temperature_c.get_setpoint() == set_c, 10, "the stage was set by hand")
+        wait_for(lambda: chamber.temperature_c.get_setpoint() == set_c, 30, "the stage was set by hand")
     session.close()
     assert epics.caget(stage, timeout=5.0) == set_c
 

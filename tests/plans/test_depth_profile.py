@@ -131,7 +131,7 @@ def test_a_pause_blanks_the_gun_and_a_plan_that_goes_on_ends_the_step(
     with pytest.raises(RunEngineInterrupted):
         session.RE(ask(xps, cell, [10.0], x_mm=2.0, raster_um=1500.0))
     thread.join(5)
-    wait_for(lambda: gun.state.get(use_monitor=False) == IonBeamState.BLANKED, 10, "it is blanked")
+    wait_for(lambda: gun.state.get(use_monitor=False) == IonBeamState.BLANKED, 30, "it is blanked")
     assert 0 < gun.reached.get(use_monitor=False) < 10.0
     session.RE.resume()
     (event,) = documents.events("milling")

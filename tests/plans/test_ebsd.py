@@ -136,7 +136,7 @@ def test_a_measurement_brings_the_stage_to_a_temperature_at_each_visit(
     assert after["generation"] == molten["generation"] + 1 == before["generation"] + 1
     assert not documents.events("missed")
     # The stage comes back by itself.
-    wait_for(lambda: abs(ebsd.chamber.temperature_c.get() - 25.0) < 0.6, 10.0, "the stage is cold")
+    wait_for(lambda: abs(ebsd.chamber.temperature_c.get() - 25.0) < 0.6, 30, "the stage is cold")
 
 
 def test_the_number_of_grains_is_true_within_those_at_the_side(

@@ -154,7 +154,7 @@ def test_a_cell_in_the_vessel_has_its_leads_off_and_is_in_no_other_beam(
     session: Session, beamline: Beamline, cell: Cell, documents: Documents
 ) -> None:
     session.RE(plan(session, task(cell), transfer()))
-    wait_for(lambda: session.cycler.voltage_v.get(use_monitor=False) < 0.01, 5, "the leads are off")
+    wait_for(lambda: session.cycler.voltage_v.get(use_monitor=False) < 0.01, 30, "the leads are off")
     assert_open_circuit(session)
     # A charge finds no contact.
     with pytest.raises(FailedStatus) as failed:
@@ -166,7 +166,7 @@ def test_a_cell_in_the_vessel_has_its_leads_off_and_is_in_no_other_beam(
     session.RE(count_frames(session.xrd.detector, 1, exposure_s=20.0))
     assert [one["content"] for one in beamline.truth()[before:]] == [None]
     session.RE(bring_back(session.transfer_vessel, list(session.stations.values())))
-    wait_for(lambda: session.cycler.voltage_v.get(use_monitor=False) > 0.5, 5, "the leads are on again")
+    wait_for(lambda: session.cycler.voltage_v.get(use_monitor=False) > 0.5, 30, "the leads are on again")
     session.RE(count_frames(session.xrd.detector, 1, exposure_s=20.0))
     assert beamline.truth()[-1]["content"] == "A1"
 

@@ -171,7 +171,7 @@ def test_a_cell_is_taken_apart_and_its_face_measured_by_two_instruments(
     # What is in pieces has no leads, in the vessel or beside it.
     bring_home(session)
     assert session.transfer_vessel.holder.get(use_monitor=False) == ""
-    wait_for(lambda: session.cycler.voltage_v.get(use_monitor=False) < 0.01, 5, "no leads are on it")
+    wait_for(lambda: session.cycler.voltage_v.get(use_monitor=False) < 0.01, 30, "no leads are on it")
     assert session.stations["xps"].dose.ledger.held("H1") is None
 
 

@@ -307,7 +307,7 @@ def test_an_abort_during_the_pulse_leaves_the_cell_at_rest(
 ) -> None:
     cycler = calibrated.cycler
     abort_when(calibrated, lambda: float(cycler.current_a.get()) > 0, check(calibrated, cell))
-    wait_for(lambda: not cycler.is_busy, 10, "at rest")
+    wait_for(lambda: not cycler.is_busy, 30, "at rest")
     assert cycler.current_a.get(use_monitor=False) == 0
     assert calibrated.xrd.shutter.state.get(use_monitor=False) == "closed"
     assert set(verdicts(documents)) == MADE

@@ -124,7 +124,7 @@ def paused(session: Session, cell: Any, above_gpa: float, target_gpa: float) -> 
     with pytest.raises(RunEngineInterrupted):
         session.RE(scan(session, [target_gpa]))
     thread.join()
-    wait_for(lambda: cell.state.get() == "holding", 10.0, "the membrane is shut")
+    wait_for(lambda: cell.state.get() == "holding", 30, "the membrane is shut")
     held = float(cell.pressure_gpa.get())
     assert above_gpa < held < target_gpa
     return held

@@ -449,7 +449,7 @@ def test_an_open_interlock_costs_occasions_and_not_the_cell(
     knob = f"{beamline.config.raman.laser.prefix}Knob:OpenInterlock"
     epics.caput(knob, 1, wait=True)
     try:
-        wait_for(lambda: raman.beam.unavailable() == "no laser: its interlock is open", 10.0, "the interlock")
+        wait_for(lambda: raman.beam.unavailable() == "no laser: its interlock is open", 30, "the interlock")
         session.RE(both(session, task(optical)))
     finally:
         epics.caput(knob, 0, wait=True)
@@ -458,4 +458,4 @@ def test_an_open_interlock_costs_occasions_and_not_the_cell(
     assert occasions(documents, "xrd") in (8, 9)
     assert "no laser: its interlock is open" in missed_reasons(documents)
     assert documents.of("stop")[0]["exit_status"] == "success"
-    wait_for(lambda: raman.beam.unavailable() == "", 10.0, "the interlock is closed again")
+    wait_for(lambda: raman.beam.unavailable() == "", 30, "the interlock is closed again")

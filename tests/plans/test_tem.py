@@ -385,7 +385,7 @@ def test_the_stage_is_cold_and_the_chamber_has_its_own_gauge(tem: Station, sessi
     assert float(tem.chamber.temperature_c.get()) == pytest.approx(-150.0, abs=0.6)
     tem.chamber.gate_valve.put("open", wait=True)
     try:
-        wait_for(lambda: "gate valve" in tem.unavailable(), 10, "the open valve is noticed")
+        wait_for(lambda: "gate valve" in tem.unavailable(), 30, "the open valve is noticed")
     finally:
         tem.chamber.pump().wait(30)
     assert tem.unavailable() == ""

@@ -10,7 +10,7 @@ from intercalate.config import Config
 from intercalate.queue.serving import stop_queue
 from queue_use import Queue
 
-LEASE_S = 2.0
+LEASE_S = 4.0
 RATE = 1000.0
 
 

@@ -173,9 +173,9 @@ def test_a_stop_while_nothing_moves_does_not_hold_back_the_next_move(lit: Client
     lit.put(f"{motor}.STOP", 1)
     lit.move(motor, 40.0)
     lit.put(motor, 0.0)
-    wait_for(lambda: lit.get(f"{motor}.DMOV") == 0, 10, "the motor moves")
+    wait_for(lambda: lit.get(f"{motor}.DMOV") == 0, 30, "the motor moves")
     lit.put(f"{motor}.STOP", 1)
-    wait_for(lambda: lit.get(f"{motor}.DMOV") == 1, 10, "the motor has stopped")
+    wait_for(lambda: lit.get(f"{motor}.DMOV") == 1, 30, "the motor has stopped")
     assert 0.0 < lit.get(f"{motor}.RBV") < 40.0
     lit.move(motor, 0.0)
 

@@ -84,7 +84,7 @@ def test_many_ask_at_once_and_each_request_is_taken_by_one(desk: RequestDesk) ->
         ]
         for one in askers:
             one.start()
-        wait_for(lambda: taken.extend(desk.take()) or len(taken) == 20, 10.0, "all requests")
+        wait_for(lambda: taken.extend(desk.take()) or len(taken) == 20, 30, "all requests")
         for one in askers:
             one.join()
     assert sorted(one.place for one in taken) == sorted(f"H{n}" for n in range(20))

@@ -43,7 +43,7 @@ def test_no_orphan_is_left(services: ServiceList, is_killed: bool) -> None:
     assert service.process is not None
     if is_killed:
         service.process.kill()
-        wait_for(lambda: service.process is None, 10, "it is gone")
+        wait_for(lambda: service.process is None, 30, "it is gone")
         assert service.others == [child]
     assert services.end("parent") == ([] if is_killed else ["parent"])
     assert is_gone(child)

@@ -20,14 +20,14 @@ from ..conftest import Documents
 from ..experiment_process import RATE_C, Run
 
 SEQ, TIME, CURRENT = (RECORD_COLUMNS.index(c) for c in ("record_seq", "test_time_second", "current_ampere"))
-LEASE_S = 2.0
+LEASE_S = 4.0
 
 
 def make_ready(beamline: Beamline, session: Session) -> None:
     """Let the cycler take the next program, as a person does it."""
     cycler = session.cycler
     wait_for(lambda: cycler.connected, 30, "the cycler server answers")
-    wait_for(lambda: not cycler.lease_owner.get(use_monitor=False), 10, "the lease of the dead plan ends")
+    wait_for(lambda: not cycler.lease_owner.get(use_monitor=False), 30, "the lease of the dead plan ends")
     if cycler.is_busy:
         cycler.take_lease()
         cycler.send(Verb.STOP, why="a test is over")
@@ -38,7 +38,7 @@ def make_ready(beamline: Beamline, session: Session) -> None:
         assert answer.exit_code == 0 or "does not answer" in answer.output, answer.output
         return answer.exit_code == 0
 
-    wait_for(acknowledged, 10, "the cycler takes programs")
+    wait_for(acknowledged, 30, "the cycler takes programs")
     assert cycler.state.get(use_monitor=False) in (CyclerState.IDLE, CyclerState.COMPLETE)
 
 

@@ -43,7 +43,7 @@ def test_a_killed_plan_leaves_the_cell_as_its_experiment_says(
     run = runs.start(on_client_lost=on_client_lost)
     run.wait_for_frames(5)
     announced = int(session.cycler.record_seq.get(use_monitor=False))
-    wait_for(lambda: run.documents().records()[-1, SEQ] >= announced - 1, 10, "records are collected")
+    wait_for(lambda: run.documents().records()[-1, SEQ] >= announced - 1, 30, "records are collected")
     run.kill()
     killed = time.monotonic()
 
