@@ -135,9 +135,12 @@ def sectioned(study: Study, told: Settings, seed: int, folder: Path) -> Measured
     )
     frames = aligned.drop_vars("frame").merge(data)
     exact = {}
+    # At each spot as it was there first.
+    starts = np.array([int(np.flatnonzero((spots_mm == spot).all(axis=1))[0]) for spot in spots_mm])
     for layer in layers_of(experiment.cell):
-        name = f"thickness_um.{layer}"
-        exact[name] = ("frame", np.array([one[layer] for one in truth]))
+        name, thick_um = f"gained_um.{layer}", np.array([one[layer] for one in truth])
+        since = np.where(starts == np.arange(len(truth)), np.nan, thick_um - thick_um[starts])
+        exact[name] = ("frame", since)
         for error in ("stat", "sys"):
             exact[f"{name}_sigma_{error}"] = ("frame", np.full(len(truth), EXACT))
     return Measured.of_one(records, frames, frames.assign(exact))

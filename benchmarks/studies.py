@@ -168,7 +168,9 @@ def _outcome(study: Study, world: World, seed: int, measured: Measured) -> Outco
             one.sigma,
             np.nan
             if one.unit == "V"
-            or one.name.startswith(("neighbours", "isle", "x_", "y_", "diameter_", "gone_", "boundary_"))
+            or one.name.startswith(
+                ("neighbours", "isles", "with_isles", "x_", "y_", "diameter_", "gone_", "boundary_")
+            )
             else true.get(one.name, np.nan),
         )
         for one in finding.quantities

@@ -113,7 +113,10 @@ def _diffracted(
 ) -> tuple[xr.Dataset, dict[str, Any]]:
     """Amounts of crystals, and what is true of them."""
     shots = [instrument.take(name, EXPOSURE_S, states) for _, states in exposures]
-    quality = [Exposure(monitor(counts, EXPOSURE_S), BeamQuality.VALID) for _, counts in shots]
+    quality = [
+        Exposure(monitor(counts, EXPOSURE_S), BeamQuality.VALID, follows=number > 0)
+        for number, (_, counts) in enumerate(shots)
+    ]
     frames: Any = [frame for frame, _ in shots]
     data = reduce_and_quantify(frames, quality, known.chain, cell)
     solid = [truth_of(states)["positive"]["solid"] for _, states in exposures]

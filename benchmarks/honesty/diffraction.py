@@ -78,7 +78,10 @@ class CrystalAmounts:
         stronger = float(np.exp(structure_sigma(*reversed(sulfur_crystals(0.0))) * draw.standard_normal()))
         course = [(1.0, 0.0), (both[0], stronger * both[1]), (0.0, stronger * alone)]
         shots = [instrument.take(CELL, EXPOSURE_S, [(1.0, _with_crystals(*amounts))]) for amounts in course]
-        exposures = [Exposure(monitor(counts, EXPOSURE_S), BeamQuality.VALID) for _, counts in shots]
+        exposures = [
+            Exposure(monitor(counts, EXPOSURE_S), BeamQuality.VALID, follows=number > 0)
+            for number, (_, counts) in enumerate(shots)
+        ]
         frames: Any = [frame for frame, _ in shots]
         data = reduce_and_quantify(frames, exposures, known.chain, described("sulfur_lithium_operando"))
         return {

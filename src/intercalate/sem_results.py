@@ -29,11 +29,12 @@ from intercalate.reduction.micrographs import (
     DepositMap,
     Micrograph,
     MicrographError,
+    Section,
     deposits,
+    gained,
     micrograph,
     section,
     shift_between,
-    tallest_body,
 )
 from intercalate.reduction.results import UNDETERMINED, Estimate
 from intercalate.x_ray_maps import maps_of_elements
@@ -72,8 +73,9 @@ def reduce_micrographs(
     Returns
     -------
     data
-        Along `frame`, of a section `thickness_um.LAYER`, `roughness_um.LAYER` and `body_um`, by which the
-        tallest body stands out from the first layer, of a face `coverage` and of it `coverage.CLASS`,
+        Along `frame`, of a section `thickness_um.LAYER`, `roughness_um.LAYER`, and what each layer has gained
+        since the first image of this spot: `gained_um.LAYER` where it is even, and `bodies_um.LAYER` as a
+        mean thickness of what came of bodies on its faces; of a face `coverage` and of it `coverage.CLASS`,
         `same_relief`, how much of it is as in the first image of this spot, and `habit`, each with
         `_sigma_stat` and `_sigma_sys`; of each deposit, along `deposit`, its middle from that of the image in
         `deposit_x_um` and `deposit_y_um`, and `deposit_class`; `charge_mah_cm2` since the start of the
@@ -106,6 +108,7 @@ def reduce_micrographs(
     rows: list[_Found] = []
     thumbnails = []
     first: dict[tuple[float, ...], _Face] = {}
+    first_cut: dict[tuple[float, ...], Section] = {}
     grown: list[list[_Place]] = []
     walls: list[Wall | None] = []
     for number in range(len(images)):
@@ -128,7 +131,11 @@ def reduce_micrographs(
                 found.quantities["same_relief"] = _same_relief(before, found.face)
         else:
             grown.append([])
-        rows.append(replace(found, face=None))
+        if found.cut is not None:
+            started = first_cut.setdefault(spot_of(aligned, number), found.cut)
+            if started is not found.cut:
+                found.quantities.update(_gained(started, found.cut, float(pixel_um[number]), sigma))
+        rows.append(replace(found, face=None, cut=None))
         progress(number + 1)
     variables = columns_of([one.quantities for one in rows], "um" if names else "")
     variables |= _charge(aligned, cell) | columns_of_walls(walls)
@@ -179,6 +186,7 @@ class _Found:
     habit: str = ""
     note: str = ""
     face: _Face | None = None
+    cut: Section | None = None
 
 
 def _measured(
@@ -194,8 +202,7 @@ def _measured(
             for layer in cut.layers:
                 found[f"thickness_um.{layer.name}"] = layer.thickness_um
                 found[f"roughness_um.{layer.name}"] = layer.roughness_um
-            found["body_um"] = tallest_body(cut, 1, image.pixel_um)
-            return _Found(found)
+            return _Found(found, cut=cut)
         grown = deposits(image)
     except MicrographError as error:
         return _Found(note=str(error))
@@ -203,6 +210,15 @@ def _measured(
     for kind, covered in grown.coverage_of.items():
         found[f"coverage.{kind}"] = covered
     return _Found(found, str(grown.kind), face=_Face(image, grown))
+
+
+def _gained(first: Section, now: Section, pixel_um: float, scale_sigma: float) -> dict[str, Estimate]:
+    """What the layers of a spot have gained since its first image."""
+    found: dict[str, Estimate] = {}
+    for before, layer in zip(first.layers, now.layers):
+        one = gained(before, layer, pixel_um, scale_sigma)
+        found[f"gained_um.{layer.name}"], found[f"bodies_um.{layer.name}"] = one.even_um, one.bodies_um
+    return found
 
 
 _Place = tuple[float, float, str]

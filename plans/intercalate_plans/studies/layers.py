@@ -1,14 +1,14 @@
 """Whether the layers of a cut follow the charge, and whether isles stand on the lithium."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from intercalate.reduction.micrographs import LayerCourse, MicrographError
+from intercalate.reduction.micrographs import MicrographError
 from intercalate.reduction.micrographs.layers import slope
-from intercalate.reduction.results import UNDETERMINED, Estimate
+from intercalate.reduction.results import Estimate
 from intercalate.views.layers import layers_figure
 from intercalate_plans.studies.finding import Claim, Finding, Published, Quantity
 from intercalate_plans.studies.measured import Cells, only
@@ -20,61 +20,50 @@ CUT_SIGMA = 0.02
 
 
 def analyse(cells: Cells, published: Mapping[str, Published]) -> Finding:
-    """Compare the thickness of each layer with the charge, and bodies on the lithium at its ends.
+    """Compare what each layer gains, and what comes of isles on the lithium, with the charge.
 
     Parameters
     ----------
     cells
         One, with micrographs of its section.
     published
-        `um_per_mah_cm2`: what Faraday's law gives for lithium.
+        `um_per_mah_cm2`: what Faraday's law gives for lithium, in its layer and in isles.
     """
     _, frames = only(cells)
     charge = np.asarray(frames["charge_mah_cm2"], float)
-    courses = _courses(frames)
-    try:
-        slopes = {name: slope(charge, course.thickness_um) for name, course in courses.items()}
-    except MicrographError as error:
-        return Finding(f"No course of layers: {error}.", [], [Claim.undetermined("layers are seen")])
+    names = [str(one).removeprefix("gained_um.") for one in frames if str(one).startswith("gained_um.")]
+    names = [name for name in names if "_sigma" not in name]
+    found = {name: _by_charge(frames, charge, f"gained_um.{name}") for name in names}
+    slopes = {name: _mean(each) for name, each in found.items() if each}
+    of_isles = _by_charge(frames, charge, f"bodies_um.{LITHIUM}")
     missing = {LITHIUM, WORKING} - slopes.keys()
-    if missing or np.isfinite(charge).sum() < LEAST_IMAGES:
+    if missing or not of_isles or np.isfinite(charge).sum() < LEAST_IMAGES:
         text = f"Too few images show {', '.join(sorted(missing)) or 'the layers'}."
         return Finding(text, [], [Claim.undetermined("layers are seen")])
+    (lithium, lithium_sigma), (working, working_sigma) = slopes[LITHIUM], slopes[WORKING]
+    isles, isles_sigma = _mean(of_isles)
+    # Faraday's law is one of the whole face, of which few spots were seen: isles there may be more, or fewer.
+    spread = np.std([one.value for one in of_isles], ddof=1) if len(of_isles) > 1 else isles
+    together_sigma = float(np.hypot(lithium_sigma, spread / np.sqrt(len(of_isles))))
+    unit = "um cm2/mAh"
+    together = Quantity("with_isles", "lithium gains with its isles", lithium + isles, together_sigma, unit)
     quantities = [
-        Quantity(
-            f"slope_{name}",
-            f"{name} gains",
-            one.value,
-            float(np.hypot(one.sigma, CUT_SIGMA * one.value)),
-            "um cm2/mAh",
-        )
-        for name, one in slopes.items()
+        *(Quantity(f"slope_{name}", f"{name} gains", *one, unit) for name, one in slopes.items()),
+        Quantity("isles", "isles gain, as a layer", isles, isles_sigma, unit),
+        together,
     ]
-    by_name = {one.name: one for one in quantities}
-    lithium, working = by_name[f"slope_{LITHIUM}"], by_name[f"slope_{WORKING}"]
-    grown = _grown(frames, charge)
-    quantities.append(Quantity("isle", "the tallest isle of a spot gains", grown.value, grown.sigma, "um"))
     claims = [
-        Claim.exceeds("the lithium gains with the charge", lithium.value, lithium.sigma),
-        Claim.agrees("as much as Faraday's law says", lithium, published["um_per_mah_cm2"]),
-        Claim.exceeds("the coating loses meanwhile", -working.value, working.sigma),
-        Claim.exceeds("isles come with the charge, and go", grown.value, grown.sigma),
+        Claim.exceeds("the lithium gains with the charge", lithium, lithium_sigma),
+        Claim.agrees("as much as Faraday's law says", together, published["um_per_mah_cm2"]),
+        Claim.exceeds("the coating loses meanwhile", -working, working_sigma),
+        Claim.exceeds("isles come with the charge, and go", isles, isles_sigma),
     ]
     return Finding(
-        f"For each mAh/cm2 the lithium gains {lithium.value:.2f} um and the coating {working.value:.2f} um; "
-        f"the tallest isle gains {grown.value:.1f} um.",
+        f"For each mAh/cm2 the lithium gains {lithium:.2f} um, its isles as much as {isles:.2f} "
+        f"um more, and the coating {working:.2f} um.",
         quantities,
         claims,
     )
-
-
-def _courses(frames: xr.Dataset) -> dict[str, LayerCourse]:
-    names = [
-        str(one).removeprefix("thickness_um.")
-        for one in frames
-        if str(one).startswith("thickness_um.") and "_sigma" not in str(one)
-    ]
-    return {name: LayerCourse(name, _estimates(frames, f"thickness_um.{name}")) for name in names}
 
 
 def _estimates(frames: xr.Dataset, name: str) -> list[Estimate]:
@@ -82,25 +71,29 @@ def _estimates(frames: xr.Dataset, name: str) -> list[Estimate]:
     return [Estimate(*(float(one) for one in row)) for row in zip(*columns)]
 
 
-def _grown(frames: xr.Dataset, charge: np.ndarray) -> Estimate:
-    """By how much the tallest body on the lithium grows over the whole charge, mean over the spots."""
-    if "body_um" not in frames:
-        return UNDETERMINED
-    bodies = _estimates(frames, "body_um")
+def _by_charge(frames: xr.Dataset, charge: np.ndarray, name: str) -> list[Estimate]:
+    """Slope of each spot that was seen often enough, against its own first image."""
+    if name not in frames:
+        return []
+    values = _estimates(frames, name)
     spots = np.stack([np.asarray(frames[f"spot_{axis}_mm"], float) for axis in "xy"], axis=1)
     found = []
     for spot in np.unique(spots, axis=0):
         here = np.flatnonzero(np.all(spots == spot, axis=1))
         try:
-            found.append(slope(charge[here], [bodies[number] for number in here]))
+            found.append(slope(charge[here], [values[number] for number in here]))
         except MicrographError:
             continue
-    if not found:
-        return UNDETERMINED
-    span = float(np.nanmax(charge) - np.nanmin(charge))
-    # A face is off by the same in all images of a spot: its systematic error cancels.
-    sigma = float(np.sqrt(np.sum([one.sigma_stat**2 for one in found]))) / len(found)
-    return Estimate(float(np.mean([one.value for one in found])) * span, sigma * span, 0.0)
+    return found
+
+
+def _mean(slopes: Sequence[Estimate]) -> tuple[float, float]:
+    """Over the spots, and its standard error; scale and cut are common to them."""
+    value = float(np.mean([one.value for one in slopes]))
+    stat = float(np.sqrt(np.sum([one.sigma_stat**2 for one in slopes]))) / len(slopes)
+    return value, float(
+        np.sqrt(stat**2 + max(one.sigma_sys for one in slopes) ** 2 + (CUT_SIGMA * value) ** 2)
+    )
 
 
 def figure(cells: Cells, finding: Finding, published: Mapping[str, Published], title: str) -> Figure:

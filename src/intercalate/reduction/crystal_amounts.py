@@ -17,7 +17,7 @@ from intercalate.materials.model import Mark, Source
 from intercalate.reduction.integration import Pattern
 from intercalate.reduction.linear import regularised
 from intercalate.reduction.phases import FitPhase
-from intercalate.reduction.profiles import windowed_pseudo_voigt
+from intercalate.reduction.profiles import total_width, windowed_pseudo_voigt
 from intercalate.reduction.results import UNDETERMINED, Estimate
 
 RANGE_DEG = (4.5, 16.0)
@@ -82,6 +82,11 @@ class _Shape:
         widths = (self.gaussian, self.lorentzian, self.separator, self.grown)
         return np.array([self.displacement_um / 100.0, *np.log(widths)])
 
+    def widths_of(self, number: int) -> tuple[float, float]:
+        """Gaussian and Lorentzian of a crystal by its number: what grows in the cell is fine, and broader."""
+        gaussian = self.gaussian if number == 0 else float(np.hypot(self.gaussian, self.grown))
+        return gaussian, self.lorentzian
+
     @classmethod
     def of(cls, vector: np.ndarray) -> "_Shape":
         """The other way."""
@@ -134,8 +139,7 @@ class _Model:
         """Shape (points, crystals + lines of others + background)."""
         columns = []
         for number, (one, (inverse_d, power)) in enumerate(zip(self.crystals, self._sticks)):
-            # What grows in the cell is fine: it has a width of its own.
-            gaussian = shape.gaussian if number == 0 else float(np.hypot(shape.gaussian, shape.grown))
+            gaussian, _ = shape.widths_of(number)
             columns.append(self._profiles(inverse_d, one.depth_um, shape, gaussian) @ power[:, None])
         for phase in self.others:
             inverse_d = np.sqrt(phase.inverse_d_squared(np.array(phase.start)))
@@ -153,11 +157,22 @@ class _Model:
 
 @dataclass(frozen=True)
 class _Solved:
-    """A linear fit: all coefficients, their covariance by counting, residuals in sigma."""
+    """A linear fit.
+
+    Attributes
+    ----------
+    value, covariance
+        Of all coefficients; by counting.
+    residual
+        In sigma.
+    response
+        Of each coefficient to each residual, shape (coefficients, points).
+    """
 
     value: np.ndarray
     covariance: np.ndarray
     residual: np.ndarray
+    response: np.ndarray
 
     @classmethod
     def of(cls, columns: np.ndarray, part: Pattern) -> "_Solved":
@@ -167,9 +182,52 @@ class _Solved:
         scaled /= norm
         covariance = np.linalg.inv(regularised(scaled.T @ scaled))
         observed = part.intensity / part.sigma
-        value = covariance @ (scaled.T @ observed)
+        response = covariance @ scaled.T
+        value = response @ observed
         residual = observed - scaled @ value
-        return cls(value / norm, covariance / np.outer(norm, norm), residual)
+        return cls(value / norm, covariance / np.outer(norm, norm), residual, response / norm[:, None])
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """The first pattern, of whose first crystal all amounts are parts."""
+
+    solved: _Solved
+    part: Pattern
+
+    @property
+    def value(self) -> float:
+        """Its scale."""
+        return float(self.solved.value[0])
+
+    @property
+    def sigma(self) -> float:
+        """By counting."""
+        return float(np.sqrt(self.solved.covariance[0, 0]))
+
+    def counting_variance(self, one: _Solved, number: int) -> float:
+        """Of an amount: the pattern that it is a part of was counted, too."""
+        relative = one.value[number] / self.value * self.sigma
+        return float(one.covariance[number, number] + relative**2) / self.value**2
+
+    def misfit(self, one: _Solved, part: Pattern, number: int, width_deg: float) -> float:
+        """Standard error of an amount by what is left of both patterns, beyond counting.
+
+        What is left moves an amount where the crystal has lines. Within a line it has both signs, which
+        cancel in part, as its scale was fitted: products of points count less the further they are apart, up
+        to the extent of a line, a full width to either side (W. K. Newey and K. D. West, Econometrica 55
+        (1987) 703). What fits in neither pattern moves the amount and its unit alike.
+        """
+        moved = one.response[number] * one.residual / self.value
+        unit_moved = (
+            one.value[number] / self.value * self.solved.response[0] * self.solved.residual / self.value
+        )
+        same = np.array_equal(part.two_theta_deg, self.part.two_theta_deg)
+        parts = [moved - unit_moved] if same else [moved, unit_moved]
+        reach = round(2 * width_deg / float(np.median(np.diff(part.two_theta_deg))))
+        kernel = np.bartlett(2 * reach + 3)[1:-1]
+        seen = sum(float(each @ np.convolve(each, kernel, "same")) for each in parts)
+        return float(np.sqrt(max(seen - self.counting_variance(one, number), 0.0)))
 
 
 def _fitted_shape(model: _Model, shape: _Shape, free: slice) -> tuple[_Shape, np.ndarray, bool]:
@@ -204,8 +262,9 @@ def crystal_amounts(
     """Amounts of crystals in every pattern of a series, in parts of the first crystal in the first pattern.
 
     Displacement and widths are those of the first pattern for all; the width of what grows is that of the
-    pattern in which it stands out most. `sigma_sys` holds the misfit of the profile, that width, the
-    displacements of the atoms, and, of all crystals but the first, `STRUCTURE_SIGMA`.
+    pattern in which it stands out most. `sigma_sys` holds the misfit where lines of the crystal are, less
+    what is the same in the first pattern, that width, the displacements of the atoms, and, of all crystals
+    but the first, `STRUCTURE_SIGMA`.
 
     Parameters
     ----------
@@ -255,7 +314,7 @@ def crystal_amounts(
         widened = replace(shape, grown=min(shape.grown * float(np.exp(sigma[0])), _HIGH.grown))
     solved = [None if one is None else _Solved.of(one.columns(shape), one.part) for one in models]
     others_of = [None if one is None else _Solved.of(one.columns(widened), one.part) for one in models]
-    return _dataset(given, models, crystals, solved, others_of, went_well)
+    return _dataset(given, models, crystals, solved, others_of, shape, went_well)
 
 
 def _dataset(
@@ -264,11 +323,11 @@ def _dataset(
     crystals: Sequence[KnownCrystal],
     solved: Sequence[_Solved | None],
     widened: Sequence[_Solved | None],
+    shape: _Shape,
     went_well: bool,
 ) -> xr.Dataset:
-    start = next(one for one in solved if one is not None)
-    unit, unit_sigma = start.value[0], float(np.sqrt(start.covariance[0, 0]))
-    is_there = unit > 3 * DETECTION_SIGMA * unit_sigma
+    unit = next(_Unit(one, at.part) for one, at in zip(solved, models) if one is not None and at is not None)
+    is_there = unit.value > 3 * DETECTION_SIGMA * unit.sigma
     columns: dict[str, tuple] = {}
     chi2, good, messages = [], [], []
     for one, model, pattern in zip(solved, models, given):
@@ -288,11 +347,13 @@ def _dataset(
         good.append(not message)
         messages.append(message)
     for number, phase in enumerate(crystals):
+        scale = structure_sigma(phase, crystals[0]) if number > 0 else 0.0
+        width = total_width(*(np.array([one]) for one in shape.widths_of(number)))[0].item()
         found = [
-            _amount(one, other, number, phase, crystals[0], unit, unit_sigma, reduced)
-            if one is not None and other is not None and well
+            _amount(one, other, number, unit, unit.misfit(one, model.part, number, width), scale)
+            if one is not None and other is not None and model is not None and well
             else UNDETERMINED
-            for one, other, reduced, well in zip(solved, widened, chi2, good)
+            for one, other, model, well in zip(solved, widened, models, good)
         ]
         name, attributes = f"amount.{phase.key}", {"units": f"of {crystals[0].key} in the first frame"}
         value, stat, sys = (
@@ -320,23 +381,12 @@ def _dataset(
 
 
 def _amount(
-    one: _Solved,
-    other: _Solved,
-    number: int,
-    phase: KnownCrystal,
-    first: KnownCrystal,
-    unit: float,
-    unit_sigma: float,
-    reduced_chi2: float,
+    one: _Solved, other: _Solved, number: int, unit: _Unit, misfit: float, structure: float
 ) -> Estimate:
-    value = float(one.value[number] / unit)
-    own = float(np.sqrt(one.covariance[number, number]) / unit)
-    misfit = own * np.sqrt(max(reduced_chi2 - 1.0, 0.0))
-    width = float(abs(other.value[number] - one.value[number]) / unit)
-    scale = structure_sigma(phase, first) if number > 0 else 0.0
-    # The pattern that amounts are parts of was counted, too.
-    stat = float(np.hypot(own, value * unit_sigma / unit))
-    return Estimate(value, stat, float(np.sqrt(misfit**2 + width**2 + (value * scale) ** 2)))
+    value = float(one.value[number] / unit.value)
+    width = float(abs(other.value[number] - one.value[number]) / unit.value)
+    stat = np.sqrt(unit.counting_variance(one, number))
+    return Estimate(value, float(stat), float(np.sqrt(misfit**2 + width**2 + (value * structure) ** 2)))
 
 
 def structure_sigma(phase: KnownCrystal, first: KnownCrystal) -> float:

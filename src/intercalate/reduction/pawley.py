@@ -99,7 +99,33 @@ def fit(
         shifted = [moved(phase, relative) for phase in found]
         candidates.append(_Fit(part, shifted, options, start, best.width_deg))
     results = [candidate.run() for candidate in candidates]
-    return min(results, key=lambda result: (not result.converged, result.reduced_chi2))
+    lowest = min(results, key=_rank)
+    if lowest.converged and (beside := _beside(part, fitted, options, lowest)) is not None:
+        lowest = min(lowest, beside.run(), key=_rank)
+    return lowest
+
+
+def _rank(result: PawleyResult) -> tuple[bool, float]:
+    return not result.converged, result.reduced_chi2
+
+
+def _beside(
+    pattern: Pattern, phases: Sequence[FitPhase], options: FitOptions, found: PawleyResult
+) -> "_Fit | None":
+    """The fit that begins lowest beside a minimum, with one lattice parameter of one phase moved.
+
+    Where lines of two phases lie upon each other there is a minimum with each of them under the other, and
+    noise decides into which one a search falls. None where nothing is refined.
+    """
+    there = [warm_start(pattern, phase, found) for phase in phases]
+    tried = [
+        _Fit(pattern, [*there[:index], moved(phase, relative, name), *there[index + 1 :]], options, found)
+        for index, phase in enumerate(there)
+        if not phase.fixed and found.present[phase.name]
+        for name in phase.parameters
+        for relative in _COLD_MOVES
+    ]
+    return min(tried, key=lambda candidate: candidate.first.chi2, default=None)
 
 
 def _nearest(

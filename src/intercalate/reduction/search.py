@@ -63,8 +63,15 @@ def _spacing_at(pattern: Pattern, depth_um: float) -> np.ndarray:
     return pattern.wavelength_angstrom / (2 * np.sin(two_theta / 2))
 
 
-def moved(phase: FitPhase, relative: float) -> FitPhase:
-    """The phase with its refined lattice parameters changed by this part, within their bounds."""
+def moved(phase: FitPhase, relative: float, only: str = "") -> FitPhase:
+    """The phase with its refined lattice parameters changed by this part, within their bounds.
+
+    Parameters
+    ----------
+    only
+        The one that is changed; all where empty.
+    """
     if phase.fixed:
         return phase
-    return replace(phase, start=tuple(np.clip(np.array(phase.start) * (1 + relative), phase.low, phase.high)))
+    factor = [1 + relative * (only in ("", name)) for name in phase.parameters]
+    return replace(phase, start=tuple(np.clip(np.array(phase.start) * factor, phase.low, phase.high)))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.bench_chain import FLUX, Instrument, calibrated
+from benchmarks.honesty.reflection import reduced
 from intercalate.analysis import Exposure
 from intercalate.beam_quality import BeamQuality
 from intercalate.cell import Cell
@@ -74,3 +75,10 @@ def test_lithium_that_is_seen_is_right_within_its_errors(instrument):
     assert np.mean(np.abs(off) < sigma) >= 0.5
     assert np.all(sigma < 0.03)
     assert coating_of(CELL, 25.0).per_um == pytest.approx(9.4e-4, rel=0.03)
+
+
+def test_noise_does_not_choose_which_line_lies_under_another():
+    """Of this coating a fit has two minima, with the b axis of LFP under a line of FePO4 in one of them."""
+    fits = [reduced(3, noise)[0] for noise in (1, 2, 7)]
+    value, sigma = (np.array([float(one[f"FePO4.a{end}"][0]) for one in fits]) for end in ("", "_sigma_stat"))
+    assert np.ptp(value) < 6.0 * np.median(sigma)

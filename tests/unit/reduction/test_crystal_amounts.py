@@ -105,3 +105,35 @@ def test_the_noise_of_the_pattern_that_amounts_are_parts_of_is_in_their_errors()
     unit = np.array([float(one["amount.S8_sigma_stat"][0]) for one in courses])
     assert np.all(stat > value * unit / 2.0)
     assert 0.5 < value.std(ddof=1) / np.median(stat) < 1.6
+
+
+def misfitting(sulfur: float, sulfide: float, seed: int, aluminium: float) -> Pattern:
+    """With lines of sulfur and of the foil that have shoulders, which no fitted profile has."""
+    one = pattern(sulfur, sulfide, seed)
+    narrow = np.roll(lines_of("S8", 0.01), 6)
+    away = TWO_THETA - np.degrees(2 * np.arcsin(WAVELENGTH / 2 / (4.0495 / np.sqrt(3)))) - 0.06
+    shoulder = 0.2 * sulfur * narrow + aluminium * np.exp(-((away / 0.015) ** 2) / 2)
+    return Pattern(TWO_THETA, one.intensity + shoulder, one.sigma, WAVELENGTH, 300.0)
+
+
+def test_what_does_not_fit_in_any_pattern_is_not_an_error_of_their_ratio():
+    crystals = sulfur_crystals(0.0)
+    fits, misfits = (
+        crystal_amounts([make(1.0, 0.0, 1), make(0.6, 0.1, 2), make(0.0, 0.1, 3)], crystals, OTHERS)
+        for make in (pattern, lambda *of: misfitting(*of, aluminium=20.0))
+    )
+    assert misfits["reduced_chi2"].values[1] > 2.0 * fits["reduced_chi2"].values[1]
+    value, stat, sys = (misfits[f"amount.S8{end}"].values[1] for end in ("", "_sigma_stat", "_sigma_sys"))
+    assert abs(value - 0.6) < 3.0 * np.hypot(stat, sys)
+    assert sys < stat * np.sqrt(misfits["reduced_chi2"].values[1] - 1.0)
+
+
+def test_a_misfit_that_comes_later_is_an_error():
+    crystals = sulfur_crystals(0.0)
+    series = [misfitting(1.0, 0.0, 1, 0.0), misfitting(0.6, 0.1, 2, 0.0)]
+    strange = series[1].intensity + 0.15 * np.roll(lines_of("S8", 0.01), 12)
+    later = [series[0], Pattern(TWO_THETA, strange, series[1].sigma, WAVELENGTH, 300.0)]
+    alike, changed = (
+        float(crystal_amounts(of, crystals, OTHERS)["amount.S8_sigma_sys"][1]) for of in (series, later)
+    )
+    assert changed > 2.0 * alike

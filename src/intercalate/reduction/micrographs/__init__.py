@@ -2,6 +2,7 @@
 bluesky.
 """
 
+from intercalate.reduction.micrographs.changes import Gained, gained
 from intercalate.reduction.micrographs.claims import ImageClaim, ImageFinding, Observation
 from intercalate.reduction.micrographs.deposits import DepositClass, DepositMap, Shapes, deposits
 from intercalate.reduction.micrographs.growth import GrowthAt, growth_against_current, needle_share
@@ -12,7 +13,7 @@ from intercalate.reduction.micrographs.milled import Inside, MilledBody, body_mi
 from intercalate.reduction.micrographs.particles import ParticleGrowth, particle_growth
 from intercalate.reduction.micrographs.registration import Shift, shift_between
 from intercalate.reduction.micrographs.scale import Scale, scale_of
-from intercalate.reduction.micrographs.sections import Layer, Section, section, tallest_body
+from intercalate.reduction.micrographs.sections import Layer, Section, section
 from intercalate.reduction.micrographs.segments import Segments, segments
 from intercalate.reduction.micrographs.thinning import (
     LineMap,
@@ -27,6 +28,7 @@ __all__ = [
     "CrackMap",
     "DepositClass",
     "DepositMap",
+    "Gained",
     "GrowthAt",
     "ImageClaim",
     "ImageFinding",
@@ -52,6 +54,7 @@ __all__ = [
     "deposits",
     "distances_um",
     "excess_spread",
+    "gained",
     "growth_against_current",
     "isles",
     "layers_against_charge",
@@ -64,7 +67,6 @@ __all__ = [
     "section",
     "segments",
     "shift_between",
-    "tallest_body",
     "thinned_places",
     "uneven_thinning",
 ]

@@ -50,9 +50,8 @@ def slope(x: np.ndarray, course: Sequence[Estimate]) -> Estimate:
     value = float(np.sum(weight * centred * y)) / denominator
     left = y - np.average(y, weights=weight) - value * centred
     chi2 = float(np.sum(weight * left**2)) / (x.size - 2)
-    common = float(
-        np.median([one.sigma_sys / one.value for one in course if np.isfinite(one.value) and one.value > 0])
-    )
+    shares = [one.sigma_sys / abs(one.value) for one in course if np.isfinite(one.value) and one.value]
+    common = float(np.median(shares)) if shares else 0.0
     return Estimate(value, float(np.sqrt(max(chi2, 1.0) / denominator)), abs(value) * common)
 
 

@@ -143,29 +143,6 @@ def section(image: Micrograph, names: Sequence[str], tilt_sigma_deg: float = 2.0
     return Section(layers, faces, columns)
 
 
-def tallest_body(found: Section, face: int, pixel_um: float) -> Estimate:
-    """By how much the tallest body on a face stands out from it, towards later rows.
-
-    Parameters
-    ----------
-    face
-        Number of the face, from the top.
-
-    Returns
-    -------
-    Estimate
-        In um, against the middle of the face; the error is that of one strip. A face that wanders has bodies
-        too: compare visits.
-    """
-    rows = found.faces_px[face]
-    seen = rows[np.isfinite(rows)]
-    if seen.size < _STRIPS // 4:
-        return UNDETERMINED
-    away = seen - ndimage.median_filter(seen, size=_STRIPS // 3, mode="nearest")
-    noise = 1.4826 * float(np.median(np.abs(np.diff(seen)))) / np.sqrt(2.0)
-    return Estimate(float(away.max() * pixel_um), noise * pixel_um, _FACE_PX * pixel_um)
-
-
 def _strips(grey: np.ndarray) -> np.ndarray:
     """Means over groups of columns, smoothed a little down the rows."""
     count = min(_STRIPS, grey.shape[1] // 4)
