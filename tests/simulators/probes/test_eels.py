@@ -19,7 +19,8 @@ from intercalate.reduction.eels import (
 from intercalate.reduction.eels.lithium import SHAPE_SIGMA
 from intercalate.reduction.eels.nanobattery import amount_at_end
 from intercalate.views.eels import claims_text, maps_figure, profile_figure, spectrum_figure
-from intercalate_sims.probes.eels import HiddenEels, Layer, ThinSample, damaged
+from intercalate_sims.probes.eels import Layer, ThinSample, damaged
+from intercalate_sims.probes.eels_instrument import HiddenEels
 
 from .eels_session import BATTERY, Session, scan
 
