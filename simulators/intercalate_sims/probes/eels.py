@@ -12,9 +12,9 @@ from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.eels_compounds import (
     COBALT_OXIDES,
     NOMINAL_VALENCE,
-    SHELLS,
+    ONSETS_EV,
     collected,
-    core_loss,
+    core_losses,
     free_path_nm,
     valence_loss,
 )
@@ -153,7 +153,7 @@ class EelsProbe:
         self._energy = self._step * (np.arange(self._points) - self._before)
         self._frequency = np.fft.rfftfreq(self._points, self._step)
         self._beyond = np.geomspace(self._energy[-1], _LARGEST_LOSS_EV, 400)
-        self._strengths = {shell: self._factor(shell, hidden.cross_section) for shell in SHELLS}
+        self._strengths = {shell: self._factor(shell, hidden.cross_section) for shell in ONSETS_EV}
 
     def take(
         self, sample: ThinSample, scan: Scan, key: int, earlier_e_per_a2: float = 0.0, place: int = 0
@@ -201,23 +201,28 @@ class EelsProbe:
         """Transform of the single losses per nm, shape (frequencies,), and how many there are of any loss."""
         total, beyond = np.zeros(self._points), 0.0
         for compound, share in layer.shares.items():
-            here, there = (self._losses(layer, compound, energy) for energy in (self._energy, self._beyond))
             path_nm = free_path_nm(compound, self.hidden.collection_mrad)
             path_nm *= self._factor(f"path {compound}", self.hidden.free_path)
+            here, there = (
+                valence_loss(compound, one, self.hidden.tail_ev) for one in (self._energy, self._beyond)
+            )
             # The free path is that of the losses to valence electrons that windows can hold.
-            per = 1.0 / (path_nm * here[0].sum() * self._step)
-            total += share * (per * here[0] + here[1] * self._own_shape(f"{kind} {compound}"))
-            beyond += share * float(np.trapezoid(per * there[0] + there[1], self._beyond))
+            per = 1.0 / (path_nm * here.sum() * self._step)
+            core, far = (self._core(layer, compound, one) for one in (self._energy, self._beyond))
+            own = self._own_shape(f"{kind} {compound}")
+            total += share * per * here
+            for shell, losses in core.items():
+                total += share * losses * (1.0 + own * _structure(self._energy - ONSETS_EV[shell]))
+            beyond += share * float(np.trapezoid(per * there + sum(far.values()), self._beyond))
         transform = self._step * np.fft.rfft(np.roll(total, -self._before))
         return transform, float(np.real(transform[0])) + beyond
 
-    def _losses(self, layer: Layer, compound: str, energy_ev: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """To valence electrons, of any height, and to core electrons, per eV and nm."""
-        hidden = self.hidden
+    def _core(self, layer: Layer, compound: str, energy_ev: np.ndarray) -> dict[str, np.ndarray]:
+        """Losses to core electrons by shell, per eV and nm."""
         valence = layer.cobalt_valence if compound in COBALT_OXIDES else None
-        core = core_loss(compound, energy_ev, valence, hidden.ratio_factor, self._strengths)
-        core *= collected(energy_ev, hidden.collection_mrad)
-        return valence_loss(compound, energy_ev, hidden.tail_ev), core
+        found = core_losses(compound, energy_ev, valence, self.hidden.ratio_factor, self._strengths)
+        taken = collected(energy_ev, self.hidden.collection_mrad)
+        return {shell: losses * taken for shell, losses in found.items()}
 
     def _factor(self, name: str, sigma: float) -> float:
         """By what a cross-section or a free path differs from that of the tables."""
@@ -229,7 +234,7 @@ class EelsProbe:
         waves = 2 * np.pi / generator.uniform(6.0, 60.0, 12)
         phases = generator.uniform(0, 2 * np.pi, 12)
         wave = np.sqrt(2 / 12) * np.sum(np.cos(np.outer(self._energy, waves) + phases), axis=1)
-        return 1.0 + self.hidden.fine_structure * wave
+        return self.hidden.fine_structure * wave
 
     def _zero_loss(self) -> np.ndarray:
         """Transform of the zero loss on the camera: a narrow peak with a weak wider one beside it, area 1."""
@@ -306,6 +311,16 @@ class EelsProbe:
         spread += nominal.read_noise_electrons * np.sqrt(frames) * generator.standard_normal(hit.shape)
         counts = np.round(nominal.dark_counts + nominal.counts_per_electron * spread)
         return np.clip(counts, 0, nominal.full_well_counts * frames).astype(np.uint32)
+
+
+def _structure(above_ev: np.ndarray) -> np.ndarray:
+    """By how much of it atoms around one still change the losses to a shell so far above its onset.
+
+    Within the reach of an edge; far above, electrons are so fast that they hardly see their neighbours:
+    extended fine structure falls as exp(-2 k^2 u^2) with a displacement u of some 0.07 angstrom.
+    """
+    wave_per_angstrom2 = np.maximum(above_ev, 0.0) / 3.81
+    return np.exp(-2.0 * 0.07**2 * wave_per_angstrom2)
 
 
 def damaged(layer: Layer, scan: Scan, earlier_e_per_a2: float) -> Layer:

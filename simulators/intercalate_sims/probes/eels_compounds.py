@@ -80,7 +80,8 @@ _CARBON_PEAKS = {
 }
 """As of oxygen: where the step lies, and peaks."""
 
-SHELLS = (*_PER_ATOM_NM2, "Co M")
+ONSETS_EV = {shell: onset for shell, (onset, _, _) in _PER_ATOM_NM2.items()} | {"Co M": 60.0}
+SHELLS = tuple(ONSETS_EV)
 
 
 def cobalt_l3_ev(valence: float) -> float:
@@ -130,49 +131,53 @@ def collected(energy_ev: np.ndarray, collection_mrad: float) -> np.ndarray:
     return within(collection_mrad) / within(COLLECTION_MRAD)
 
 
-def core_loss(
+def core_losses(
     compound: str,
     energy_ev: np.ndarray,
     valence: float | None,
     ratio_factor: float = 1.0,
     strengths: Mapping[str, float] | None = None,
-) -> np.ndarray:
-    """Probability per eV and nm of a loss to a core electron, shape of `energy_ev`.
+) -> dict[str, np.ndarray]:
+    """Probability per eV and nm of losses to the core electrons of each of `SHELLS` that there is.
 
     Parameters
     ----------
+    energy_ev
+        Losses, shape (points,), as what is returned by shell.
     valence
         Of cobalt, None for that of the compound.
     ratio_factor
         On the ratio of cobalt's white lines.
     strengths
-        Factors on the cross-sections of `SHELLS`; 1 where there is none.
+        Factors on the cross-sections; 1 where there is none.
     """
     holds = COMPOUNDS[compound]
-    total = np.zeros(energy_ev.size)
     oxide = compound in COBALT_OXIDES
     state = NOMINAL_VALENCE.get(compound, 3.0) if valence is None else valence
     lithium = _LITHIUM_PEAKS.get("LiCoO2" if oxide else compound, ())
     step_ev, oxygen = _cobalt_oxygen(state) if oxide else _OXYGEN_PEAKS.get(compound, (535.0, ()))
     carbon_ev, carbon = _CARBON_PEAKS.get(compound, (290.0, ()))
-    edges = (
-        ("Li K", 57.0, lithium, 1.5),
-        ("O K", step_ev, oxygen, 1.2),
-        ("C K", carbon_ev, carbon, 1.0),
-        ("N K", 401.0, (Peak(402.0, 1.5, 4.0, 0.8),), 1.0),
-        ("F K", 688.0, (Peak(691.5, 1.5, 3.0, 1.1),), 1.0),
-        ("P L", 136.0, (Peak(138.0, 1.5, 2.5, 0.9), Peak(160.0, 8.0, 10.0, 0.8)), 1.0),
-        ("Si L", 100.0, (Peak(102.0, 2.0, 15.0, 0.7),), 0.6),
-    )
-    factors = {} if strengths is None else strengths
-    for name, at_ev, peaks, rise in edges:
-        atoms = holds.atoms_per_nm3(name.split()[0]) * factors.get(name, 1.0)
-        total += atoms * _edge(name, energy_ev, at_ev, peaks, rise)
-    cobalt = holds.atoms_per_nm3("Co")
-    if cobalt > 0:
-        deep, shallow = _cobalt(energy_ev, state, ratio_factor)
-        total += cobalt * (factors.get("Co L", 1.0) * deep + factors.get("Co M", 1.0) * shallow)
-    return total
+    edges = {
+        "Li K": (57.0, lithium, 1.5),
+        "O K": (step_ev, oxygen, 1.2),
+        "C K": (carbon_ev, carbon, 1.0),
+        "N K": (401.0, (Peak(402.0, 1.5, 4.0, 0.8),), 1.0),
+        "F K": (688.0, (Peak(691.5, 1.5, 3.0, 1.1),), 1.0),
+        "P L": (136.0, (Peak(138.0, 1.5, 2.5, 0.9), Peak(160.0, 8.0, 10.0, 0.8)), 1.0),
+        "Si L": (100.0, (Peak(102.0, 2.0, 15.0, 0.7),), 0.6),
+    }
+    found = {}
+    for shell in SHELLS:
+        atoms = holds.atoms_per_nm3(shell.split()[0]) * (strengths or {}).get(shell, 1.0)
+        if not atoms > 0:
+            continue
+        if shell in edges:
+            found[shell] = atoms * _edge(shell, energy_ev, *edges[shell])
+        else:
+            found[shell] = atoms * (
+                _cobalt_l(energy_ev, state, ratio_factor) if shell == "Co L" else _cobalt_m(energy_ev, state)
+            )
+    return found
 
 
 def _edge(
@@ -190,15 +195,16 @@ def _cobalt_oxygen(valence: float) -> tuple[float, tuple[Peak, ...]]:
     return 535.5, (before, Peak(540.5, 2.5, 3.0, 1.2), Peak(545.0, 2.5, 5.0, 0.5 + 0.1 * over))
 
 
-def _cobalt(energy_ev: np.ndarray, valence: float, ratio_factor: float) -> tuple[np.ndarray, np.ndarray]:
-    """L2,3 and M2,3."""
+def _cobalt_l(energy_ev: np.ndarray, valence: float, ratio_factor: float) -> np.ndarray:
     third, ratio = cobalt_l3_ev(valence), white_line_ratio(valence) * ratio_factor
     lines = Peak(third, 1.3, 2.0, 11.0 * ratio / (1 + ratio)), Peak(third + 15.1, 1.6, 2.4, 9.0 / (1 + ratio))
     continuum = (2 / 3) * (0.5 + np.arctan((energy_ev - third - 1.5) / 1.0) / np.pi)
     continuum += (1 / 3) * (0.5 + np.arctan((energy_ev - third - 16.5) / 1.0) / np.pi)
     deep = (continuum + sum(line.at(energy_ev) for line in lines)) * (energy_ev > 770.0)
     onset, height, fall = _PER_ATOM_NM2["Co L"]
-    deep = deep * height * (np.maximum(energy_ev, onset) / onset) ** -fall
+    return deep * height * (np.maximum(energy_ev, onset) / onset) ** -fall
+
+
+def _cobalt_m(energy_ev: np.ndarray, valence: float) -> np.ndarray:
     shallow = Peak(61.5 + 0.5 * (valence - 3.0), 3.0, 8.0, 5.0e-8).at(energy_ev)
-    shallow += 1.2e-8 * (energy_ev > 57.0) * (np.maximum(energy_ev, 57.0) / 60.0) ** -3
-    return deep, shallow
+    return shallow + 1.2e-8 * (energy_ev > 57.0) * (np.maximum(energy_ev, 57.0) / 60.0) ** -3

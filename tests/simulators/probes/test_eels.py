@@ -135,6 +135,19 @@ def test_valence_of_cobalt_follows_the_layers(referenced):
         assert one.sigma < 0.2
 
 
+def test_what_lies_beside_the_cathode_does_not_move_its_white_lines():
+    """The electrolyte scatters less often, and plural scattering moves their ratio."""
+    session = Session(3, hidden=HiddenEels(fine_structure=0.0, drift_ev=0.0))
+    references = [session.reference(name) for name in ALL[:4]]
+    sample = ThinSample(
+        (Layer("cathode", 16.0, {"LiCoO2": 1.0}, 2.4), Layer("electrolyte", 48.0, {"LiPON": 1.0})), 65.0, 0.0
+    )
+    prepared, _ = session.take(sample, scan(columns=64, rows=48, dwell_s=0.1), 3)
+    (found, *_) = cobalt_valence(prepared.columns(8), references).by_indicator["white lines"]
+    assert found.sigma_stat < 0.02
+    assert abs(found.value - 2.4) < 0.05
+
+
 def test_what_shapes_do_to_a_valence_is_declared_once():
     """With many electrons only shapes are left: samples scatter by what is said, not by half of it."""
     sample = ThinSample((Layer("cathode", 20.0, {"LiCoO2": 1.0}, 3.25),), wedge=0.0)

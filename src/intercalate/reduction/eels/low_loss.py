@@ -28,7 +28,7 @@ _BLOCK = 128
 """Spectra that are transformed at once: what fits into the caches is faster."""
 
 _LOSS_POWER = (1.8, 5.0)
-"""Between which that power lies."""
+"""Between which the power lies as which losses go on beyond the window."""
 _EARLY = (0.5, 0.7)
 """Parts of the window whose electrons say with the late ones how steeply losses fall."""
 
@@ -84,8 +84,11 @@ def thickness(low: SpectrumImage, compound: str | None = None) -> Thickness:
         )
     inside = low.energy_ev <= ELASTIC_END_EV
     everything = low.electrons.sum(axis=-1)
-    tail, tail_sigma = _tail(low, inside)
-    elastic = low.electrons[..., inside].sum(axis=-1) * (1.0 + tail)
+    elastic = low.electrons[..., inside].sum(axis=-1)
+    if not np.all(elastic > 0):
+        raise EelsError(f"{int((elastic <= 0).sum())} pixels have no elastic electrons")
+    tail, tail_sigma = _tail(low, float(elastic.mean()))
+    elastic *= 1.0 + tail
     end_ev = float(low.energy_ev[-1])
     clear_ev = last_clear_ev(compound, end_ev)
     late = (low.energy_ev > LATE_PART * clear_ev) & (low.energy_ev <= clear_ev)
@@ -93,8 +96,6 @@ def thickness(low: SpectrumImage, compound: str | None = None) -> Thickness:
     inner, inner_sigma = inner_share(compound, end_ev)
     counted_late = low.electrons[..., late].sum(axis=-1)
     beyond = per_late * np.maximum(counted_late, 0.0)
-    if not np.all(elastic > 0):
-        raise EelsError(f"{int((elastic <= 0).sum())} pixels have no elastic electrons")
     total = np.maximum(everything + beyond, 1.0)
     ratio = (1.0 + inner) * np.log(np.maximum(total / elastic, 1.0))
     # The elastic ones are among all: what both share does not count. The last ones count once more for each
@@ -122,13 +123,12 @@ def thickness(low: SpectrumImage, compound: str | None = None) -> Thickness:
     return Thickness(ratio, stat, systematic, common, everything, _warning(ratio))
 
 
-def _tail(low: SpectrumImage, inside: np.ndarray) -> tuple[float, float]:
+def _tail(low: SpectrumImage, elastic: float) -> tuple[float, float]:
     """Electrons as far below the zero loss as those beyond its end, in parts of the elastic ones, of the mean
     spectrum; and its statistical error.
     """
     before = low.energy_ev < -ELASTIC_END_EV
-    mean = low.electrons.mean(axis=(0, 1))
-    found, elastic = float(mean[before].sum()), float(mean[inside].sum())
+    found = float(low.electrons[..., before].mean(axis=(0, 1)).sum())
     read, pixels = float(np.mean(low.background_variance)), low.electrons[..., 0].size
     sigma = np.sqrt((max(found, 0.0) + read * before.sum()) / pixels)
     return found / elastic, float(sigma) / elastic
