@@ -18,7 +18,8 @@ from intercalate_plans.studies import Settings, Study
 from intercalate_plans.studies.series import BiasSeries
 from intercalate_plans.transmission import LossScanRequest
 from intercalate_sims.changer import Holder, InBeam
-from intercalate_sims.probes.eels import EelsProbe, EelsSpectrometer, HiddenEels
+from intercalate_sims.probes.eels import EelsProbe
+from intercalate_sims.probes.eels_instrument import EelsSpectrometer, HiddenEels
 from intercalate_sims.probes.nanobattery import NanobatteryLaw
 from intercalate_sims.probes.shot import Shot
 from intercalate_sims.probes.tem_station import LossStation, ThinSpecimens

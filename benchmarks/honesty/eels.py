@@ -23,12 +23,14 @@ from intercalate.reduction.eels import (
     lithium_map,
     prepare,
     profile_of,
+    thickness,
 )
 from intercalate.reduction.eels.lithium import SHAPE_SIGMA
 from intercalate.reduction.results import Estimate
 from intercalate_sims.noise import keyed_generator
-from intercalate_sims.probes.eels import EelsProbe, EelsSpectrometer, HiddenEels, Layer, Scan, ThinSample
+from intercalate_sims.probes.eels import EelsProbe, Layer, Scan, ThinSample
 from intercalate_sims.probes.eels_compounds import NOMINAL_VALENCE
+from intercalate_sims.probes.eels_instrument import EelsSpectrometer, HiddenEels
 
 SPECTROMETER = EelsSpectrometer()
 REFERENCES = ("CoO", "Co3O4", "LiCoO2", "Li0.5CoO2", "Li2O", "Li2O2", "LiPON")
@@ -38,6 +40,8 @@ REFERENCE_SIGMA = 0.03
 PIXEL_SIGMA = 0.01
 OWN_SIGMA = FitSettings().shape_sigma
 FINDING_SCAN = Scan(columns=64, rows=48, pixel_nm=1.0, beam_na=0.04, is_cold=True)
+FILM_SCAN = Scan(columns=8, rows=8, pixel_nm=1.0, beam_na=0.05, is_cold=True)
+FILM_NM = (20.0, 100.0)
 SCAN = Scan(columns=40, rows=12, pixel_nm=1.0, beam_na=0.05, is_cold=True)
 
 
@@ -153,13 +157,6 @@ class EelsBattery:
                 for name, thickness in truth["thickness_nm"].items()
             )
             found[f"Li of the {place} (1/nm2)"] = Outcome(float(true), maps.mean("Li", where))
-        thick = prepared.thickness
-        where = np.s_[:, 2:12]
-        stat = np.sqrt(np.sum(thick.sigma_stat[where] ** 2)) / thick.sigma_stat[where].size
-        estimate = Estimate(
-            float(thick.t_over_lambda[where].mean()), float(stat), float(thick.sigma_sys[where].mean())
-        )
-        found["t/lambda"] = Outcome(float(truth["t_over_lambda"][where].mean()), estimate)
         return found
 
     def _profiles(
@@ -176,6 +173,31 @@ class EelsBattery:
         end = fit_interface(told_nm * np.arange(amount.size), amount, sigma, PIXEL_SIGMA)
         found["end of the cathode (nm)"] = Outcome(float(truth["interfaces_nm"][0]), end.position_nm)
         found["width of the end (nm)"] = Outcome(float(truth["interface_sigma_nm"]), end.width_nm)
+        return found
+
+
+class Films:
+    """Thickness in mean free paths of films of known compounds."""
+
+    title = "Thickness of films by electron losses"
+    compounds = ("LiCoO2", "Li2O", "Li2O2", "LiPON", "C")
+
+    def measure(self, world: int, noise: int) -> Mapping[str, Outcome]:
+        """Mean of a scan of each; where losses end beyond the window is told once for all of its pixels."""
+        session = session_of(world)
+        found = {}
+        for number, compound in enumerate(self.compounds):
+            nm = float(keyed_generator(world, f"film of {compound}", 0).uniform(*FILM_NM))
+            sample = ThinSample((Layer(compound, FILM_SCAN.columns, {compound: 1.0}),), nm)
+            prepared, truth = session.take(sample, FILM_SCAN, 100_000 * (world + 1) + 1000 * number + noise)
+            thick = thickness(prepared.low, compound)
+            own = float(np.sqrt(np.sum(thick.sigma_stat**2))) / thick.sigma_stat.size
+            estimate = Estimate(
+                float(thick.t_over_lambda.mean()),
+                float(np.hypot(own, thick.sigma_common.mean())),
+                float(thick.sigma_sys.mean()),
+            )
+            found[f"t/lambda of {compound}"] = Outcome(float(truth["t_over_lambda"].mean()), estimate)
         return found
 
 
@@ -222,7 +244,7 @@ class Nanobatteries:
         return ThinSample(layers, 40.0 + 20.0 * float(draw[4]), 0.1, 0.7 + 0.8 * float(draw[5]))
 
 
-MEASUREMENTS = (EelsBattery(),)
+MEASUREMENTS = (EelsBattery(), Films())
 SORTINGS = ()
 FINDINGS = (Nanobatteries(),)
 """Sorted as well, but slow: a spectrum image each."""

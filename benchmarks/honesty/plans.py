@@ -25,7 +25,8 @@ from intercalate_sims.cell import make_cell
 from intercalate_sims.cell.interface import ProbeState
 from intercalate_sims.changer import Holder, InBeam
 from intercalate_sims.noise import keyed_generator
-from intercalate_sims.probes.eels import EelsProbe, HiddenEels, Layer, ThinSample
+from intercalate_sims.probes.eels import EelsProbe, Layer, ThinSample
+from intercalate_sims.probes.eels_instrument import HiddenEels
 from intercalate_sims.probes.fiducials import DIAMETER_UM, MARKS_MM
 from intercalate_sims.probes.raman import Spectrograph
 from intercalate_sims.probes.raman_station import SILICON, HiddenRaman, RamanStation

@@ -67,10 +67,8 @@ class DenseGraphite:
     """Lithium content by the band of stage 1.
 
     At usual exposures the noise of fluorescence hides the band; as many electrons as this take a milliwatt
-    ten minutes. Errors cover too often here, for the simulated band lacks what they are declared for: that of
-    LiC6 is a Fano line, whose maximum is off its resonance. A fiftieth of the full width of 58 1/cm is 0.022
-    in x, and most of the error; as evenly as the simulator draws the band, its place is found nearly as well
-    as counting lets it be. Without that term 82 % of other worlds would be covered.
+    ten minutes. Most of the error is that the band is a Fano line, which no symmetric profile fits: how much
+    it leans differs between samples.
     """
 
     title = "Raman spectra of dense graphite, long exposures"

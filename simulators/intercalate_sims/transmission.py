@@ -63,7 +63,8 @@ class _Maker(ChamberMaker):
     def _eels(self, found: EelsServer, specimens: "ThinSpecimens") -> None:
         from intercalate_sims.iocs.monitors import SpecimenMonitorPVs
         from intercalate_sims.iocs.scan import LossScanPVs
-        from intercalate_sims.probes.eels import EelsProbe, EelsSpectrometer, HiddenEels
+        from intercalate_sims.probes.eels import EelsProbe
+        from intercalate_sims.probes.eels_instrument import EelsSpectrometer, HiddenEels
         from intercalate_sims.probes.tem_station import LossStation
 
         seed = self._settings.seed

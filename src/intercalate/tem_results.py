@@ -36,8 +36,8 @@ Progress = Callable[[int], None]
 IMAGE = "image"
 CAMERA_SIGMA = 0.05
 """Relative, of a camera length that nobody has measured: right within 10 %."""
-DARK_BELOW_EV = -8.0
-"""Of the axis on paper; below, there is neither zero loss nor any other."""
+DARK_BELOW_EV = -12.0
+"""Of the axis on paper; below, there is neither zero loss nor the light that goes far from it."""
 
 
 def reduce_transmission(

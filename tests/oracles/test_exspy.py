@@ -8,7 +8,8 @@ import pytest
 from intercalate.materials.eels import EDGES
 from intercalate.reduction.eels import SpectrumImage
 from intercalate.reduction.eels.background import power_law
-from intercalate.reduction.eels.low_loss import INNER_SHARE, thickness
+from intercalate.reduction.eels.inner_shells import inner_share
+from intercalate.reduction.eels.low_loss import thickness
 from intercalate_sims.noise import keyed_generator
 
 exspy = pytest.importorskip("exspy")
@@ -54,7 +55,8 @@ def test_a_thickness_is_the_same(t_over_lambda: float) -> None:
         probability *= t_over_lambda / (number + 1)
     electrons = keyed_generator(3, "low losses", 0).poisson(1e6 * spectrum, (2, 3, energy_ev.size))
     # These losses are of no inner shell, whose share beyond the window is added for all others.
-    ours = thickness(image_of(energy_ev, electrons.astype(float))).t_over_lambda / (1.0 + INNER_SHARE)
+    share, _ = inner_share(None, float(energy_ev[-1]))
+    ours = thickness(image_of(energy_ev, electrons.astype(float))).t_over_lambda / (1.0 + share)
     other = theirs(energy_ev, electrons.astype(float)).estimate_thickness(threshold=5.0).data
     np.testing.assert_allclose(ours, other, atol=0.01)
     np.testing.assert_allclose(ours, t_over_lambda, atol=0.01)

@@ -31,7 +31,7 @@ from intercalate_plans import (
     take_images,
     take_references,
 )
-from intercalate_sims.probes.eels import HiddenEels
+from intercalate_sims.probes.eels_instrument import HiddenEels
 from intercalate_sims.probes.tem import HiddenTem
 from polling import wait_for
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from scipy.special import erf
@@ -12,13 +12,19 @@ from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.eels_compounds import (
     COBALT_OXIDES,
     NOMINAL_VALENCE,
-    core_loss,
+    ONSETS_EV,
+    collected,
+    core_losses,
     free_path_nm,
     valence_loss,
 )
+from intercalate_sims.probes.eels_instrument import CAMERA_TAIL_CHANNELS, EelsSpectrometer, HiddenEels
 
 ELEMENTARY_PER_NA_S = 6.241509e9
 """Electrons of one nA in one second."""
+
+_LARGEST_LOSS_EV = 3e4
+"""Up to which inner shells scatter, beyond all windows."""
 
 
 @dataclass(frozen=True)
@@ -75,75 +81,6 @@ class ThinSample:
         passed = [0.5 * (1 + erf((x_nm - end) / np.sqrt(2) / max(self.interface_nm, 1e-6))) for end in ends]
         edges = np.array([np.ones(x_nm.size), *passed, np.zeros(x_nm.size)])
         return edges[:-1] - edges[1:]
-
-
-@dataclass(frozen=True)
-class EelsSpectrometer:
-    """Spectrometer and camera, which takes low losses and core losses one after the other at each pixel.
-
-    Attributes
-    ----------
-    low_first_ev, core_first_ev
-        Loss of the first channel of both windows.
-    low_share
-        Of the dwell time, for low losses.
-    point_spread
-        Of the light of one electron over channels.
-    """
-
-    channels: int = 1024
-    dispersion_ev: float = 0.3
-    low_first_ev: float = -20.0
-    core_first_ev: float = 505.0
-    resolution_ev: float = 0.9
-    low_share: float = 0.03
-    counts_per_electron: float = 4.0
-    read_noise_electrons: float = 1.5
-    dark_counts: float = 200.0
-    full_well_counts: float = 4.0e6
-    point_spread: tuple[float, ...] = (0.08, 0.84, 0.08)
-
-
-@dataclass(frozen=True)
-class HiddenEels:
-    """By how much a spectrometer and its samples differ from what is on paper.
-
-    Attributes
-    ----------
-    dispersion
-        Relative.
-    offset_ev
-        Of both windows.
-    drift_ev
-        Of the zero loss over an image: standard deviation.
-    fine_structure
-        Relative standard deviation of the shapes of edges between a sample and a reference.
-    ratio_factor
-        On the white-line ratio, for all cobalt.
-    tail_ev
-        Of the valence losses.
-    """
-
-    dispersion: float = 0.0
-    offset_ev: float = 0.0
-    drift_ev: float = 0.2
-    fine_structure: float = 0.02
-    ratio_factor: float = 1.0
-    tail_ev: float = 120.0
-    glare: float = 2e-8
-
-    @classmethod
-    def draw(cls, seed: int) -> Self:
-        """A spectrometer of this seed."""
-        normal = keyed_generator(seed, "eels", 0).standard_normal(6)
-        return cls(
-            dispersion=2e-4 * float(normal[0]),
-            offset_ev=0.8 * float(normal[1]),
-            drift_ev=0.2 * float(np.exp(0.4 * normal[2])),
-            ratio_factor=1.0 + 0.05 * float(normal[3]),
-            tail_ev=120.0 * float(np.exp(0.3 * normal[4])),
-            glare=2e-8 * float(np.exp(normal[5])),
-        )
 
 
 @dataclass(frozen=True)
@@ -215,6 +152,8 @@ class EelsProbe:
         self._points = 4 * nominal.channels
         self._energy = self._step * (np.arange(self._points) - self._before)
         self._frequency = np.fft.rfftfreq(self._points, self._step)
+        self._beyond = np.geomspace(self._energy[-1], _LARGEST_LOSS_EV, 400)
+        self._strengths = {shell: self._factor(shell, hidden.cross_section) for shell in ONSETS_EV}
 
     def take(
         self, sample: ThinSample, scan: Scan, key: int, earlier_e_per_a2: float = 0.0, place: int = 0
@@ -231,13 +170,13 @@ class EelsProbe:
         layers = tuple(damaged(one, scan, earlier_e_per_a2) for one in sample.layers)
         sample = replace(sample, layers=layers)
         weights = sample.weights(scan.x_nm)
-        single = np.array([self._single(layer, sample.kind) for layer in layers])
+        single, per_nm = (np.array(one) for one in zip(*(self._single(one, sample.kind) for one in layers)))
         thickness = self._thickness(sample, scan, place)
         drift = self._drift(scan, key)
-        columns = np.asarray(weights.T @ single)
-        low, core = self._windows(columns, thickness, drift, scan, key)
+        mean_per_nm = np.asarray(weights.T @ per_nm)
+        low, core = self._windows(np.asarray(weights.T @ single), mean_per_nm, thickness, drift, scan, key)
         truth = _truth(sample, weights, thickness, drift, scan)
-        truth["t_over_lambda"] = thickness * np.real(columns[:, 0])
+        truth["t_over_lambda"] = thickness * mean_per_nm
         return SpectrumImages(low, core, truth)
 
     def reference(
@@ -246,10 +185,10 @@ class EelsProbe:
         """One pixel of a reference sample of one compound, with its own shapes and noise."""
         scan = Scan(1, 1, beam_na=1.0, dwell_s=electrons / ELEMENTARY_PER_NA_S)
         layer = Layer(compound, 1.0, {compound: 1.0})
-        single = self._single(layer, "reference")[None]
-        low, core = self._windows(
-            single, np.full((1, 1), thickness_nm), self._drift(scan, key), scan, key, frames=400
-        )
+        single, per_nm = self._single(layer, "reference")
+        shape = np.full((1, 1), thickness_nm)
+        drift = self._drift(scan, key)
+        low, core = self._windows(single[None], np.array([per_nm]), shape, drift, scan, key, frames=400)
         return SpectrumImages(low, core, {"thickness_nm": thickness_nm})
 
     def dark(self, frames: int, key: int) -> np.ndarray:
@@ -258,16 +197,36 @@ class EelsProbe:
         shape = (frames, self.nominal.channels)
         return self._read(np.zeros(shape), generator, 1)
 
-    def _single(self, layer: Layer, kind: str) -> np.ndarray:
-        """Transform of the single losses per nm, shape (frequencies,)."""
-        total = np.zeros(self._points)
+    def _single(self, layer: Layer, kind: str) -> tuple[np.ndarray, float]:
+        """Transform of the single losses per nm, shape (frequencies,), and how many there are of any loss."""
+        total, beyond = np.zeros(self._points), 0.0
         for compound, share in layer.shares.items():
-            one = valence_loss(compound, self._energy, self.hidden.tail_ev) / free_path_nm(compound)
-            valence = layer.cobalt_valence if compound in COBALT_OXIDES else None
-            core = core_loss(compound, self._energy, valence, self.hidden.ratio_factor)
-            total += share * (one + core * self._own_shape(f"{kind} {compound}"))
-        transform = np.fft.rfft(np.roll(total, -self._before))
-        return self._step * transform
+            path_nm = free_path_nm(compound, self.hidden.collection_mrad)
+            path_nm *= self._factor(f"path {compound}", self.hidden.free_path)
+            here, there = (
+                valence_loss(compound, one, self.hidden.tail_ev) for one in (self._energy, self._beyond)
+            )
+            # The free path is that of the losses to valence electrons that windows can hold.
+            per = 1.0 / (path_nm * here.sum() * self._step)
+            core, far = (self._core(layer, compound, one) for one in (self._energy, self._beyond))
+            own = self._own_shape(f"{kind} {compound}")
+            total += share * per * here
+            for shell, losses in core.items():
+                total += share * losses * (1.0 + own * _structure(self._energy - ONSETS_EV[shell]))
+            beyond += share * float(np.trapezoid(per * there + sum(far.values()), self._beyond))
+        transform = self._step * np.fft.rfft(np.roll(total, -self._before))
+        return transform, float(np.real(transform[0])) + beyond
+
+    def _core(self, layer: Layer, compound: str, energy_ev: np.ndarray) -> dict[str, np.ndarray]:
+        """Losses to core electrons by shell, per eV and nm."""
+        valence = layer.cobalt_valence if compound in COBALT_OXIDES else None
+        found = core_losses(compound, energy_ev, valence, self.hidden.ratio_factor, self._strengths)
+        taken = collected(energy_ev, self.hidden.collection_mrad)
+        return {shell: losses * taken for shell, losses in found.items()}
+
+    def _factor(self, name: str, sigma: float) -> float:
+        """By what a cross-section or a free path differs from that of the tables."""
+        return float(np.exp(sigma * keyed_generator(self._seed, f"scatters {name}", 0).standard_normal()))
 
     def _own_shape(self, name: str) -> np.ndarray:
         """By what the edges of one sample differ from those of another: a sum of slow waves."""
@@ -275,10 +234,10 @@ class EelsProbe:
         waves = 2 * np.pi / generator.uniform(6.0, 60.0, 12)
         phases = generator.uniform(0, 2 * np.pi, 12)
         wave = np.sqrt(2 / 12) * np.sum(np.cos(np.outer(self._energy, waves) + phases), axis=1)
-        return 1.0 + self.hidden.fine_structure * wave
+        return self.hidden.fine_structure * wave
 
     def _zero_loss(self) -> np.ndarray:
-        """Transform of the zero loss: a narrow peak with a weak wider one beside it, area 1."""
+        """Transform of the zero loss on the camera: a narrow peak with a weak wider one beside it, area 1."""
         sigma = self.nominal.resolution_ev / 2.3548
         wave = 2 * np.pi * self._frequency
         narrow = np.exp(-0.5 * (wave * sigma) ** 2)
@@ -286,7 +245,11 @@ class EelsProbe:
         # The channels sample the peak just so; what is left at the last frequencies would ring over the core
         # losses, which are a millionth of it.
         last = np.clip((self._frequency / self._frequency[-1] - 0.6) / 0.4, 0.0, 1.0)
-        return (0.85 * narrow + 0.15 * wide) * np.cos(0.5 * np.pi * last) ** 4
+        far = self.hidden.camera_tail
+        # Falls off exponentially to both sides.
+        upwards = 1.0 / (1.0 + 1j * wave * CAMERA_TAIL_CHANNELS * self.nominal.dispersion_ev)
+        camera = 1.0 - far + far * (upwards.real + 1j * self.hidden.camera_lean * upwards.imag)
+        return (0.85 * narrow + 0.15 * wide) * camera * np.cos(0.5 * np.pi * last) ** 4
 
     def _thickness(self, sample: ThinSample, scan: Scan, place: int) -> np.ndarray:
         generator = keyed_generator(self._seed, "thickness", place)
@@ -306,6 +269,7 @@ class EelsProbe:
     def _windows(
         self,
         single: np.ndarray,
+        per_nm: np.ndarray,
         thickness: np.ndarray,
         drift: np.ndarray,
         scan: Scan,
@@ -325,7 +289,7 @@ class EelsProbe:
         ]
         for row in range(thickness.shape[0]):
             shift = drift[row] + self.hidden.offset_ev
-            exponent = thickness[row][:, None] * (single - np.real(single[:, :1])) - np.outer(shift, wave)
+            exponent = thickness[row][:, None] * (single - per_nm[:, None]) - np.outer(shift, wave)
             spectra = np.roll(np.fft.irfft(zero * np.exp(exponent), self._points), self._before, axis=1)
             expected = scan.electrons * np.maximum(spectra + self.hidden.glare, 0.0)
             for target, start, share in (
@@ -347,6 +311,16 @@ class EelsProbe:
         spread += nominal.read_noise_electrons * np.sqrt(frames) * generator.standard_normal(hit.shape)
         counts = np.round(nominal.dark_counts + nominal.counts_per_electron * spread)
         return np.clip(counts, 0, nominal.full_well_counts * frames).astype(np.uint32)
+
+
+def _structure(above_ev: np.ndarray) -> np.ndarray:
+    """By how much of it atoms around one still change the losses to a shell so far above its onset.
+
+    Within the reach of an edge; far above, electrons are so fast that they hardly see their neighbours:
+    extended fine structure falls as exp(-2 k^2 u^2) with a displacement u of some 0.07 angstrom.
+    """
+    wave_per_angstrom2 = np.maximum(above_ev, 0.0) / 3.81
+    return np.exp(-2.0 * 0.07**2 * wave_per_angstrom2)
 
 
 def damaged(layer: Layer, scan: Scan, earlier_e_per_a2: float) -> Layer:

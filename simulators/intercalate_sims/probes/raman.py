@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import voigt_profile
+from scipy.special import voigt_profile, wofz
 
 from intercalate.materials.raman import (
     DENSE,
     DILUTE,
     DISORDER,
+    FANO_COUPLING,
+    FANO_COUPLING_SIGMA,
     INNER,
     INNER_TO_OUTER,
     OUTER,
@@ -84,6 +86,8 @@ class HiddenSpectrograph:
         By how much more lithium its graphite holds where that of the table is in the same state, in x.
     outer_per_cm
         By how much the band of layers with lithium lies above the table's.
+    fano_coupling
+        1 / q of the Fano line of stage 1.
     """
 
     offset_nm: float = 0.0
@@ -92,13 +96,14 @@ class HiddenSpectrograph:
     fluorescence: float = 0.6
     late: float = 0.0
     outer_per_cm: float = 0.0
+    fano_coupling: float = FANO_COUPLING
 
     @classmethod
     def draw(cls, seed: int) -> "HiddenSpectrograph":
         """An instrument of this seed."""
         normal = keyed_generator(seed, "spectrograph", 0).standard_normal(4)
         # Authors give the same state of graphite at contents and shifts that differ so.
-        sample = keyed_generator(seed, "graphite sample", 0).standard_normal(2)
+        sample = keyed_generator(seed, "graphite sample", 0).standard_normal(3)
         return cls(
             0.25 * normal[0],
             3e-4 * normal[1],
@@ -106,17 +111,39 @@ class HiddenSpectrograph:
             0.6 * float(np.exp(0.4 * normal[3])),
             0.01 * float(sample[0]),
             1.0 * float(sample[1]),
+            FANO_COUPLING + FANO_COUPLING_SIGMA * float(sample[2]),
         )
 
 
 @dataclass(frozen=True)
 class Line:
-    """A band by its position, Lorentzian full width, spread (Gaussian sigma) and area, all in 1/cm."""
+    """A band by its position, Lorentzian full width, spread (Gaussian sigma) and area, all in 1/cm.
+
+    Attributes
+    ----------
+    coupling
+        1 / q of a Fano line, whose resonance lies at `shift`; 0 for one without a continuum.
+    """
 
     shift: float
     width: float
     spread: float
     area: float
+    coupling: float = 0.0
+
+    def at(self, shift: np.ndarray, sigma: float) -> np.ndarray:
+        """Profile behind a Gaussian of that sigma, of area 1 where nothing couples.
+
+        (1 + c e)^2 / (1 + e^2) with e in half widths, less the continuum c^2 (Fano, Phys. Rev. 124 (1961)
+        1866): what is even in e becomes a Voigt profile, what is odd the imaginary part of the Faddeeva
+        function beside it.
+        """
+        away, half = shift - self.shift, self.width / 2
+        if self.coupling == 0.0:
+            return voigt_profile(away, sigma, half)
+        faddeeva = wofz((away + 1j * half) / (sigma * np.sqrt(2)))
+        couples = (1 - self.coupling**2) * faddeeva.real + 2 * self.coupling * faddeeva.imag
+        return couples / (sigma * np.sqrt(2 * np.pi))
 
 
 class RamanProbe:
@@ -198,8 +225,7 @@ class RamanProbe:
         for line in lines:
             for share, wider in ((0.93, 1.0), (0.07, 2.2)):
                 sigma = np.hypot(wider * self._width / _FWHM, line.spread)
-                profile = voigt_profile(self._shift - line.shift, sigma, line.width / 2)
-                total += share * line.area * profile
+                total += share * line.area * line.at(self._shift, sigma)
         return total * self._bin
 
     def _background(self, li_content: float) -> np.ndarray:
@@ -250,7 +276,10 @@ def graphite_lines(
         found.append(Line(INNER.at(x), 11.0, 1.5, area * ratio / (1 + ratio)))
         found.append(Line(OUTER.at(x) + hidden.outer_per_cm, 11.0, 1.5, area / (1 + ratio)))
     if dense > 0:
-        found.append(Line(DENSE.at(x), 40.0, 10.0, dense * 7.0))
+        # The table has where the band is seen, which is off its resonance by the usual coupling.
+        width = 40.0
+        resonance = DENSE.at(x) - FANO_COUPLING * width / 2
+        found.append(Line(resonance, width, 10.0, dense * 7.0, hidden.fano_coupling))
     empty = float(np.clip(1.0 - x / 0.4, 0.0, 1.0))
     if empty > 0:
         moved = OVERTONE_LOSS_PER_CM * float(np.clip((x - 0.06) / 0.34, 0.0, 1.0))

@@ -193,6 +193,9 @@ COMPOUNDS: Mapping[str, ThinCompound] = {
         ThinCompound("Co3O4", (("Co", 3.0), ("O", 4.0)), 240.80, 6.11, _DENSITY),
         ThinCompound("Si", (("Si", 1.0),), 28.086, 2.33, _DENSITY),
         ThinCompound(
+            "C", (("C", 1.0),), 12.011, 2.0, Source("evaporated films, 1.8 to 2.1 g/cm3", Mark.RECALLED)
+        ),
+        ThinCompound(
             "LiPON",
             (("Li", 2.9), ("P", 1.0), ("O", 3.3), ("N", 0.46)),
             110.3,

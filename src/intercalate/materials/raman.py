@@ -87,6 +87,15 @@ OUTER = BandPosition("E2g2(b)", (0.13, 0.50), (1599.0, 1606.0), _INABA)
 DENSE = BandPosition("E2g2(1)", (0.50, 1.0), (1590.0, 1564.0), _KERR)
 """The broad band of stage 1 beside stage 2."""
 
+FANO_COUPLING, FANO_COUPLING_SIGMA = -0.06, 0.03
+"""1 / q of the band of stage 1, and by how much samples differ: phonon and electrons scatter together."""
+FANO_SOURCE = Source(
+    "Chacon-Torres et al., Phys. Status Solidi B 249 (2012) 2640, arXiv:1204.5971 (abstract: KC8, CaC6 and "
+    "LiC6 have Fano lines); near -1 in KC8, a small part of it in LiC6, whose interlayer band is empty: "
+    "value and spread",
+    Mark.UNSURE,
+)
+
 DISORDER = DispersingBand("D", 1350.0, 50.0, _FERRARI)
 OVERTONE = DispersingBand("2D", 2700.0, 100.0, _FERRARI)
 OVERTONE_LOSS_PER_CM = -70.0

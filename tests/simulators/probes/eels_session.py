@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from intercalate.reduction.eels import EelsCamera, Reference, prepare
-from intercalate_sims.probes.eels import EelsProbe, EelsSpectrometer, HiddenEels, Layer, Scan, ThinSample
+from intercalate_sims.probes.eels import EelsProbe, Layer, Scan, ThinSample
+from intercalate_sims.probes.eels_instrument import EelsSpectrometer, HiddenEels
 
 NOMINAL = EelsSpectrometer()
 VALENCE = {"LiCoO2": 3.0, "Li0.5CoO2": 3.5, "CoO": 2.0, "Co3O4": 8.0 / 3.0}

@@ -19,7 +19,8 @@ from intercalate.reduction.eels import (
 from intercalate.reduction.eels.lithium import SHAPE_SIGMA
 from intercalate.reduction.eels.nanobattery import amount_at_end
 from intercalate.views.eels import claims_text, maps_figure, profile_figure, spectrum_figure
-from intercalate_sims.probes.eels import HiddenEels, Layer, ThinSample, damaged
+from intercalate_sims.probes.eels import Layer, ThinSample, damaged
+from intercalate_sims.probes.eels_instrument import HiddenEels
 
 from .eels_session import BATTERY, Session, scan
 
@@ -132,6 +133,19 @@ def test_valence_of_cobalt_follows_the_layers(referenced):
     for one, valence in zip(found, steps):
         assert abs(one.value - valence) < min(3 * one.sigma, 0.25)
         assert one.sigma < 0.2
+
+
+def test_what_lies_beside_the_cathode_does_not_move_its_white_lines():
+    """The electrolyte scatters less often, and plural scattering moves their ratio."""
+    session = Session(3, hidden=HiddenEels(fine_structure=0.0, drift_ev=0.0))
+    references = [session.reference(name) for name in ALL[:4]]
+    sample = ThinSample(
+        (Layer("cathode", 16.0, {"LiCoO2": 1.0}, 2.4), Layer("electrolyte", 48.0, {"LiPON": 1.0})), 65.0, 0.0
+    )
+    prepared, _ = session.take(sample, scan(columns=64, rows=48, dwell_s=0.1), 3)
+    (found, *_) = cobalt_valence(prepared.columns(8), references).by_indicator["white lines"]
+    assert found.sigma_stat < 0.02
+    assert abs(found.value - 2.4) < 0.05
 
 
 def test_what_shapes_do_to_a_valence_is_declared_once():

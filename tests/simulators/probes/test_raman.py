@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from intercalate.materials.raman import DENSE, FANO_COUPLING, FANO_COUPLING_SIGMA
 from intercalate.reduction.bands import Spectrum
 from intercalate.reduction.raman import (
     CountingDetector,
@@ -18,7 +19,7 @@ from intercalate.reduction.raman import (
 from intercalate.reduction.raman.axis import AxisError, axis_on_paper
 from intercalate.reduction.raman.counts import CountsError
 from intercalate_sims.cell.hosts import Host
-from intercalate_sims.probes.raman import HiddenSpectrograph, RamanProbe, Spectrograph, graphite_lines
+from intercalate_sims.probes.raman import HiddenSpectrograph, Line, RamanProbe, Spectrograph, graphite_lines
 
 from .cells import electrode
 
@@ -228,3 +229,26 @@ def test_other_graphite_has_other_bands(instruments):
     assert probe.graphite_lines(0.2, Host.REVERSED) == same
     shifts = [[line.shift for line in probe.graphite_lines(x, Host.SOLID_SOLUTION)] for x in (0.0, 0.9)]
     assert np.subtract(*shifts) == pytest.approx([-8.1, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("coupling", [-0.3, -0.06, 0.0, 0.2])
+def test_a_band_that_couples_to_electrons_is_a_fano_line(coupling):
+    """By its formula, blurred number by number; its maximum is half a width times the coupling away."""
+    shift = np.arange(1000.0, 2200.0, 0.25)
+    line = Line(1580.0, 40.0, 0.0, 1.0, coupling)
+    reduced = (shift - line.shift) / 20.0
+    sharp = ((1 + coupling * reduced) ** 2 / (1 + reduced**2) - coupling**2) / (np.pi * 20.0)
+    kernel = np.exp(-0.5 * (np.arange(-200, 201) * 0.25 / 8.0) ** 2)
+    blurred = np.convolve(sharp, kernel / kernel.sum(), "same")
+    inside = np.abs(shift - line.shift) < 400.0
+    np.testing.assert_allclose(line.at(shift, 8.0)[inside], blurred[inside], atol=2e-3 * blurred.max())
+    assert shift[np.argmax(sharp)] - line.shift == pytest.approx(20.0 * coupling, abs=0.3)
+
+
+def test_samples_lean_differently_and_the_usual_one_is_where_the_table_has_it():
+    drawn = [HiddenSpectrograph.draw(seed).fano_coupling for seed in range(300)]
+    assert np.mean(drawn) == pytest.approx(FANO_COUPLING, abs=0.006)
+    assert np.std(drawn) == pytest.approx(FANO_COUPLING_SIGMA, rel=0.15)
+    shift = np.arange(1400.0, 1750.0, 0.1)
+    (dense,) = [line for line in graphite_lines(0.98) if line.coupling]
+    assert shift[np.argmax(dense.at(shift, 1.0))] == pytest.approx(DENSE.at(0.98), abs=0.4)

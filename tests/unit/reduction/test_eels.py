@@ -25,6 +25,7 @@ from intercalate.reduction.eels import (
     thickness,
     zero_loss_ev,
 )
+from intercalate.reduction.eels.inner_shells import inner_share
 from intercalate.reduction.eels.nanobattery import mean_amount
 from intercalate.tem_results import loss_thickness
 
@@ -243,6 +244,39 @@ class TestLowLoss:
         np.testing.assert_allclose(
             single[inside], t_over_lambda * smooth[inside], atol=0.02 * t_over_lambda * smooth.max()
         )
+
+    def test_light_that_a_camera_scatters_is_not_taken_for_losses(self):
+        plain, _ = low_loss(0.5)
+        away = np.exp(-np.abs(np.arange(-40, 41)) * 0.5 / 1.5)
+        scattered = 0.94 * plain + 0.06 * np.convolve(plain, away / away.sum(), "same")
+        without, found = (thickness(image(one[None, None], LOW_ENERGY)) for one in (plain, scattered))
+        moved = float((found.t_over_lambda - without.t_over_lambda)[0, 0])
+        taken_for_losses = np.log(plain[LOW_ENERGY <= 3].sum() / scattered[LOW_ENERGY <= 3].sum())
+        assert abs(moved) < 0.15 * taken_for_losses
+        assert found.sigma_sys[0, 0] > without.sigma_sys[0, 0]
+
+    def test_what_a_known_compound_scatters_beyond_the_window_is_added(self):
+        low = image(low_loss(0.5)[0][None, None], LOW_ENERGY)
+        anything = thickness(low)
+        for compound in ("Si", "Li2O", "C"):
+            found, (share, sigma) = thickness(low, compound), inner_share(compound, LOW_ENERGY[-1])
+            expected = anything.t_over_lambda / (1.0 + inner_share(None, LOW_ENERGY[-1])[0]) * (1.0 + share)
+            np.testing.assert_allclose(found.t_over_lambda, expected, rtol=1e-9)
+            assert found.sigma_sys[0, 0] >= 0.99 * sigma * found.t_over_lambda[0, 0]
+            assert found.sigma_sys[0, 0] < anything.sigma_sys[0, 0]
+        with pytest.raises(EelsError, match="there is no compound 'gold'; known are Li, "):
+            thickness(low, "gold")
+
+    def test_an_edge_that_begins_at_the_end_is_not_extrapolated(self):
+        energy = np.arange(-20.0, 300.0, 0.5)
+        tail = np.where(energy > 10.0, 30.0 * (np.maximum(energy, 10.0) / 100.0) ** -3.0, 0.0)
+        zero = 1e6 * np.exp(-0.5 * (energy / 0.6) ** 2)
+        jumps = np.where(energy > 284.0, 10.0, 0.0)
+        known, edge = (thickness(image((zero + tail + one)[None, None], energy), "C") for one in (0, jumps))
+        seen = jumps.sum() / (zero + tail).sum()
+        np.testing.assert_allclose(edge.t_over_lambda - known.t_over_lambda, seen, rtol=0.05)
+        unknown, with_edge = (thickness(image((zero + tail + one)[None, None], energy)) for one in (0, jumps))
+        assert np.all(with_edge.t_over_lambda - unknown.t_over_lambda > 1.3 * seen)
 
     def test_a_window_that_ends_too_early_is_refused(self):
         short = LOW_ENERGY < 60.0

@@ -11,7 +11,8 @@ from intercalate.loss_references import film_of, prepared_scan, references_of
 from intercalate.reduction.eels import EelsError, Reference
 from intercalate.reduction.eels.compounds import compound_maps
 from intercalate.spectrum_frames import packed
-from intercalate_sims.probes.eels import EelsProbe, EelsSpectrometer, HiddenEels, Layer, Scan, ThinSample
+from intercalate_sims.probes.eels import EelsProbe, Layer, Scan, ThinSample
+from intercalate_sims.probes.eels_instrument import EelsSpectrometer, HiddenEels
 from intercalate_sims.probes.nanobattery import REFERENCE_FILMS, film
 
 pytestmark = pytest.mark.timeout(120)

@@ -56,7 +56,7 @@ def cobalt_valence(
     """Valence of cobalt along a profile.
 
     L3/L2 hardly tells Co3+ from Co4+, the shift of L3 and the pre-peak of oxygen do. The scale of each is
-    that of references measured by the same instrument, brought to the sample's thickness and read alike;
+    that of references measured by the same instrument, brought to the low losses of the place and read alike;
     beyond the highest it is continued evenly.
 
     Parameters
@@ -98,7 +98,14 @@ def cobalt_valence(
     stat = replicas.std(axis=0, ddof=1)
     by_indicator = {
         name: [
-            _read(values[place, number], stat[place, number], scale[:, number], known, shape[number], number)
+            _read(
+                values[place, number],
+                stat[place, number],
+                scale[place, :, number],
+                known,
+                shape[place, number],
+                number,
+            )
             if seen[place] and (number < 2 or usable[place])
             else UNDETERMINED
             for place in range(places)
@@ -140,23 +147,27 @@ def _oxygen_alike(known: Sequence[Reference]) -> np.ndarray:
 def _scale(
     columns: Prepared, image: SpectrumImage, known: Sequence[Reference]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Indicators of the references at the sample's mean thickness, shape (references, indicators); and by
-    what part near-edge structure moves each (the position: by how many eV), as it differs between a sample
-    and its reference.
+    """Indicators of the references, shape (places, references, indicators); and by what part near-edge
+    structure moves each (the position: by how many eV), as it differs between a sample and its reference,
+    shape (places, indicators).
+
+    A reference is brought to the low losses of each place: beside the cathode lie materials that scatter less
+    often, and plural scattering moves the ratio of the white lines.
     """
-    low = columns.low.electrons.mean(axis=(0, 1))[None]
+    low = columns.low.electrons[0]
     different = 1.0 + FitSettings().shape_sigma * shape_modes(image.energy_ev)
     rows, moved = [], []
     for reference in known:
-        cobalt, oxygen = (
+        edges = [
             core_component(reference, image, low, columns.low.energy_ev, window).template
             for window in (BEFORE_COBALT_EV, BEFORE_OXYGEN_EV)
-        )
-        rows.append(_measure(image.energy_ev, cobalt, oxygen)[0][0])
-        changed = _measure(image.energy_ev, cobalt * different, oxygen * different)[0] - rows[-1]
+        ]
+        rows.append(_measure(image.energy_ev, *edges)[0])
+        changed = [(edge[:, None] * different).reshape(-1, image.energy_ev.size) for edge in edges]
+        by_mode = _measure(image.energy_ev, *changed)[0].reshape(low.shape[0], -1, len(INDICATORS))
         per = np.where(_IS_RELATIVE, np.maximum(np.abs(rows[-1]), 1e-9), 1.0)
-        moved.append(np.sum((changed / per) ** 2, axis=0))
-    return np.array(rows), np.sqrt(np.mean(moved, axis=0))
+        moved.append(np.sum(((by_mode - rows[-1][:, None]) / per[:, None]) ** 2, axis=1))
+    return np.stack(rows, axis=1), np.sqrt(np.mean(moved, axis=0))
 
 
 def _indicators(image: SpectrumImage) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ import numpy as np
 from intercalate.materials import Mark, Source
 from intercalate.materials.eels import COMPOUNDS, EDGES, critical_dose
 from intercalate.reduction.eels.background import power_law
+from intercalate.reduction.eels.low_loss import thickness
 from intercalate.reduction.eels.references import Prepared
 from intercalate.reduction.eels.spectra import EelsError, SpectrumImage
 
@@ -69,7 +70,7 @@ def check_film(film: Prepared, compound: str, dose_e_per_a2: float, temperature_
         If an edge of the compound is missing, one of another element is there, or it is a hole, damaged, or
         has too few electrons.
     """
-    ratio = float(film.thickness.t_over_lambda[0, 0])
+    ratio = float(thickness(film.low, compound).t_over_lambda[0, 0])
     if not ratio > LEAST_LOSSES:
         raise EelsError(
             f"the film of {compound} is {ratio:.2g} mean free paths thick, {LEAST_LOSSES:g} are needed: is "

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from intercalate.materials.eels import COMPOUNDS
+from intercalate.reduction.eels.background import EXPONENT_DRIFT
+from intercalate.reduction.eels.inner_shells import LATE_PART, inner_share, last_clear_ev
 from intercalate.reduction.eels.spectra import EelsError, SpectrumImage
 
 ELASTIC_END_EV = 3.0
@@ -15,26 +18,19 @@ PLURAL_T_OVER_LAMBDA = 0.4
 TOO_THICK = 1.5
 """From which on most electrons are scattered more than once, and edges drown."""
 
-_SEPARATION_SIGMA = 0.001
-"""Declared, of the number of elastic electrons: what of them lies beyond the end of the zero loss, relative.
-What of the losses lies below that end is taken from the spectrum beside it."""
+_TAIL_SIGMA = 0.2
+"""Of the elastic electrons that a camera shows beyond the end of the zero loss, relative: they are taken to
+be as many as on the other side, where no electron can be. Light that scatters in a scintillator makes some
+permille of them, to both sides alike but for its edges and its tilt; direct detectors have less (Hart et al.,
+Sci. Rep. 7 (2017) 8243). What of the losses lies below that end is taken from the spectrum beside it."""
 
 _BLOCK = 128
 """Spectra that are transformed at once: what fits into the caches is faster."""
 
-_LENGTH_SIGMA = 0.3
-"""Declared, of the losses beyond the window, which go on as a power of the loss: one that is half a unit
-steeper or less steep has a third less or more of them."""
-INNER_SHARE, _INNER_SIGMA = 0.006, 0.0035
-"""Of all scattering, by inner shells whose edges lie beyond the window, in addition to that power; and its
-standard uncertainty. By the sum rule a shell of f electrons scatters as f / E ln(beta / theta_E). Of carbon
-two of six electrons at about 450 eV are 0.012 of four at 25 eV, for an aperture of some 20 mrad; of silicon
-and lithium there is hardly any shell between the end of the window and 1.5 keV; oxides lie in between. From 0
-to 0.012 any share is as likely."""
 _LOSS_POWER = (1.8, 5.0)
-"""Between which that power lies."""
-_LATE_PART = 0.8
-"""Of the window, above which its electrons say how many lie beyond."""
+"""Between which the power lies as which losses go on beyond the window."""
+_EARLY = (0.5, 0.7)
+"""Parts of the window whose electrons say with the late ones how steeply losses fall."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +44,8 @@ class Thickness:
     sigma_sys
         Shape (rows, columns).
     sigma_common
-        Statistical as well, but the same for all pixels: how losses go on beyond the window is told by their
-        mean. Shape (rows, columns).
+        Statistical as well, but the same for all pixels: how losses go on beyond the window, and how far the
+        zero loss reaches, is told by their mean. Shape (rows, columns).
     incident
         Electrons of each pixel in the low-loss window.
     warning
@@ -64,14 +60,23 @@ class Thickness:
     warning: str
 
 
-def thickness(low: SpectrumImage) -> Thickness:
+def thickness(low: SpectrumImage, compound: str | None = None) -> Thickness:
     """Log-ratio method: t / lambda = ln(all / elastic), with what is scattered to beyond the window.
+
+    Losses go on beyond it as a power; what inner shells add to that follows from the sum rule.
+
+    Parameters
+    ----------
+    compound
+        Of `materials.eels.COMPOUNDS`, where the whole image is known to be of it.
 
     Raises
     ------
     EelsError
-        If a pixel has no elastic electrons, or the window does not reach to 100 eV.
+        If a pixel has no elastic electrons, the window does not reach to 100 eV, or the compound is unknown.
     """
+    if compound is not None and compound not in COMPOUNDS:
+        raise EelsError(f"there is no compound {compound!r}; known are {', '.join(COMPOUNDS)}")
     if low.energy_ev[-1] < 100.0 or low.energy_ev[0] > -ELASTIC_END_EV:
         raise EelsError(
             f"the low-loss window reaches from {low.energy_ev[0]:.0f} to {low.energy_ev[-1]:.0f} eV; "
@@ -80,14 +85,19 @@ def thickness(low: SpectrumImage) -> Thickness:
     inside = low.energy_ev <= ELASTIC_END_EV
     everything = low.electrons.sum(axis=-1)
     elastic = low.electrons[..., inside].sum(axis=-1)
-    late = low.energy_ev > _LATE_PART * low.energy_ev[-1]
-    per_late, per_late_sigma = _beyond_per_late(low)
-    counted_late = low.electrons[..., late].sum(axis=-1)
-    beyond = per_late * np.maximum(counted_late, 0.0)
     if not np.all(elastic > 0):
         raise EelsError(f"{int((elastic <= 0).sum())} pixels have no elastic electrons")
+    tail, tail_sigma = _tail(low, float(elastic.mean()))
+    elastic *= 1.0 + tail
+    end_ev = float(low.energy_ev[-1])
+    clear_ev = last_clear_ev(compound, end_ev)
+    late = (low.energy_ev > LATE_PART * clear_ev) & (low.energy_ev <= clear_ev)
+    per_late, per_late_sigma, length_sigma = _beyond_per_late(low, clear_ev)
+    inner, inner_sigma = inner_share(compound, end_ev)
+    counted_late = low.electrons[..., late].sum(axis=-1)
+    beyond = per_late * np.maximum(counted_late, 0.0)
     total = np.maximum(everything + beyond, 1.0)
-    ratio = (1.0 + INNER_SHARE) * np.log(np.maximum(total / elastic, 1.0))
+    ratio = (1.0 + inner) * np.log(np.maximum(total / elastic, 1.0))
     # The elastic ones are among all: what both share does not count. The last ones count once more for each
     # that lies beyond them.
     more = (1.0 + per_late) ** 2 - 1.0
@@ -95,45 +105,65 @@ def thickness(low: SpectrumImage) -> Thickness:
     read = float(np.mean(low.background_variance))
     outside = float((~inside).sum() + more * late.sum())
     variance += read * (inside.sum() * (1 / elastic - 1 / total) ** 2 + outside / total**2)
-    beside = (low.energy_ev > ELASTIC_END_EV) & (low.energy_ev < ELASTIC_END_EV + 2.0)
+    above, under = (
+        float(low.electrons[..., (side > ELASTIC_END_EV) & (side < ELASTIC_END_EV + 2.0)].mean())
+        for side in (low.energy_ev, -low.energy_ev)
+    )
     step_ev = float(low.energy_ev[1] - low.energy_ev[0])
     # Losses rise from nothing at zero: of what lies beside its end, half the density goes on below.
-    below = 0.5 * float(low.electrons[..., beside].mean()) * ELASTIC_END_EV / step_ev / float(elastic.mean())
+    below = 0.5 * max(above - under, 0.0) * ELASTIC_END_EV / step_ev / float(elastic.mean())
     systematic = np.sqrt(
-        _SEPARATION_SIGMA**2
+        (_TAIL_SIGMA * tail) ** 2
         + below**2
-        + (_LENGTH_SIGMA * beyond / np.maximum(everything, 1.0)) ** 2
-        + (_INNER_SIGMA * ratio) ** 2
+        + (length_sigma * beyond / np.maximum(everything, 1.0)) ** 2
+        + (inner_sigma * ratio) ** 2
     )
-    common = per_late_sigma * np.maximum(counted_late, 0.0) / total
+    common = np.hypot(tail_sigma, per_late_sigma * np.maximum(counted_late, 0.0) / total)
     stat = np.sqrt(np.maximum(variance, 0.0))
     return Thickness(ratio, stat, systematic, common, everything, _warning(ratio))
 
 
-def _beyond_per_late(low: SpectrumImage) -> tuple[float, float]:
-    """Electrons that have lost more than the window holds, for each of those at its end: losses go on as a
-    power, which the mean spectrum shows. And its statistical error.
+def _tail(low: SpectrumImage, elastic: float) -> tuple[float, float]:
+    """Electrons as far below the zero loss as those beyond its end, in parts of the elastic ones, of the mean
+    spectrum; and its statistical error.
+    """
+    before = low.energy_ev < -ELASTIC_END_EV
+    found = float(low.electrons[..., before].mean(axis=(0, 1)).sum())
+    read, pixels = float(np.mean(low.background_variance)), low.electrons[..., 0].size
+    sigma = np.sqrt((max(found, 0.0) + read * before.sum()) / pixels)
+    return found / elastic, float(sigma) / elastic
+
+
+def _beyond_per_late(low: SpectrumImage, clear_ev: float) -> tuple[float, float, float]:
+    """Electrons that have lost more than the window holds, for each of those at the end of its clear part:
+    losses go on as a power, which the mean spectrum shows. And its statistical error; and the relative one
+    of that no losses go exactly as a power.
     """
     energy, mean = low.energy_ev, low.electrons.mean(axis=(0, 1))
     end = float(energy[-1])
-    early = (energy > 0.5 * end) & (energy < 0.7 * end)
-    late = energy > _LATE_PART * end
+    early = (energy > _EARLY[0] * clear_ev) & (energy < _EARLY[1] * clear_ev)
+    late = (energy > LATE_PART * clear_ev) & (energy <= clear_ev)
     first, second = float(mean[early].mean()), float(mean[late].mean())
-    factor, step_ev = np.log(0.9 / 0.6), float(energy[1] - energy[0])
+    first_ev, second_ev = 0.5 * sum(_EARLY) * clear_ev, 0.5 * (1.0 + LATE_PART) * clear_ev
+    factor, step_ev = np.log(second_ev / first_ev), float(energy[1] - energy[0])
 
     def per_late(steep: float) -> float:
         power = float(np.clip(steep, *_LOSS_POWER))
-        return 0.9**power * end / step_ev / (power - 1.0) / float(late.sum())
+        return (second_ev / end) ** power * end / step_ev / (power - 1.0) / float(late.sum())
 
     if not min(first, second) > 0:
-        return per_late(_LOSS_POWER[1]), 0.0
+        return per_late(_LOSS_POWER[1]), 0.0, 1.0
     read, pixels = float(np.mean(low.background_variance)), low.electrons[..., 0].size
     relative = [
         (level + read) / level**2 / (pixels * inside.sum())
         for level, inside in ((first, early), (second, late))
     ]
     steep, sigma = np.log(first / second) / factor, np.sqrt(sum(relative)) / factor
-    return per_late(steep), 0.5 * abs(per_late(steep - sigma) - per_late(steep + sigma))
+    stat = 0.5 * abs(per_late(steep - sigma) - per_late(steep + sigma))
+    # The exponent drifts from where it was read off to where the losses beyond the end are on the average.
+    over = 1.0 / (float(np.clip(steep, *_LOSS_POWER)) - 1.0)
+    drift = EXPONENT_DRIFT * (np.log(end / np.sqrt(first_ev * second_ev)) + over)
+    return per_late(steep), stat, float(drift * (np.log(end / second_ev) + over))
 
 
 def full_width_ev(energy_ev: np.ndarray, electrons: np.ndarray) -> float:
