@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
+from scipy.special import owens_t
 
 from intercalate.reduction.micrographs.image import Micrograph, noise_of
 from intercalate.reduction.micrographs.pixels import (
@@ -212,7 +213,7 @@ def _filled(outlines: np.ndarray, away: np.ndarray, noise: float) -> tuple[np.nd
     -------
     covered, doubtful_px, flipping_px
         The second is the standard uncertainty of the filled area: each place is filled with a likelihood. The
-        third is the same with the likelihood that noise alone leaves.
+        third is what noise alone makes of it.
     """
     depth = depth_px(~outlines)
     enclosed, doubtful_px, flipping_px = _insides(depth, away, noise, 0)
@@ -240,18 +241,27 @@ def _insides(
     pixels = [sizes_px(one, count) for one in (outer, inner)]
     seen = np.minimum(*pixels)
     likely = _logistic((fall - _FALL) / _FALL_SOFT)
-    # A logistic curve of 0.55 of a standard deviation is close to its normal distribution.
-    by_noise = 0.55 * noise * np.sqrt(sum(1.0 / np.maximum(one, 1) for one in pixels))
-    flips = np.where(seen >= _LEAST_SEEN_PX, _logistic((fall - _FALL) / by_noise), 0.0)
     likely = np.where(seen >= _LEAST_SEEN_PX, likely, _ODD_SIZE if gap_px == 0 else 0.0)
+    by_noise = noise * np.sqrt(sum(1.0 / np.maximum(one, 1) for one in pixels))
+    flips = np.where(seen >= _LEAST_SEEN_PX, _flipping((fall - _FALL) / by_noise), 0.0)
     likely[np.argmax(size)] = flips[np.argmax(size)] = 0.0
     doubtful_px, flipping_px = (
-        float(np.sqrt(np.sum(one * (1 - one) * size.astype(float) ** 2))) for one in (likely, flips)
+        float(np.sqrt(np.sum(one * size.astype(float) ** 2))) for one in (likely * (1 - likely), flips)
     )
     chosen = np.concatenate([[False], likely > 0.5])[holes]
     if gap_px and chosen.any():
         chosen = widened(chosen, gap_px)
     return chosen & (depth > 0), doubtful_px, flipping_px
+
+
+def _flipping(distance: np.ndarray) -> np.ndarray:
+    """Variance of what is 1 above a limit and 0 below, seen so many standard deviations of noise from it.
+
+    The same noise has moved it, so that its mean may be as far from there: the variance of one image after
+    the other is p (1 - p), and p depends on the mean. The average over means is a bivariate normal integral,
+    twice the function of D. B. Owen, Ann. Math. Statist. 27 (1956) 1075.
+    """
+    return 2.0 * owens_t(np.abs(distance) / np.sqrt(2.0), 1.0 / np.sqrt(3.0))
 
 
 def _logistic(x: np.ndarray) -> np.ndarray:
