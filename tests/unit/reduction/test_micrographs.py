@@ -21,7 +21,7 @@ from intercalate.reduction.micrographs import (
     shift_between,
 )
 from intercalate.reduction.micrographs.image import counting_noise, noise_of
-from intercalate.reduction.micrographs.segments import _flipping
+from intercalate.reduction.micrographs.insides import _flipping
 
 from .drawn_images import discs, face, rods, with_shapes
 

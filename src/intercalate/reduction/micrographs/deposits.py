@@ -54,13 +54,12 @@ _ROUND, _ROUND_SOFT = 0.88, 0.03
 """Share of smooth area above which a shape is round: 1 for a disc, 0.9 for three that overlap."""
 _LEAST_COVERAGE = 2e-3
 """Below which a face counts as bare: dust and noise make some 1e-4."""
-_EDGE_PX, _RAGGED_EDGE_PX = float(np.hypot(1.0 / np.sqrt(12.0), 0.25)), 1.0
+_EDGE_PX = float(np.hypot(1.0 / np.sqrt(12.0), 0.25))
 """Standard uncertainty of an edge at the outer half height of its bright rim, of all edges alike. Smoothing
 over one pixel leaves that of a step in its place, and moves that of a thin bright line by up to a pixel: it
 may be anywhere within that. The coarse grey that is taken away is higher beside a rim of 2.5 pixels by a
 sixth of its height (6 pixels of smoothing), so that half of the height is sought too high by a twelfth, on
-a fall of 3 pixels a quarter of a pixel too far inside. Bays of moss lie in the shade of its lumps and add
-to it."""
+a fall of 3 pixels a quarter of a pixel too far inside."""
 
 
 @dataclass(frozen=True)
@@ -246,18 +245,12 @@ def _coverage(shapes: Shapes, mine: np.ndarray, doubtful_px: float, noise_px: fl
     repeats show none as a rule.
     """
     area, outline = float(shapes.area_px[mine].sum()), float(shapes.outline_px[mine].sum())
-    ragged = float(shapes.outline_px[mine & _is_ragged(shapes)].sum())
     part = float(np.sqrt(area / max(shapes.area_px.sum(), 1.0)))
-    edges = _EDGE_PX * outline + (_RAGGED_EDGE_PX - _EDGE_PX) * ragged
     return Estimate(
         area / total,
         float(np.hypot(1.0, part * noise_px)) / total,
-        float(np.hypot(edges, part * doubtful_px)) / total,
+        float(np.hypot(_EDGE_PX * outline, part * doubtful_px)) / total,
     )
-
-
-def _is_ragged(shapes: Shapes) -> np.ndarray:
-    return _likelihood(shapes).argmax(axis=1) == 1
 
 
 def _sampling(covered: np.ndarray) -> float:

@@ -4,19 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
-from scipy.special import owens_t
 
 from intercalate.reduction.micrographs.image import Micrograph, noise_of
+from intercalate.reduction.micrographs.insides import filled_outlines
 from intercalate.reduction.micrographs.pixels import (
     beside,
     connected,
-    depth_px,
     highest_around,
-    largest,
-    sizes_px,
+    mean_of,
     smoothed,
     steepness,
-    summed,
     widened,
 )
 
@@ -32,23 +29,12 @@ _SHARP = 1.6
 """A step is as many times steeper over one pixel as over three, if it is sharp; a slope is as steep over
 both."""
 _BESIDE_PX = 10
-_GAP_PX = 5
-"""Half of the widest gap of a rim that is bridged."""
 _GLOW = 0.2
 """Of the usual strength of rims, below which something beside them is the end of their shadow."""
 _LEAST_PX = 30
 _CLOSED_PX = 2
 _RIM_PX = 3
 """Over which a rim falls to the face."""
-_FAINT_PX = 2
-"""From a rim, where its own light is still seen."""
-_FALL, _FALL_SOFT = 0.5, 0.25
-"""How much brighter the outer half of an enclosed place is than its middle, in standard deviations of the
-face, from which on it is the inside of a deposit."""
-_LEAST_SEEN_PX = 10
-_ODD_SIZE = 0.6
-"""Likelihood that a slit too narrow to look into belongs to a deposit: in between where rims are close
-together."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +84,10 @@ def segments(image: Micrograph, sure: float = _SURE, likely: float = _LIKELY) ->
     seen = rims | _missing_rims(smooth, rims, sure, likely)
     outlines = _closed(seen)
     noise = noise_of(image.grey) / sigma
-    filled, enclosed_px, flipping_px = _filled(outlines, (image.grey - face) / sigma, noise)
-    covered = _trimmed(filled, away)
+    filled = filled_outlines(outlines, (smooth - face) / sigma, noise)
+    covered = _trimmed(filled.covered, away)
     # How much of a closed gap is face may be any part of it: a bay of a few pixels is both.
-    doubtful_px = float(np.hypot(enclosed_px, np.sum(outlines & ~seen) / np.sqrt(12.0)))
+    doubtful_px = float(np.hypot(filled.doubtful_px, np.sum(outlines & ~seen) / np.sqrt(12.0)))
     strong = away[away > sure]
     rim = float(np.median(strong)) if strong.size else sure
     labels, count = connected(covered)
@@ -111,7 +97,7 @@ def segments(image: Micrograph, sure: float = _SURE, likely: float = _LIKELY) ->
     renumbered = np.cumsum(keep) * keep
     labels = renumbered[labels]
     count = int(keep.sum())
-    return Segments(labels > 0, labels, count, face, sigma, rim, doubtful_px, flipping_px)
+    return Segments(labels > 0, labels, count, face, sigma, rim, doubtful_px, filled.flipping_px)
 
 
 def row_jumps(grey: np.ndarray) -> np.ndarray:
@@ -141,7 +127,7 @@ def _missing_rims(smooth: np.ndarray, rims: np.ndarray, sure: float, likely: flo
     labels, count = connected(found, corners=True)
     if count == 0:
         return found
-    along = _mean(widened(rims, _BESIDE_PX), labels, count)
+    along = mean_of(widened(rims, _BESIDE_PX), labels, count)
     return np.concatenate([[False], along < 0.5])[labels]
 
 
@@ -202,72 +188,3 @@ def _trimmed(filled: np.ndarray, away: np.ndarray) -> np.ndarray:
     for _ in range(_RIM_PX):
         outside |= beside(outside) & low
     return ~outside
-
-
-def _filled(outlines: np.ndarray, away: np.ndarray, noise: float) -> tuple[np.ndarray, float, float]:
-    """With what rims enclose filled where it is the inside of a deposit: its grey falls from the rim inwards,
-    while a face is as bright as ever, or darker where the rim stands over it. A second round takes rims with
-    gaps.
-
-    Returns
-    -------
-    covered, doubtful_px, flipping_px
-        The second is the standard uncertainty of the filled area: each place is filled with a likelihood. The
-        third is what noise alone makes of it.
-    """
-    depth = depth_px(~outlines)
-    enclosed, doubtful_px, flipping_px = _insides(depth, away, noise, 0)
-    covered = outlines | enclosed
-    behind_gaps, _, flipping = _insides(np.where(enclosed, 0.0, depth), away, noise, _GAP_PX)
-    return covered | behind_gaps, doubtful_px, float(np.hypot(flipping_px, flipping))
-
-
-def _insides(
-    depth: np.ndarray, away: np.ndarray, noise: float, gap_px: int
-) -> tuple[np.ndarray, float, float]:
-    """Enclosed places that are insides, rims made so much wider that gaps in them close; and what is
-    doubtful.
-    """
-    holes, count = connected(depth > gap_px)
-    if count == 0:
-        return holes > 0, 0.0, 0.0
-    deepest = largest(depth, holes, count)
-    first = gap_px + _FAINT_PX
-    middle = np.concatenate([[0.0], 0.5 * (deepest + first)]).astype(np.float32)[holes]
-    outer = np.where((depth > first) & (depth <= middle), holes, 0)
-    inner = np.where((depth > first) & (depth > middle), holes, 0)
-    fall = _mean(away, outer, count) - _mean(away, inner, count)
-    size = sizes_px(holes, count)
-    pixels = [sizes_px(one, count) for one in (outer, inner)]
-    seen = np.minimum(*pixels)
-    likely = _logistic((fall - _FALL) / _FALL_SOFT)
-    likely = np.where(seen >= _LEAST_SEEN_PX, likely, _ODD_SIZE if gap_px == 0 else 0.0)
-    by_noise = noise * np.sqrt(sum(1.0 / np.maximum(one, 1) for one in pixels))
-    flips = np.where(seen >= _LEAST_SEEN_PX, _flipping((fall - _FALL) / by_noise), 0.0)
-    likely[np.argmax(size)] = flips[np.argmax(size)] = 0.0
-    doubtful_px, flipping_px = (
-        float(np.sqrt(np.sum(one * size.astype(float) ** 2))) for one in (likely * (1 - likely), flips)
-    )
-    chosen = np.concatenate([[False], likely > 0.5])[holes]
-    if gap_px and chosen.any():
-        chosen = widened(chosen, gap_px)
-    return chosen & (depth > 0), doubtful_px, flipping_px
-
-
-def _flipping(distance: np.ndarray) -> np.ndarray:
-    """Variance of what is 1 above a limit and 0 below, seen so many standard deviations of noise from it.
-
-    The same noise has moved it, so that its mean may be as far from there: the variance of one image after
-    the other is p (1 - p), and p depends on the mean. The average over means is a bivariate normal integral,
-    twice the function of D. B. Owen, Ann. Math. Statist. 27 (1956) 1075.
-    """
-    return 2.0 * owens_t(np.abs(distance) / np.sqrt(2.0), 1.0 / np.sqrt(3.0))
-
-
-def _logistic(x: np.ndarray) -> np.ndarray:
-    return 1.0 / (1.0 + np.exp(-np.clip(x, -30.0, 30.0)))
-
-
-def _mean(values: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
-    """Of each label from 1 on; 0 where there is none."""
-    return summed(values, labels, count) / np.maximum(sizes_px(labels, count), 1)
