@@ -54,12 +54,11 @@ _ROUND, _ROUND_SOFT = 0.88, 0.03
 """Share of smooth area above which a shape is round: 1 for a disc, 0.9 for three that overlap."""
 _LEAST_COVERAGE = 2e-3
 """Below which a face counts as bare: dust and noise make some 1e-4."""
-_EDGE_PX = float(np.hypot(1.0 / np.sqrt(12.0), 0.25))
-"""Standard uncertainty of an edge at the outer half height of its bright rim, of all edges alike. Smoothing
-over one pixel leaves that of a step in its place, and moves that of a thin bright line by up to a pixel: it
-may be anywhere within that. The coarse grey that is taken away is higher beside a rim of 2.5 pixels by a
-sixth of its height (6 pixels of smoothing), so that half of the height is sought too high by a twelfth, on
-a fall of 3 pixels a quarter of a pixel too far inside."""
+_EDGE_PX = float(np.hypot(1.0 / np.sqrt(12.0), 0.125))
+"""Standard uncertainty of an edge on its bright rim, of all edges alike. Smoothing over one pixel leaves that
+of a step in its place, and moves that of a thin bright line by up to a pixel: it may be anywhere within that.
+Where the coarse grey is taken for the face, an edge moves by a quarter of a pixel, by half of which it may be
+wrong, since not all rims are as wide as is assumed."""
 
 
 @dataclass(frozen=True)
