@@ -54,12 +54,12 @@ def test_ragged_lumps_are_moss():
 
 
 def test_coverage_scatters_from_image_to_image_as_is_said():
-    """Insides are hardly darker than what is behind their rims: many are filled in one image and not in the
+    """Insides are hardly brighter than what is behind their rims: many are filled in one image and not in the
     next.
     """
     mask = discs(256, 128 + 40 * np.random.default_rng(3).standard_normal((50, 2)), 10)
     found = [
-        deposits(micrograph(with_shapes(mask, seed=seed, slope=2.0), 0.1)).coverage for seed in range(12)
+        deposits(micrograph(with_shapes(mask, seed=seed, slope=-0.5), 0.1)).coverage for seed in range(12)
     ]
     scatter = np.std([one.value for one in found], ddof=1)
     assert 0.6 < scatter / np.sqrt(np.mean([one.sigma_stat**2 for one in found])) < 1.6
@@ -67,12 +67,12 @@ def test_coverage_scatters_from_image_to_image_as_is_said():
 
 
 def test_a_place_at_its_limit_is_known_to_be_at_it():
-    """The inside of a large disc is hardly darker than its rim: it is filled in some images, and each of them
-    says so, also those in which noise has moved it off its limit.
+    """The inside of a large disc is as bright as the face: it is filled in some images, and each of them says
+    so, also those in which noise has moved it off its limit.
     """
     mask = discs(256, [(128, 128)], 40)
     found = [
-        deposits(micrograph(with_shapes(mask, seed=seed, slope=1.5), 0.1)).coverage for seed in range(12)
+        deposits(micrograph(with_shapes(mask, seed=seed, slope=0.0), 0.1)).coverage for seed in range(12)
     ]
     value, stat = (np.array([getattr(one, name) for one in found]) for name in ("value", "sigma_stat"))
     assert np.ptp(value) > 0.8 * mask.mean()

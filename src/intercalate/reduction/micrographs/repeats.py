@@ -8,6 +8,7 @@ from scipy import ndimage
 from scipy.stats import norm
 
 from intercalate.reduction.micrographs.image import Micrograph, bends, noise_of
+from intercalate.reduction.micrographs.insides import ROW_ERROR
 from intercalate.reduction.micrographs.pixels import connected
 from intercalate.reduction.micrographs.segments import Segments, row_jumps, segments
 
@@ -15,9 +16,6 @@ _REPEATS = 3
 _GREYS, _SMOOTH_SHARE = 8, 0.3
 """Steps of grey for which noise is taken apart, and the share of their pixels that have no edge beside
 them."""
-_MEDIAN_ERROR = 1.35
-"""Standard error of the lower third of many normal deviates, in units of theirs over the root of their
-number."""
 
 
 def scatter_px(image: Micrograph, found: Segments) -> float:
@@ -39,7 +37,7 @@ def scatter_px(image: Micrograph, found: Segments) -> float:
     of_pixels = _noise_by_grey(image.grey)
     jumps = row_jumps(image.grey)
     # The level of a row has the noise of its pixels.
-    by_pixels = _MEDIAN_ERROR * noise_of(image.grey) / np.sqrt(image.grey.shape[1] / 3)
+    by_pixels = ROW_ERROR * noise_of(image.grey) / np.sqrt(image.grey.shape[1])
     of_rows = np.sqrt(max((1.4826 * float(np.median(np.abs(jumps)))) ** 2 - by_pixels**2, 0.0))
 
     def drawn() -> np.ndarray:
