@@ -18,7 +18,12 @@ from enum import StrEnum
 
 import numpy as np
 
-from intercalate.reduction.micrographs.image import Micrograph, Quality, require_usable
+from intercalate.reduction.micrographs.image import (
+    Micrograph,
+    MicrographError,
+    Quality,
+    require_usable,
+)
 from intercalate.reduction.micrographs.pixels import (
     depth_px,
     filtered,
@@ -52,6 +57,10 @@ _STRAIGHT, _STRAIGHT_SOFT = 0.30, 0.06
 structure tensor over 1.2 widths leaves 0.1 to 0.17, of an endless rod 1, of many crossing rods about 0.5."""
 _ROUND, _ROUND_SOFT = 0.88, 0.03
 """Share of smooth area above which a shape is round: 1 for a disc, 0.9 for three that overlap."""
+_UNTOLD, _MOST = 0.05, 2.0 / 3.0
+"""Share of an image that may be as bright as rims and belong to no deposit, where less than that was found: a
+bare face has 4 % at most, if it is rough. And the largest share of deposits, beside which the most frequent
+grey is that of the face."""
 _LEAST_COVERAGE = 2e-3
 """Below which a face counts as bare: dust and noise make some 1e-4."""
 _EDGE_PX = float(np.hypot(1.0 / np.sqrt(12.0), 0.125))
@@ -137,10 +146,11 @@ def deposits(image: Micrograph, *, with_scatter: bool = True) -> DepositMap:
     Raises
     ------
     MicrographError
-        If the image is of no use.
+        If the image is of no use, or deposits stand too close to see the face between them.
     """
     found_quality = require_usable(image)
     found = segments(image)
+    _require_face(found)
     shapes = shapes_of(found)
     likelihood = _likelihood(shapes)
     names = (DepositClass.NEEDLE, DepositClass.MOSSY, DepositClass.GLOBULAR)
@@ -173,6 +183,22 @@ def deposits(image: Micrograph, *, with_scatter: bool = True) -> DepositMap:
         found,
         found_quality,
     )
+
+
+def _require_face(found: Segments) -> None:
+    """Refuse an image in which more is bright than was told from the face.
+
+    Raises
+    ------
+    MicrographError
+        With the shares and what to do.
+    """
+    told = float(found.covered.mean())
+    if told > _MOST or found.untold > max(_UNTOLD, told):
+        raise MicrographError(
+            f"deposits were found on {100 * told:.1f} % of the image, {100 * found.untold:.0f} % besides are "
+            "as bright as their rims: too little of the face is seen between them to tell them; magnify more"
+        )
 
 
 def shapes_of(found: Segments) -> Shapes:

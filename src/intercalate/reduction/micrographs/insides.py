@@ -46,6 +46,9 @@ together."""
 _SURE_FALL, _LEAST_SURE = 1.0, 3
 """Fall, in standard deviations of the face, from which nine of ten places are insides; how many of them say
 what insides look like."""
+_LONE_FALL, _LONE_SOFT = 0.5, 0.25
+"""Fall from which a place is an inside where too few are sure to tell by more, and over how much of it that
+is uncertain: places of an image without sure insides are face as a rule."""
 _FALL_ODDS, _DEPTH_ODDS = 0.65, 0.65
 """Logarithm of the odds per unit of arsinh of twice the fall, and per unit of the logarithm of the depth: by
 maximum likelihood, weighted by area, of 6000 places in images of 150 drawn worlds from 20000 on, in which
@@ -225,9 +228,12 @@ def _insides(places: _Places, alike: _Alike | None, odd_size: float) -> tuple[np
     odd_size
         Likelihood of places that are not seen.
     """
-    odds = _FALL_ODDS * np.arcsinh(2.0 * places.fall)
-    by_noise = 2.0 * _FALL_ODDS / np.sqrt(1.0 + 4.0 * places.fall**2) * places.fall_noise
-    if alike is not None:
+    if alike is None:
+        odds = (places.fall - _LONE_FALL) / _LONE_SOFT
+        by_noise = places.fall_noise / _LONE_SOFT
+    else:
+        odds = _FALL_ODDS * np.arcsinh(2.0 * places.fall)
+        by_noise = 2.0 * _FALL_ODDS / np.sqrt(1.0 + 4.0 * places.fall**2) * places.fall_noise
         of_inside, inside_slope = _lorentzian(places.level, alike.inside, alike.inside_scatter)
         # The middle of a place begins at half of its depth.
         as_far = 0.75 * places.depth_px

@@ -64,6 +64,8 @@ class Segments:
     doubtful_px, flipping_px
         Standard uncertainty of the covered area, in pixels, from places that may be face or deposit; and what
         noise decides of enclosed ones where it does not redraw their rims.
+    untold
+        Share of the image that is as bright as rims likely are, and belongs to no deposit.
     """
 
     covered: np.ndarray
@@ -74,6 +76,7 @@ class Segments:
     rim: float
     doubtful_px: float
     flipping_px: float
+    untold: float
 
 
 def segments(image: Micrograph, sure: float = _SURE, likely: float = _LIKELY) -> Segments:
@@ -107,7 +110,8 @@ def segments(image: Micrograph, sure: float = _SURE, likely: float = _LIKELY) ->
     renumbered = np.cumsum(keep) * keep
     labels = renumbered[labels]
     count = int(keep.sum())
-    return Segments(labels > 0, labels, count, face, sigma, rim, doubtful_px, filled.flipping_px)
+    untold = float(np.mean((away > likely) & ~widened(labels > 0, _RIM_PX)))
+    return Segments(labels > 0, labels, count, face, sigma, rim, doubtful_px, filled.flipping_px, untold)
 
 
 def row_jumps(grey: np.ndarray) -> np.ndarray:
