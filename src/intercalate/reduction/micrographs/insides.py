@@ -28,7 +28,6 @@ from intercalate.reduction.micrographs.pixels import (
     connected,
     depth_px,
     largest,
-    mean_of,
     sizes_px,
     widened,
 )
@@ -169,11 +168,16 @@ def _places(depth: np.ndarray, away: np.ndarray, noise: float, gap_px: int) -> _
     labels, count = connected(depth > gap_px)
     deepest = largest(depth, labels, count)
     first = gap_px + _FAINT_PX
-    middle = np.concatenate([[0.0], 0.5 * (deepest + first)]).astype(np.float32)[labels]
-    outer = np.where((depth > first) & (depth <= middle), labels, 0)
-    inner = np.where((depth > first) & (depth > middle), labels, 0)
-    bright, level = mean_of(away, outer, count), mean_of(away, inner, count)
-    outer_px, inner_px = sizes_px(outer, count), sizes_px(inner, count)
+    # Of the pixels that are far enough from rims, of which there are fewer than in the image.
+    far = np.flatnonzero(depth > first)
+    place, away_px, grey = (one.ravel()[far] for one in (labels, depth, away))
+    is_outer = away_px <= np.concatenate([[0.0], 0.5 * (deepest + first)]).astype(np.float32)[place]
+    halves = [(place[half], grey[half]) for half in (is_outer, ~is_outer)]
+    outer_px, inner_px = (np.bincount(one, minlength=count + 1)[1:] for one, _ in halves)
+    bright, level = (
+        np.bincount(one, values, minlength=count + 1)[1:] / np.maximum(pixels, 1)
+        for (one, values), pixels in zip(halves, (outer_px, inner_px))
+    )
     # Pixels of a row share the error of its level.
     of_rows = ROW_ERROR**2 / (away.shape[1] * 2.0 * np.maximum(deepest, 1.0))
     by_outer, by_inner = (1.0 / np.maximum(one, 1) + of_rows for one in (outer_px, inner_px))
