@@ -1,6 +1,6 @@
 """Asks the errors of every reduction whether they are true, and writes the tables into docs/honesty.md.
 
-Usage: python -m benchmarks.honesty [SECTION ...] [--worlds 400] [--noise 100] [--images 300]
+Usage: python -m benchmarks.honesty [SECTION ...] [--worlds 400] [--noise 10] [--images 300]
                                     [--processes 2] [--first-world 0] [--only TITLE]
 
 Sections are those of `TITLES`, each a module of its own.
@@ -98,7 +98,10 @@ def measurement_table(measurement: Measurement, numbers: Numbers) -> str:
     judged = judge(measurement, numbers.worlds, numbers.noise, numbers.first_world)
     rows = [_row(name, one) for name, one in judged.quantities.items()]
     head = ["quantity", "spread", "bias / sigma_sys", "coverage", "determined", "median sigma", "goals"]
-    said = f"{numbers.worlds} worlds; {NOISE_WORLDS} worlds measured {numbers.noise} times each."
+    said = (
+        f"{numbers.worlds} worlds; spread within {NOISE_WORLDS} worlds measured {numbers.noise} times each, "
+        "pooled."
+    )
     measured = numbers.worlds + NOISE_WORLDS * numbers.noise
     refused = "".join(
         f"\n\nRefused in {count} of {measured} measurements: {reason}."

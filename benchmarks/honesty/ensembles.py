@@ -1,8 +1,10 @@
 """Ensembles of simulated measurements, and what they say of the errors that a reduction claims.
 
 noise
-    A few worlds, each measured many times: the scatter of the values about the mean of their world, in units
-    of sigma_stat, is 1 where counting is all there is.
+    Worlds that are each measured again and again: the scatter of the values about the mean of their world, in
+    units of sigma_stat, is 1 where counting is all there is. The squares of all worlds go together, each with
+    one degree of freedom less than it has values. How right a sigma_stat is differs more between worlds than
+    ten repeats of one leave unknown: so there are many of them.
 worlds
     Every measurement in a world of its own, cells and instruments drawn from what they are declared to be:
     how often the truth lies within hypot(sigma_stat, sigma_sys). The mean error over all of them is the bias
@@ -41,9 +43,11 @@ SPREAD = (0.85, 1.15)
 COVERAGE = (0.60, 0.85)
 ACCURACY = 0.9
 WORLDS = 400
-NOISE_WORLDS = 4
-NOISE = 100
+NOISE_WORLDS = 40
+NOISE = 10
 IMAGES = 300
+LEAST_FREEDOM = 10
+"""Degrees of freedom of a spread: with fewer it is not known to a quarter of itself."""
 SELDOM = 0.5
 """A quantity that is determined in fewer worlds is said to be so."""
 REFUSALS = (
@@ -107,8 +111,8 @@ class Honesty:
     Attributes
     ----------
     spread
-        Standard deviation of (value - mean of the world) / sigma_stat; NaN where it was not determined ten
-        times in any of the worlds.
+        Standard deviation of (value - mean of the world) / sigma_stat over all worlds; NaN where they leave
+        less than ten degrees of freedom.
     is_counted
         Whether there is a statistical error at all: a window that is merely known to hold the value has none.
     bias
@@ -179,24 +183,28 @@ def _reason(error: Exception) -> str:
 def _of(
     name: str, repeated: Sequence[Sequence[Mapping[str, Outcome]]], drawn: Sequence[Mapping[str, Outcome]]
 ) -> Honesty:
-    squares: list[np.ndarray] = []
-    for world in repeated:
-        value, stat, _, _ = _columns(name, world)
-        known = stat > 0
-        if known.sum() < 10:
-            continue
-        value, stat = value[known], stat[known]
-        squares.append(((value - value.mean()) / stat) ** 2 * value.size / (value.size - 1))
+    spread = _spread([_columns(name, world) for world in repeated])
     value, stat, systematic, truth = _columns(name, drawn)
     sigma = np.hypot(stat, systematic)
     return Honesty(
-        spread=float(np.sqrt(np.concatenate(squares).mean())) if squares else float("nan"),
-        is_counted=bool(np.any(stat > 0)) or bool(squares),
+        spread=spread,
+        is_counted=bool(np.any(stat > 0) or np.isfinite(spread)),
         bias=_bias(value - truth, systematic),
         coverage=float(np.mean(np.abs(value - truth) <= sigma)) if value.size else float("nan"),
         determined=value.size / max(len(drawn), 1),
         typical_sigma=float(np.median(sigma)) if value.size else float("nan"),
     )
+
+
+def _spread(repeated: Sequence[tuple[np.ndarray, ...]]) -> float:
+    """Standard deviation in units of sigma_stat about the mean of each world, over all of them."""
+    squares, freedom = 0.0, 0
+    for value, stat, _, _ in repeated:
+        counted = value[stat > 0]
+        if counted.size > 1:
+            squares += float(np.sum(((counted - counted.mean()) / stat[stat > 0]) ** 2))
+            freedom += counted.size - 1
+    return float(np.sqrt(squares / freedom)) if freedom >= LEAST_FREEDOM else float("nan")
 
 
 def _bias(error: np.ndarray, systematic: np.ndarray) -> float:

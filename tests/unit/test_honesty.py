@@ -27,6 +27,14 @@ class Drawn:
         return {"x": Outcome(3.0, Estimate(3.0 + off, 0.5 * self.claimed, self.claimed))}
 
 
+class Uneven(Drawn):
+    """Claims half of its noise in every fourth world, and all of it in the others."""
+
+    def measure(self, world, noise):
+        self.claimed = 0.5 if world % 4 == 0 else 1.0
+        return super().measure(world, noise)
+
+
 class Mistaken(Drawn):
     """A benchmark with a mistake in it."""
 
@@ -35,7 +43,7 @@ class Mistaken(Drawn):
 
 
 def test_honest_errors_meet_all_goals():
-    found = judge(Drawn(), 400, 50).quantities["x"]
+    found = judge(Drawn(), 400, 10).quantities["x"]
     assert found.is_honest
     assert found.spread == pytest.approx(1.0, abs=0.1)
     assert found.coverage == pytest.approx(0.683, abs=0.06)
@@ -44,7 +52,15 @@ def test_honest_errors_meet_all_goals():
 
 @pytest.mark.parametrize("dishonest", [Drawn(claimed=0.5), Drawn(claimed=2.0), Drawn(bias=1.5)])
 def test_errors_that_are_too_small_too_large_or_hide_a_bias_do_not(dishonest):
-    assert not judge(dishonest, 400, 50).quantities["x"].is_honest
+    assert not judge(dishonest, 400, 10).quantities["x"].is_honest
+
+
+def test_spread_is_that_of_the_population_of_worlds():
+    found = judge(Uneven(), 20, 10).quantities["x"]
+    # In every fourth world a square is 4 in the mean, in the others 1.
+    assert found.spread == pytest.approx(np.sqrt(1.75), abs=0.15)
+    # Three repeats leave two degrees of freedom: the mean of a world takes one with it.
+    assert judge(Drawn(), 20, 3).quantities["x"].spread == pytest.approx(1.0, abs=0.15)
 
 
 def test_refusals_count_as_not_determined_and_are_told():
@@ -58,11 +74,11 @@ def test_refusals_count_as_not_determined_and_are_told():
 
 def test_what_is_never_determined_is_still_told():
     text = measurement_table(Drawn(refused=1.1), Numbers(20, 5))
-    assert "Refused in 40 of 40 measurements" in text
+    assert "Refused in 220 of 220 measurements" in text
 
 
 def test_a_spread_that_is_not_known_is_not_honest():
-    found = judge(Drawn(), 400, 5).quantities["x"]
+    found = judge(Drawn(), 400, 1).quantities["x"]
     assert np.isnan(found.spread)
     assert not found.is_honest
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
+from scipy.stats import norm
 
 from intercalate.reduction.micrographs import (
     DepositClass,
@@ -20,6 +21,7 @@ from intercalate.reduction.micrographs import (
     shift_between,
 )
 from intercalate.reduction.micrographs.image import counting_noise, noise_of
+from intercalate.reduction.micrographs.insides import _flipping
 
 from .drawn_images import discs, face, rods, with_shapes
 
@@ -52,16 +54,38 @@ def test_ragged_lumps_are_moss():
 
 
 def test_coverage_scatters_from_image_to_image_as_is_said():
-    """Insides are hardly darker than what is behind their rims: many are filled in one image and not in the
+    """Insides are hardly brighter than what is behind their rims: many are filled in one image and not in the
     next.
     """
     mask = discs(256, 128 + 40 * np.random.default_rng(3).standard_normal((50, 2)), 10)
     found = [
-        deposits(micrograph(with_shapes(mask, seed=seed, slope=2.0), 0.1)).coverage for seed in range(12)
+        deposits(micrograph(with_shapes(mask, seed=seed, slope=-0.5), 0.1)).coverage for seed in range(12)
     ]
     scatter = np.std([one.value for one in found], ddof=1)
     assert 0.6 < scatter / np.sqrt(np.mean([one.sigma_stat**2 for one in found])) < 1.6
     assert scatter > 20 / mask.size
+
+
+def test_a_place_at_its_limit_is_known_to_be_at_it():
+    """The inside of a large disc is hardly darker than its rim: it is filled in some images, and each of them
+    says so, also those in which noise has moved it off its limit.
+    """
+    mask = discs(256, [(128, 128)], 40)
+    found = [
+        deposits(micrograph(with_shapes(mask, seed=seed, slope=1.5), 0.1)).coverage for seed in range(12)
+    ]
+    value, stat = (np.array([getattr(one, name) for one in found]) for name in ("value", "sigma_stat"))
+    assert np.ptp(value) > 0.8 * mask.mean()
+    assert 0.7 < np.sqrt(np.mean(((value - value.mean()) / stat) ** 2)) < 1.5
+
+
+def test_variance_at_a_limit_is_that_of_all_distances_from_it():
+    distance = np.linspace(-8.0, 8.0, 1601)
+    below = norm.cdf(distance)
+    assert _flipping(distance).mean() == pytest.approx(np.mean(below * (1.0 - below)), rel=1e-6)
+    moved = np.random.default_rng(1).standard_normal(20000) + 1.5
+    expected = np.mean(norm.cdf(moved) * norm.cdf(-moved))
+    assert _flipping(np.array([1.5]))[0] == pytest.approx(expected, rel=0.02)
 
 
 def test_without_scatter_the_statistical_error_is_left_out_and_nothing_else():
@@ -190,6 +214,21 @@ def test_thickness_scatters_from_image_to_image_as_is_said(jumps):
         values.append(section(taken, ["Li", "SPE"]).layer("SPE").thickness_um)
     stat = np.sqrt(np.mean([one.sigma_stat**2 for one in values]))
     assert 0.6 < np.std([one.value for one in values], ddof=1) / stat < 1.4
+
+
+def test_a_face_does_not_jump_by_a_grain():
+    """Where a pore as thick as a grain lies below it, the face may be above the grain or below the pore."""
+    grain, places = 6, []
+    for seed in range(24):
+        image = np.repeat([60.0, 100.0, 140.0, 60.0], [50, 70, 120, 60])[:, None] * np.ones(256)
+        image[120 + grain : 120 + 2 * grain].reshape(grain, 8, 32)[:, :, :8] = 100.0
+        image += 4.0 * np.random.default_rng(seed).standard_normal(image.shape)
+        taken = micrograph(np.clip(image, 0, 255).astype(np.uint8), 0.2, 0.002)
+        places.append(section(taken, ["Li", "SPE"]).faces_px[1])
+    of_pores = np.arange(64) % 8 < 2
+    scatter = np.std(places, axis=0)
+    assert np.mean(scatter[of_pores]) < 0.5 * grain
+    assert np.all(scatter[~of_pores] < 0.2)
 
 
 def test_particles_of_a_composite_are_no_noise():

@@ -18,7 +18,12 @@ from enum import StrEnum
 
 import numpy as np
 
-from intercalate.reduction.micrographs.image import Micrograph, Quality, require_usable
+from intercalate.reduction.micrographs.image import (
+    Micrograph,
+    MicrographError,
+    Quality,
+    require_usable,
+)
 from intercalate.reduction.micrographs.pixels import (
     depth_px,
     filtered,
@@ -52,15 +57,17 @@ _STRAIGHT, _STRAIGHT_SOFT = 0.30, 0.06
 structure tensor over 1.2 widths leaves 0.1 to 0.17, of an endless rod 1, of many crossing rods about 0.5."""
 _ROUND, _ROUND_SOFT = 0.88, 0.03
 """Share of smooth area above which a shape is round: 1 for a disc, 0.9 for three that overlap."""
+_UNTOLD, _MOST = 0.05, 2.0 / 3.0
+"""Share of an image that may be as bright as rims and belong to no deposit, where less than that was found: a
+bare face has 4 % at most, if it is rough. And the largest share of deposits, beside which the most frequent
+grey is that of the face."""
 _LEAST_COVERAGE = 2e-3
 """Below which a face counts as bare: dust and noise make some 1e-4."""
-_EDGE_PX, _RAGGED_EDGE_PX = float(np.hypot(1.0 / np.sqrt(12.0), 0.25)), 1.0
-"""Standard uncertainty of an edge at the outer half height of its bright rim, of all edges alike. Smoothing
-over one pixel leaves that of a step in its place, and moves that of a thin bright line by up to a pixel: it
-may be anywhere within that. The coarse grey that is taken away is higher beside a rim of 2.5 pixels by a
-sixth of its height (6 pixels of smoothing), so that half of the height is sought too high by a twelfth, on
-a fall of 3 pixels a quarter of a pixel too far inside. Bays of moss lie in the shade of its lumps and add
-to it."""
+_EDGE_PX = float(np.hypot(1.0 / np.sqrt(12.0), 0.125))
+"""Standard uncertainty of an edge on its bright rim, of all edges alike. Smoothing over one pixel leaves that
+of a step in its place, and moves that of a thin bright line by up to a pixel: it may be anywhere within that.
+Where the coarse grey is taken for the face, an edge moves by a quarter of a pixel, by half of which it may be
+wrong, since not all rims are as wide as is assumed."""
 
 
 @dataclass(frozen=True)
@@ -139,10 +146,11 @@ def deposits(image: Micrograph, *, with_scatter: bool = True) -> DepositMap:
     Raises
     ------
     MicrographError
-        If the image is of no use.
+        If the image is of no use, or deposits stand too close to see the face between them.
     """
     found_quality = require_usable(image)
     found = segments(image)
+    _require_face(found)
     shapes = shapes_of(found)
     likelihood = _likelihood(shapes)
     names = (DepositClass.NEEDLE, DepositClass.MOSSY, DepositClass.GLOBULAR)
@@ -175,6 +183,22 @@ def deposits(image: Micrograph, *, with_scatter: bool = True) -> DepositMap:
         found,
         found_quality,
     )
+
+
+def _require_face(found: Segments) -> None:
+    """Refuse an image in which more is bright than was told from the face.
+
+    Raises
+    ------
+    MicrographError
+        With the shares and what to do.
+    """
+    told = float(found.covered.mean())
+    if told > _MOST or found.untold > max(_UNTOLD, told):
+        raise MicrographError(
+            f"deposits were found on {100 * told:.1f} % of the image, {100 * found.untold:.0f} % besides are "
+            "as bright as their rims: too little of the face is seen between them to tell them; magnify more"
+        )
 
 
 def shapes_of(found: Segments) -> Shapes:
@@ -246,18 +270,12 @@ def _coverage(shapes: Shapes, mine: np.ndarray, doubtful_px: float, noise_px: fl
     repeats show none as a rule.
     """
     area, outline = float(shapes.area_px[mine].sum()), float(shapes.outline_px[mine].sum())
-    ragged = float(shapes.outline_px[mine & _is_ragged(shapes)].sum())
     part = float(np.sqrt(area / max(shapes.area_px.sum(), 1.0)))
-    edges = _EDGE_PX * outline + (_RAGGED_EDGE_PX - _EDGE_PX) * ragged
     return Estimate(
         area / total,
         float(np.hypot(1.0, part * noise_px)) / total,
-        float(np.hypot(edges, part * doubtful_px)) / total,
+        float(np.hypot(_EDGE_PX * outline, part * doubtful_px)) / total,
     )
-
-
-def _is_ragged(shapes: Shapes) -> np.ndarray:
-    return _likelihood(shapes).argmax(axis=1) == 1
 
 
 def _sampling(covered: np.ndarray) -> float:

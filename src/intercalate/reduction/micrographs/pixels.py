@@ -61,6 +61,11 @@ def sizes_px(labels: np.ndarray, count: int) -> np.ndarray:
     return np.bincount(labels.ravel(), minlength=count + 1)[1:]
 
 
+def mean_of(values: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
+    """Mean of the values of each region from 1 to `count`, shape (count,); 0 where it is empty."""
+    return summed(values, labels, count) / np.maximum(sizes_px(labels, count), 1)
+
+
 def highest_around(values: np.ndarray, by_px: int) -> np.ndarray:
     """Largest value within a square of so many pixels around each pixel."""
     found = values

@@ -21,6 +21,8 @@ _LEAST_STEP = 8.0
 found have about 3."""
 _LEAST_OF_WANDER = 4.0
 """Thickness of a layer in standard deviations of the course of its faces."""
+_ALIKE_ROWS = float(np.sqrt(4.0 * np.pi))
+"""Rows that smoothing over one row leaves alike: of so many, one tells something new."""
 _FACE_PX = 0.7
 """Standard uncertainty of the place of a face between two materials, from the spot and the edge effect."""
 _LEAST_LAYER_PX = 6
@@ -233,6 +235,10 @@ def _check_apart(names: Sequence[str], faces: np.ndarray) -> None:
 def _follow(strips: np.ndarray, place: int, places: list[int]) -> np.ndarray:
     """Row of one face in each strip: the step between the levels above and below, halfway to the next
     faces.
+
+    A grain or a pore at a face offers two places for the step. The mean over all places is taken, each as
+    likely as what is left of grey beside the two levels makes it: the best one alone would jump by a grain
+    when noise tips the balance.
     """
     at = places.index(place)
     low = (places[at - 1] + place) // 2 if at else max(0, place - (places[1] - place) // 2)
@@ -247,12 +253,14 @@ def _follow(strips: np.ndarray, place: int, places: list[int]) -> np.ndarray:
     cut = np.arange(1, size)[:, None]
     gain = total[cut[:, 0]] ** 2 / cut + (total[-1] - total[cut[:, 0]]) ** 2 / (size - cut)
     best = np.argmax(gain, axis=0)
-    inner = np.clip(best, 1, gain.shape[0] - 2)
-    column = np.arange(part.shape[1])
-    before, here, after = gain[inner - 1, column], gain[inner, column], gain[inner + 1, column]
+    # From each row to where a parabola through its neighbours culminates.
+    before, here, after = gain[:-2], gain[1:-1], gain[2:]
     curve = before - 2 * here + after
     shift = np.where(curve < 0, 0.5 * (before - after) / np.minimum(curve, -1e-9), 0.0)
-    rows = low + inner + 1 + np.clip(shift, -0.5, 0.5)
+    rest = np.maximum(np.sum(part**2, axis=0) - gain.max(axis=0), 1e-9) / (size - 2)
+    likely = np.exp((here - here.max(axis=0)) / (2.0 * _ALIKE_ROWS * rest))
+    place_of = np.arange(2, size - 1)[:, None] + np.clip(shift, -0.5, 0.5)
+    rows = low + np.average(place_of, axis=0, weights=likely)
     # A step at the end of the window is none.
     return np.where((best < 1) | (best > gain.shape[0] - 2), np.nan, rows)
 
