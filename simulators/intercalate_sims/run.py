@@ -55,6 +55,10 @@ def main() -> None:
 @click.option("--site", required=True, help="site limits as JSON")
 def up(folder: Path, settings: Path, rate: float | None, cell_model: str | None, site: str) -> None:
     """Serve all parts, in processes that are printed as one line of JSON; ends when they have ended."""
+    from intercalate.cycler_server.server_environment import BATCHING
+
+    # All servers read the same when they import caproto, which is once, here.
+    os.environ.update(BATCHING)
     from intercalate_sims.processes import collect, forked
     from intercalate_sims.settings import SettingsError, SimulationSettings
 

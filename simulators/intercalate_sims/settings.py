@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from intercalate.contract import ABSOLUTE_MAX_PRESSURE_GPA, DIAMOND_ANVIL_CELL
-from intercalate.cycler_server.soft_ioc import server_environment
+from intercalate.cycler_server.server_environment import server_environment
 from intercalate.problems import ProblemsError, problems_of
 from intercalate_sims.cell import (
     LITHIUM_METAL,

@@ -32,7 +32,7 @@ def start_cycler(config: Config, path: Path) -> list[Service]:
     ServiceError
         If the configuration names no potentiostat, it runs already, or does not come up.
     """
-    from intercalate.cycler_server.soft_ioc import server_environment
+    from intercalate.cycler_server.server_environment import server_environment
 
     if not config.cycler.server.eclab:
         raise ServiceError(

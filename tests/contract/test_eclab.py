@@ -10,7 +10,7 @@ import pytest
 from beamline import CYCLER_PORT, LABORATORY_PORT, Beamline, start_beamline
 from intercalate.config import Config
 from intercalate.contract import RECORD_COLUMNS, CyclerState, Fault, Verb
-from intercalate.cycler_server.soft_ioc import server_environment
+from intercalate.cycler_server.server_environment import server_environment
 from intercalate.cycler_service import cycler_services
 from intercalate.devices.cycler import Cycler, CyclerError
 from intercalate.services import ServiceList, module_command

@@ -1,5 +1,6 @@
 """Processes as copies of one that has imported what they share."""
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,6 +59,14 @@ def test_copies_are_services_like_others(services: ServiceList, tmp_path: Path) 
     (collector,) = (one for one in psutil.Process().children() if one.pid not in parent)
     assert services.stop() == ["beam"]
     collector.wait(20)
+
+
+def test_what_servers_read_at_import_is_said_before() -> None:
+    code = (
+        "import sys, intercalate_sims.run, intercalate.cycler_server.server_environment;"
+        "sys.exit('caproto' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_refusal_is_passed_on(services: ServiceList) -> None:

@@ -8,30 +8,7 @@ from typing import Any
 
 from caproto.asyncio.server import Context, VirtualCircuit
 
-LOOPBACK = "127.0.0.1"
-
-
-def server_environment(port: int) -> dict[str, str]:
-    """Environment variables of a process that serves PVs to this machine alone.
-
-    Parameters
-    ----------
-    port
-        Of this server. Several servers of one machine need a port each: a search sent to one loopback
-        address reaches one of them only.
-
-    Returns
-    -------
-    dict
-        Loopback only, no beacons, and caproto's batching window at 1 ms.
-    """
-    return {
-        "EPICS_CA_SERVER_PORT": str(port),
-        "EPICS_CAS_AUTO_BEACON_ADDR_LIST": "NO",
-        "EPICS_CAS_BEACON_ADDR_LIST": "",
-        "EPICS_CAS_INTF_ADDR_LIST": LOOPBACK,
-        "CAPROTO_SERVER_HIGH_LOAD_TIMEOUT_SEC": "0.001",
-    }
+from intercalate.cycler_server.server_environment import LOOPBACK
 
 
 class _PromptCircuit(VirtualCircuit):

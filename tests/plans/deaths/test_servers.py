@@ -90,6 +90,9 @@ def test_a_session_takes_frames_again_after_its_instrument_was_killed(
     wait_for(lambda: not session.xrd.detector.cam.acquire.connected, 30, "the loss is noticed")
     beamline.restart("diffractometer")
     wait_for(lambda: not session.xrd.detector.unavailable(), 30, "the instrument is back")
+    # Each channel is searched for by itself.
+    for part in session.xrd.devices:
+        part.wait_for_connection(timeout=30.0)
     documents.all.clear()
     session.RE(count_frames(session.xrd.detector, 2, 20.0))
     assert_frames_are_their_own(documents, beamline, "primary")
