@@ -1,6 +1,7 @@
 """Commands that serve the simulated beamline, one process each: world, cycler, beam, instruments."""
 
 import asyncio
+import gc
 import importlib
 import json
 import logging
@@ -75,6 +76,8 @@ def up(folder: Path, settings: Path, rate: float | None, cell_model: str | None,
     if chosen.vacuum is not None:
         # The world and the sections in the chamber both have cells of it.
         _compile()
+    # What was imported stays: no copy looks for garbage in it, nor gets pages of its own by that.
+    gc.freeze()
     started = [forked(one, lambda one=one: main(one.arguments)) for one in processes]
     click.echo(json.dumps([asdict(one) for one in started]))
     collect()
