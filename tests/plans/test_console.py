@@ -35,7 +35,7 @@ def wait_a_little(seconds: float = 0.1):
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beamline]:
-    found = start_beamline(tmp_path_factory.mktemp("console"), rate=5000.0)
+    found = start_beamline(tmp_path_factory.mktemp("console"), rate=2500.0)
     plans = found.folder / "plans"
     plans.mkdir()
     (plans / "broken.py").write_text(BROKEN)
@@ -97,7 +97,7 @@ def test_the_banner_says_what_there_is(console: Console, running: Beamline) -> N
     banner = console.shown
     assert "starting the catalog" in banner
     assert "Out[" not in banner
-    assert "simulated at 5000 times real time" in banner
+    assert "simulated at 2500 times real time" in banner
     assert re.search(r"cycler +cycler", banner)
     assert re.search(r"instruments +xrd", banner)
     assert re.search(r"catalog +cat", banner)
