@@ -154,14 +154,19 @@ def world(folder: Path) -> None:
     asyncio.run(serve())
 
 
-async def _serve(folder: Path, pvdb: dict[str, Any], tasks: Sequence[Coroutine[Any, Any, None]]) -> None:
+async def _serve(
+    folder: Path,
+    pvdb: dict[str, Any],
+    tasks: Sequence[Coroutine[Any, Any, None]],
+    ready: Coroutine[Any, Any, None] | None = None,
+) -> None:
     """Serve PVs; knobs for those who may turn them."""
     from intercalate.cycler_server.soft_ioc import serve
     from intercalate_sims.assembly import Layout
     from intercalate_sims.iocs.knobs import only_for
 
     only_for(Layout(folder).read_settings().knob_users, pvdb)
-    await serve(pvdb, tasks)
+    await serve(pvdb, tasks, ready)
 
 
 @main.command()
@@ -184,7 +189,7 @@ def cycler(folder: Path, site: str) -> None:
         pvdb = server.pvdb
         for name, channel in rig.channels.items():
             pvdb.update(KnobPVs(prefix=f"{settings.prefix}{name}:Knob:", channel=channel).pvdb)
-        await _serve(folder, pvdb, [rig.run(), *server.tasks()])
+        await _serve(folder, pvdb, [rig.run(), *server.tasks()], server.hear())
 
     asyncio.run(run())
 

@@ -72,14 +72,14 @@ async def serve_cycler(config: Config, *, rate: float = 1.0) -> None:
     }
     server = CyclerServer(channels, folder, config.cycler.prefix, config.site)
 
-    async def say_ready() -> None:
+    async def ready() -> None:
+        await server.hear()
         (folder / "serving").touch()
-        await asyncio.Event().wait()
 
     for one in channels.values():
         one.begin()
     try:
-        await serve(server.pvdb, [*server.tasks(), say_ready()])
+        await serve(server.pvdb, server.tasks(), ready())
     finally:
         for one in channels.values():
             one.close()

@@ -25,7 +25,7 @@ class Server:
             self.heard.set()
 
 
-@pytest.mark.parametrize("error", [RuntimeError, TimeoutError])
+@pytest.mark.parametrize("error", [RuntimeError, TimeoutError, ZeroDivisionError])
 def test_it_goes_on_over_errors(error: type[Exception]) -> None:
     server = Server(range(1, 4), error)
     renewal = Renewal("test", server.hear, LEASE_S)

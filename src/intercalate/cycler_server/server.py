@@ -17,6 +17,9 @@ from intercalate.cycler_server.records import RecordFile
 from intercalate.protocol import SiteLimits
 
 HEARTBEAT_S = 1.0
+FIRST_READING_S = 3.0
+"""Wall seconds within which a channel that is there gives its first reading."""
+_LOOK_S = 0.02
 
 
 class CyclerServer:
@@ -69,6 +72,16 @@ class CyclerServer:
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         """What must run beside the PVs."""
         return [self._beat(), *(group.serve() for group in self._channel_pvs.values())]
+
+    async def hear(self) -> None:
+        """Return when every channel has given a reading, or after `FIRST_READING_S`: one may be off.
+
+        A client that finds the server can then start a program, and is not refused for want of a reading.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + FIRST_READING_S
+        while loop.time() < end and any(one.sample is None for one in self.executors.values()):
+            await asyncio.sleep(_LOOK_S)
 
     async def _beat(self) -> None:
         while True:

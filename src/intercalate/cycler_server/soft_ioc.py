@@ -24,14 +24,33 @@ class _PromptContext(Context):
     CircuitClass = _PromptCircuit
 
 
-async def serve(pvdb: dict[str, Any], tasks: Sequence[Coroutine[Any, Any, None]] = ()) -> None:
+async def serve(
+    pvdb: dict[str, Any],
+    tasks: Sequence[Coroutine[Any, Any, None]] = (),
+    ready: Coroutine[Any, Any, None] | None = None,
+) -> None:
     """Serve PVs on the loopback interface until SIGTERM or SIGINT, beside `tasks`.
 
     A task that fails ends the server: an IOC that only looks alive is worse than none.
+
+    Parameters
+    ----------
+    pvdb
+        PVs by their full names.
+    tasks
+        What runs beside them.
+    ready
+        No client is answered before it has returned; None for at once.
     """
     loop = asyncio.get_running_loop()
+
+    async def answer() -> None:
+        if ready is not None:
+            await ready
+        await _PromptContext(pvdb, [LOOPBACK]).run()
+
     # The tasks come first: what they publish at once is there before the first client can ask for it.
-    running = [asyncio.ensure_future(t) for t in (*tasks, _PromptContext(pvdb, [LOOPBACK]).run())]
+    running = [asyncio.ensure_future(t) for t in (*tasks, answer())]
 
     def end() -> None:
         for task in running:

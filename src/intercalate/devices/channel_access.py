@@ -1,5 +1,6 @@
 """The Channel Access library: what it raises, puts that are waited for, and that it prints to the log."""
 
+import contextlib
 import ctypes
 import logging
 import threading
@@ -7,6 +8,7 @@ from typing import Any
 
 import epics
 from ophyd import EpicsSignal
+from ophyd.signal import EpicsSignalBase
 from ophyd.utils.errors import OpException
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,16 @@ def print_to_log() -> None:
     epics.ca.initialize_libca()
     library: Any = epics.ca.libca
     library.ca_replace_printf_handler(_HANDLER)
+
+
+def wait_for_channels(timeout_s: float) -> None:
+    """Let a signal whose channel has gone wait for it this long, in place of ophyd's one second.
+
+    A server that was started again is searched for anew, which takes some seconds for many channels.
+    """
+    with contextlib.suppress(RuntimeError):
+        # There are signals already, whose timeouts hold.
+        EpicsSignalBase.set_defaults(connection_timeout=timeout_s)
 
 
 def put_and_wait(signal: EpicsSignal, value: Any, timeout_s: float) -> bool:

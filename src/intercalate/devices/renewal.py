@@ -1,6 +1,7 @@
 """A lease that lasts as long as the process of its client."""
 
 import atexit
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import epics
 
 from intercalate.devices.channel_access import CHANNEL_ACCESS_ERRORS
+
+log = logging.getLogger(__name__)
 
 RENEWALS_PER_LEASE = 4
 
@@ -65,3 +68,6 @@ class Renewal:
             except (RuntimeError, *CHANNEL_ACCESS_ERRORS):
                 # The server is away, somebody else took over, or this process ends.
                 continue
+            except Exception:
+                # Whatever it was: a lease that nobody renews any more would stop the cell.
+                log.exception("%s: tried again in %g s", threading.current_thread().name, self._period_s)
