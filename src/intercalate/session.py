@@ -226,7 +226,7 @@ def open_session(
 
     ophyd.set_cl("pyepics")
     print_to_log()
-    wait_for_channels(settings.channel_access.connect_timeout_s)
+    wait_for_channels()
     cyclers = _made({channel: partial(_cycler, settings, channel) for channel in settings.cycler.channels})
     first = next(iter(cyclers.values()))
     stations: Any = _made({"stations": partial(make_stations, settings, first)})["stations"]

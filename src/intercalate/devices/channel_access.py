@@ -45,14 +45,14 @@ def print_to_log() -> None:
     library.ca_replace_printf_handler(_HANDLER)
 
 
-def wait_for_channels(timeout_s: float) -> None:
-    """Let a signal whose channel has gone wait for it this long, in place of ophyd's one second.
+def wait_for_channels() -> None:
+    """Let a signal whose channel has gone wait for it `ANSWER_S`, in place of ophyd's one second.
 
     A server that was started again is searched for anew, which takes some seconds for many channels.
     """
     with contextlib.suppress(RuntimeError):
         # There are signals already, whose timeouts hold.
-        EpicsSignalBase.set_defaults(connection_timeout=timeout_s)
+        EpicsSignalBase.set_defaults(connection_timeout=ANSWER_S)
 
 
 def put_and_wait(signal: EpicsSignal, value: Any, timeout_s: float) -> bool:
