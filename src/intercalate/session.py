@@ -220,13 +220,12 @@ def open_session(
 
     import ophyd
 
-    from intercalate.devices.channel_access import print_to_log, wait_for_channels
+    from intercalate.devices.channel_access import print_to_log
     from intercalate.devices.connecting import no_answer, with_prefix, without_answer
     from intercalate.instruments import make_stations
 
     ophyd.set_cl("pyepics")
     print_to_log()
-    wait_for_channels()
     cyclers = _made({channel: partial(_cycler, settings, channel) for channel in settings.cycler.channels})
     first = next(iter(cyclers.values()))
     stations: Any = _made({"stations": partial(make_stations, settings, first)})["stations"]

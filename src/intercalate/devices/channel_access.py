@@ -28,6 +28,12 @@ READING_TIMEOUT_S = 2.0
 ANSWER_S = 5.0
 """Wall seconds within which a signal that is asked anew must have answered."""
 
+# A signal whose channel has gone waits for it, in place of ophyd's one second: a server that was started
+# again is searched for anew, which takes some seconds for many channels.
+with contextlib.suppress(RuntimeError):
+    # There are signals already, whose timeouts hold.
+    EpicsSignalBase.set_defaults(connection_timeout=ANSWER_S)
+
 
 def _to_log(text: bytes) -> None:
     """Take one line; the library gives its format, without the values, to a handler like this."""
@@ -43,16 +49,6 @@ def print_to_log() -> None:
     epics.ca.initialize_libca()
     library: Any = epics.ca.libca
     library.ca_replace_printf_handler(_HANDLER)
-
-
-def wait_for_channels() -> None:
-    """Let a signal whose channel has gone wait for it `ANSWER_S`, in place of ophyd's one second.
-
-    A server that was started again is searched for anew, which takes some seconds for many channels.
-    """
-    with contextlib.suppress(RuntimeError):
-        # There are signals already, whose timeouts hold.
-        EpicsSignalBase.set_defaults(connection_timeout=ANSWER_S)
 
 
 def put_and_wait(signal: EpicsSignal, value: Any, timeout_s: float) -> bool:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 from scipy.optimize import curve_fit
 
 from intercalate.reduction.results import Estimate
@@ -40,8 +41,8 @@ class FocusDrift:
     ----------
     um_per_h
         Slope of a straight line through what was found, as it is to be expected next. Statistical is the
-        error by those of the points; systematic, by how much slopes from one point to the next differ: a
-        mount that warms up does not go on as it went.
+        error by those of the points; systematic, by how much the slope changes from one pair of points to
+        the next: a mount that warms up does not go on as it went.
     scatter_um
         Root mean square deviation from the line.
     span_um
@@ -89,18 +90,25 @@ def focus_drift(time_h: np.ndarray, z_um: np.ndarray, sigma_um: np.ndarray) -> F
 
 
 def _unsteady(time_h: np.ndarray, z_um: np.ndarray, variance_um2: np.ndarray) -> float:
-    """Standard deviation of the next slope about the mean of those so far, beyond errors of the points."""
-    order = np.argsort(time_h)
-    passed_h = np.diff(np.asarray(time_h, float)[order])
-    apart = passed_h > 0
-    slopes = np.diff(np.asarray(z_um, float)[order])[apart] / passed_h[apart]
+    """Error of the mean of the slopes so far as a forecast of the next, beyond the errors of the points.
+
+    Slopes are taken for a random walk, whose steps are as large as those seen. There are few of them, so
+    that the error is that of Student's distribution which holds as often as one of a normal does.
+    """
+    _, order = np.unique(time_h, return_index=True)
+    when_h, where_um, variance = (np.asarray(one, float)[order] for one in (time_h, z_um, variance_um2))
+    passed_h = np.diff(when_h)
+    slopes = np.diff(where_um) / passed_h
     if slopes.size < 2:
         return np.inf
-    ordered = variance_um2[order]
-    by_points = float(np.mean((ordered[1:] + ordered[:-1])[apart] / passed_h[apart] ** 2))
-    beyond = max(float(np.var(slopes, ddof=1)) - by_points, 0.0)
-    # One more differs from their mean by as much as they do, and that mean is uncertain as well.
-    return float(np.sqrt(beyond * (1.0 + 1.0 / slopes.size)))
+    steps = np.diff(slopes)
+    near, far = 1.0 / passed_h[:-1], 1.0 / passed_h[1:]
+    by_points = variance[:-2] * near**2 + variance[1:-1] * (near + far) ** 2 + variance[2:] * far**2
+    step2 = max(float(np.mean(steps**2 - by_points)), 0.0)
+    # The next slope is a step from the last one, and the mean lags behind that by shares of those before.
+    shares = np.arange(1, slopes.size + 1) / slopes.size
+    few = stats.t.ppf(stats.norm.cdf(1.0), steps.size)
+    return float(few * np.sqrt(step2 * np.sum(shares**2)))
 
 
 _SHARE = 4 * np.log(2)
