@@ -6,6 +6,8 @@ import pytest
 
 from intercalate.config import EXAMPLES, Config, ConfigError, find_config
 
+PROFILES = Path(__file__).parents[2] / "profiles"
+
 
 def changed(tmp_path: Path, *pairs: tuple[str, str]) -> Path:
     text = (EXAMPLES / "config" / "simulated.toml").read_text()
@@ -20,6 +22,7 @@ def changed(tmp_path: Path, *pairs: tuple[str, str]) -> Path:
 @pytest.mark.parametrize("name", ["simulated.toml", "beamline.toml"])
 def test_the_shipped_files_load(name: str) -> None:
     Config.from_file(EXAMPLES / "config" / name)
+    assert (PROFILES / "config" / name).samefile(EXAMPLES / "config" / name)
 
 
 def test_simulated_and_beamline_have_the_same_keys() -> None:
