@@ -89,7 +89,7 @@ def test_a_session_takes_frames_again_after_its_instrument_was_killed(
     beamline.kill("diffractometer")
     wait_for(lambda: not session.xrd.detector.cam.acquire.connected, 30, "the loss is noticed")
     beamline.restart("diffractometer")
-    wait_for(lambda: not session.xrd.detector.unavailable(), 30, "the instrument is back")
+    wait_for(lambda: not session.xrd.detector.unavailable(), 90, "the instrument is back")
     # Each channel is searched for by itself.
     for part in session.xrd.devices:
         part.wait_for_connection(timeout=30.0)
@@ -119,7 +119,7 @@ def test_a_killed_cycler_server_leaves_the_cell_at_open_circuit(
     assert "cycler server ended" in words or "does not answer" in words, words
     prefix = beamline.config.cycler.channel_prefix("CH1")
     assert_says(words, "the experiment ended early", prefix, "intercalate acknowledge")
-    wait_for(lambda: session.cycler.connected, 30, "the server is back")
+    wait_for(lambda: session.cycler.connected, 90, "the server is back")
     assert session.cycler.state.get(use_monitor=False) == CyclerState.INTERRUPTED
     info = session.cycler.program_info()
     after = file_records(beamline)
@@ -148,7 +148,7 @@ def test_what_a_killed_cycler_server_left_undone_is_done_when_it_is_asked_for(
     beamline.restart("cycler")
     code, words = died.end()
     assert code != 0, words
-    wait_for(lambda: session.cycler.connected, 30, "the server is back")
+    wait_for(lambda: session.cycler.connected, 90, "the server is back")
     old = session.cycler.program_info()
     refused, words = runs.resume().end()
     assert refused != 0
