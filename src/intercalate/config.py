@@ -272,8 +272,10 @@ class Config(Section):
         try:
             content: Any = tomllib.loads(text := path.read_text())
         except (OSError, tomllib.TOMLDecodeError) as error:
-            problem = Problem("", str(path), str(error), "name a TOML file; `intercalate init` writes one")
-            raise ConfigError(str(path), [problem]) from None
+            fix = "name a TOML file; `intercalate init` writes one"
+            if not isinstance(error, OSError):
+                fix = "correct it there: it is no TOML"
+            raise ConfigError(str(path), [Problem("", str(path), str(error), fix)]) from None
         try:
             config = cls.model_validate(content)
         except ValidationError as error:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from intercalate.config import Config, find_config
 from intercalate.contract import CYCLER_NAMES
 from intercalate.garbage import nothing_collected
+from intercalate.scan_numbers import SCAN_NUMBER, ScanNumbers
 from intercalate.shift_log import ShiftLog
 from intercalate.user_plans import load_user_plans
 
@@ -259,7 +260,11 @@ def open_session(
     }
     vessel = None if id(vessel) in gone else vessel
     live: Any = LiveMetadata(metadata, {name: one.calibrations.store for name, one in stations.items()})
-    engine = RunEngine(live, during_task=HearsSignals())
+    engine = RunEngine(
+        live,
+        during_task=HearsSignals(),
+        scan_id_source=ScanNumbers(settings.stored(SCAN_NUMBER)),
+    )
     engine.state_hook = left_alone_when_halted(cyclers.values())
     journal = Journal(settings.journals_folder)
     engine.preprocessors.append(

@@ -11,7 +11,7 @@ from intercalate.catalog.client import CatalogError
 from intercalate.catalog.journal import SUFFIX, stop_of
 from intercalate.catalog.lost_runs import LOST_REASON, is_being_written
 
-_LINE = "{:8}  {:16}  {:24}  {:18}  {:9} {:>10} {:>7}"
+_LINE = "{:>6}  {:8}  {:16}  {:24}  {:18}  {:9} {:>10} {:>7}"
 
 STATUSES = ("running", "complete", "failed", "aborted", "lost")
 """Of a run: nobody has closed it; it did all that it should; its plan raised an error; it was ended before;
@@ -24,6 +24,8 @@ class RunRow:
 
     Attributes
     ----------
+    scan_id
+        Its number in its storage folder.
     status
         One of `STATUSES`.
     duration_s
@@ -51,6 +53,7 @@ class RunRow:
         duration = "" if self.duration_s is None else f"{self.duration_s:.0f} s"
         when = f"{self.started:%Y-%m-%d %H:%M}"
         words = (
+            "" if self.scan_id is None else self.scan_id,
             self.uid[:8],
             when,
             self.sample[:24],
@@ -69,7 +72,7 @@ class RunTable(tuple[RunRow, ...]):
         return super().__new__(cls, rows)
 
     def __str__(self) -> str:
-        heading = _LINE.format("run", "when (UTC)", "sample", "plan", "status", "duration", "frames")
+        heading = _LINE.format("scan", "run", "when (UTC)", "sample", "plan", "status", "duration", "frames")
         return "\n".join((heading, *map(str, self)))
 
     __repr__ = __str__

@@ -112,7 +112,17 @@ def test_pages_follow_each_other_and_end(catalog: ExportedCatalog, uids: dict[st
     expected = [uids[name] for name in ("darks", "gone", "ended", "second", "charge")]
     assert pages == [expected[:2], expected[2:4], expected[4:], []]
     heading, *lines = str(runs(catalog, 2)).splitlines()
-    assert heading.split() == ["run", "when", "(UTC)", "sample", "plan", "status", "duration", "frames"]
+    assert heading.split() == [
+        "scan",
+        "run",
+        "when",
+        "(UTC)",
+        "sample",
+        "plan",
+        "status",
+        "duration",
+        "frames",
+    ]
     assert [line.split()[0] for line in lines] == [uid[:8] for uid in expected[:2]]
     for wrong in ((0, 1), (5, 0)):
         with pytest.raises(CatalogError, match="both must be 1 or more"):
