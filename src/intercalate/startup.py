@@ -1,5 +1,6 @@
 """What a session at the instrument, and the worker of the queue, find in their namespace."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -21,9 +22,7 @@ def start(namespace: dict[str, Any]) -> Session:
     ConfigError, SessionError, ServiceError
         As `open_session`, or if something does not come up.
     """
-    from bluesky_queueserver import is_re_worker_active
-
-    if is_re_worker_active():
+    if _in_worker():
         session = open_session(reads_user_plans=False)
         _fill(namespace, session)
         reload_plans = namespace["reload_plans"]
@@ -42,6 +41,12 @@ def start(namespace: dict[str, Any]) -> Session:
     namespace.update(_for_people(session))
     console.settle(session, path, namespace, own_plans)
     return session
+
+
+def _in_worker() -> bool:
+    """Whether the queue executes this; its worker has imported it before."""
+    queue = sys.modules.get("bluesky_queueserver")
+    return queue is not None and queue.is_re_worker_active()
 
 
 def _fill(namespace: dict[str, Any], session: Session) -> UserPlans:

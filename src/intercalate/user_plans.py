@@ -117,8 +117,10 @@ def _require_readable_for_queue(name: str, plan: Callable[..., Any]) -> None:
     """One plan that the queue cannot read would cost it all others."""
     from bluesky_queueserver.manager.profile_ops import existing_plans_and_devices_from_nspace
 
+    from intercalate.orchestration.annotations import as_queued
+
     try:
-        existing_plans_and_devices_from_nspace(nspace={name: plan}, max_depth=1)
+        existing_plans_and_devices_from_nspace(nspace={name: as_queued(plan)}, max_depth=1)
     except Exception as error:  # noqa: BLE001
         raise _RefusedError(
             f"the queue cannot read the parameters of {name!r}: {error}; use numbers, text, lists and "

@@ -107,7 +107,7 @@ def _as_json(cell: Path) -> str:
         (("count_frames", "detector=diffractometer", "count=-1"), "out of range"),
         (("count_frames", "detector=diffractometer", "count=many"), "many"),
         (("count_frames", "detector=diffractometer", "number=1"), "use one of detector, count"),
-        (("count_frams", "detector=diffractometer"), "not in the list of allowed plans"),
+        (("count_frams", "detector=diffractometer"), "allowed plans. did you mean count_frames?"),
         (("count_frames", "diffractometer"), "write name=value"),
         (("nowhere.toml",), "nowhere.toml"),
     ],

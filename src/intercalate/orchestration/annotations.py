@@ -1,10 +1,11 @@
 """Annotations by which the queue refuses what a plan would refuse."""
 
+import inspect
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from bluesky.utils import MsgGenerator
-from bluesky_queueserver import parameter_annotation_decorator
 
 from intercalate.contract import STATION_NAMES, XRD_NAMES, OnLoss
 from intercalate.orchestration.checking import MAX_EXPOSURE_S, MAX_FRAMES
@@ -93,6 +94,36 @@ DIFFRACTOMETER = device("Diffractometer with all that is around it.", *XRD_NAMES
 TAKE_UP = flag("Go on with what a session that is gone has left running.")
 
 
+_ANNOTATION = "queue_annotation"
+"""Attribute of a plan."""
+
+
 def for_queue(description: str, **parameters: dict[str, Any]) -> Callable[[Plan], Plan]:
-    """Annotate a plan for the queue."""
-    return parameter_annotation_decorator({"description": description, "parameters": parameters})
+    """Annotate a plan for the queue.
+
+    Raises
+    ------
+    ValueError
+        If the plan has no such parameter.
+    """
+
+    def annotate(plan: Plan) -> Plan:
+        unknown = parameters.keys() - inspect.signature(plan).parameters.keys()
+        if unknown:
+            raise ValueError(f"{plan.__name__} has no parameter {', '.join(sorted(unknown))}")
+        setattr(plan, _ANNOTATION, {"description": description, "parameters": parameters})
+        # Processes of the queue have imported it before they read plans; for others it takes longer than all
+        # plans together.
+        return as_queued(plan) if "bluesky_queueserver" in sys.modules else plan
+
+    return annotate
+
+
+def as_queued(plan: Any) -> Any:
+    """A plan as the queue reads it; anything else as it is."""
+    annotation = getattr(plan, _ANNOTATION, None) if inspect.isfunction(plan) else None
+    if annotation is None:
+        return plan
+    from bluesky_queueserver import parameter_annotation_decorator
+
+    return parameter_annotation_decorator(annotation)(plan)

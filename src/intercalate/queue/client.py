@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from intercalate.config import Config
+from intercalate.problems import did_you_mean
 from intercalate.queue.keys import public_key, public_key_file
 
 ANSWER_S = 5.0
@@ -116,10 +117,19 @@ class QueueClient:
         if not answer["success"]:
             results = zip(items, answer.get("results", []))
             said = [
-                f"{one['name']}: {_short(result['msg'])}" for one, result in results if not result["success"]
+                f"{one['name']}: {_short(result['msg'])}{self._advice(one['name'])}"
+                for one, result in results
+                if not result["success"]
             ]
             raise QueueError("\n".join(said) or _short(answer["msg"]))
         return answer["items"]
+
+    def _advice(self, name: str) -> str:
+        """What to say of a plan that the group may not queue; nothing of one that it may."""
+        allowed = self.ask("plans_allowed", user_group=self._group)["plans_allowed"]
+        if name in allowed:
+            return ""
+        return f" {did_you_mean(name, allowed)}" if allowed else f" The group {self._group!r} may queue none."
 
     def find(self, beginning: str) -> dict[str, Any]:
         """The item of the queue whose uid begins so; raises QueueError where there is not one."""
@@ -149,8 +159,9 @@ def _granted(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _short(message: str) -> str:
-    """Without the whole item, which follows in the manager's messages."""
-    return message.partition("\nPlan: {")[0].removeprefix("Failed to add a plan: ").strip()
+    """Without the whole item, which follows in the manager's messages, and addresses for programmers."""
+    said = message.partition("\nPlan: {")[0].removeprefix("Failed to add a plan: ").strip()
+    return "\n".join(line for line in said.splitlines() if "errors.pydantic.dev" not in line)
 
 
 def end_plan(client: QueueClient) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 import yaml
 
+from intercalate.orchestration.annotations import as_queued
 from intercalate.queue.manager import LISTS
 from intercalate.session import open_session
 
@@ -15,7 +16,8 @@ def lists_of(namespace: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """`existing_plans` and `existing_devices` of a namespace, as the worker finds them."""
     from bluesky_queueserver.manager.profile_ops import existing_plans_and_devices_from_nspace
 
-    plans, devices, _, _ = existing_plans_and_devices_from_nspace(nspace=dict(namespace), max_depth=1)
+    found = {name: as_queued(one) for name, one in namespace.items()}
+    plans, devices, _, _ = existing_plans_and_devices_from_nspace(nspace=found, max_depth=1)
     return {"existing_plans": plans, "existing_devices": devices}
 
 

@@ -1,6 +1,8 @@
 """What the queue accepts: its own checks, on the plans as they are."""
 
 import inspect
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from bluesky_queueserver.manager import profile_ops
 
 import intercalate_plans
 from intercalate.config import EXAMPLES
+from intercalate.orchestration.annotations import COUNT, as_queued, for_queue
 from intercalate.protocol import Protocol
 
 DEVICES = ("cycler", "diffractometer", "changer", "xrd", "sem", "xps")
@@ -18,7 +21,7 @@ def plans() -> dict[str, Any]:
     """Descriptions that the RE Manager makes of the plans."""
     found = {}
     for name in intercalate_plans.__all__:
-        plan = getattr(intercalate_plans, name)
+        plan = as_queued(getattr(intercalate_plans, name))
         found[name] = profile_ops._process_plan(plan, existing_devices={}, existing_plans={})
     return found
 
@@ -96,6 +99,20 @@ def test_what_cannot_be_undone_is_confirmed_in_the_queue_too(
     assert not verdict(plans, name, **request_, confirm=True)[0]
     other = {"sem": "xps", "xps": "sem"}[request_["station"]]
     assert not verdict(plans, name, **{**request_, "station": other}, confirm="mill NAME at V1")[0]
+
+
+def test_an_annotation_of_a_parameter_that_is_not_there_is_refused() -> None:
+    def plan(count: int) -> Any:
+        yield from ()
+
+    assert as_queued(for_queue("Nothing.", count=COUNT)(plan))._custom_parameter_annotation_["parameters"]
+    with pytest.raises(ValueError, match="plan has no parameter cuont"):
+        for_queue("Nothing.", cuont=COUNT)(plan)
+
+
+def test_a_session_does_not_import_the_queue_for_its_plans() -> None:
+    script = "import sys, intercalate_plans; sys.exit('bluesky_queueserver' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 def test_plan_modules_keep_their_annotations_readable() -> None:
