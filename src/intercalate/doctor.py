@@ -10,9 +10,12 @@ from pathlib import Path
 from intercalate.calibrations import PLANS, CalibrationStore
 from intercalate.calibrations import Kind as CalibrationKind
 from intercalate.config import Config
+from intercalate.contract import CyclerState
 
 MIN_FREE_GB = 5.0
 CLOCK_TOLERANCE_S = 2.0
+_CYCLER = "cycler "
+_LATCHED = (CyclerState.INTERRUPTED, CyclerState.FAULT)
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def _instruments(config: Config) -> Iterator[Finding]:
     timeout_s = min(5.0, config.channel_access.connect_timeout_s)
     probes = {
         **{
-            f"cycler {channel}": f"{config.cycler.channel_prefix(channel)}State"
+            f"{_CYCLER}{channel}": f"{config.cycler.channel_prefix(channel)}State"
             for channel in config.cycler.channels
         },
         "camera": f"{config.diffractometer.prefix}cam1:Acquire",
@@ -139,12 +142,13 @@ def _instruments(config: Config) -> Iterator[Finding]:
     pvs = {name: epics.PV(pv, connection_timeout=timeout_s) for name, pv in probes.items()}
     for name, pv in pvs.items():
         value = pv.get(timeout=timeout_s, as_string=True) if pv.wait_for_connection(timeout_s) else None
-        yield Finding(
-            name,
-            value is not None,
-            f"{pv.pvname} = {value}" if value is not None else f"{pv.pvname} does not answer",
-            "" if value is not None else "start the IOC; compare prefix and [channel_access] servers",
-        )
+        if value is None:
+            advice = "start the IOC; compare prefix and [channel_access] servers"
+            yield Finding(name, False, f"{pv.pvname} does not answer", advice)
+        else:
+            latched = name.startswith(_CYCLER) and value in _LATCHED
+            advice = "see that the cell is well, then `intercalate acknowledge`" if latched else ""
+            yield Finding(name, not latched, f"{pv.pvname} = {value}", advice)
     yield from _clocks(config)
 
 

@@ -5,7 +5,11 @@ import re
 import pytest
 
 from beamline import Beamline
+from intercalate.contract import CyclerState, Verb
 from intercalate.doctor import examine
+from polling import wait_for
+
+from .cycling import charge, make_device, recover, start, state_of
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(60)]
 
@@ -23,3 +27,17 @@ def test_the_doctor_finds_every_instrument_and_compares_clocks_as_they_are_now(b
     offset_s, half_width_s = (float(figure) for figure in found.groups())
     assert half_width_s > 0
     assert offset_s == pytest.approx(4.0, abs=half_width_s + 2.0)
+
+
+def test_a_channel_that_is_latched_is_found_with_what_to_do(beamline: Beamline) -> None:
+    device = make_device(beamline)
+    device.take_lease()
+    start(device, charge(36000))
+    device.send(Verb.STOP, why="to be found")
+    wait_for(lambda: state_of(device) == CyclerState.INTERRUPTED, 15, "the program is latched")
+    found = {finding.what: finding for finding in examine(beamline.config)}["cycler CH1"]
+    assert not found.ok
+    assert "INTERRUPTED" in found.found
+    assert "acknowledge" in found.remedy
+    recover(device)
+    device.drop_lease()

@@ -6,6 +6,7 @@ by unique id, scan id or from the end, `search`, `metadata`, streams with their 
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,9 @@ class ExportedCatalog:
         """Add runs."""
         self._runs = sorted([*self._runs, *runs], key=lambda run: run.metadata["start"]["time"])
 
+    def __repr__(self) -> str:
+        return f"<{len(self)} runs of the folder {self.folder}>"
+
     def __len__(self) -> int:
         return len(self._runs)
 
@@ -129,6 +133,11 @@ class ExportedRun:
         self._files = files
         (_, start, _) = next(read_documents(journal))
         self._start = start
+
+    def __repr__(self) -> str:
+        began = datetime.fromtimestamp(self._start["time"], UTC)
+        plan = self._start.get("plan_name", "")
+        return f"<run {self._start['uid'][:8]}, {plan}, {began:%Y-%m-%d %H:%M} UTC>"
 
     @cached_property
     def metadata(self) -> dict[str, Any]:

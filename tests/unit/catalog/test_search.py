@@ -111,6 +111,8 @@ def test_pages_follow_each_other_and_end(catalog: ExportedCatalog, uids: dict[st
     pages = [[row.uid for row in runs(catalog, 2, page)] for page in (1, 2, 3, 4)]
     expected = [uids[name] for name in ("darks", "gone", "ended", "second", "charge")]
     assert pages == [expected[:2], expected[2:4], expected[4:], []]
+    assert repr(catalog) == f"<5 runs of the folder {uids['folder']}>"
+    assert repr(catalog[-1]).startswith(f"<run {expected[0][:8]}, ")
     heading, *lines = str(runs(catalog, 2)).splitlines()
     assert heading.split() == [
         "scan",
