@@ -74,7 +74,7 @@ def test_species_of_sulfur_are_shown_where_the_light_met_them():
         value = np.nan if name.startswith("electrolyte") else 0.2
         for end, one in (("", value), ("_sigma_stat", 0.01), ("_sigma_sys", 0.02), ("_sigma_shared", 0.01)):
             data[f"{name}{end}"] = ("frame", np.full(data.sizes["frame"], one))
-    figure = map_figure(data.drop_vars("graphite.x"), "")
+    figure = map_figure(data.drop_vars(["graphite.x", "graphite.regime"]), "")
     labels = [axis.get_ylabel() for axis in figure.axes if axis.get_xlabel() != "x (µm)"]
     titles = {axis.get_title() for axis in figure.axes if axis.get_xlabel() == "x (µm)"}
     plt.close(figure)
