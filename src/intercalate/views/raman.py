@@ -138,7 +138,8 @@ def _mean_of(image: xr.Dataset, name: str) -> str:
     shared, readings = (
         np.asarray(image[one], float) if one in image else None for one in (f"{name}_sigma_shared", READING)
     )
-    found = map_mean(*(np.asarray(image[one], float) for one in needed), shared, readings)
+    value, stat, systematic = (np.asarray(image[one], float) for one in needed)
+    found = map_mean(value, stat, systematic, shared, readings)
     if not np.isfinite(found.mean.value):
         return "no mean"
     digits = max(0, 1 - math.floor(math.log10(found.mean.sigma))) if found.mean.sigma > 0 else 3
