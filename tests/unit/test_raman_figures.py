@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 from matplotlib import pyplot as plt
 
+from intercalate.materials.raman_sulfur import SPECIES
 from intercalate.reduction.raman import MapError
 from intercalate.views.raman import map_figure, raman_figure
 
@@ -46,6 +47,40 @@ def test_maps_are_shown_in_their_order():
     assert panels[0].get_ylabel().startswith("map 1, 0.07 h")
     assert figure.get_suptitle() == "sample (simulated)"
     plt.close(figure)
+
+
+def test_above_an_amount_stands_its_mean_with_the_systematic_error_whole():
+    data = spectra(points=8, visits=1)
+    content = np.random.default_rng(2).uniform(0.15, 0.3, data.sizes["frame"])
+    content[:3] = np.nan
+    data = data.assign({"graphite.x": ("frame", content)})
+    data["graphite.x_sigma_sys"] = ("frame", np.full(content.size, 0.05))
+
+    def titles(regimes: list[str]) -> list[str]:
+        figure = map_figure(data.assign({"graphite.regime": ("frame", np.array(regimes))}), "")
+        plt.close(figure)
+        return [axis.get_title() for axis in figure.axes if axis.get_xlabel() == "x (µm)"]
+
+    scatter = np.sqrt(np.nanvar(content, ddof=1) - 0.01**2)
+    mean = f"mean {np.nanmean(content):.3f} ± 0.050, scatter {scatter:.3f}"
+    assert titles(["staged"] * content.size) == [mean, "", ""]
+    assert titles(["staged", "dilute"] * (content.size // 2)) == ["no mean", "", ""]
+
+
+def test_species_of_sulfur_are_shown_where_the_light_met_them():
+    names = [f"{where}.{one}" for where in ("cathode", "electrolyte") for one in SPECIES]
+    data = spectra(points=4, visits=1)
+    for name in names:
+        value = np.nan if name.startswith("electrolyte") else 0.2
+        for end, one in (("", value), ("_sigma_stat", 0.01), ("_sigma_sys", 0.02), ("_sigma_shared", 0.01)):
+            data[f"{name}{end}"] = ("frame", np.full(data.sizes["frame"], one))
+    figure = map_figure(data.drop_vars(["graphite.x", "graphite.regime"]), "")
+    labels = [axis.get_ylabel() for axis in figure.axes if axis.get_xlabel() != "x (µm)"]
+    titles = {axis.get_title() for axis in figure.axes if axis.get_xlabel() == "x (µm)"}
+    plt.close(figure)
+    assert labels == [f"{one} (S per C)" for one in SPECIES]
+    # Counting is shared: 0.01 and 0.02 remain of it, however many points there are.
+    assert titles == {"mean 0.200 ± 0.022, scatter 0.000"}
 
 
 def test_spectra_of_one_spot_are_no_map():

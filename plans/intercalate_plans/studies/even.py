@@ -9,13 +9,21 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from intercalate.reduction.raman import Inhomogeneity, MapError, Regime, inhomogeneity, maps_of
+from intercalate.reduction.raman import (
+    Inhomogeneity,
+    MapError,
+    MapMean,
+    Regime,
+    inhomogeneity,
+    map_mean,
+    maps_of,
+)
 from intercalate.views.optical import show_picture
 from intercalate_plans.studies.finding import Claim, Finding, Published, Quantity
 from intercalate_plans.studies.measured import Cells, MeasuredCell, only
 
 CONTENT = "graphite.x"
-SIGMA = "graphite.x_sigma_stat"
+SIGMA, SIGMA_SYS = f"{CONTENT}_sigma_stat", f"{CONTENT}_sigma_sys"
 SCALE_SIGMA = 0.15
 """Relative, of differences of the lithium content: as that of the constant between bands and stage."""
 MOST_UNKNOWN = 0.2
@@ -41,11 +49,10 @@ def analyse(cells: Cells, published: Mapping[str, Published]) -> Finding:
         text = "No map shows how much lithium there is at most of its points."
         return Finding(text, [], [Claim.undetermined("maps show the lithium content")])
     quantities, claims = [], []
-    sigma_sys = float(np.nanmean(np.asarray(frames[f"{CONTENT}_sigma_sys"])))
-    for number, one in enumerate(found.values(), start=1):
+    for number, (average, one) in found.items():
         name = f"map {number}"
         for key, label, estimate, systematic in (
-            ("mean", f"mean x of {name}", one.mean, sigma_sys),
+            ("mean", f"mean x of {name}", average.mean, 0.0),
             ("spread", f"spread of x over {name}", one.spread, SCALE_SIGMA * one.spread.value),
             ("neighbours", f"likeness of neighbours in {name}", one.neighbours, 0.0),
         ):
@@ -56,7 +63,9 @@ def analyse(cells: Cells, published: Mapping[str, Published]) -> Finding:
             Claim.exceeds(differs, one.excess_sigmas, 1.0),
             Claim.exceeds(f"neighbours in {name} are alike", one.neighbours.value, one.neighbours.sigma),
         ]
-    spreads = ", ".join(f"{one.spread.value:.3f} at a mean of {one.mean.value:.3f}" for one in found.values())
+    spreads = ", ".join(
+        f"{one.spread.value:.3f} at a mean of {average.mean.value:.3f}" for average, one in found.values()
+    )
     return Finding(f"The lithium content x spreads over a map by {spreads}.", quantities, claims)
 
 
@@ -69,8 +78,8 @@ def _spectra_and_images(cells: Cells) -> tuple[xr.Dataset, xr.Dataset | None]:
     return frames, images[0] if images else None
 
 
-def _evenness(frames: xr.Dataset) -> dict[int, Inhomogeneity]:
-    """Of each map that shows how much lithium there is."""
+def _evenness(frames: xr.Dataset) -> dict[int, tuple[MapMean, Inhomogeneity]]:
+    """Of each map that shows how much lithium there is, by its number as it is shown."""
     images = _maps(frames)
     found = {}
     for number in range(images.sizes["map"]):
@@ -79,13 +88,14 @@ def _evenness(frames: xr.Dataset) -> dict[int, Inhomogeneity]:
         if np.mean(known) < 1.0 - MOST_UNKNOWN:
             continue
         content = np.where(known, np.asarray(image[CONTENT]), np.nan)
-        found[number] = inhomogeneity(content, np.asarray(image[SIGMA]))
+        sigma, systematic = np.asarray(image[SIGMA]), np.asarray(image[SIGMA_SYS])
+        found[number + 1] = map_mean(content, sigma, systematic), inhomogeneity(content, sigma)
     return found
 
 
 def _maps(frames: xr.Dataset) -> xr.Dataset:
     staged = (np.asarray(frames["graphite.regime"]).astype(str) == Regime.STAGED).astype(float)
-    return maps_of(frames.assign(staged=("frame", staged)), [CONTENT, SIGMA, "staged"])
+    return maps_of(frames.assign(staged=("frame", staged)), [CONTENT, SIGMA, SIGMA_SYS, "staged"])
 
 
 def figure(cells: Cells, finding: Finding, published: Mapping[str, Published], title: str) -> Figure:

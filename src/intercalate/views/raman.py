@@ -1,5 +1,6 @@
 """The figure of an operando Raman experiment."""
 
+import math
 from pathlib import Path
 
 import matplotlib
@@ -11,7 +12,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from intercalate.reduction.raman import maps_of
+from intercalate.materials.raman_sulfur import SPECIES
+from intercalate.reduction.raman import map_mean, maps_of
 from intercalate.views import raman_oxides, sulfur
 from intercalate.views.operando import BLUE, GREEN, ORANGE, VERMILION, hours_of, stacked_figure, voltage_panel
 
@@ -35,6 +37,10 @@ GRAPHITE_MAPS = (
 )
 OXIDE_MAPS = (["oxide.x", "oxide.oxidation_number"], ["x", "Oxidation number"])
 """Quantities, and what is written beside them."""
+SULFUR_UNITS = {"cathode": "S per C", "electrolyte": "mol of S / L"}
+"""Of amounts, by what light met."""
+READING = "reading"
+"""Number of the regime by which a lithium content was read."""
 BAND_STYLES = {"E2g2(i)": ("o", BLUE), "E2g2(b)": ("s", GREEN), "E2g2(1)": ("^", VERMILION)}
 
 
@@ -67,7 +73,9 @@ def save_raman_figure(path: Path, data: xr.Dataset, records: xr.Dataset, title: 
 
 
 def map_figure(data: xr.Dataset, title: str) -> Figure:
-    """Lithium content, and brightness of the bands or oxidation number, of the first maps.
+    """The first maps: lithium content, and brightness of the bands or oxidation number; or species of sulfur.
+
+    Above an amount stands its mean over the points in which it is known, as `map_mean` gives it.
 
     Parameters
     ----------
@@ -79,10 +87,12 @@ def map_figure(data: xr.Dataset, title: str) -> Figure:
     MapError
         If they are not those of a grid.
     """
-    names, labels = GRAPHITE_MAPS
-    if "oxide.x" in data:
-        names, labels = OXIDE_MAPS
-    images = maps_of(data, names)
+    names, labels = _mapped(data)
+    errors = [f"{name}_sigma_{part}" for name in names for part in ("stat", "sys", "shared")]
+    if "graphite.regime" in data:
+        _, regimes = np.unique(np.asarray(data["graphite.regime"]).astype(str), return_inverse=True)
+        data = data.assign({READING: ("frame", regimes)})
+    images = maps_of(data, [*names, *(one for one in (*errors, READING) if one in data)])
     shown = min(images.sizes["map"], MOST_MAPS)
     figure, axes = plt.subplots(
         shown, len(names), figsize=(3.4 * len(names), 3.0 * shown), squeeze=False, layout="constrained"
@@ -97,6 +107,7 @@ def map_figure(data: xr.Dataset, title: str) -> Figure:
                 cmap="cividis",
             )
             axis.set(aspect="equal", xlabel="x (µm)")
+            axis.set_title(_mean_of(images.isel(map=number), name), fontsize=7)
             figure.colorbar(mesh, ax=axis).set_label(label)
         hours = (
             f", {float(images['test_time_second'][number]) / 3600:.2f} h"
@@ -106,6 +117,34 @@ def map_figure(data: xr.Dataset, title: str) -> Figure:
         row[0].set_ylabel(f"map {number + 1}{hours}\ny (µm)")
     figure.suptitle(title, fontsize=10)
     return figure
+
+
+def _mapped(data: xr.Dataset) -> tuple[list[str], list[str]]:
+    """What is shown of maps, and what is written beside it."""
+    if "oxide.x" in data:
+        return OXIDE_MAPS
+    if "cathode.S8" in data:
+        known = {one: int(np.isfinite(np.asarray(data[f"{one}.S8"])).sum()) for one in SULFUR_UNITS}
+        where = max(known, key=lambda one: known[one])
+        return [f"{where}.{one}" for one in SPECIES], [f"{one} ({SULFUR_UNITS[where]})" for one in SPECIES]
+    return GRAPHITE_MAPS
+
+
+def _mean_of(image: xr.Dataset, name: str) -> str:
+    """The mean of one map in words; none of a brightness, nor where its errors are not known."""
+    needed = [f"{name}{end}" for end in ("", "_sigma_stat", "_sigma_sys")]
+    if name.endswith(".intensity") or not all(one in image for one in needed):
+        return ""
+    shared, readings = (
+        np.asarray(image[one], float) if one in image else None for one in (f"{name}_sigma_shared", READING)
+    )
+    value, stat, systematic = (np.asarray(image[one], float) for one in needed)
+    found = map_mean(value, stat, systematic, shared, readings)
+    if not np.isfinite(found.mean.value):
+        return "no mean"
+    digits = max(0, 1 - math.floor(math.log10(found.mean.sigma))) if found.mean.sigma > 0 else 3
+    mean = f"mean {found.mean.value:.{digits}f} ± {found.mean.sigma:.{digits}f}"
+    return mean if found.points == 1 else f"{mean}, scatter {found.scatter.value:.{digits}f}"
 
 
 def save_map_figure(path: Path, data: xr.Dataset, title: str) -> None:

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from scipy.ndimage import gaussian_filter
 
-from intercalate.reduction.raman import MapError, inhomogeneity, maps_of
+from intercalate.reduction.raman import MapError, inhomogeneity, map_mean, maps_of
 
 SHAPE = (16, 16)
 SIGMA = np.full(SHAPE, 0.01)
@@ -65,8 +65,6 @@ def test_an_even_sample_is_found_uneven_as_seldom_as_chance_has_it():
     for pulls in (excess, likeness):
         assert abs(np.mean(pulls)) < 0.2
         assert np.std(pulls) == pytest.approx(1.0, abs=0.15)
-    means = np.array([(one.mean.value - 0.2) / one.mean.sigma for one in found])
-    assert np.std(means) == pytest.approx(1.0, abs=0.15)
 
 
 def test_the_spread_of_an_uneven_sample_is_told_from_that_of_counting():
@@ -99,3 +97,60 @@ def test_what_changes_with_time_is_no_unevenness():
     image = 0.2 + 2e-4 * time_s + 0.01 * draw.standard_normal(SHAPE)
     assert inhomogeneity(image, SIGMA).excess_sigmas > 10
     assert abs(inhomogeneity(image, SIGMA, time_s).excess_sigmas) < 3
+
+
+def test_a_mean_has_the_error_of_counting_that_it_scatters_by():
+    draw = np.random.default_rng(6)
+    uneven = 0.02 * draw.standard_normal(SHAPE)
+    sigma = draw.uniform(0.005, 0.02, SHAPE)
+    found = [
+        map_mean(0.2 + uneven + sigma * draw.standard_normal(SHAPE), sigma, 0.0 * SIGMA) for _ in range(400)
+    ]
+    pulls = np.array([(one.mean.value - 0.2 - uneven.mean()) / one.mean.sigma for one in found])
+    assert abs(np.mean(pulls)) < 0.2
+    assert np.std(pulls) == pytest.approx(1.0, abs=0.15)
+    scatter = np.array([(one.scatter.value - np.std(uneven)) / one.scatter.sigma for one in found])
+    assert abs(np.mean(scatter)) < 0.3
+    assert np.std(scatter) < 1.15
+
+
+def test_what_points_share_is_not_averaged_out():
+    """One error that moves all points: neither more of them nor how it is counted makes it smaller."""
+    draw = np.random.default_rng(7)
+    own, shared, systematic = 0.01, 0.004, 0.03
+    pulls, off = [], []
+    for _ in range(400):
+        moved = shared * draw.standard_normal()
+        image = 0.2 + own * draw.standard_normal(SHAPE) + moved
+        total = np.full(SHAPE, np.hypot(own, shared))
+        one = map_mean(image, total, np.full(SHAPE, systematic), np.full(SHAPE, shared))
+        assert one.mean.sigma_sys == pytest.approx(systematic)
+        pulls.append((one.mean.value - 0.2) / one.mean.sigma_stat)
+        off.append((one.mean.value - 0.2) / map_mean(image, total, 0.0 * SIGMA).mean.sigma)
+    assert np.std(pulls) == pytest.approx(1.0, abs=0.15)
+    assert np.std(off) > 3.0
+
+
+def test_a_mean_is_of_the_points_that_are_known():
+    image = np.where(np.arange(256).reshape(SHAPE) < 10, 0.3, np.nan)
+    some = map_mean(image, SIGMA, SIGMA)
+    assert some.points == 10
+    assert some.mean.value == pytest.approx(0.3)
+    assert some.mean.sigma_stat == pytest.approx(0.01 / np.sqrt(10))
+    single = map_mean(image[:1, :1], SIGMA[:1, :1], SIGMA[:1, :1])
+    assert single.mean.sigma == pytest.approx(0.01 * np.sqrt(2))
+    assert not np.isfinite(single.scatter.value)
+    # Of a range that is merely known to hold the value there is no mean.
+    assert map_mean(image, 0.0 * SIGMA, SIGMA).points == 0
+    none = map_mean(np.full(SHAPE, np.nan), SIGMA, SIGMA)
+    assert none.points == 0
+    assert not np.isfinite(none.mean.value)
+
+
+def test_what_was_read_in_several_ways_has_no_mean():
+    number = np.arange(256).reshape(SHAPE)
+    image, few, many = np.where(number < 26, 0.4, 0.2), number < 26, number < 80
+    assert map_mean(image, SIGMA, SIGMA, readings=few.astype(int)).mean.value == pytest.approx(0.2)
+    undetermined = map_mean(image, SIGMA, SIGMA, readings=many.astype(int))
+    assert undetermined.points == 0
+    assert not np.isfinite(undetermined.mean.value)

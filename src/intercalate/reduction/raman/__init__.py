@@ -4,7 +4,14 @@ from intercalate.reduction.raman.axis import ShiftAxis, SpectrographOnPaper, cal
 from intercalate.reduction.raman.counts import CountingDetector, cosmic_rays, reduced
 from intercalate.reduction.raman.focus import Focus, FocusDrift, FocusError, find_focus, focus_drift
 from intercalate.reduction.raman.graphite import GraphiteState, Regime, graphite_state
-from intercalate.reduction.raman.maps import Inhomogeneity, MapError, inhomogeneity, maps_of
+from intercalate.reduction.raman.maps import (
+    Inhomogeneity,
+    MapError,
+    MapMean,
+    inhomogeneity,
+    map_mean,
+    maps_of,
+)
 from intercalate.reduction.raman.oxides import OxideState, oxide_states
 from intercalate.reduction.raman.series import spectra_of_graphite, spectra_of_oxide, spectra_of_sulfur
 from intercalate.reduction.raman.sulfur import SulfurSpectrum, Where, sulfur_spectra
@@ -17,6 +24,7 @@ __all__ = [
     "GraphiteState",
     "Inhomogeneity",
     "MapError",
+    "MapMean",
     "OxideState",
     "Regime",
     "ShiftAxis",
@@ -29,6 +37,7 @@ __all__ = [
     "focus_drift",
     "graphite_state",
     "inhomogeneity",
+    "map_mean",
     "maps_of",
     "oxide_states",
     "reduced",

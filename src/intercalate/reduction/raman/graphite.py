@@ -19,6 +19,9 @@ RANGE_PER_CM = (1480.0, 1680.0)
 _WIDTH_PER_CM = (12.0, 3.0, 40.0)
 _DILUTE_WIDTH_PER_CM = 18.0
 """Full width of the band of dilute graphite at most; well-ordered samples have 13 to 16."""
+_STAGED_WIDTH_PER_CM = 13.0
+"""Full width of the upper band of staged graphite at most, where those of dilute graphite begin; beside
+dilute graphite it is broader, as two in one."""
 _DENSE_WIDTH_PER_CM = (40.0, 20.0, 90.0)
 
 _RATIO_CONSTANT_SIGMA = 0.15
@@ -170,7 +173,7 @@ def _read(fit: BandFit, axis: ShiftAxis) -> tuple[Regime, Estimate]:
         return Regime.DENSE, _by_position(fit.centre["E2g2(1)"], DENSE.li_content, DENSE.shift_per_cm, axis)
     lower = fit.present.get("E2g2(i)", False)
     between = _anywhere(DILUTE.li_content[1], OUTER.li_content[0] + _WINDOW_SIGMA)
-    if upper and _is_below_staged(fit, axis):
+    if upper and _is_below_staged(fit, axis) and not (lower and _may_be_staged(fit, axis)):
         return Regime.TRANSITION, between
     if lower and upper:
         return Regime.STAGED, _by_ratio(fit)
@@ -191,6 +194,17 @@ def _is_below_staged(fit: BandFit, axis: ShiftAxis) -> bool:
     if not np.isfinite(centre.value):
         return True
     return bool(centre.value < OUTER.shift_per_cm[0] - np.hypot(centre.sigma, axis.sigma_at(centre.value)))
+
+
+def _may_be_staged(fit: BandFit, axis: ShiftAxis) -> bool:
+    """Whether an upper band that lies too low is that of a sample which has it there.
+
+    Authors differ in where it is. That of dilute graphite between both bands would make it broad, besides.
+    """
+    centre = fit.centre["E2g2(b)"]
+    sigma = np.sqrt(centre.sigma**2 + axis.sigma_at(centre.value) ** 2 + _OUTER_SIGMA_PER_CM**2)
+    is_near = centre.value > OUTER.shift_per_cm[0] - 2.0 * sigma
+    return bool(is_near and fit.width["E2g2(b)"].value < _STAGED_WIDTH_PER_CM)
 
 
 def _is_dilute_or_above(centre: Estimate, axis: ShiftAxis) -> bool:
@@ -233,10 +247,12 @@ def _by_position(
     value = li_content[0] + slope * (centre.value - shift_per_cm[0])
     known = np.hypot(axis.sigma_at(centre.value), course_sigma_per_cm)
     systematic = abs(slope) * float(np.hypot(centre.sigma_sys, known))
+    content = float(np.clip(value, *li_content))
+    # No sample can hold less lithium than none: where there is hardly any, it cannot come late by more.
     return Estimate(
-        float(np.clip(value, *li_content)),
+        content,
         abs(slope) * centre.sigma_stat,
-        float(np.hypot(systematic, _WINDOW_SIGMA)),
+        float(np.hypot(systematic, min(_WINDOW_SIGMA, content))),
     )
 
 

@@ -1,4 +1,4 @@
-"""Maps: spectra of a grid as images, and whether the sample is the same everywhere."""
+"""Maps: spectra of a grid as images, their means, and whether the sample is the same everywhere."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,16 +6,38 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from intercalate.reduction.results import Estimate
+from intercalate.reduction.results import UNDETERMINED, Estimate
 
 POSITION_UM = 0.05
 """To which positions of the objective are told apart."""
 
 _LEAST_PIXELS = 16
+_LEAST_SHARE = 0.8
+"""Of the points of a map that must be read in one way for a mean of it."""
 
 
 class MapError(ValueError):
     """There is no map; the message says why."""
+
+
+@dataclass(frozen=True)
+class MapMean:
+    """A quantity in the mean of a map.
+
+    Attributes
+    ----------
+    mean
+        Each point with the same weight: a sample that differs from place to place has no other. Its error is
+        that of the mean of these points; by how much other places may differ, `scatter` tells.
+    scatter
+        Standard deviation over the points, without what counting adds; not determined by a single point.
+    points
+        That were averaged.
+    """
+
+    mean: Estimate
+    scatter: Estimate
+    points: int
 
 
 @dataclass(frozen=True)
@@ -24,8 +46,6 @@ class Inhomogeneity:
 
     Attributes
     ----------
-    mean
-        Over the map; the statistical error is that of the mean of what was measured.
     spread
         Standard deviation over the sample, without what counting adds.
     excess_sigmas
@@ -36,7 +56,6 @@ class Inhomogeneity:
         In which the quantity is determined.
     """
 
-    mean: Estimate
     spread: Estimate
     excess_sigmas: float
     neighbours: Estimate
@@ -97,6 +116,49 @@ def _mean(values: np.ndarray) -> float:
     return float(known.mean()) if known.size else float("nan")
 
 
+def map_mean(
+    value: np.ndarray,
+    sigma_stat: np.ndarray,
+    sigma_sys: np.ndarray,
+    sigma_shared: np.ndarray | None = None,
+    readings: np.ndarray | None = None,
+) -> MapMean:
+    """Average a quantity over one map.
+
+    All points have one axis, one table of bands, one model of a background and one sample: their systematic
+    errors have one sign, and that of the mean is the mean of theirs. Errors of counting are those of each
+    point alone, and go down with the root of their number, but for what the points share of them.
+
+    Parameters
+    ----------
+    value, sigma_stat, sigma_sys
+        Of each point, NaN where it is not known; of any shape. A point without a statistical error is not
+        counted, as of graphite of which no more than a range is known: the mean of ranges is no better known.
+    sigma_shared
+        The part of `sigma_stat` that is the same for all points, as of bands that were refined for all of
+        their spectra together. None where each was fitted for itself.
+    readings
+        Number of the way in which each point was read, as by the regime of graphite: noise turns one into
+        another, by more than the errors of either say. The mean is of the points that are read as most are,
+        and not determined where these are less than 80 % of the map. None where there is one way only.
+    """
+    known = np.isfinite(value) & (sigma_stat > 0) & np.isfinite(sigma_sys)
+    if readings is not None and known.any():
+        numbers, counts = np.unique(readings[known], return_counts=True)
+        known &= readings == numbers[np.argmax(counts)]
+        if np.mean(known) < _LEAST_SHARE:
+            return MapMean(UNDETERMINED, UNDETERMINED, 0)
+    points = int(known.sum())
+    if points == 0:
+        return MapMean(UNDETERMINED, UNDETERMINED, 0)
+    shared = np.zeros(points) if sigma_shared is None else sigma_shared[known]
+    noise = float(np.mean(np.maximum(sigma_stat[known] ** 2 - shared**2, 0.0)))
+    mean = float(np.mean(value[known]))
+    stat = float(np.hypot(np.sqrt(noise / points), np.mean(shared)))
+    scatter = _scatter(value[known] - mean, noise, points - 1) if points > 1 else UNDETERMINED
+    return MapMean(Estimate(mean, stat, float(np.mean(sigma_sys[known]))), scatter, points)
+
+
 def inhomogeneity(image: np.ndarray, sigma: np.ndarray, time_s: np.ndarray | None = None) -> Inhomogeneity:
     """Say by how much a quantity differs over one map.
 
@@ -122,18 +184,26 @@ def inhomogeneity(image: np.ndarray, sigma: np.ndarray, time_s: np.ndarray | Non
         slope, offset = np.polyfit(time_s[known] - np.mean(time_s[known]), image[known], 1)
         left = image - slope * (time_s - np.mean(time_s[known])) - offset
     noise = float(np.mean(sigma[known] ** 2))
-    variance = float(np.mean(left[known] ** 2)) * pixels / (pixels - 2)
+    freedom = pixels - 2
+    variance = float(np.sum(left[known] ** 2)) / freedom
     # The scatter of independent errors has a variance of 2 / (n - 2), relative.
-    excess = (variance / noise - 1.0) / np.sqrt(2.0 / (pixels - 2))
-    spread = float(np.sqrt(max(variance - noise, 0.0)))
-    spread_sigma = variance / np.sqrt(2.0 * (pixels - 2)) / max(spread, np.sqrt(noise / pixels))
+    excess = (variance / noise - 1.0) / np.sqrt(2.0 / freedom)
     return Inhomogeneity(
-        Estimate(mean, float(np.sqrt(noise / pixels)), 0.0),
-        Estimate(spread, float(spread_sigma), 0.0),
+        _scatter(left[known], noise, freedom),
         float(excess),
         _neighbours(np.where(known, left, np.nan)),
         pixels,
     )
+
+
+def _scatter(left: np.ndarray, noise: float, freedom: int) -> Estimate:
+    """Standard deviation of what is left of a mean, or a line, beyond a variance by counting."""
+    variance = float(np.sum(left**2)) / freedom
+    scatter = float(np.sqrt(max(variance - noise, 0.0)))
+    # Of a scatter that is not there the error is that by which counting hides one.
+    least = max(scatter, float(np.sqrt(noise / left.size)))
+    sigma = variance / np.sqrt(2.0 * freedom) / least if least > 0 else 0.0
+    return Estimate(scatter, float(sigma), 0.0)
 
 
 def _neighbours(left: np.ndarray) -> Estimate:

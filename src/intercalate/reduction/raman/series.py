@@ -139,9 +139,9 @@ def spectra_of_sulfur(
     xarray.Dataset
         Along `frame`: `where`, what light met; of each species `cathode.NAME`, atoms of sulfur for an atom of
         carbon, and `electrolyte.NAME`, mol of sulfur per litre, NaN where the light met the other, each with
-        `_sigma_stat` and `_sigma_sys`; `limit.NAME`, the upper limit by three standard errors where the
-        species is not found, in the same unit, NaN where it is; and of spectra what `spectra_of_graphite`
-        gives.
+        `_sigma_stat`, `_sigma_sys` and `_sigma_shared`, the part of `_sigma_stat` that is the same in all
+        spectra; `limit.NAME`, the upper limit by three standard errors where the species is not found, in the
+        same unit, NaN where it is; and of spectra what `spectra_of_graphite` gives.
     """
     states, common = _read(
         frames, dark, detector, axis, lambda spectra: sulfur_spectra(spectra, axis, electrolyte), progress
@@ -155,11 +155,11 @@ def spectra_of_sulfur(
     }
     for name in SPECIES:
         for where, units in ((Where.CATHODE, "mol of S per mol of C"), (Where.ELECTROLYTE, "mol of S per L")):
-            found = [
-                one.amounts[name] if one is not None and one.where is where else UNDETERMINED
-                for one in states
-            ]
+            there = [one if one is not None and one.where is where else None for one in states]
+            found = [UNDETERMINED if one is None else one.amounts[name] for one in there]
+            shared = np.array([np.nan if one is None else one.shared[name] for one in there])
             variables |= _estimates(f"{where}.{name}", found, units)
+            variables[f"{where}.{name}_sigma_shared"] = ("frame", shared, {"units": units})
         amounts = [UNDETERMINED if one is None else one.amounts[name] for one in states]
         limits = [
             np.nan

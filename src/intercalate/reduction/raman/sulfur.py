@@ -80,10 +80,14 @@ class SulfurSpectrum:
     amounts
         Of each species: atoms of sulfur for an atom of carbon where light meets the cathode, mol of sulfur
         per litre where it meets the electrolyte.
+    shared
+        Of each species, the part of `sigma_stat` that all spectra of the series have in common: what counting
+        has left in the figures of the bands. It is not averaged out over them.
     """
 
     where: Where
     amounts: Mapping[str, Estimate]
+    shared: Mapping[str, float]
     fit: MixtureFit
 
 
@@ -132,8 +136,10 @@ def _said(mixture: "_Fitted", carbon: "_Fitted", electrolyte: RamanElectrolyte) 
         message = f"reduced chi squared {mixture.reduced_chi2:.0f} exceeds {_MOST_CHI2:g}: unknown bands"
     fit = MixtureFit(mixture.reduced_chi2, message == CONVERGED, message)
     if not fit.converged:
-        return SulfurSpectrum(where, dict.fromkeys(SPECIES, UNDETERMINED), fit)
-    amounts = {}
+        return SulfurSpectrum(
+            where, dict.fromkeys(SPECIES, UNDETERMINED), dict.fromkeys(SPECIES, np.nan), fit
+        )
+    amounts, shared = {}, {}
     for position, name in enumerate(mixture.species[:-1]):
         # Amount x over that of the reference r: d(x/r) = (dx - (x/r) dr) / r.
         value = mixture.value[position] / reference.value[number]
@@ -144,19 +150,21 @@ def _said(mixture: "_Fitted", carbon: "_Fitted", electrolyte: RamanElectrolyte) 
             stat = stat - value * mixture.solving[number]
             noise = noise - value * mixture.noise_shifts[:, number]
             sys = sys - value * mixture.shifts[:, number]
-            more_stat = more_sys = 0.0
+            more_stat = more_noise = more_sys = 0.0
         else:
-            more_stat = value * reference.sigma(number)
+            more_stat = value * float(np.linalg.norm(reference.solving[number]))
+            more_noise = value * float(np.linalg.norm(reference.noise_shifts[:, number]))
             more_sys = value * float(np.linalg.norm(reference.shifts[:, number]))
         # Counting of the misfit too, as of a profile that is not quite this one.
         misfit = np.sqrt(max(mixture.reduced_chi2 - 1.0, 0.0)) * float(np.linalg.norm(stat))
         scale = unit / reference.value[number]
+        shared[name] = scale * float(np.hypot(np.linalg.norm(noise), more_noise))
         amounts[name] = Estimate(
             unit * value,
-            scale * float(np.sqrt(np.sum(stat**2) + np.sum(noise**2) + more_stat**2)),
+            float(np.hypot(scale * np.hypot(np.linalg.norm(stat), more_stat), shared[name])),
             scale * float(np.sqrt(np.sum(sys**2) + more_sys**2 + misfit**2)),
         )
-    return SulfurSpectrum(where, amounts, fit)
+    return SulfurSpectrum(where, amounts, shared, fit)
 
 
 @dataclass(frozen=True)
