@@ -248,7 +248,7 @@ def _by_position(
     known = np.hypot(axis.sigma_at(centre.value), course_sigma_per_cm)
     systematic = abs(slope) * float(np.hypot(centre.sigma_sys, known))
     content = float(np.clip(value, *li_content))
-    # No sample can hold less lithium than none: where there is hardly any, it cannot come late by more.
+    # Samples differ in what they hold at a position, but not by more than there is: pristine graphite is one.
     return Estimate(
         content,
         abs(slope) * centre.sigma_stat,
