@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from intercalate.reduction.micrographs import DepositClass, MicrographError, deposits, micrograph, segments
 from intercalate.reduction.micrographs.insides import _Alike, _insides, _Places, _wrong_px, filled_outlines
+from intercalate.reduction.micrographs.pixels import depth_px
 
 from .drawn_images import discs, face, rods, with_shapes
 
@@ -104,7 +105,7 @@ def test_needles_that_leave_no_face_to_see_are_refused(count):
 def with_a_weak_rim(seed, rim=12.0):
     """A disc whose bright rim has a stretch of so much brightness only."""
     mask = discs(256, [(128, 128)], 40)
-    depth = ndimage.distance_transform_edt(mask)
+    depth = depth_px(mask)
     rows, columns = np.mgrid[:256, :256]
     strength = np.where((np.abs(rows - 128) < 8) & (columns > 128), rim, 60.0)
     bright = mask * (strength * np.exp(-(((depth - 1.0) / 1.2) ** 2)) + 4.0 * np.exp(-depth / 8.0))
@@ -139,7 +140,10 @@ def one_place(fall, level, of_outer, of_inner):
     """Whether it is an inside, and what is said of its chance to turn; beside it is the face."""
     of_both = np.hypot(of_outer, of_inner)
     columns = [(5000, 100), (0, fall), (0.1, of_both), (0, level), (0.1, of_inner), (1, 1), (30, 6)]
-    places = _Places(np.array([[1, 2]]), *np.array(columns, dtype=float), np.array([True, True]))
+    size, falls, fall_noise, levels, level_noise, weight, depth = np.array(columns, dtype=float)
+    seen = np.array([True, True])
+    labels = np.array([[1, 2]])
+    places = _Places(labels, size, falls, fall_noise, levels, level_noise, weight, depth, seen)
     alike = _Alike(-18.0, 2.0, 6.0, np.array([3.0, 30.0]), np.zeros(2), np.ones(2))
     inside, _, flipping_px = _insides(places, alike, 0.6)
     return inside[0, 1], (flipping_px / 100) ** 2
