@@ -21,7 +21,7 @@ from intercalate.reduction.micrographs import (
     shift_between,
 )
 from intercalate.reduction.micrographs.image import counting_noise, noise_of
-from intercalate.reduction.micrographs.insides import _flipping
+from intercalate.reduction.micrographs.insides import flipping
 
 from .drawn_images import discs, face, rods, with_shapes
 
@@ -82,10 +82,10 @@ def test_a_place_at_its_limit_is_known_to_be_at_it():
 def test_variance_at_a_limit_is_that_of_all_distances_from_it():
     distance = np.linspace(-8.0, 8.0, 1601)
     below = norm.cdf(distance)
-    assert _flipping(distance).mean() == pytest.approx(np.mean(below * (1.0 - below)), rel=1e-6)
+    assert flipping(distance).mean() == pytest.approx(np.mean(below * (1.0 - below)), rel=1e-6)
     moved = np.random.default_rng(1).standard_normal(20000) + 1.5
     expected = np.mean(norm.cdf(moved) * norm.cdf(-moved))
-    assert _flipping(np.array([1.5]))[0] == pytest.approx(expected, rel=0.02)
+    assert flipping(np.array([1.5]))[0] == pytest.approx(expected, rel=0.02)
 
 
 def test_without_scatter_the_statistical_error_is_left_out_and_nothing_else():

@@ -1,10 +1,14 @@
 """What rims enclose: insides of deposits, and face between them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from intercalate.reduction.micrographs import DepositClass, MicrographError, deposits, micrograph, segments
-from intercalate.reduction.micrographs.insides import _wrong_px, filled_outlines
+from intercalate.reduction.micrographs.insides import _Alike, _insides, _Places, _wrong_px, filled_outlines
+from intercalate.reduction.micrographs.pixels import depth_px
 
 from .drawn_images import discs, face, rods, with_shapes
 
@@ -96,3 +100,65 @@ def test_the_face_between_crossing_needles_is_told():
 def test_needles_that_leave_no_face_to_see_are_refused(count):
     with pytest.raises(MicrographError, match="magnify more"):
         deposits(micrograph(with_shapes(crossing(count)), 0.1), with_scatter=False)
+
+
+def with_a_weak_rim(seed, rim=12.0):
+    """A disc whose bright rim has a stretch of so much brightness only."""
+    mask = discs(256, [(128, 128)], 40)
+    depth = depth_px(mask)
+    rows, columns = np.mgrid[:256, :256]
+    strength = np.where((np.abs(rows - 128) < 8) & (columns > 128), rim, 60.0)
+    bright = mask * (strength * np.exp(-(((depth - 1.0) / 1.2) ** 2)) + 4.0 * np.exp(-depth / 8.0))
+    image = face(256, seed=seed) + ndimage.gaussian_filter(bright, 0.7)
+    return mask, micrograph(np.clip(image, 0, 255).astype(np.uint8), 0.1)
+
+
+def test_a_rim_that_is_hardly_closed_is_known_to_be():
+    """Noise closes it in some images, in which the disc is filled. Each of them says so, also those in which
+    it is far from open.
+    """
+    seen = [with_a_weak_rim(seed) for seed in range(12)]
+    found = [deposits(image).coverage for _, image in seen]
+    value, stat = (np.array([getattr(one, name) for one in found]) for name in ("value", "sigma_stat"))
+    size = seen[0][0].mean()
+    assert np.ptp(value) > 0.8 * size
+    assert stat.min() > 0.1 * size
+    assert 0.7 < np.sqrt(np.mean(((value - value.mean()) / stat) ** 2)) < 1.5
+
+
+def test_noise_that_is_put_on_an_image_does_not_make_its_face_vary_more():
+    _, image = with_a_weak_rim(0)
+    found = segments(image)
+    more = np.random.default_rng(1).normal(0.0, 4.0, image.grey.shape).astype(np.float32)
+    noisier = replace(image, grey=image.grey + more)
+    assert segments(noisier).face_sigma > 1.5 * found.face_sigma
+    alike = segments(noisier, like=found)
+    assert (alike.face_sigma, alike.slope_sigma) == (found.face_sigma, found.slope_sigma)
+
+
+def one_place(fall, level, of_outer, of_inner):
+    """Whether it is an inside, and what is said of its chance to turn; beside it is the face."""
+    of_both = np.hypot(of_outer, of_inner)
+    columns = [(5000, 100), (0, fall), (0.1, of_both), (0, level), (0.1, of_inner), (1, 1), (30, 6)]
+    size, falls, fall_noise, levels, level_noise, weight, depth = np.array(columns, dtype=float)
+    seen = np.array([True, True])
+    labels = np.array([[1, 2]])
+    places = _Places(labels, size, falls, fall_noise, levels, level_noise, weight, depth, seen)
+    alike = _Alike(-18.0, 2.0, 6.0, np.array([3.0, 30.0]), np.zeros(2), np.ones(2))
+    inside, _, flipping_px = _insides(places, alike, 0.6)
+    return inside[0, 1], (flipping_px / 100) ** 2
+
+
+def test_a_brighter_middle_falls_less():
+    """Both make it less of an inside: what turns by noise is that of both together."""
+    generator, sigma = np.random.default_rng(1), 0.1
+    levels = np.linspace(-18.0, -4.0, 281)
+    limit = levels[[one_place(0.0, level, sigma, sigma)[0] for level in levels].index(False)]
+    turned, said = [], []
+    for level in limit + np.linspace(-1.6, 1.6, 129):
+        noise = sigma * generator.standard_normal((40, 2))
+        drawn = [one_place(outer - inner, level + inner, sigma, sigma) for outer, inner in noise]
+        inside, chance = np.transpose(drawn)
+        turned.append(inside.var(ddof=1))
+        said.append(chance.mean())
+    assert np.mean(said) == pytest.approx(np.mean(turned), rel=0.1)

@@ -155,8 +155,8 @@ def deposits(image: Micrograph, *, with_scatter: bool = True) -> DepositMap:
     likelihood = _likelihood(shapes)
     names = (DepositClass.NEEDLE, DepositClass.MOSSY, DepositClass.GLOBULAR)
     each = tuple(names[number] for number in likelihood.argmax(axis=1))
-    scatter = scatter_px(image, found) if with_scatter else math.nan
-    total, noise_px = image.grey.size, float(np.hypot(found.flipping_px, scatter))
+    noise_px = scatter_px(image, found) if with_scatter else math.nan
+    total = image.grey.size
     coverage_of: dict[DepositClass, Estimate] = {}
     for name in names:
         mine = np.array([one is name for one in each], dtype=bool)
@@ -264,11 +264,7 @@ def _likelihood(shapes: Shapes) -> np.ndarray:
 
 
 def _coverage(shapes: Shapes, mine: np.ndarray, doubtful_px: float, noise_px: float, total: int) -> Estimate:
-    """Covered share, with what the place of edges, doubtful insides and noise do to it.
-
-    Noise is that of repeats, with what is known of places near the limit besides: of a rare change few
-    repeats show none as a rule.
-    """
+    """Covered share, with what the place of edges, doubtful insides and noise do to it."""
     area, outline = float(shapes.area_px[mine].sum()), float(shapes.outline_px[mine].sum())
     part = float(np.sqrt(area / max(shapes.area_px.sum(), 1.0)))
     return Estimate(

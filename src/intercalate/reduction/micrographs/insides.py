@@ -22,7 +22,7 @@ distributed as Lorentzians, and the odds of a fall grow with its logarithm.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, owens_t
+from scipy.special import expit, logit, owens_t
 
 from intercalate.reduction.micrographs.pixels import (
     connected,
@@ -55,6 +55,8 @@ levels get the weight 1 that they should have (0.9 if it is left free)."""
 ROW_ERROR = 1.35 * float(np.sqrt(3.0))
 """Standard error of the level of a row by the lower third of every third pixel, in units of that of a pixel
 over the root of their number."""
+NOISE_LEFT = 0.5 / float(np.sqrt(np.pi))
+"""Of that of a pixel, in grey that is smoothed over one."""
 _DRAWS, _ONE_SIGMA = 400, 0.683
 """Of all places at once, and the share within one standard error."""
 
@@ -87,7 +89,9 @@ class _Places:
         How much brighter the outer half is than the middle, and the grey of the middle less that of the
         face, in standard deviations of the face.
     fall_noise, level_noise
-        Their standard errors.
+        Their standard errors from one image to the next.
+    level_weight
+        What the level of one tells of that of all others: by the noise of its pixels.
     depth_px
         Largest distance from a rim.
     is_seen
@@ -100,6 +104,7 @@ class _Places:
     fall_noise: np.ndarray
     level: np.ndarray
     level_noise: np.ndarray
+    level_weight: np.ndarray
     depth_px: np.ndarray
     is_seen: np.ndarray
 
@@ -171,26 +176,41 @@ def _places(depth: np.ndarray, away: np.ndarray, noise: float, gap_px: int) -> _
     # Of the pixels that are far enough from rims, of which there are fewer than in the image.
     far = np.flatnonzero(depth > first)
     place, away_px, grey = (one.ravel()[far] for one in (labels, depth, away))
-    is_outer = away_px <= np.concatenate([[0.0], 0.5 * (deepest + first)]).astype(np.float32)[place]
-    halves = [(place[half], grey[half]) for half in (is_outer, ~is_outer)]
-    outer_px, inner_px = (np.bincount(one, minlength=count + 1)[1:] for one, _ in halves)
-    bright, level = (
-        np.bincount(one, values, minlength=count + 1)[1:] / np.maximum(pixels, 1)
-        for (one, values), pixels in zip(halves, (outer_px, inner_px))
+    half = np.concatenate([[0.0], 0.5 * (deepest + first)]).astype(np.float32)[place]
+    is_outer = away_px <= half
+    # Outlines are drawn in whole pixels, by noise in others each time: so are the ends of both halves.
+    is_end = (np.abs(away_px - half) <= 1.0) | (away_px <= first + 1.0)
+    (bright, of_bright, outer_px), (level, of_level, inner_px) = (
+        _mean_and_ends(place[one], grey[one], is_end[one], count) for one in (is_outer, ~is_outer)
     )
     # Pixels of a row share the error of its level.
     of_rows = ROW_ERROR**2 / (away.shape[1] * 2.0 * np.maximum(deepest, 1.0))
-    by_outer, by_inner = (1.0 / np.maximum(one, 1) + of_rows for one in (outer_px, inner_px))
+    by_outer, by_inner = (noise**2 * (1.0 / np.maximum(one, 1) + of_rows) for one in (outer_px, inner_px))
     return _Places(
         labels,
         sizes_px(labels, count),
         bright - level,
-        noise * np.sqrt(by_outer + by_inner),
+        np.sqrt(by_outer + of_bright + by_inner + of_level),
         level,
-        noise * np.sqrt(by_inner),
+        np.sqrt(by_inner + of_level),
+        1.0 / np.sqrt(by_inner),
         deepest,
         np.minimum(outer_px, inner_px) >= _LEAST_SEEN_PX,
     )
+
+
+def _mean_and_ends(
+    place: np.ndarray, grey: np.ndarray, is_end: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean grey of the pixels of each place, its variance where noise chooses other pixels at the ends, which
+    differ from each other, and how many there are.
+    """
+    number, sums, squares, ends = (
+        np.bincount(place, weights, minlength=count + 1)[1:] for weights in (None, grey, grey**2, is_end)
+    )
+    pixels = np.maximum(number, 1)
+    mean = sums / pixels
+    return mean, np.maximum(squares / pixels - mean**2, 0.0) * ends / pixels**2, number
 
 
 def _alike(places: _Places, depth: np.ndarray, away: np.ndarray) -> _Alike | None:
@@ -199,7 +219,7 @@ def _alike(places: _Places, depth: np.ndarray, away: np.ndarray) -> _Alike | Non
     sure[places.largest] = False
     if sure.sum() < _LEAST_SURE:
         return None
-    weight = 1.0 / places.level_noise[sure]
+    weight = places.level_weight[sure]
     inside = float(np.average(places.level[sure], weights=weight))
     scatter = float(np.sqrt(np.average((places.level[sure] - inside) ** 2, weights=weight)))
     of_face = places.labels == places.largest + 1
@@ -237,25 +257,27 @@ def _insides(places: _Places, alike: _Alike | None, odd_size: float) -> tuple[np
         by_noise = places.fall_noise / _LONE_SOFT
     else:
         odds = _FALL_ODDS * np.arcsinh(2.0 * places.fall)
-        by_noise = 2.0 * _FALL_ODDS / np.sqrt(1.0 + 4.0 * places.fall**2) * places.fall_noise
+        fall_slope = 2.0 * _FALL_ODDS / np.sqrt(1.0 + 4.0 * places.fall**2)
         of_inside, inside_slope = _lorentzian(places.level, alike.inside, alike.inside_scatter)
         # The middle of a place begins at half of its depth.
         as_far = 0.75 * places.depth_px
         face, scatter = (np.interp(as_far, alike.face_at_px, one) for one in (alike.face, alike.face_scatter))
         of_face, face_slope = _lorentzian(places.level, face, scatter)
         odds += of_inside - of_face - _DEPTH_ODDS * np.log(places.depth_px / alike.depth_px)
-        by_noise = np.hypot(by_noise, (inside_slope - face_slope) * places.level_noise)
+        level_slope = inside_slope - face_slope
+        # A middle that is brighter by noise falls less as well.
+        by_middle = level_slope * (level_slope - 2.0 * fall_slope) * places.level_noise**2
+        by_noise = np.sqrt((fall_slope * places.fall_noise) ** 2 + by_middle)
     asked = places.is_seen.copy()
     asked[places.largest] = False
     alone = expit(odds)
     inside = 1.0 + float(np.sum(alone[asked]))
     outside = 2.0 + asked.sum() - inside
-    odds += np.log(inside / outside)
-    # A place is one of those that tell what most places are.
-    by_noise *= 1.0 + alone * (1.0 - alone) * (1.0 / inside + 1.0 / outside)
-    likely = np.where(asked, expit(odds), odd_size)
+    # A place is one of those that tell what most places are: where it turns, it counts among them as well.
+    limit = logit((outside + alone) / (inside + outside + 1.0))
+    flips = np.where(asked, flipping((odds - limit) / by_noise), 0.0)
+    likely = np.where(asked, expit(odds + np.log(inside / outside)), odd_size)
     likely[places.largest] = 0.0
-    flips = np.where(asked, _flipping(odds / by_noise), 0.0)
     size = places.size_px.astype(float)
     flipping_px = float(np.sqrt(np.sum(flips * size**2)))
     is_inside = likely > 0.5
@@ -283,7 +305,7 @@ def _lorentzian(
     return -np.log1p(off**2) - np.log(width), -2.0 * off / (1.0 + off**2) / width
 
 
-def _flipping(distance: np.ndarray) -> np.ndarray:
+def flipping(distance: np.ndarray) -> np.ndarray:
     """Variance of what is 1 above a limit and 0 below, seen so many standard deviations of noise from it.
 
     The same noise has moved it, so that its mean may be as far from there: the variance of one image after

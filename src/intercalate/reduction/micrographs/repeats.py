@@ -1,18 +1,20 @@
 """What another image of the same place would show otherwise, from this one with its noise once more."""
 
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 from scipy import ndimage
 from scipy.stats import norm
 
 from intercalate.reduction.micrographs.image import Micrograph, bends, noise_of
-from intercalate.reduction.micrographs.insides import ROW_ERROR
+from intercalate.reduction.micrographs.insides import ROW_ERROR, flipping
 from intercalate.reduction.micrographs.pixels import connected
-from intercalate.reduction.micrographs.segments import Segments, row_jumps, segments
+from intercalate.reduction.micrographs.segments import Segments, covered_at_limits, row_jumps, segments
 
 _REPEATS = 3
+_LIMITS = (-4.0, -1.5, 0.0, 1.5, 4.0)
+"""Standard errors by which the limits of rims are moved: noise turns one in 16,000 that is farther away."""
 _GREYS, _SMOOTH_SHARE = 8, 0.3
 """Steps of grey for which noise is taken apart, and the share of their pixels that have no edge beside
 them."""
@@ -28,10 +30,14 @@ def scatter_px(image: Micrograph, found: Segments) -> float:
     independently: the variance is half of the sum of the squares of their net areas. So a few repeats tell as
     much as many, of which only the sums were used.
 
-    Noise has put a place at some distance from its limit in this image, and at another one in the next. Half
-    of the repeats therefore share one more draw of noise, which moves all places as far as noise may have
-    moved them here: what is at its limit there, but not here, is seen to change as well. On an average over
-    places at all distances the variance stays the same, but in fewer images nothing changes.
+    How much the face varies is told by the image itself: if noise that is put on it made limits wider, all
+    places would move to one side of them.
+
+    Noise has put a place at some distance from its limit in this image, and at another one in the next. Few
+    repeats of an image in which it is far away show nothing, be the place as large as it may. What turns is
+    therefore looked for as well: of rims by moving their limits by some standard errors of what is held
+    against them, of places that they enclose by the statistics that decide (`flipping_px`). To each distance
+    belongs a variance. Repeats know the same in another way, and the larger of both is taken.
     """
     generator = np.random.Generator(np.random.SFC64(1))
     of_pixels = _noise_by_grey(image.grey)
@@ -46,11 +52,17 @@ def scatter_px(image: Micrograph, found: Segments) -> float:
         rows = of_rows * generator.standard_normal((image.grey.shape[0], 1), dtype=np.float32)
         return pixels + rows * ~found.covered
 
-    squares: list[float] = []
-    for shared in (image.grey, image.grey + drawn()):
-        repeated = [segments(replace(image, grey=shared + drawn())).covered for _ in range(_REPEATS)]
-        squares += [_changed(*pair) for pair in combinations(repeated, 2)]
-    return float(np.sqrt(0.5 * np.mean(squares)))
+    repeated = [
+        segments(replace(image, grey=image.grey + drawn()), like=found).covered for _ in range(_REPEATS)
+    ]
+    by_repeats = 0.5 * float(np.mean([_changed(*pair) for pair in combinations(repeated, 2)]))
+    moved = covered_at_limits(image, found, [one for one in _LIMITS if one])
+    moved.insert(_LIMITS.index(0.0), found.covered)
+    by_limits = sum(
+        float(np.mean(flipping(np.linspace(*between, 9)))) * _changed(*pair)
+        for between, pair in zip(pairwise(_LIMITS), pairwise(moved))
+    )
+    return float(np.sqrt(max(by_repeats, by_limits + found.flipping_px**2)))
 
 
 def _changed(one: np.ndarray, other: np.ndarray) -> float:

@@ -1,12 +1,13 @@
 """What stands on a face: deposits told from the face by grey and relief."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
 from intercalate.reduction.micrographs.image import Micrograph, noise_of
-from intercalate.reduction.micrographs.insides import filled_outlines
+from intercalate.reduction.micrographs.insides import NOISE_LEFT, filled_outlines
 from intercalate.reduction.micrographs.pixels import (
     beside,
     connected,
@@ -43,6 +44,8 @@ _EDGE_HEIGHT = 0.5 - 1.0 / 12.0
 With 6 pixels of smoothing that is a sixth of the height beside a rim of 2.5 pixels, and a twelfth at half."""
 _RIM_PX = 3
 """Over which a rim falls to the face."""
+_SLOPE_NOISE = NOISE_LEFT / float(np.sqrt(2.0))
+"""Standard error of the slope of smoothed grey per pixel, in units of the noise of a pixel."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,8 @@ class Segments:
         Number of the connected deposit, 0 for the face.
     count
         Of deposits.
-    face, face_sigma
-        Grey of the bare face and how much it varies.
+    face, face_sigma, slope_sigma
+        Grey of the bare face, how much it varies, and the root mean square of its slopes per pixel.
     rim
         By how much most rims are brighter than the face, in units of `face_sigma`.
     doubtful_px, flipping_px
@@ -73,29 +76,87 @@ class Segments:
     count: int
     face: float
     face_sigma: float
+    slope_sigma: float
     rim: float
     doubtful_px: float
     flipping_px: float
     untold: float
 
 
-def segments(image: Micrograph, sure: float = _SURE, likely: float = _LIKELY) -> Segments:
+@dataclass(frozen=True)
+class _Relief:
+    """What segments are told by; arrays have the shape of the image.
+
+    Attributes
+    ----------
+    smooth
+        Grey over a pixel.
+    face, face_sigma, slope_sigma
+        As of `Segments`.
+    away, slope
+        Grey less the coarse grey around, and sharp steps, in units of the face's variation of either.
+    noise
+        Of grey from pixel to pixel.
+    """
+
+    smooth: np.ndarray
+    face: float
+    face_sigma: float
+    slope_sigma: float
+    away: np.ndarray
+    slope: np.ndarray
+    noise: float
+
+
+def segments(
+    image: Micrograph, sure: float = _SURE, likely: float = _LIKELY, like: Segments | None = None
+) -> Segments:
     """Tell deposits from the face.
 
     What differs from the grey of the face by `sure` times its variation is one, with all that hangs on it and
     differs by `likely` times. Closed outlines are filled where what they enclose does not look like the face.
     The face must be the most frequent grey: not more than about two thirds of an image may be covered.
+
+    Parameters
+    ----------
+    like
+        Deposits of an image that says how much the grey of this face and its slopes vary.
     """
+    return _told(_relief(image, like), sure, likely, 0.0)
+
+
+def covered_at_limits(image: Micrograph, found: Segments, by: Sequence[float]) -> list[np.ndarray]:
+    """What is covered if limits of rims are lower by so many standard errors of what is held against them.
+
+    Parameters
+    ----------
+    found
+        Deposits of this image.
+    """
+    relief = _relief(image, found)
+    return [_told(relief, _SURE, _LIKELY, one).covered for one in by]
+
+
+def _relief(image: Micrograph, like: Segments | None) -> _Relief:
+    """Grey and its steps, held against how much they vary on the face."""
     smooth = smoothed(_level_rows(image.grey), _SMOOTH_PX)
     face, _ = _face(smooth)
     fine = smooth - smoothed(smooth, _COARSE_PX, 2.5)
-    sigma = _quiet(fine)
-    away = fine / sigma
-    rims = _chosen(away, sure, likely)
-    seen = rims | _missing_rims(smooth, rims, sure, likely)
+    sigma = _quiet(fine) if like is None else like.face_sigma
+    slope, usual_slope = _steps(smooth)
+    slope_sigma = usual_slope if like is None else like.slope_sigma
+    return _Relief(smooth, face, sigma, slope_sigma, fine / sigma, slope / slope_sigma, noise_of(image.grey))
+
+
+def _told(relief: _Relief, sure: float, likely: float, lower: float) -> Segments:
+    """Segments, if limits of rims were lower by so many standard errors of what is held against them."""
+    face, sigma, away, slope = relief.face, relief.face_sigma, relief.away, relief.slope
+    raised = _raised(away, lower * NOISE_LEFT * relief.noise / sigma, sure, likely)
+    rims = _chosen(raised, sure, likely)
+    steeper = _raised(slope, lower * _SLOPE_NOISE * relief.noise / relief.slope_sigma, sure, likely)
+    seen = rims | _missing_rims(np.where(slope > 0, steeper, np.float32(0.0)), rims, sure, likely)
     outlines = _closed(seen)
-    noise = noise_of(image.grey) / sigma
-    filled = filled_outlines(outlines, (smooth - face) / sigma, noise)
+    filled = filled_outlines(outlines, (relief.smooth - face) / sigma, relief.noise / sigma)
     covered = _trimmed(filled.covered, away)
     # How much of a closed gap is face may be any part of it: a bay of a few pixels is both.
     gaps, gap_count = connected(outlines & ~seen)
@@ -111,7 +172,27 @@ def segments(image: Micrograph, sure: float = _SURE, likely: float = _LIKELY) ->
     labels = renumbered[labels]
     count = int(keep.sum())
     untold = float(np.mean((away > likely) & ~widened(labels > 0, _RIM_PX)))
-    return Segments(labels > 0, labels, count, face, sigma, rim, doubtful_px, filled.flipping_px, untold)
+    return Segments(
+        labels > 0,
+        labels,
+        count,
+        face,
+        sigma,
+        relief.slope_sigma,
+        rim,
+        doubtful_px,
+        filled.flipping_px,
+        untold,
+    )
+
+
+def _raised(strength: np.ndarray, by: float, sure: float, likely: float) -> np.ndarray:
+    """Higher at rims and beside them: on the bare face the noise of some pixel is always as high. Lower
+    everywhere.
+    """
+    if by <= 0.0:
+        return strength + np.float32(by)
+    return strength + np.float32(by) * widened(_chosen(strength, sure - by, likely), _RIM_PX)
 
 
 def row_jumps(grey: np.ndarray) -> np.ndarray:
@@ -140,12 +221,11 @@ def _squares(values: np.ndarray) -> np.ndarray:
     return whole.reshape(rows, _SQUARE_PX, columns, _SQUARE_PX)
 
 
-def _missing_rims(smooth: np.ndarray, rims: np.ndarray, sure: float, likely: float) -> np.ndarray:
+def _missing_rims(steps: np.ndarray, rims: np.ndarray, sure: float, likely: float) -> np.ndarray:
     """Sharp steps of grey where a rim is too weak: they close outlines. Those that run along a rim are the
     border of its shadow.
     """
-    slope = _steps(smooth)
-    slope[_round(rims)] = 0.0
+    slope = np.where(_round(rims), np.float32(0.0), steps)
     found = _chosen(slope, sure, likely)
     labels, count = connected(found, corners=True)
     if count == 0:
@@ -169,14 +249,14 @@ def _chosen(strength: np.ndarray, sure: float, likely: float) -> np.ndarray:
     return is_strong[labels]
 
 
-def _steps(smooth: np.ndarray) -> np.ndarray:
-    """Slope of grey at sharp steps, in root mean squares of that of the face; 0 where a slope is as steep
+def _steps(smooth: np.ndarray) -> tuple[np.ndarray, float]:
+    """Slope of grey at sharp steps, and the root mean square of that of the face; 0 where a slope is as steep
     over a wider distance, as a shadow is.
     """
     near, wide = steepness(smooth, _SMOOTH_PX), steepness(smooth, 3.0 * _SMOOTH_PX)
     quiet = np.percentile(np.mean(_squares(near) ** 2, axis=(1, 3)), _QUIETEST)
     usual = max(_SLOPE_QUIETER * float(np.sqrt(quiet)), 1e-3)
-    return np.where(near > _SHARP * wide, near / usual, 0.0)
+    return np.where(near > _SHARP * wide, near, 0.0), usual
 
 
 def _face(smooth: np.ndarray) -> tuple[float, float]:
