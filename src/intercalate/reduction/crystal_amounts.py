@@ -4,7 +4,6 @@ Of such a phase all lines together have one scale, by its structure factors; wha
 lines of free intensities. A phase that is absent has an amount near 0 with an error, and so an upper limit.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -131,13 +130,16 @@ class _FittedShape:
     Attributes
     ----------
     moved
-        The same moved by one standard error, by counting and misfit, along each axis of its covariance.
+        The same moved by one standard error, by counting, along each axis of its covariance.
+    misfit
+        By what factor its variance is larger by misfit than by counting, less 1; 0 at least.
     went_well
         Whether the fit ended in a minimum.
     """
 
     shape: Shape
     moved: list[Shape]
+    misfit: float
     went_well: bool
 
     @classmethod
@@ -160,16 +162,15 @@ class _FittedShape:
             max_nfev=200,
         )
         degrees = max(found.fun.size - found.jac.shape[1] - BACKGROUND_TERMS, 1)
-        variance, axes = np.linalg.eigh(
-            np.linalg.pinv(found.jac.T @ found.jac) * max(1.0, 2 * found.cost / degrees)
-        )
+        variance, axes = np.linalg.eigh(np.linalg.pinv(found.jac.T @ found.jac))
 
         def at(vector: np.ndarray) -> Shape:
             whole[free] = np.clip(vector, low, high)
             return Shape.of(whole)
 
         off = np.sqrt(np.maximum(variance, 0.0)) * axes
-        return cls(at(found.x), [at(found.x + one) for one in off.T], bool(found.success))
+        moved = [at(found.x + one) for one in off.T]
+        return cls(at(found.x), moved, max(2 * found.cost / degrees - 1.0, 0.0), bool(found.success))
 
 
 def crystal_amounts(
@@ -180,9 +181,10 @@ def crystal_amounts(
     Displacement and widths are those of the first pattern for all; the widths of what grows are those of the
     pattern in which it stands out most. All are weighted as the first one is: what does not fit of the first
     crystal, in its profile or the strengths of its lines, is then the same part of every amount of it.
-    `sigma_sys` holds the misfit where lines of the crystal are, less what is the same in the first pattern,
-    the widths of what grows, the displacements of the atoms, and, of all crystals but the first,
-    `STRUCTURE_SIGMA`.
+    `sigma_stat` holds the counting of the pattern, of the first, and of that which gave the widths of what
+    grows. `sigma_sys` holds the misfit where lines of the crystal are, less what is the same in the first
+    pattern, what misfit makes of those widths, the displacements of the atoms, and, of all crystals but the
+    first, `STRUCTURE_SIGMA`.
 
     Parameters
     ----------
@@ -225,18 +227,39 @@ def crystal_amounts(
         ]
 
     fitted = _FittedShape.of(first, START, COMMON)
-    shape, went_well, moved = fitted.shape, fitted.went_well, list[Shape]()
-    solved = solved_with(shape)
+    went_well, widths = fitted.went_well, _Widths([], 0.0)
+    shape, solved = fitted.shape, solved_with(fitted.shape)
     signals = [-np.inf if one is None else one.value[1] / np.sqrt(one.covariance[1, 1]) for one in solved]
     best = int(np.argmax(signals))
     if signals[best] > 3 * DETECTION_SIGMA:
         clearest = models[best]
         assert clearest is not None
         grown = _FittedShape.of(clearest, shape, GROWN)
-        shape, moved = grown.shape, grown.moved
         went_well &= grown.went_well
-        solved = solved_with(shape)
-    return _dataset(given, models, crystals, solved, [solved_with(one) for one in moved], shape, went_well)
+        widths = _Widths([solved_with(one) for one in grown.moved], grown.misfit)
+        shape, solved = grown.shape, solved_with(grown.shape)
+    return _dataset(given, models, crystals, solved, widths, shape, went_well)
+
+
+@dataclass(frozen=True)
+class _Widths:
+    """What the error of the widths of what grows does to amounts.
+
+    Attributes
+    ----------
+    moved
+        All patterns with widths that are off by a standard error, by counting, for each axis of it.
+    misfit
+        As of `_FittedShape`.
+    """
+
+    moved: Sequence[Sequence[_Solved | None]]
+    misfit: float
+
+    def variance(self, pattern: int, number: int, value: float, unit: _Unit) -> float:
+        """Of an amount, by counting."""
+        others = [one[pattern] for one in self.moved]
+        return sum((float(one.value[number]) / unit.value - value) ** 2 for one in others if one is not None)
 
 
 def _dataset(
@@ -244,7 +267,7 @@ def _dataset(
     models: Sequence[CrystalModel | None],
     crystals: Sequence[KnownCrystal],
     solved: Sequence[_Solved | None],
-    moved: Sequence[Sequence[_Solved | None]],
+    widths: _Widths,
     shape: Shape,
     went_well: bool,
 ) -> xr.Dataset:
@@ -271,12 +294,17 @@ def _dataset(
     for number, phase in enumerate(crystals):
         scale = structure_sigma(phase, crystals[0]) if number > 0 else 0.0
         width = shape.width_of(number)
-        found = [
-            _amount(one, others, number, unit, unit.misfit(one, model.part, number, width), scale)
-            if one is not None and model is not None and well
-            else UNDETERMINED
-            for one, model, well, *others in zip(solved, models, good, *moved)
-        ]
+        found = []
+        for at, (one, model, well) in enumerate(zip(solved, models, good)):
+            if one is None or model is None or not well:
+                found.append(UNDETERMINED)
+                continue
+            value = float(one.value[number] / unit.value)
+            by_widths = widths.variance(at, number, value, unit)
+            stat = np.sqrt(unit.counting_variance(one, number) + by_widths)
+            misfit = unit.misfit(one, model.part, number, width)
+            sys = np.sqrt(misfit**2 + widths.misfit * by_widths + (value * scale) ** 2)
+            found.append(Estimate(value, float(stat), float(sys)))
         name, attributes = f"amount.{phase.key}", {"units": f"of {crystals[0].key} in the first frame"}
         value, stat, sys = (
             np.array([getattr(one, part) for one in found]) for part in ("value", "sigma_stat", "sigma_sys")
@@ -300,15 +328,6 @@ def _dataset(
         "message": ("frame", np.array(messages)),
     }
     return xr.Dataset(columns, coords={"frame": np.arange(len(given))})
-
-
-def _amount(
-    one: _Solved, moved: Sequence[_Solved | None], number: int, unit: _Unit, misfit: float, structure: float
-) -> Estimate:
-    value = float(one.value[number] / unit.value)
-    widths = [float(other.value[number]) / unit.value - value for other in moved if other is not None]
-    stat = np.sqrt(unit.counting_variance(one, number))
-    return Estimate(value, float(stat), float(np.hypot(math.hypot(misfit, *widths), value * structure)))
 
 
 def structure_sigma(phase: KnownCrystal, first: KnownCrystal) -> float:
