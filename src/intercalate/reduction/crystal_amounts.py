@@ -82,6 +82,23 @@ class _Solved:
 
 
 @dataclass(frozen=True)
+class _Both:
+    """A linear fit with the weights of the first pattern, and one with those of the pattern itself."""
+
+    common: _Solved
+    own: _Solved
+
+    @classmethod
+    def of(cls, columns: np.ndarray, part: Pattern, first: Pattern) -> "_Both":
+        """Of the columns of one shape."""
+        return cls(_Solved.of(columns, part, first), _Solved.of(columns, part, part))
+
+    def by(self, number: int) -> _Solved:
+        """The one by which a crystal is measured."""
+        return self.common if number == 0 else self.own
+
+
+@dataclass(frozen=True)
 class _Unit:
     """The first pattern, of whose first crystal all amounts are parts."""
 
@@ -179,8 +196,8 @@ def crystal_amounts(
     """Amounts of crystals in every pattern of a series, in parts of the first crystal in the first pattern.
 
     Displacement and widths are those of the first pattern for all; the widths of what grows are those of the
-    pattern in which it stands out most. All are weighted as the first one is: what does not fit of the first
-    crystal, in its profile or the strengths of its lines, is then the same part of every amount of it.
+    pattern in which it stands out most. For the first crystal all are weighted as the first pattern is: what
+    does not fit of it, in its profile or the strengths of its lines, is then the same part of every amount.
     `sigma_stat` holds the counting of the pattern, of the first, and of that which gave the widths of what
     grows. `sigma_sys` holds the misfit where lines of the crystal are, less what is the same in the first
     pattern, what misfit makes of those widths, the displacements of the atoms, and, of all crystals but the
@@ -221,15 +238,14 @@ def crystal_amounts(
         )
     unit_part = first.part
 
-    def solved_with(shape: Shape) -> list[_Solved | None]:
-        return [
-            None if one is None else _Solved.of(one.columns(shape), one.part, unit_part) for one in models
-        ]
+    def solved_with(shape: Shape) -> list[_Both | None]:
+        return [None if one is None else _Both.of(one.columns(shape), one.part, unit_part) for one in models]
 
     fitted = _FittedShape.of(first, START, COMMON)
     went_well, widths = fitted.went_well, _Widths([], 0.0)
     shape, solved = fitted.shape, solved_with(fitted.shape)
-    signals = [-np.inf if one is None else one.value[1] / np.sqrt(one.covariance[1, 1]) for one in solved]
+    own = [None if one is None else one.own for one in solved]
+    signals = [-np.inf if one is None else one.value[1] / np.sqrt(one.covariance[1, 1]) for one in own]
     best = int(np.argmax(signals))
     if signals[best] > 3 * DETECTION_SIGMA:
         clearest = models[best]
@@ -253,25 +269,28 @@ class _Widths:
         As of `_FittedShape`.
     """
 
-    moved: Sequence[Sequence[_Solved | None]]
+    moved: Sequence[Sequence[_Both | None]]
     misfit: float
 
     def variance(self, pattern: int, number: int, value: float, unit: _Unit) -> float:
         """Of an amount, by counting."""
-        others = [one[pattern] for one in self.moved]
-        return sum((float(one.value[number]) / unit.value - value) ** 2 for one in others if one is not None)
+        moved = [one[pattern] for one in self.moved]
+        values = [float(one.by(number).value[number]) / unit.value for one in moved if one is not None]
+        return sum((one - value) ** 2 for one in values)
 
 
 def _dataset(
     given: Sequence[Pattern | str],
     models: Sequence[CrystalModel | None],
     crystals: Sequence[KnownCrystal],
-    solved: Sequence[_Solved | None],
+    solved: Sequence[_Both | None],
     widths: _Widths,
     shape: Shape,
     went_well: bool,
 ) -> xr.Dataset:
-    unit = next(_Unit(one, at.part) for one, at in zip(solved, models) if one is not None and at is not None)
+    unit = next(
+        _Unit(one.common, at.part) for one, at in zip(solved, models) if one is not None and at is not None
+    )
     is_there = unit.value > 3 * DETECTION_SIGMA * unit.sigma
     columns: dict[str, tuple] = {}
     chi2, good, messages = [], [], []
@@ -281,9 +300,12 @@ def _dataset(
             good.append(False)
             messages.append(pattern if isinstance(pattern, str) else "")
             continue
-        observed = model.part.intensity / model.part.sigma
-        chi2.append(float(one.residual @ one.residual) / max(one.residual.size - one.value.size, 1))
-        off = float(np.sqrt(one.residual @ one.residual / (observed @ observed)))
+        observed, squares = (
+            model.part.intensity / model.part.sigma,
+            float(one.own.residual @ one.own.residual),
+        )
+        chi2.append(squares / max(observed.size - one.own.value.size, 1))
+        off = float(np.sqrt(squares / (observed @ observed)))
         message = "" if went_well else "displacement and widths were not found"
         if not is_there:
             message = f"{crystals[0].key} does not stand out in the first pattern, which amounts are parts of"
@@ -295,10 +317,11 @@ def _dataset(
         scale = structure_sigma(phase, crystals[0]) if number > 0 else 0.0
         width = shape.width_of(number)
         found = []
-        for at, (one, model, well) in enumerate(zip(solved, models, good)):
-            if one is None or model is None or not well:
+        for at, (both, model, well) in enumerate(zip(solved, models, good)):
+            if both is None or model is None or not well:
                 found.append(UNDETERMINED)
                 continue
+            one = both.by(number)
             value = float(one.value[number] / unit.value)
             by_widths = widths.variance(at, number, value, unit)
             stat = np.sqrt(unit.counting_variance(one, number) + by_widths)
