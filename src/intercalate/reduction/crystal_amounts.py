@@ -5,56 +5,35 @@ lines of free intensities. A phase that is absent has an amount near 0 with an e
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from numpy.polynomial import chebyshev
 from scipy.optimize import least_squares
 
-from intercalate.materials.crystals import crystal, powder_lines
 from intercalate.materials.model import Mark, Source
+from intercalate.reduction.crystal_profiles import (
+    BACKGROUND_TERMS,
+    COMMON,
+    GROWN,
+    HIGH,
+    LOW,
+    RANGE_DEG,
+    START,
+    CrystalModel,
+    KnownCrystal,
+    Shape,
+)
 from intercalate.reduction.integration import Pattern
 from intercalate.reduction.linear import regularised
 from intercalate.reduction.phases import FitPhase
-from intercalate.reduction.profiles import total_width, windowed_pseudo_voigt
 from intercalate.reduction.results import UNDETERMINED, Estimate
 
-RANGE_DEG = (4.5, 16.0)
-BACKGROUND_TERMS = 10
 DETECTION_SIGMA = 3.0
-LEAST_D_ANGSTROM = 1.6
-"""Spacing down to which lines are reckoned: they reach into the range."""
 STRUCTURE_SIGMA = 0.05
 """Relative, of the amount of one crystal in parts of another: texture and absorption in their grains."""
 MOST_WEIGHTED_RESIDUAL = 0.2
 _LEAST_POINTS = 100
-_SCALE = 1e-5
-"""Brings the scale of a phase to that of the intensity of other lines."""
-
-
-@dataclass(frozen=True)
-class KnownCrystal:
-    """A crystal whose amount is sought.
-
-    Attributes
-    ----------
-    key
-        In the table of crystals.
-    atoms
-        In a cell, of the element by which it is counted.
-    debye_waller, debye_waller_sigma
-        B in A^2, and its standard uncertainty.
-    depth_um
-        Downstream of the reference plane of the cell.
-    """
-
-    key: str
-    atoms: float
-    debye_waller: float
-    debye_waller_sigma: float
-    depth_um: float = 0.0
-
 
 DEBYE_WALLER_SOURCE = Source("orders of magnitude of molecular crystals and of salts", Mark.ILLUSTRATION)
 
@@ -65,94 +44,6 @@ def sulfur_crystals(depth_um: float) -> list[KnownCrystal]:
         KnownCrystal("S8", 128.0, 3.0, 1.0, depth_um),
         KnownCrystal("Li2S", 4.0, 1.3, 0.5, depth_um),
     ]
-
-
-@dataclass(frozen=True)
-class _Shape:
-    """What is common to all patterns of a series: displacement, and widths in degrees of 2theta."""
-
-    displacement_um: float
-    gaussian: float
-    lorentzian: float
-    separator: float
-    grown: float
-
-    def vector(self) -> np.ndarray:
-        """As the fit has it."""
-        widths = (self.gaussian, self.lorentzian, self.separator, self.grown)
-        return np.array([self.displacement_um / 100.0, *np.log(widths)])
-
-    def widths_of(self, number: int) -> tuple[float, float]:
-        """Gaussian and Lorentzian of a crystal by its number: what grows in the cell is fine, and broader."""
-        gaussian = self.gaussian if number == 0 else float(np.hypot(self.gaussian, self.grown))
-        return gaussian, self.lorentzian
-
-    @classmethod
-    def of(cls, vector: np.ndarray) -> "_Shape":
-        """The other way."""
-        return cls(100.0 * float(vector[0]), *(float(one) for one in np.exp(vector[1:])))
-
-
-_START = _Shape(0.0, 0.045, 0.01, 0.2, 0.12)
-_LOW, _HIGH = (_Shape(*ends) for ends in ((-800.0, 0.01, 1e-4, 0.05, 0.02), (800.0, 0.2, 0.1, 0.6, 0.8)))
-_COMMON, _GROWN = slice(0, 4), slice(4, 5)
-
-
-class _Model:
-    """Columns of the linear fit of one pattern."""
-
-    def __init__(self, part: Pattern, crystals: Sequence[KnownCrystal], others: Sequence[FitPhase]):
-        self.part, self.crystals, self.others = part, crystals, others
-        x = part.two_theta_deg
-        span = (x - RANGE_DEG[0]) / (RANGE_DEG[1] - RANGE_DEG[0]) * 2 - 1
-        self._background = chebyshev.chebvander(span, BACKGROUND_TERMS - 1)
-        self._sticks = [self._of(one) for one in crystals]
-
-    def _of(self, one: KnownCrystal) -> tuple[np.ndarray, np.ndarray]:
-        """1/d of the lines of a crystal, and their power per solid angle for an atom."""
-        found = crystal(one.key)
-        lines = powder_lines(found, 1.0, least_d_angstrom=LEAST_D_ANGSTROM)
-        inverse_d = 1.0 / lines.d_angstrom
-        theta = np.arcsin(np.minimum(self.part.wavelength_angstrom * inverse_d / 2, 0.99))
-        power = lines.strength * np.exp(-one.debye_waller * inverse_d**2 / 2)
-        power = power / (float(found.volume_at(1.0)) * one.atoms * np.sin(theta) * np.sin(2 * theta))
-        kept = power > 1e-3 * power.max()
-        return inverse_d[kept], power[kept] * _SCALE
-
-    def _profiles(self, inverse_d: np.ndarray, depth_um: float, shape: _Shape, gaussian: float) -> np.ndarray:
-        angle = 2 * np.arcsin(np.minimum(self.part.wavelength_angstrom * inverse_d / 2, 0.99))
-        if self.part.distance_mm is not None:
-            scale = 1 - (depth_um + shape.displacement_um) * 1e-3 / self.part.distance_mm
-            angle = np.arctan(scale * np.tan(angle))
-        every = np.ones(inverse_d.size)
-        made = windowed_pseudo_voigt(
-            self.part.two_theta_deg,
-            np.degrees(angle),
-            gaussian * every,
-            shape.lorentzian * every,
-            least_reach=0.5,
-            reach_widths=8.0,
-        )
-        return made.value
-
-    def columns(self, shape: _Shape) -> np.ndarray:
-        """Shape (points, crystals + lines of others + background)."""
-        columns = []
-        for number, (one, (inverse_d, power)) in enumerate(zip(self.crystals, self._sticks)):
-            gaussian, _ = shape.widths_of(number)
-            columns.append(self._profiles(inverse_d, one.depth_um, shape, gaussian) @ power[:, None])
-        for phase in self.others:
-            inverse_d = np.sqrt(phase.inverse_d_squared(np.array(phase.start)))
-            angle = np.degrees(2 * np.arcsin(np.minimum(self.part.wavelength_angstrom * inverse_d / 2, 0.99)))
-            inside = (angle > RANGE_DEG[0]) & (angle < RANGE_DEG[1])
-            gaussian = shape.separator if phase.broad_deg > 0 else shape.gaussian
-            columns.append(self._profiles(inverse_d[inside], phase.depth_um, shape, gaussian))
-        return np.concatenate([*columns, self._background], axis=1)
-
-    def residuals(self, shape: _Shape) -> np.ndarray:
-        """Of the linear fit, in sigma."""
-        solved = _Solved.of(self.columns(shape), self.part)
-        return solved.residual
 
 
 @dataclass(frozen=True)
@@ -175,17 +66,36 @@ class _Solved:
     response: np.ndarray
 
     @classmethod
-    def of(cls, columns: np.ndarray, part: Pattern) -> "_Solved":
-        scaled = columns / part.sigma[:, None]
+    def of(cls, columns: np.ndarray, part: Pattern, weighted: Pattern) -> "_Solved":
+        """With the weights of a pattern, which may be another one."""
+        weight_sigma = np.interp(part.two_theta_deg, weighted.two_theta_deg, weighted.sigma)
+        scaled = columns / weight_sigma[:, None]
         norm = np.sqrt((scaled**2).sum(axis=0))
         norm[norm == 0] = 1.0
         scaled /= norm
-        covariance = np.linalg.inv(regularised(scaled.T @ scaled))
+        inverse = np.linalg.inv(regularised(scaled.T @ scaled))
+        response = (inverse @ scaled.T) / norm[:, None] * (part.sigma / weight_sigma)
         observed = part.intensity / part.sigma
-        response = covariance @ scaled.T
         value = response @ observed
-        residual = observed - scaled @ value
-        return cls(value / norm, covariance / np.outer(norm, norm), residual, response / norm[:, None])
+        residual = observed - columns @ value / part.sigma
+        return cls(value, response @ response.T, residual, response)
+
+
+@dataclass(frozen=True)
+class _Both:
+    """A linear fit with the weights of the first pattern, and one with those of the pattern itself."""
+
+    common: _Solved
+    own: _Solved
+
+    @classmethod
+    def of(cls, columns: np.ndarray, part: Pattern, first: Pattern) -> "_Both":
+        """Of the columns of one shape."""
+        return cls(_Solved.of(columns, part, first), _Solved.of(columns, part, part))
+
+    def by(self, number: int) -> _Solved:
+        """The one by which a crystal is measured."""
+        return self.common if number == 0 else self.own
 
 
 @dataclass(frozen=True)
@@ -230,30 +140,54 @@ class _Unit:
         return float(np.sqrt(max(seen - self.counting_variance(one, number), 0.0)))
 
 
-def _fitted_shape(model: _Model, shape: _Shape, free: slice) -> tuple[_Shape, np.ndarray, bool]:
-    """Shape with some of it refined, standard errors by counting and misfit, and whether that went well."""
-    start = shape.vector()
+@dataclass(frozen=True)
+class _FittedShape:
+    """A shape with some of it refined.
 
-    def residuals(vector: np.ndarray) -> np.ndarray:
-        whole = start.copy()
-        whole[free] = vector
-        return model.residuals(_Shape.of(whole))
+    Attributes
+    ----------
+    moved
+        The same moved by one standard error, by counting, along each axis of its covariance.
+    misfit
+        By what factor its variance is larger by misfit than by counting, less 1; 0 at least.
+    went_well
+        Whether the fit ended in a minimum.
+    """
 
-    low, high = _LOW.vector()[free], _HIGH.vector()[free]
-    found = least_squares(
-        residuals,
-        np.clip(start[free], low + 1e-6, high - 1e-6),
-        bounds=(low, high),
-        x_scale=0.1,
-        ftol=1e-6,
-        xtol=1e-6,
-        max_nfev=200,
-    )
-    whole = start.copy()
-    whole[free] = found.x
-    degrees = max(found.fun.size - found.jac.shape[1] - BACKGROUND_TERMS, 1)
-    spread = np.linalg.pinv(found.jac.T @ found.jac) * max(1.0, 2 * found.cost / degrees)
-    return _Shape.of(whole), np.sqrt(np.diag(spread)), bool(found.success)
+    shape: Shape
+    moved: list[Shape]
+    misfit: float
+    went_well: bool
+
+    @classmethod
+    def of(cls, model: CrystalModel, start: Shape, free: slice) -> "_FittedShape":
+        """By one pattern."""
+        whole = start.vector()
+
+        def residuals(vector: np.ndarray) -> np.ndarray:
+            whole[free] = vector
+            return _Solved.of(model.columns(Shape.of(whole)), model.part, model.part).residual
+
+        low, high = LOW.vector()[free], HIGH.vector()[free]
+        found = least_squares(
+            residuals,
+            np.clip(whole[free], low + 1e-6, high - 1e-6),
+            bounds=(low, high),
+            x_scale=0.1,
+            ftol=1e-6,
+            xtol=1e-6,
+            max_nfev=200,
+        )
+        degrees = max(found.fun.size - found.jac.shape[1] - BACKGROUND_TERMS, 1)
+        variance, axes = np.linalg.eigh(np.linalg.pinv(found.jac.T @ found.jac))
+
+        def at(vector: np.ndarray) -> Shape:
+            whole[free] = np.clip(vector, low, high)
+            return Shape.of(whole)
+
+        off = np.sqrt(np.maximum(variance, 0.0)) * axes
+        moved = [at(found.x + one) for one in off.T]
+        return cls(at(found.x), moved, max(2 * found.cost / degrees - 1.0, 0.0), bool(found.success))
 
 
 def crystal_amounts(
@@ -261,10 +195,13 @@ def crystal_amounts(
 ) -> xr.Dataset:
     """Amounts of crystals in every pattern of a series, in parts of the first crystal in the first pattern.
 
-    Displacement and widths are those of the first pattern for all; the width of what grows is that of the
-    pattern in which it stands out most. `sigma_sys` holds the misfit where lines of the crystal are, less
-    what is the same in the first pattern, that width, the displacements of the atoms, and, of all crystals
-    but the first, `STRUCTURE_SIGMA`.
+    Displacement and widths are those of the first pattern for all; the widths of what grows are those of the
+    pattern in which it stands out most. For the first crystal all are weighted as the first pattern is: what
+    does not fit of it, in its profile or the strengths of its lines, is then the same part of every amount.
+    `sigma_stat` holds the counting of the pattern, of the first, and of that which gave the widths of what
+    grows. `sigma_sys` holds the misfit where lines of the crystal are, less what is the same in the first
+    pattern, what misfit makes of those widths, the displacements of the atoms, and, of all crystals but the
+    first, `STRUCTURE_SIGMA`.
 
     Parameters
     ----------
@@ -288,9 +225,7 @@ def crystal_amounts(
         If the series holds no pattern at all.
     """
     given = list(patterns)
-    models = [
-        None if isinstance(one, str) else _Model(one.between(*RANGE_DEG), crystals, others) for one in given
-    ]
+    models = [None if isinstance(one, str) else CrystalModel(one, crystals, others) for one in given]
     usable = [number for number, one in enumerate(models) if one is not None]
     if not usable:
         raise ValueError(f"the series holds no pattern{f': {given[0]}' if given else ''}")
@@ -301,32 +236,61 @@ def crystal_amounts(
             f"{len(first.part)} points between {RANGE_DEG[0]} and {RANGE_DEG[1]} deg are too few; "
             f"at least {_LEAST_POINTS} are needed"
         )
-    shape, _, went_well = _fitted_shape(first, _START, _COMMON)
-    solved = [None if one is None else _Solved.of(one.columns(shape), one.part) for one in models]
-    signals = [-np.inf if one is None else one.value[1] / np.sqrt(one.covariance[1, 1]) for one in solved]
+    unit_part = first.part
+
+    def solved_with(shape: Shape) -> list[_Both | None]:
+        return [None if one is None else _Both.of(one.columns(shape), one.part, unit_part) for one in models]
+
+    fitted = _FittedShape.of(first, START, COMMON)
+    went_well, widths = fitted.went_well, _Widths([], 0.0)
+    shape, solved = fitted.shape, solved_with(fitted.shape)
+    own = [None if one is None else one.own for one in solved]
+    signals = [-np.inf if one is None else one.value[1] / np.sqrt(one.covariance[1, 1]) for one in own]
     best = int(np.argmax(signals))
-    widened = shape
     if signals[best] > 3 * DETECTION_SIGMA:
         clearest = models[best]
         assert clearest is not None
-        shape, sigma, grown_well = _fitted_shape(clearest, shape, _GROWN)
-        went_well &= grown_well
-        widened = replace(shape, grown=min(shape.grown * float(np.exp(sigma[0])), _HIGH.grown))
-    solved = [None if one is None else _Solved.of(one.columns(shape), one.part) for one in models]
-    others_of = [None if one is None else _Solved.of(one.columns(widened), one.part) for one in models]
-    return _dataset(given, models, crystals, solved, others_of, shape, went_well)
+        grown = _FittedShape.of(clearest, shape, GROWN)
+        went_well &= grown.went_well
+        widths = _Widths([solved_with(one) for one in grown.moved], grown.misfit)
+        shape, solved = grown.shape, solved_with(grown.shape)
+    return _dataset(given, models, crystals, solved, widths, shape, went_well)
+
+
+@dataclass(frozen=True)
+class _Widths:
+    """What the error of the widths of what grows does to amounts.
+
+    Attributes
+    ----------
+    moved
+        All patterns with widths that are off by a standard error, by counting, for each axis of it.
+    misfit
+        As of `_FittedShape`.
+    """
+
+    moved: Sequence[Sequence[_Both | None]]
+    misfit: float
+
+    def variance(self, pattern: int, number: int, value: float, unit: _Unit) -> float:
+        """Of an amount, by counting."""
+        moved = [one[pattern] for one in self.moved]
+        values = [float(one.by(number).value[number]) / unit.value for one in moved if one is not None]
+        return sum((one - value) ** 2 for one in values)
 
 
 def _dataset(
     given: Sequence[Pattern | str],
-    models: Sequence[_Model | None],
+    models: Sequence[CrystalModel | None],
     crystals: Sequence[KnownCrystal],
-    solved: Sequence[_Solved | None],
-    widened: Sequence[_Solved | None],
-    shape: _Shape,
+    solved: Sequence[_Both | None],
+    widths: _Widths,
+    shape: Shape,
     went_well: bool,
 ) -> xr.Dataset:
-    unit = next(_Unit(one, at.part) for one, at in zip(solved, models) if one is not None and at is not None)
+    unit = next(
+        _Unit(one.common, at.part) for one, at in zip(solved, models) if one is not None and at is not None
+    )
     is_there = unit.value > 3 * DETECTION_SIGMA * unit.sigma
     columns: dict[str, tuple] = {}
     chi2, good, messages = [], [], []
@@ -336,9 +300,12 @@ def _dataset(
             good.append(False)
             messages.append(pattern if isinstance(pattern, str) else "")
             continue
-        observed = model.part.intensity / model.part.sigma
-        chi2.append(float(one.residual @ one.residual) / max(one.residual.size - one.value.size, 1))
-        off = float(np.sqrt(one.residual @ one.residual / (observed @ observed)))
+        observed, squares = (
+            model.part.intensity / model.part.sigma,
+            float(one.own.residual @ one.own.residual),
+        )
+        chi2.append(squares / max(observed.size - one.own.value.size, 1))
+        off = float(np.sqrt(squares / (observed @ observed)))
         message = "" if went_well else "displacement and widths were not found"
         if not is_there:
             message = f"{crystals[0].key} does not stand out in the first pattern, which amounts are parts of"
@@ -348,13 +315,19 @@ def _dataset(
         messages.append(message)
     for number, phase in enumerate(crystals):
         scale = structure_sigma(phase, crystals[0]) if number > 0 else 0.0
-        width = total_width(*(np.array([one]) for one in shape.widths_of(number)))[0].item()
-        found = [
-            _amount(one, other, number, unit, unit.misfit(one, model.part, number, width), scale)
-            if one is not None and other is not None and model is not None and well
-            else UNDETERMINED
-            for one, other, model, well in zip(solved, widened, models, good)
-        ]
+        width = shape.width_of(number)
+        found = []
+        for at, (both, model, well) in enumerate(zip(solved, models, good)):
+            if both is None or model is None or not well:
+                found.append(UNDETERMINED)
+                continue
+            one = both.by(number)
+            value = float(one.value[number] / unit.value)
+            by_widths = widths.variance(at, number, value, unit)
+            stat = np.sqrt(unit.counting_variance(one, number) + by_widths)
+            misfit = unit.misfit(one, model.part, number, width)
+            sys = np.sqrt(misfit**2 + widths.misfit * by_widths + (value * scale) ** 2)
+            found.append(Estimate(value, float(stat), float(sys)))
         name, attributes = f"amount.{phase.key}", {"units": f"of {crystals[0].key} in the first frame"}
         value, stat, sys = (
             np.array([getattr(one, part) for one in found]) for part in ("value", "sigma_stat", "sigma_sys")
@@ -378,15 +351,6 @@ def _dataset(
         "message": ("frame", np.array(messages)),
     }
     return xr.Dataset(columns, coords={"frame": np.arange(len(given))})
-
-
-def _amount(
-    one: _Solved, other: _Solved, number: int, unit: _Unit, misfit: float, structure: float
-) -> Estimate:
-    value = float(one.value[number] / unit.value)
-    width = float(abs(other.value[number] - one.value[number]) / unit.value)
-    stat = np.sqrt(unit.counting_variance(one, number))
-    return Estimate(value, float(stat), float(np.sqrt(misfit**2 + width**2 + (value * structure) ** 2)))
 
 
 def structure_sigma(phase: KnownCrystal, first: KnownCrystal) -> float:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import gamma
 
 from intercalate.materials.crystals import crystal, powder_lines
 from intercalate.reduction.crystal_amounts import crystal_amounts, sulfur_crystals
@@ -13,13 +14,13 @@ TWO_THETA = np.arange(4.0, 17.0, 0.008)
 OTHERS = [foil("Al"), lithium(), separator()]
 
 
-def lines_of(key: str, sigma_deg: float) -> np.ndarray:
+def lines_of(key: str, sigma_deg: float, more_displaced: float = 0.0) -> np.ndarray:
     """Pattern of a mol of atoms of sulfur in a crystal, by its own arithmetic."""
     found, atoms = crystal(key), {"S8": 128.0, "Li2S": 4.0}[key]
     lines = powder_lines(found, 1.0, least_d_angstrom=1.6)
     theta = np.arcsin(WAVELENGTH / 2 / lines.d_angstrom)
     power = lines.strength / float(found.volume_at(1.0)) / atoms / (np.sin(theta) * np.sin(2 * theta))
-    b = {"S8": 3.0, "Li2S": 1.3}[key]
+    b = {"S8": 3.0, "Li2S": 1.3}[key] + more_displaced
     power = power * np.exp(-b / (2 * lines.d_angstrom**2))
     away = TWO_THETA[:, None] - np.degrees(2 * theta)
     profile = np.exp(-((away / sigma_deg) ** 2) / 2) / (sigma_deg * np.sqrt(2 * np.pi))
@@ -137,3 +138,46 @@ def test_a_misfit_that_comes_later_is_an_error():
         float(crystal_amounts(of, crystals, OTHERS)["amount.S8_sigma_sys"][1]) for of in (series, later)
     )
     assert changed > 2.0 * alike
+
+
+def exactly(*parts: np.ndarray) -> Pattern:
+    """Without noise."""
+    expected = np.sum([np.full(TWO_THETA.size, 40.0), *parts], axis=0)
+    return Pattern(TWO_THETA, expected, 0.1 * np.sqrt(expected), WAVELENGTH, 300.0)
+
+
+def sulfur_of(*patterns: Pattern) -> tuple[np.ndarray, np.ndarray]:
+    found = crystal_amounts(patterns, sulfur_crystals(0.0), OTHERS)
+    return found["amount.S8"].values, found["amount.S8_sigma_stat"].values
+
+
+def test_profiles_of_metals_do_not_move_sulfur_beside_their_lines():
+    lithium_deg = np.degrees(2 * np.arcsin(WAVELENGTH / 2 * np.sqrt(2) / 3.51))
+    few_grains = sum(
+        height * np.exp(-(((TWO_THETA - lithium_deg - off) / 0.01) ** 2) / 2)
+        for height, off in ((90.0, -0.05), (40.0, 0.0), (120.0, 0.03))
+    )
+    sulfur = lines_of("S8", 0.02)
+    value, stat = sulfur_of(
+        exactly(few_grains, sulfur), exactly(few_grains, 0.4 * sulfur), exactly(few_grains)
+    )
+    assert np.all(np.abs(value - [1.0, 0.4, 0.0]) < 0.1 * stat)
+
+
+def test_sizes_of_what_grows_do_not_move_sulfur_under_its_lines():
+    # Of a gamma distribution, by its quantiles; a width goes with one over the size.
+    smaller = gamma(8.0).ppf((np.arange(20) + 0.5) / 20) / 8.0
+    sizes = np.mean([lines_of("Li2S", 0.05 / size) for size in smaller], axis=0)
+    sulfur = lines_of("S8", 0.02)
+    series = [exactly(sulfur), exactly(0.4 * sulfur, 0.3 * sizes), exactly(0.8 * sizes)]
+    value, stat = sulfur_of(*series)
+    assert np.all(np.abs(value - [1.0, 0.4, 0.0]) < 0.2 * stat)
+    grown = crystal_amounts(series, sulfur_crystals(0.0), OTHERS)["amount.Li2S"].values
+    assert grown == pytest.approx([0.0, 0.3, 0.8], rel=0.03, abs=0.002)
+
+
+def test_what_does_not_fit_of_sulfur_is_the_same_part_of_all_its_amounts():
+    # Strong lines weigh less the more sulfur there is: with weights of its own each would find another part.
+    displaced = lines_of("S8", 0.02, more_displaced=2.0)
+    value, _ = sulfur_of(exactly(displaced), exactly(0.5 * displaced), exactly(0.05 * displaced))
+    assert value == pytest.approx([1.0, 0.5, 0.05], abs=2e-4)
