@@ -24,10 +24,14 @@ from intercalate_plans.studies.measured import Cells, MeasuredCell, only
 
 CONTENT = "graphite.x"
 SIGMA, SIGMA_SYS = f"{CONTENT}_sigma_stat", f"{CONTENT}_sigma_sys"
+COUNTS = "counts"
+"""Whether a point says how much lithium the cell that is held has there."""
 SCALE_SIGMA = 0.15
 """Relative, of differences of the lithium content: as that of the constant between bands and stage."""
 MOST_UNKNOWN = 0.2
 """Share of the points of a map that may say nothing of how much lithium there is."""
+CHARGE_SIGMAS, CHARGE_AH = 3.0, 1e-9
+"""By how much the charge of a held cell may differ between points: in standard errors, and besides."""
 
 
 def analyse(cells: Cells, published: Mapping[str, Published]) -> Finding:
@@ -66,7 +70,11 @@ def analyse(cells: Cells, published: Mapping[str, Published]) -> Finding:
     spreads = ", ".join(
         f"{one.spread.value:.3f} at a mean of {average.mean.value:.3f}" for average, one in found.values()
     )
-    return Finding(f"The lithium content x spreads over a map by {spreads}.", quantities, claims)
+    text = f"The lithium content x spreads over a map by {spreads}."
+    late = int(np.sum(~_is_held(frames)))
+    if late:
+        text += f" {late} points that were measured after the hold of their map had ended are left out."
+    return Finding(text, quantities, claims)
 
 
 def _spectra_and_images(cells: Cells) -> tuple[xr.Dataset, xr.Dataset | None]:
@@ -84,7 +92,7 @@ def _evenness(frames: xr.Dataset) -> dict[int, tuple[MapMean, Inhomogeneity]]:
     found = {}
     for number in range(images.sizes["map"]):
         image = images.isel(map=number)
-        known = np.asarray(image["staged"]) == 1.0
+        known = np.asarray(image[COUNTS]) == 1.0
         if np.mean(known) < 1.0 - MOST_UNKNOWN:
             continue
         content = np.where(known, np.asarray(image[CONTENT]), np.nan)
@@ -94,8 +102,25 @@ def _evenness(frames: xr.Dataset) -> dict[int, tuple[MapMean, Inhomogeneity]]:
 
 
 def _maps(frames: xr.Dataset) -> xr.Dataset:
-    staged = (np.asarray(frames["graphite.regime"]).astype(str) == Regime.STAGED).astype(float)
-    return maps_of(frames.assign(staged=("frame", staged)), [CONTENT, SIGMA, SIGMA_SYS, "staged"])
+    staged = np.asarray(frames["graphite.regime"]).astype(str) == Regime.STAGED
+    counts = (staged & _is_held(frames)).astype(float)
+    return maps_of(frames.assign({COUNTS: ("frame", counts)}), [CONTENT, SIGMA, SIGMA_SYS, COUNTS])
+
+
+def _is_held(frames: xr.Dataset) -> np.ndarray:
+    """Whether the cell had the charge that it had at the first point of the map; shape (frames,).
+
+    A hold ends after its longest time, whatever is measured; what is left of a map is of another state then,
+    and differs from place to place for that reason alone.
+    """
+    if "net_capacity_ah" not in frames.coords:
+        return np.ones(frames.sizes["frame"], dtype=bool)
+    charge_ah, sigma_ah = (np.asarray(frames[f"net_capacity_ah{one}"], float) for one in ("", "_sigma"))
+    visit = frames["visit"] if "visit" in frames else np.zeros(frames.sizes["frame"])
+    _, first, number = np.unique(visit, return_index=True, return_inverse=True)
+    begun = first[number]
+    allowed_ah = CHARGE_SIGMAS * np.hypot(sigma_ah, sigma_ah[begun]) + CHARGE_AH
+    return np.abs(charge_ah - charge_ah[begun]) <= allowed_ah
 
 
 def figure(cells: Cells, finding: Finding, published: Mapping[str, Published], title: str) -> Figure:
@@ -121,7 +146,7 @@ def figure(cells: Cells, finding: Finding, published: Mapping[str, Published], t
     )
     for number in range(count):
         image = images.isel(map=number)
-        content = np.where(np.asarray(image["staged"]) == 1.0, np.asarray(image[CONTENT]), np.nan)
+        content = np.where(np.asarray(image[COUNTS]) == 1.0, np.asarray(image[CONTENT]), np.nan)
         upper, lower = axes[0][number], axes[1][number]
         mesh = upper.pcolormesh(
             np.asarray(images["x_um"]), np.asarray(images["y_um"]), content, shading="nearest", cmap="cividis"

@@ -198,10 +198,10 @@ def crystal_amounts(
     Displacement and widths are those of the first pattern for all; the widths of what grows are those of the
     pattern in which it stands out most. For the first crystal all are weighted as the first pattern is: what
     does not fit of it, in its profile or the strengths of its lines, is then the same part of every amount.
-    `sigma_stat` holds the counting of the pattern, of the first, and of that which gave the widths of what
-    grows. `sigma_sys` holds the misfit where lines of the crystal are, less what is the same in the first
-    pattern, what misfit makes of those widths, the displacements of the atoms, and, of all crystals but the
-    first, `STRUCTURE_SIGMA`.
+    `sigma_stat` holds the counting of the pattern, of the first, which gives displacement and widths as well
+    as the unit, and of that which gave the widths of what grows. `sigma_sys` holds the misfit where lines of
+    the crystal are, less what is the same in the first pattern, what misfit makes of the widths of what
+    grows, the displacements of the atoms, and, of all crystals but the first, `STRUCTURE_SIGMA`.
 
     Parameters
     ----------
@@ -242,7 +242,7 @@ def crystal_amounts(
         return [None if one is None else _Both.of(one.columns(shape), one.part, unit_part) for one in models]
 
     fitted = _FittedShape.of(first, START, COMMON)
-    went_well, widths = fitted.went_well, _Widths([], 0.0)
+    went_well, grown = fitted.went_well, None
     shape, solved = fitted.shape, solved_with(fitted.shape)
     own = [None if one is None else one.own for one in solved]
     signals = [-np.inf if one is None else one.value[1] / np.sqrt(one.covariance[1, 1]) for one in own]
@@ -252,31 +252,43 @@ def crystal_amounts(
         assert clearest is not None
         grown = _FittedShape.of(clearest, shape, GROWN)
         went_well &= grown.went_well
-        widths = _Widths([solved_with(one) for one in grown.moved], grown.misfit)
         shape, solved = grown.shape, solved_with(grown.shape)
-    return _dataset(given, models, crystals, solved, widths, shape, went_well)
+    # What misfit does to the shape of the first pattern, it does to all of them, and to the unit, alike.
+    errors = [
+        _ShapeError([solved_with(shape.with_part(free, one)) for one in part.moved], usable[0], misfit)
+        for part, free, misfit in ((fitted, COMMON, 0.0), (grown, GROWN, grown.misfit if grown else 0.0))
+        if part is not None
+    ]
+    return _dataset(given, models, crystals, solved, errors, shape, went_well)
 
 
 @dataclass(frozen=True)
-class _Widths:
-    """What the error of the widths of what grows does to amounts.
+class _ShapeError:
+    """What the error of a part of the shape does to amounts.
 
     Attributes
     ----------
     moved
-        All patterns with widths that are off by a standard error, by counting, for each axis of it.
+        All patterns with a shape that is off by a standard error, by counting, for each axis of it.
+    first
+        Number of the pattern of which amounts are parts: it has the same shape.
     misfit
-        As of `_FittedShape`.
+        As of `_FittedShape`; 0 where it is the same in all patterns.
     """
 
     moved: Sequence[Sequence[_Both | None]]
+    first: int
     misfit: float
 
-    def variance(self, pattern: int, number: int, value: float, unit: _Unit) -> float:
+    def variance(self, pattern: int, number: int, value: float) -> float:
         """Of an amount, by counting."""
-        moved = [one[pattern] for one in self.moved]
-        values = [float(one.by(number).value[number]) / unit.value for one in moved if one is not None]
-        return sum((one - value) ** 2 for one in values)
+        total = 0.0
+        for every in self.moved:
+            one, unit = every[pattern], every[self.first]
+            assert one is not None
+            assert unit is not None
+            total += (float(one.by(number).value[number] / unit.common.value[0]) - value) ** 2
+        return total
 
 
 def _dataset(
@@ -284,7 +296,7 @@ def _dataset(
     models: Sequence[CrystalModel | None],
     crystals: Sequence[KnownCrystal],
     solved: Sequence[_Both | None],
-    widths: _Widths,
+    errors: Sequence[_ShapeError],
     shape: Shape,
     went_well: bool,
 ) -> xr.Dataset:
@@ -323,10 +335,11 @@ def _dataset(
                 continue
             one = both.by(number)
             value = float(one.value[number] / unit.value)
-            by_widths = widths.variance(at, number, value, unit)
-            stat = np.sqrt(unit.counting_variance(one, number) + by_widths)
+            by_shape = np.array([error.variance(at, number, value) for error in errors])
+            stat = np.sqrt(unit.counting_variance(one, number) + by_shape.sum())
             misfit = unit.misfit(one, model.part, number, width)
-            sys = np.sqrt(misfit**2 + widths.misfit * by_widths + (value * scale) ** 2)
+            of_shape = float(by_shape @ [error.misfit for error in errors])
+            sys = np.sqrt(misfit**2 + of_shape + (value * scale) ** 2)
             found.append(Estimate(value, float(stat), float(sys)))
         name, attributes = f"amount.{phase.key}", {"units": f"of {crystals[0].key} in the first frame"}
         value, stat, sys = (

@@ -79,6 +79,12 @@ class Shape:
         widths = (self.gaussian, self.lorentzian, self.separator, self.grown, self.grown_spread)
         return np.array([self.displacement_um / 100.0, *np.log(widths)])
 
+    def with_part(self, part: slice, other: "Shape") -> "Shape":
+        """The same with some of its vector as another has it."""
+        whole = self.vector()
+        whole[part] = other.vector()[part]
+        return Shape.of(whole)
+
     def width_of(self, number: int) -> float:
         """Full width of a line of a crystal by its number; of one that has grown, of the median size."""
         gaussian = self.gaussian if number == 0 else float(np.hypot(self.gaussian, self.grown))

@@ -50,3 +50,26 @@ def test_images_change_no_claim_and_are_shown_where_there_are_some(count: int) -
     shown = sum(bool(axis.images) for axis in figure.axes)
     plt.close(figure)
     assert shown == count
+
+
+@pytest.mark.parametrize(("late_rows", "maps_left"), [(1, 1), (3, 0)])
+def test_points_that_were_measured_after_the_hold_are_left_out(late_rows: int, maps_left: int) -> None:
+    """An even electrode, whose cell went on before its map was complete."""
+    taken = maps(1)
+    late = np.zeros((GRID, GRID), dtype=bool)
+    late[GRID - late_rows :] = True
+    content = np.random.default_rng(2).normal(0.2, 0.004, (GRID, GRID)) + 0.05 * late
+    charge_ah = 1e-3 + 3e-4 * late
+    taken = taken.assign({"graphite.x": ("frame", content.ravel())})
+    held = {"cell": MeasuredCell(xr.Dataset(), {"map": taken})}
+    moved = taken.assign({"net_capacity_ah_sigma": ("frame", np.full(GRID * GRID, 1e-8))}).assign_coords(
+        {"net_capacity_ah": ("frame", charge_ah.ravel())}
+    )
+    assert load_study("S31").analyse(held).claims[0].holds
+    finding = load_study("S31").analyse({"cell": MeasuredCell(xr.Dataset(), {"map": moved})})
+    assert not finding.recovered
+    spreads = [one for one in finding.quantities if one.name.startswith("spread")]
+    assert len(spreads) == maps_left
+    if maps_left:
+        assert f"{GRID} points that were measured after the hold" in finding.text
+        assert spreads[0].value < 0.003
