@@ -1,6 +1,5 @@
 """The Channel Access library: what it raises, puts that are waited for, and that it prints to the log."""
 
-import contextlib
 import ctypes
 import logging
 import threading
@@ -8,7 +7,6 @@ from typing import Any
 
 import epics
 from ophyd import EpicsSignal
-from ophyd.signal import EpicsSignalBase
 from ophyd.utils.errors import OpException
 
 log = logging.getLogger(__name__)
@@ -27,12 +25,6 @@ READING_TIMEOUT_S = 2.0
 
 ANSWER_S = 5.0
 """Wall seconds within which a signal that is asked anew must have answered."""
-
-# A signal whose channel has gone waits for it, in place of ophyd's one second: a server that was started
-# again is searched for anew, which takes some seconds for many channels.
-with contextlib.suppress(RuntimeError):
-    # There are signals already, whose timeouts hold.
-    EpicsSignalBase.set_defaults(connection_timeout=ANSWER_S)
 
 
 def _to_log(text: bytes) -> None:
