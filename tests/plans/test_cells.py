@@ -95,8 +95,8 @@ def test_every_cell_has_its_own_run_records_and_frames(
     session: Session, beamline: Beamline, cell: Cell, documents: Documents
 ) -> None:
     spots = [[0.0, 0.0], [0.4, -0.3]]
-    twin = {**task(cell, "H2", 1500.0, spots_mm=spots)}
-    uids = session.RE(plan(session, task(cell, "H1"), twin))
+    twin = task(cell, "H2", 5000.0, spots_mm=spots)
+    uids = session.RE(plan(session, task(cell, "H1", 8000.0), twin))
     runs = by_place(documents)
     assert [runs[place]["start"]["uid"] for place in ("H1", "H2")] == list(uids)
     assert len({one["start"]["experiment_uid"] for one in runs.values()}) == 1
