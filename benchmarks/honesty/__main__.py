@@ -33,6 +33,7 @@ from benchmarks.honesty.ensembles import (
     Sorting,
     confusion,
     judge,
+    kinds_of,
 )
 from benchmarks.report import replace_section, table
 
@@ -96,13 +97,14 @@ def ask(name: str, kind: str, number: int, numbers: Numbers) -> str:
 def measurement_table(measurement: Measurement, numbers: Numbers) -> str:
     """Spread, bias and coverage of its quantities, with what was asked for."""
     judged = judge(measurement, numbers.worlds, numbers.noise, numbers.first_world)
+    kinds = kinds_of(measurement)
     rows = [_row(name, one) for name, one in judged.quantities.items()]
     head = ["quantity", "spread", "bias / sigma_sys", "coverage", "determined", "median sigma", "goals"]
     said = (
-        f"{numbers.worlds} worlds; spread within {NOISE_WORLDS} worlds measured {numbers.noise} times each, "
-        "pooled."
+        f"{kinds * numbers.worlds} worlds; spread within {kinds * NOISE_WORLDS} worlds measured "
+        f"{numbers.noise} times each, pooled."
     )
-    measured = numbers.worlds + NOISE_WORLDS * numbers.noise
+    measured = kinds * (numbers.worlds + NOISE_WORLDS * numbers.noise)
     refused = "".join(
         f"\n\nRefused in {count} of {measured} measurements: {reason}."
         for reason, count in sorted(judged.refusals.items())

@@ -80,6 +80,10 @@ class Outcome:
 class Measurement(Protocol):
     """Measures quantities in drawn worlds.
 
+    One that names a quantity by what was found draws one sample in a world, since two of them may be given
+    one name. It says how many kinds of samples follow each other, as `kinds`; of worlds there are as many
+    times more.
+
     Attributes
     ----------
     title
@@ -148,11 +152,17 @@ class Judgement:
     refusals: Mapping[str, int] = field(default_factory=dict)
 
 
+def kinds_of(measurement: Measurement) -> int:
+    """How many kinds of samples its worlds have, one after the other."""
+    return int(getattr(measurement, "kinds", 1))
+
+
 def judge(
     measurement: Measurement, worlds: int = WORLDS, noise: int = NOISE, first_world: int = 0
 ) -> Judgement:
     """Run both ensembles of a measurement; other worlds by another first one."""
     refusals: Counter[str] = Counter()
+    kinds = kinds_of(measurement)
 
     def measured(world: int, number: int) -> Mapping[str, Outcome]:
         try:
@@ -161,8 +171,9 @@ def judge(
             refusals[_reason(error)] += 1
             return {}
 
-    repeated = [[measured(world, 1 + number) for number in range(noise)] for world in range(NOISE_WORLDS)]
-    drawn = [measured(NOISE_WORLDS + world, 0) for world in range(worlds)]
+    of_noise = kinds * NOISE_WORLDS
+    repeated = [[measured(world, 1 + number) for number in range(noise)] for world in range(of_noise)]
+    drawn = [measured(of_noise + world, 0) for world in range(kinds * worlds)]
     names = {name: None for one in (*(one for world in repeated for one in world), *drawn) for name in one}
     return Judgement({name: _of(name, repeated, drawn) for name in names}, refusals)
 

@@ -17,7 +17,7 @@ from intercalate.reduction.raman import (
     oxide_states,
     sulfur_spectra,
 )
-from intercalate.reduction.results import UNDETERMINED, Estimate
+from intercalate.reduction.results import UNDETERMINED
 from intercalate_sims.cell.sulfur_speciation import SulfurState
 from intercalate_sims.noise import keyed_generator
 from intercalate_sims.probes.raman_oxides import HiddenOxide, ions_at, oxide_lines
@@ -44,28 +44,23 @@ class GraphiteRegimes:
     """Lithium content, sorted by the regime that the spectrum was given."""
 
     title = "Raman spectra of graphite"
+    kinds = len(WINDOWS)
 
     def measure(self, world: int, noise: int) -> Mapping[str, Outcome]:
-        """For each window of contents a spectrum; quantities are named by what it was taken for.
+        """A content from each window in turn; the quantity is named by what the spectrum was taken for, right
+        or wrong.
 
-        Where only a window is known there is no counting error, and no spread to be held against it. A
-        spectrum that was taken for another regime than that of its window is judged by its whole error, one
-        of a world: repeats that differ in it are of other contents.
+        Where only a window is known there is no counting error, and no spread to be held against it.
         """
-        instrument = instrument_of(world)
-        found: dict[str, Outcome] = {}
-        for number, (regime, (low, high)) in enumerate(WINDOWS.items()):
-            draw = keyed_generator(world, f"graphite {regime}", 0)
-            content = low + (high - low) * float(draw.random())
-            power = float(np.exp(np.log(POWERS_MW[0]) + np.log(POWERS_MW[1] / POWERS_MW[0]) * draw.random()))
-            state = _state(instrument, content, power, 10 * noise + number)
-            # That of stage 1 is asked of samples and exposures that show it: see `DenseGraphite`.
-            if state.regime is regime:
-                found[f"x taken for {regime}"] = Outcome(content, state.li_content)
-            elif state.regime not in (Regime.UNDETERMINED, Regime.DENSE):
-                whole = Estimate(state.li_content.value, 0.0, state.li_content.sigma)
-                found.setdefault("x taken for another regime", Outcome(content, whole))
-        return found
+        low, high = list(WINDOWS.values())[world % self.kinds]
+        draw = keyed_generator(world, "graphite", 0)
+        content = low + (high - low) * float(draw.random())
+        power = float(np.exp(np.log(POWERS_MW[0]) + np.log(POWERS_MW[1] / POWERS_MW[0]) * draw.random()))
+        state = _state(instrument_of(world), content, power, noise)
+        # That of stage 1 is asked of samples and exposures that show it: see `DenseGraphite`.
+        if state.regime in (Regime.UNDETERMINED, Regime.DENSE):
+            return {}
+        return {f"x taken for {state.regime}": Outcome(content, state.li_content)}
 
 
 class DenseGraphite:

@@ -248,12 +248,10 @@ def _by_position(
     known = np.hypot(axis.sigma_at(centre.value), course_sigma_per_cm)
     systematic = abs(slope) * float(np.hypot(centre.sigma_sys, known))
     content = float(np.clip(value, *li_content))
-    # Samples differ in what they hold at a position, but not by more than there is: pristine graphite is one.
-    return Estimate(
-        content,
-        abs(slope) * centre.sigma_stat,
-        float(np.hypot(systematic, min(_WINDOW_SIGMA, content))),
-    )
+    # Samples differ in what they hold at a position, but none holds less than nothing, which is three
+    # standard errors below.
+    window_sigma = min(_WINDOW_SIGMA, content / 3.0)
+    return Estimate(content, abs(slope) * centre.sigma_stat, float(np.hypot(systematic, window_sigma)))
 
 
 def _by_ratio(fit: BandFit) -> Estimate:
