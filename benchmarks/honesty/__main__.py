@@ -98,10 +98,11 @@ def measurement_table(measurement: Measurement, numbers: Numbers) -> str:
     """Spread, bias and coverage of its quantities, with what was asked for."""
     judged = judge(measurement, numbers.worlds, numbers.noise, numbers.first_world)
     kinds = kinds_of(measurement)
-    rows = [_row(name, one) for name, one in judged.quantities.items()]
+    rows = [_row(name, one, SELDOM / kinds) for name, one in judged.quantities.items()]
     head = ["quantity", "spread", "bias / sigma_sys", "coverage", "determined", "median sigma", "goals"]
+    of_kinds = f" of {kinds} kinds in turn" if kinds > 1 else ""
     said = (
-        f"{kinds * numbers.worlds} worlds; spread within {kinds * NOISE_WORLDS} worlds measured "
+        f"{kinds * numbers.worlds} worlds{of_kinds}; spread within {kinds * NOISE_WORLDS} worlds measured "
         f"{numbers.noise} times each, pooled."
     )
     measured = kinds * (numbers.worlds + NOISE_WORLDS * numbers.noise)
@@ -112,7 +113,7 @@ def measurement_table(measurement: Measurement, numbers: Numbers) -> str:
     return f"{said}\n\n{table(head, rows)}{refused}"
 
 
-def _row(name: str, one: Honesty) -> list[object]:
+def _row(name: str, one: Honesty, seldom: float) -> list[object]:
     met = "met" if one.is_honest else "not met"
     return [
         name,
@@ -121,7 +122,7 @@ def _row(name: str, one: Honesty) -> list[object]:
         f"{one.coverage:.0%}",
         f"{one.determined:.0%}",
         f"{one.typical_sigma:.3g}",
-        f"{met}; seldom determined" if one.determined < SELDOM else met,
+        f"{met}; seldom determined" if one.determined < seldom else met,
     ]
 
 

@@ -35,6 +35,16 @@ class Uneven(Drawn):
         return super().measure(world, noise)
 
 
+class Sorted(Drawn):
+    """Two kinds in turn: one of them is well known, of the other less is claimed than is known."""
+
+    kinds = 2
+
+    def measure(self, world, noise):
+        self.claimed = 1.0 if world % 2 else 0.3
+        return {f"x of kind {world % 2}": super().measure(world, noise)["x"]}
+
+
 class Mistaken(Drawn):
     """A benchmark with a mistake in it."""
 
@@ -61,6 +71,15 @@ def test_spread_is_that_of_the_population_of_worlds():
     assert found.spread == pytest.approx(np.sqrt(1.75), abs=0.15)
     # Three repeats leave two degrees of freedom: the mean of a world takes one with it.
     assert judge(Drawn(), 20, 3).quantities["x"].spread == pytest.approx(1.0, abs=0.15)
+
+
+def test_kinds_of_samples_are_judged_apart_and_each_has_all_worlds():
+    found = judge(Sorted(), 200, 10).quantities
+    assert [found[f"x of kind {kind}"].is_honest for kind in (0, 1)] == [False, True]
+    assert found["x of kind 1"].determined == 0.5
+    text = measurement_table(Sorted(), Numbers(200, 10))
+    assert "400 worlds of 2 kinds in turn; spread within 80 worlds" in text
+    assert "seldom determined" not in text
 
 
 def test_refusals_count_as_not_determined_and_are_told():
