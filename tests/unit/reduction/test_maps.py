@@ -147,6 +147,22 @@ def test_a_mean_is_of_the_points_that_are_known():
     assert not np.isfinite(none.mean.value)
 
 
+def test_a_mean_knows_that_noise_decides_which_points_are_in_it():
+    """Of points that grow evenly those at the end are read otherwise in half of the maps, each for itself."""
+    draw = np.random.default_rng(3)
+    image = np.linspace(0.2, 0.3, 256).reshape(SHAPE)
+    near = image > 0.295
+    found = []
+    for _ in range(300):
+        other = near & (draw.random(SHAPE) < 0.5)
+        seen = np.where(other, 0.5, image) + 1e-5 * draw.standard_normal(SHAPE)
+        found.append(map_mean(seen, np.full(SHAPE, 1e-5), 0.0 * SIGMA, readings=other.astype(int)).mean)
+    value, stat = np.array([(one.value, one.sigma_stat) for one in found]).T
+    # Coins scatter by 0.7 of the root of how many fell.
+    assert 0.5 < np.std(value) / np.median(stat) < 1.0
+    assert np.std(value) > 5 * 1e-5 / 16
+
+
 def test_what_was_read_in_several_ways_has_no_mean():
     number = np.arange(256).reshape(SHAPE)
     image, few, many = np.where(number < 26, 0.4, 0.2), number < 26, number < 80

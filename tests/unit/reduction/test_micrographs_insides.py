@@ -7,7 +7,15 @@ import pytest
 from scipy import ndimage
 
 from intercalate.reduction.micrographs import DepositClass, MicrographError, deposits, micrograph, segments
-from intercalate.reduction.micrographs.insides import _Alike, _insides, _Places, _wrong_px, filled_outlines
+from intercalate.reduction.micrographs.insides import (
+    Filled,
+    _alike,
+    _Face,
+    _likely,
+    _Places,
+    _wrong_px,
+    filled_outlines,
+)
 from intercalate.reduction.micrographs.pixels import depth_px
 
 from .drawn_images import discs, face, rods, with_shapes
@@ -136,29 +144,63 @@ def test_noise_that_is_put_on_an_image_does_not_make_its_face_vary_more():
     assert (alike.face_sigma, alike.slope_sigma) == (found.face_sigma, found.slope_sigma)
 
 
-def one_place(fall, level, of_outer, of_inner):
-    """Whether it is an inside, and what is said of its chance to turn; beside it is the face."""
-    of_both = np.hypot(of_outer, of_inner)
-    columns = [(5000, 100), (0, fall), (0.1, of_both), (0, level), (0.1, of_inner), (1, 1), (30, 6)]
-    size, falls, fall_noise, levels, level_noise, weight, depth = np.array(columns, dtype=float)
-    seen = np.array([True, True])
-    labels = np.array([[1, 2]])
-    places = _Places(labels, size, falls, fall_noise, levels, level_noise, weight, depth, seen)
-    alike = _Alike(-18.0, 2.0, 6.0, np.array([3.0, 30.0]), np.zeros(2), np.ones(2))
-    inside, _, flipping_px = _insides(places, alike, 0.6)
-    return inside[0, 1], (flipping_px / 100) ** 2
+FACE = _Face(np.array([3.0, 30.0]), np.zeros(2), np.ones(2))
 
 
-def test_a_brighter_middle_falls_less():
-    """Both make it less of an inside: what turns by noise is that of both together."""
-    generator, sigma = np.random.default_rng(1), 0.1
-    levels = np.linspace(-18.0, -4.0, 281)
-    limit = levels[[one_place(0.0, level, sigma, sigma)[0] for level in levels].index(False)]
-    turned, said = [], []
-    for level in limit + np.linspace(-1.6, 1.6, 129):
-        noise = sigma * generator.standard_normal((40, 2))
-        drawn = [one_place(outer - inner, level + inner, sigma, sigma) for outer, inner in noise]
-        inside, chance = np.transpose(drawn)
-        turned.append(inside.var(ddof=1))
-        said.append(chance.mean())
-    assert np.mean(said) == pytest.approx(np.mean(turned), rel=0.1)
+def decided(bright, level, noise):
+    """What is taken for an inside by its grey in an image, and what noise would make of that in another.
+
+    The first place is the face, which is larger than all others.
+    """
+    count = len(level) + 1
+    columns = ([9000, *[100] * (count - 1)], [0, *bright], [0, *noise], [0, *level], [0, *noise])
+    size, outer, outer_noise, inner, inner_noise = np.array(columns, dtype=float)
+    like, seen = np.ones(count), np.full(count, True)
+    labels = np.arange(1, count + 1)[None]
+    places = _Places(labels, size, outer, outer_noise, inner, inner_noise, like, 6 * like, seen)
+    greys = outer[None], inner[None]
+    likely = _likely(places, greys, _alike(places, greys), FACE, 0.6)
+    return likely[0, 1:] > 0.5, Filled(labels > 0, 0.0, FACE, places).flipping_px() / 100
+
+
+def turned_and_said(true_bright, true_level, noise, which, images=40):
+    """Variance of how many of some places are insides, over images; and the mean of what each says of it."""
+    generator, noise = np.random.default_rng(1), np.array(noise)
+    drawn = []
+    for _ in range(images):
+        bright, level = (
+            np.array(one) + noise * generator.standard_normal(noise.size) for one in (true_bright, true_level)
+        )
+        inside, said = decided(bright, level, noise)
+        drawn.append((inside[which].sum(), said**2))
+    counts, chances = np.transpose(drawn)
+    return counts.var(ddof=1), chances.mean()
+
+
+def test_noise_turns_one_place_as_often_as_each_image_says():
+    """A brighter middle falls less, besides: what turns is that of both together."""
+    levels = np.linspace(-18.0, -4.0, 57)
+    sure_bright, sure_level, still = [-13.0, -14.0, -15.0], [-17.0, -18.0, -19.0], [0.0] * 3
+    is_inside = [
+        decided([*sure_bright, level], [*sure_level, level], [*still, 0.1])[0][3] for level in levels
+    ]
+    limit = levels[is_inside.index(False)]
+    pairs = [
+        turned_and_said([*sure_bright, level], [*sure_level, level], [*still, 0.3], slice(3, None))
+        for level in limit + np.linspace(-2.0, 2.0, 17)
+    ]
+    turned, said = np.transpose(pairs)
+    assert turned.max() > 0.15
+    assert said.mean() == pytest.approx(turned.mean(), rel=0.25)
+
+
+def test_noise_that_decides_whether_insides_are_known_turns_all_places():
+    """The third sure inside falls by hardly more than the least: without it others are face."""
+    turned, said = turned_and_said(
+        [-13.0, -14.0, -15.0, *[-17.5] * 4],
+        [-17.0, -18.0, -16.0, *[-17.5] * 4],
+        [0.0, 0.0, 0.1, *[0.0] * 4],
+        slice(3, None),
+    )
+    assert turned == pytest.approx(4.0, rel=0.4)
+    assert said == pytest.approx(turned, rel=0.4)

@@ -22,7 +22,7 @@ distributed as Lorentzians, and the odds of a fall grow with its logarithm.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, logit, owens_t
+from scipy.special import expit, owens_t
 
 from intercalate.reduction.micrographs.pixels import (
     connected,
@@ -57,26 +57,10 @@ ROW_ERROR = 1.35 * float(np.sqrt(3.0))
 over the root of their number."""
 NOISE_LEFT = 0.5 / float(np.sqrt(np.pi))
 """Of that of a pixel, in grey that is smoothed over one."""
+_PAIRS = 200
+"""Of images that are drawn to see what noise decides."""
 _DRAWS, _ONE_SIGMA = 400, 0.683
 """Of all places at once, and the share within one standard error."""
-
-
-@dataclass(frozen=True)
-class Filled:
-    """Outlines with the insides of deposits.
-
-    Attributes
-    ----------
-    covered
-        Shape of the image.
-    doubtful_px, flipping_px
-        Standard uncertainty of the filled area, in pixels: each place is filled with a likelihood; and what
-        noise alone makes of it.
-    """
-
-    covered: np.ndarray
-    doubtful_px: float
-    flipping_px: float
 
 
 @dataclass(frozen=True)
@@ -85,10 +69,9 @@ class _Places:
 
     Attributes
     ----------
-    fall, level
-        How much brighter the outer half is than the middle, and the grey of the middle less that of the
-        face, in standard deviations of the face.
-    fall_noise, level_noise
+    bright, level
+        Grey of the outer half and of the middle less that of the face, in standard deviations of the face.
+    bright_noise, level_noise
         Their standard errors from one image to the next.
     level_weight
         What the level of one tells of that of all others: by the noise of its pixels.
@@ -100,8 +83,8 @@ class _Places:
 
     labels: np.ndarray
     size_px: np.ndarray
-    fall: np.ndarray
-    fall_noise: np.ndarray
+    bright: np.ndarray
+    bright_noise: np.ndarray
     level: np.ndarray
     level_noise: np.ndarray
     level_weight: np.ndarray
@@ -113,27 +96,95 @@ class _Places:
         """The face around all deposits."""
         return int(np.argmax(self.size_px))
 
+    @property
+    def is_asked(self) -> np.ndarray:
+        """Whether grey decides what a place is."""
+        return self.is_seen & (np.arange(self.size_px.size) != self.largest)
+
+    def drawn(self, generator: np.random.Generator, bright: np.ndarray, level: np.ndarray) -> "_Greys":
+        """As another image would show greys that are truly these."""
+        return bright + self.bright_noise * generator.standard_normal(bright.shape), (
+            level + self.level_noise * generator.standard_normal(level.shape)
+        )
+
+
+_Greys = tuple[np.ndarray, np.ndarray]
+"""Of the outer halves and the middles of places, shape (images, count)."""
+
+
+@dataclass(frozen=True)
+class _Face:
+    """Grey of the face by the distance from rims, shape (distances,)."""
+
+    at_px: np.ndarray
+    grey: np.ndarray
+    scatter: np.ndarray
+
 
 @dataclass(frozen=True)
 class _Alike:
-    """What insides and the face of an image look like.
+    """What insides look like; arrays have the shape (images, 1).
 
     Attributes
     ----------
-    inside, inside_scatter
+    is_known
+        Whether enough insides are sure.
+    inside, scatter
         Grey of insides.
     depth_px
         Typical depth of insides.
-    face_at_px, face, face_scatter
-        Grey of the face by the distance from rims, shape (distances,).
     """
 
-    inside: float
-    inside_scatter: float
-    depth_px: float
-    face_at_px: np.ndarray
-    face: np.ndarray
-    face_scatter: np.ndarray
+    is_known: np.ndarray
+    inside: np.ndarray
+    scatter: np.ndarray
+    depth_px: np.ndarray
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Outlines with the insides of deposits.
+
+    Attributes
+    ----------
+    covered
+        Shape of the image.
+    doubtful_px
+        Standard uncertainty of the filled area, in pixels: each place is filled with a likelihood.
+    """
+
+    covered: np.ndarray
+    doubtful_px: float
+    _face: _Face | None = None
+    _places: _Places | None = None
+    _behind: _Places | None = None
+
+    def flipping_px(self) -> float:
+        """Standard deviation of the filled area by what noise decides where it does not redraw rims.
+
+        Greys are truly what they are here but for the noise of this image; two others of the same truth
+        differ in their own. In each the places that are sure say anew what all insides look like, which may
+        turn many at once. The variance is half of the mean square of what both differ by.
+        """
+        if self._places is None:
+            return 0.0
+        generator = np.random.Generator(np.random.SFC64(2))
+        rounds = [one for one in (self._places, self._behind) if one is not None]
+        true = [
+            one.drawn(generator, *(np.tile(grey, (_PAIRS, 1)) for grey in (one.bright, one.level)))
+            for one in rounds
+        ]
+        areas = []
+        for _ in range(2):
+            greys = [one.drawn(generator, *grey) for one, grey in zip(rounds, true)]
+            alike = _alike(self._places, greys[0])
+            areas.append(
+                sum(
+                    (_likely(one, grey, alike, self._face, odd_size) > 0.5) @ one.size_px.astype(float)
+                    for one, grey, odd_size in zip(rounds, greys, (_ODD_SIZE, 0.0))
+                )
+            )
+        return float(np.sqrt(0.5 * np.mean((areas[0] - areas[1]) ** 2)))
 
 
 def filled_outlines(outlines: np.ndarray, away: np.ndarray, noise: float) -> Filled:
@@ -151,21 +202,22 @@ def filled_outlines(outlines: np.ndarray, away: np.ndarray, noise: float) -> Fil
     depth = depth_px(~outlines)
     places = _places(depth, away, noise, 0)
     if places.size_px.size == 0:
-        return Filled(outlines, 0.0, 0.0)
-    alike = _alike(places, depth, away)
-    enclosed, doubtful_px, flipping_px = _insides(places, alike, _ODD_SIZE)
-    if alike is None:
-        # What it looks like has to tell what is not even enclosed.
-        return Filled(outlines | enclosed, doubtful_px, flipping_px)
+        return Filled(outlines, 0.0)
+    face = _face(places, depth, away)
+    alike = _alike(places, _seen(places))
+    likely = _likely(places, _seen(places), alike, face, _ODD_SIZE)[0]
+    is_inside = likely > 0.5
+    doubtful_px = _wrong_px(likely, np.where(is_inside, -places.size_px, places.size_px))
+    filled = outlines | np.concatenate([[False], is_inside])[places.labels]
     # What was looked into is decided: it is the face around all deposits that insides may be open to.
     depth = np.where(places.labels == places.largest + 1, depth, np.float32(0.0))
     behind = _places(depth, away, noise, _GAP_PX)
     if behind.size_px.size == 0:
-        return Filled(outlines | enclosed, doubtful_px, flipping_px)
-    behind_gaps, _, flipping = _insides(behind, alike, 0.0)
-    if behind_gaps.any():
-        behind_gaps = widened(behind_gaps, _GAP_PX) & (depth > 0)
-    return Filled(outlines | enclosed | behind_gaps, doubtful_px, float(np.hypot(flipping_px, flipping)))
+        return Filled(filled, doubtful_px, face, places)
+    is_inside = _likely(behind, _seen(behind), alike, face, 0.0)[0] > 0.5
+    if is_inside.any():
+        filled |= widened(np.concatenate([[False], is_inside])[behind.labels], _GAP_PX) & (depth > 0)
+    return Filled(filled, doubtful_px, face, places, behind)
 
 
 def _places(depth: np.ndarray, away: np.ndarray, noise: float, gap_px: int) -> _Places:
@@ -189,8 +241,8 @@ def _places(depth: np.ndarray, away: np.ndarray, noise: float, gap_px: int) -> _
     return _Places(
         labels,
         sizes_px(labels, count),
-        bright - level,
-        np.sqrt(by_outer + of_bright + by_inner + of_level),
+        bright,
+        np.sqrt(by_outer + of_bright),
         level,
         np.sqrt(by_inner + of_level),
         1.0 / np.sqrt(by_inner),
@@ -213,15 +265,13 @@ def _mean_and_ends(
     return mean, np.maximum(squares / pixels - mean**2, 0.0) * ends / pixels**2, number
 
 
-def _alike(places: _Places, depth: np.ndarray, away: np.ndarray) -> _Alike | None:
-    """What insides and the face look like in this image; None where too few insides are sure."""
-    sure = places.is_seen & (places.fall > _SURE_FALL)
-    sure[places.largest] = False
-    if sure.sum() < _LEAST_SURE:
-        return None
-    weight = places.level_weight[sure]
-    inside = float(np.average(places.level[sure], weights=weight))
-    scatter = float(np.sqrt(np.average((places.level[sure] - inside) ** 2, weights=weight)))
+def _seen(places: _Places) -> _Greys:
+    """In this image."""
+    return places.bright[None, :], places.level[None, :]
+
+
+def _face(places: _Places, depth: np.ndarray, away: np.ndarray) -> _Face | None:
+    """What the face looks like in this image; None where there is too little of it."""
     of_face = places.labels == places.largest + 1
     far, grey = depth[of_face], away[of_face]
     at, courses = [], []
@@ -234,55 +284,54 @@ def _alike(places: _Places, depth: np.ndarray, away: np.ndarray) -> _Alike | Non
         return None
     low, face, high = np.transpose(courses)
     # The face itself varies by 1.
+    return _Face(np.array(at), face, np.hypot(0.5 * (high - low), 1.0))
+
+
+def _alike(places: _Places, greys: _Greys) -> _Alike:
+    """What insides look like by those that are sure."""
+    bright, level = greys
+    sure = places.is_asked & (bright - level > _SURE_FALL)
+    weight = np.where(sure, places.level_weight, 0.0)
+    whole = np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
+    inside = np.sum(weight * level, axis=1, keepdims=True) / whole
+    square = np.sum(weight * (level - inside) ** 2, axis=1, keepdims=True) / whole
+    # The face itself varies by 1.
     return _Alike(
+        sure.sum(axis=1, keepdims=True) >= _LEAST_SURE,
         inside,
-        float(np.hypot(scatter, 1.0)),
-        float(np.average(places.depth_px[sure], weights=weight)),
-        np.array(at),
-        face,
-        np.hypot(0.5 * (high - low), 1.0),
+        np.sqrt(square + 1.0),
+        np.maximum(weight @ places.depth_px[:, None] / whole, 1.0),
     )
 
 
-def _insides(places: _Places, alike: _Alike | None, odd_size: float) -> tuple[np.ndarray, float, float]:
-    """Pixels of places that are insides, and what is doubtful.
+def _likely(places: _Places, greys: _Greys, alike: _Alike, face: _Face | None, odd_size: float) -> np.ndarray:
+    """Likelihood that places are insides, shape (images, count).
 
     Parameters
     ----------
     odd_size
-        Likelihood of places that are not seen.
+        Likelihood of places that are not seen. Where it is none, rims have gaps: what insides look like has
+        to tell what is not even enclosed.
     """
-    if alike is None:
-        odds = (places.fall - _LONE_FALL) / _LONE_SOFT
-        by_noise = places.fall_noise / _LONE_SOFT
-    else:
-        odds = _FALL_ODDS * np.arcsinh(2.0 * places.fall)
-        fall_slope = 2.0 * _FALL_ODDS / np.sqrt(1.0 + 4.0 * places.fall**2)
-        of_inside, inside_slope = _lorentzian(places.level, alike.inside, alike.inside_scatter)
+    bright, level = greys
+    fall = bright - level
+    odds = (fall - _LONE_FALL) / _LONE_SOFT
+    is_known = alike.is_known if face is not None else np.zeros_like(alike.is_known)
+    if face is not None and is_known.any():
         # The middle of a place begins at half of its depth.
-        as_far = 0.75 * places.depth_px
-        face, scatter = (np.interp(as_far, alike.face_at_px, one) for one in (alike.face, alike.face_scatter))
-        of_face, face_slope = _lorentzian(places.level, face, scatter)
-        odds += of_inside - of_face - _DEPTH_ODDS * np.log(places.depth_px / alike.depth_px)
-        level_slope = inside_slope - face_slope
-        # A middle that is brighter by noise falls less as well.
-        by_middle = level_slope * (level_slope - 2.0 * fall_slope) * places.level_noise**2
-        by_noise = np.sqrt((fall_slope * places.fall_noise) ** 2 + by_middle)
-    asked = places.is_seen.copy()
-    asked[places.largest] = False
-    alone = expit(odds)
-    inside = 1.0 + float(np.sum(alone[asked]))
+        grey, scatter = (
+            np.interp(0.75 * places.depth_px, face.at_px, one) for one in (face.grey, face.scatter)
+        )
+        of_both = _FALL_ODDS * np.arcsinh(2.0 * fall)
+        of_both += _lorentzian(level, alike.inside, alike.scatter) - _lorentzian(level, grey, scatter)
+        of_both -= _DEPTH_ODDS * np.log(places.depth_px / alike.depth_px)
+        odds = np.where(is_known, of_both, odds)
+    asked = places.is_asked
+    inside = 1.0 + np.sum(expit(odds) * asked, axis=1, keepdims=True)
     outside = 2.0 + asked.sum() - inside
-    # A place is one of those that tell what most places are: where it turns, it counts among them as well.
-    limit = logit((outside + alone) / (inside + outside + 1.0))
-    flips = np.where(asked, flipping((odds - limit) / by_noise), 0.0)
     likely = np.where(asked, expit(odds + np.log(inside / outside)), odd_size)
-    likely[places.largest] = 0.0
-    size = places.size_px.astype(float)
-    flipping_px = float(np.sqrt(np.sum(flips * size**2)))
-    is_inside = likely > 0.5
-    doubtful_px = _wrong_px(likely, np.where(is_inside, -size, size))
-    return np.concatenate([[False], is_inside])[places.labels], doubtful_px, flipping_px
+    likely[:, places.largest] = 0.0
+    return likely if odd_size > 0.0 else np.where(is_known, likely, 0.0)
 
 
 def _wrong_px(likely: np.ndarray, change_px: np.ndarray) -> float:
@@ -297,12 +346,9 @@ def _wrong_px(likely: np.ndarray, change_px: np.ndarray) -> float:
     return float(np.quantile(np.abs(drawn @ change_px), _ONE_SIGMA))
 
 
-def _lorentzian(
-    values: np.ndarray, middle: float | np.ndarray, width: float | np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Logarithm of its density but for a constant, and the slope of that."""
-    off = (values - middle) / width
-    return -np.log1p(off**2) - np.log(width), -2.0 * off / (1.0 + off**2) / width
+def _lorentzian(values: np.ndarray, middle: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """Logarithm of its density but for a constant."""
+    return -np.log1p(((values - middle) / width) ** 2) - np.log(width)
 
 
 def flipping(distance: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from intercalate.reduction.micrographs.image import Micrograph, noise_of
-from intercalate.reduction.micrographs.insides import NOISE_LEFT, filled_outlines
+from intercalate.reduction.micrographs.insides import NOISE_LEFT, Filled, filled_outlines
 from intercalate.reduction.micrographs.pixels import (
     beside,
     connected,
@@ -64,11 +64,12 @@ class Segments:
         Grey of the bare face, how much it varies, and the root mean square of its slopes per pixel.
     rim
         By how much most rims are brighter than the face, in units of `face_sigma`.
-    doubtful_px, flipping_px
-        Standard uncertainty of the covered area, in pixels, from places that may be face or deposit; and what
-        noise decides of enclosed ones where it does not redraw their rims.
+    doubtful_px
+        Standard uncertainty of the covered area, in pixels, from places that may be face or deposit.
     untold
         Share of the image that is as bright as rims likely are, and belongs to no deposit.
+    filled
+        What rims enclose, and how that was decided.
     """
 
     covered: np.ndarray
@@ -79,8 +80,8 @@ class Segments:
     slope_sigma: float
     rim: float
     doubtful_px: float
-    flipping_px: float
     untold: float
+    filled: Filled
 
 
 @dataclass(frozen=True)
@@ -181,8 +182,8 @@ def _told(relief: _Relief, sure: float, likely: float, lower: float) -> Segments
         relief.slope_sigma,
         rim,
         doubtful_px,
-        filled.flipping_px,
         untold,
+        filled,
     )
 
 

@@ -140,12 +140,17 @@ def map_mean(
     readings
         Number of the way in which each point was read, as by the regime of graphite: noise turns one into
         another, by more than the errors of either say. The mean is of the points that are read as most are,
-        and not determined where these are less than 80 % of the map. None where there is one way only.
+        and not determined where these are less than 80 % of the map. Those that are read otherwise are
+        missing in it by noise, each for itself: they would be the highest or the lowest. None where there is
+        one way only.
     """
     known = np.isfinite(value) & (sigma_stat > 0) & np.isfinite(sigma_sys)
+    missing = np.zeros(0)
     if readings is not None and known.any():
         numbers, counts = np.unique(readings[known], return_counts=True)
-        known &= readings == numbers[np.argmax(counts)]
+        is_most = readings == numbers[np.argmax(counts)]
+        known &= is_most
+        missing = value[~is_most & np.isfinite(value)]
         if np.mean(known) < _LEAST_SHARE:
             return MapMean(UNDETERMINED, UNDETERMINED, 0)
     points = int(known.sum())
@@ -154,7 +159,11 @@ def map_mean(
     shared = np.zeros(points) if sigma_shared is None else sigma_shared[known]
     noise = float(np.mean(np.maximum(sigma_stat[known] ** 2 - shared**2, 0.0)))
     mean = float(np.mean(value[known]))
-    stat = float(np.hypot(np.sqrt(noise / points), np.mean(shared)))
+    # As rare events are counted: their number is uncertain by its root.
+    by_reading = (
+        float(np.linalg.norm(np.clip(missing, value[known].min(), value[known].max()) - mean)) / points
+    )
+    stat = float(np.sqrt(noise / points + np.mean(shared) ** 2 + by_reading**2))
     scatter = _scatter(value[known] - mean, noise, points - 1) if points > 1 else UNDETERMINED
     return MapMean(Estimate(mean, stat, float(np.mean(sigma_sys[known]))), scatter, points)
 
