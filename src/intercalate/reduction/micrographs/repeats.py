@@ -37,7 +37,8 @@ def scatter_px(image: Micrograph, found: Segments) -> float:
     repeats of an image in which it is far away show nothing, be the place as large as it may. What turns is
     therefore looked for as well: of rims by moving their limits by some standard errors of what is held
     against them, of places that they enclose by drawing their grey anew (`Filled.flipping_px`). To each
-    distance belongs a variance. Repeats know the same in another way, and the larger of both is taken.
+    distance belongs a variance. Repeats know the same in another way. Both are estimates of one variance, of
+    which none is better where the other differs: their mean is taken.
     """
     generator = np.random.Generator(np.random.SFC64(1))
     of_pixels = _noise_by_grey(image.grey)
@@ -62,7 +63,7 @@ def scatter_px(image: Micrograph, found: Segments) -> float:
         float(np.mean(flipping(np.linspace(*between, 9)))) * _changed(*pair)
         for between, pair in zip(pairwise(_LIMITS), pairwise(moved))
     )
-    return float(np.sqrt(max(by_repeats, by_limits + found.filled.flipping_px() ** 2)))
+    return float(np.sqrt(0.5 * (by_repeats + by_limits + found.filled.flipping_px() ** 2)))
 
 
 def _changed(one: np.ndarray, other: np.ndarray) -> float:
