@@ -21,7 +21,7 @@ from intercalate.reduction.micrographs import (
     shift_between,
 )
 from intercalate.reduction.micrographs.image import counting_noise, noise_of
-from intercalate.reduction.micrographs.insides import flipping
+from intercalate.reduction.micrographs.insides import square_off
 
 from .drawn_images import discs, face, rods, with_shapes
 
@@ -79,13 +79,17 @@ def test_a_place_at_its_limit_is_known_to_be_at_it():
     assert 0.7 < np.sqrt(np.mean(((value - value.mean()) / stat) ** 2)) < 1.5
 
 
-def test_variance_at_a_limit_is_that_of_all_distances_from_it():
-    distance = np.linspace(-8.0, 8.0, 1601)
-    below = norm.cdf(distance)
-    assert flipping(distance).mean() == pytest.approx(np.mean(below * (1.0 - below)), rel=1e-6)
-    moved = np.random.default_rng(1).standard_normal(20000) + 1.5
-    expected = np.mean(norm.cdf(moved) * norm.cdf(-moved))
-    assert flipping(np.array([1.5]))[0] == pytest.approx(expected, rel=0.02)
+def test_what_an_image_is_off_at_its_distance_from_a_limit():
+    """Which is 0 below it and 1 above: off the mean of images of the same truth."""
+    noise = np.random.default_rng(1).standard_normal((2, 200_000))
+    for distance in (0.0, 0.5, 1.5, 2.5):
+        share = norm.cdf(distance + noise[0])
+        of_this, of_all = np.mean((1.0 - share) ** 2), np.mean(share * (1.0 - share))
+        assert square_off(np.array([distance]))[0] == pytest.approx(max(of_this, of_all), rel=0.02)
+    distances = np.linspace(-8.0, 8.0, 1601)
+    below = norm.cdf(distances)
+    # Each of both is that over all distances.
+    assert 1.0 < square_off(distances).mean() / np.mean(below * (1.0 - below)) < 1.5
 
 
 def test_without_scatter_the_statistical_error_is_left_out_and_nothing_else():

@@ -15,6 +15,7 @@ from intercalate.reduction.micrographs.insides import (
     _Places,
     _wrong_px,
     filled_outlines,
+    square_off,
 )
 from intercalate.reduction.micrographs.pixels import depth_px
 
@@ -160,7 +161,7 @@ def decided(bright, level, noise):
     places = _Places(labels, size, outer, outer_noise, inner, inner_noise, like, 6 * like, seen)
     greys = outer[None], inner[None]
     likely = _likely(places, greys, _alike(places, greys), FACE, 0.6)
-    return likely[0, 1:] > 0.5, Filled(labels > 0, 0.0, FACE, places).flipping_px() / 100
+    return likely[0, 1:] > 0.5, Filled(labels > 0, 0.0, FACE, places).turning_px() / 100
 
 
 def turned_and_said(true_bright, true_level, noise, which, images=40):
@@ -191,16 +192,21 @@ def test_noise_turns_one_place_as_often_as_each_image_says():
     ]
     turned, said = np.transpose(pairs)
     assert turned.max() > 0.15
-    assert said.mean() == pytest.approx(turned.mean(), rel=0.25)
+    # Far from the limit it is what all images vary by, which is more than this one is off.
+    assert 1.0 < said.mean() / turned.mean() < 1.5
 
 
 def test_noise_that_decides_whether_insides_are_known_turns_all_places():
-    """The third sure inside falls by hardly more than the least: without it others are face."""
+    """The third sure inside falls by hardly more than must be: without it others are face."""
+    noise = 0.1
+    least = 2.0 * np.hypot(noise, noise)
     turned, said = turned_and_said(
-        [-13.0, -14.0, -15.0, *[-17.5] * 4],
+        [-13.0, -14.0, -15.0 + least, *[-17.5] * 4],
         [-17.0, -18.0, -16.0, *[-17.5] * 4],
-        [0.0, 0.0, 0.1, *[0.0] * 4],
+        [0.0, 0.0, noise, *[0.0] * 4],
         slice(3, None),
     )
     assert turned == pytest.approx(4.0, rel=0.4)
-    assert said == pytest.approx(turned, rel=0.4)
+    # Four at once, of images that lie about the limit by their noise.
+    about = square_off(np.random.default_rng(2).standard_normal(10_000)).mean()
+    assert said == pytest.approx(4**2 * about, rel=0.2)

@@ -19,10 +19,11 @@ The logarithms of their odds add up. Grey has long tails, since neighbours throw
 distributed as Lorentzians, and the odds of a fall grow with its logarithm.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, owens_t
+from scipy.special import erf, expit, ndtr, owens_t
 
 from intercalate.reduction.micrographs.pixels import (
     connected,
@@ -42,9 +43,9 @@ _LEAST_SEEN_PX = 10
 _ODD_SIZE = 0.6
 """Likelihood that a slit too narrow to look into belongs to a deposit: in between where rims are close
 together."""
-_SURE_FALL, _LEAST_SURE = 1.0, 3
-"""Fall, in standard deviations of the face, from which nine of ten places are insides; how many of them say
-what insides look like."""
+_SURE_FALL, _SURE_SIGMAS, _LEAST_SURE = 1.0, 2.0, 3
+"""Fall, in standard deviations of the face, from which nine of ten places are insides, and by how many
+standard errors it must be more, lest noise make one sure; how many of them say what insides look like."""
 _LONE_FALL, _LONE_SOFT = 0.5, 0.25
 """Fall from which a place is an inside where too few are sure to tell by more, and over how much of it that
 is uncertain: places of an image without sure insides are face as a rule."""
@@ -57,6 +58,14 @@ ROW_ERROR = 1.35 * float(np.sqrt(3.0))
 over the root of their number."""
 NOISE_LEFT = 0.5 / float(np.sqrt(np.pi))
 """Of that of a pixel, in grey that is smoothed over one."""
+_SHARED_PX = 1.0 / float(np.sqrt(np.pi))
+"""Of the variance of a pixel, per pixel of a line that parts two areas: what smoothing over one pixel makes
+alike on both sides."""
+_LEAST_LEFT, _OTHER_ENDS = 0.1, 0.3
+"""Share of the variance that is left at least; and of the pixels at ends those that are others in another
+image, of places of 24 drawn worlds from 20000 on."""
+_LEAST_POPULATION = 10
+"""Of places, whose variation is known to a quarter of itself."""
 _PAIRS = 200
 """Of images that are drawn to see what noise decides."""
 _DRAWS, _ONE_SIGMA = 400, 0.683
@@ -100,6 +109,14 @@ class _Places:
     def is_asked(self) -> np.ndarray:
         """Whether grey decides what a place is."""
         return self.is_seen & (np.arange(self.size_px.size) != self.largest)
+
+    def true(self, generator: np.random.Generator, images: int) -> "_Greys":
+        """Greys that may truly be those of this image."""
+        bright, level = (
+            _true(seen, noise, self.is_asked, generator, images)
+            for seen, noise in ((self.bright, self.bright_noise), (self.level, self.level_noise))
+        )
+        return bright, level
 
     def drawn(self, generator: np.random.Generator, bright: np.ndarray, level: np.ndarray) -> "_Greys":
         """As another image would show greys that are truly these."""
@@ -159,32 +176,39 @@ class Filled:
     _places: _Places | None = None
     _behind: _Places | None = None
 
-    def flipping_px(self) -> float:
-        """Standard deviation of the filled area by what noise decides where it does not redraw rims.
+    def turning_px(self) -> float:
+        """What the filled area is off the mean of images by, where noise decides what is filled and does not
+        redraw rims.
 
         Greys are truly what they are here but for the noise of this image; two others of the same truth
         differ in their own. In each the places that are sure say anew what all insides look like, which may
-        turn many at once. The variance is half of the mean square of what both differ by.
+        turn many at once. The mean product of what this area is off both by is the square of what it is off
+        their mean by; half of the mean square of what they differ by is the variance of all. The larger of
+        both counts, as by `square_off`.
         """
         if self._places is None:
             return 0.0
         generator = np.random.Generator(np.random.SFC64(2))
         rounds = [one for one in (self._places, self._behind) if one is not None]
-        true = [
-            one.drawn(generator, *(np.tile(grey, (_PAIRS, 1)) for grey in (one.bright, one.level)))
-            for one in rounds
+        here = self._areas([_seen(one) for one in rounds])
+        true = [one.true(generator, _PAIRS) for one in rounds]
+        off = [
+            here - self._areas([one.drawn(generator, *grey) for one, grey in zip(rounds, true)])
+            for _ in range(2)
         ]
-        areas = []
-        for _ in range(2):
-            greys = [one.drawn(generator, *grey) for one, grey in zip(rounds, true)]
-            alike = _alike(self._places, greys[0])
-            areas.append(
-                sum(
-                    (_likely(one, grey, alike, self._face, odd_size) > 0.5) @ one.size_px.astype(float)
-                    for one, grey, odd_size in zip(rounds, greys, (_ODD_SIZE, 0.0))
+        return float(np.sqrt(max(np.mean(off[0] * off[1]), 0.5 * np.mean((off[0] - off[1]) ** 2))))
+
+    def _areas(self, greys: Sequence[_Greys]) -> np.ndarray:
+        """That are filled if places have these greys, in pixels; shape (images,)."""
+        assert self._places is not None
+        alike = _alike(self._places, greys[0])
+        areas = np.zeros(greys[0][0].shape[0])
+        for places, grey, odd_size in zip((self._places, self._behind), greys, (_ODD_SIZE, 0.0)):
+            if places is not None:
+                areas += (_likely(places, grey, alike, self._face, odd_size) > 0.5) @ places.size_px.astype(
+                    float
                 )
-            )
-        return float(np.sqrt(0.5 * np.mean((areas[0] - areas[1]) ** 2)))
+        return areas
 
 
 def filled_outlines(outlines: np.ndarray, away: np.ndarray, noise: float) -> Filled:
@@ -235,20 +259,35 @@ def _places(depth: np.ndarray, away: np.ndarray, noise: float, gap_px: int) -> _
     (bright, of_bright, outer_px), (level, of_level, inner_px) = (
         _mean_and_ends(place[one], grey[one], is_end[one], count) for one in (is_outer, ~is_outer)
     )
-    # Pixels of a row share the error of its level.
-    of_rows = ROW_ERROR**2 / (away.shape[1] * 2.0 * np.maximum(deepest, 1.0))
-    by_outer, by_inner = (noise**2 * (1.0 / np.maximum(one, 1) + of_rows) for one in (outer_px, inner_px))
+    thick_px = np.maximum(0.5 * (deepest - first), 0.5)
+    outer_px, inner_px = (np.maximum(one, 1) for one in (outer_px, inner_px))
+    # What smoothing has spread over the line between both halves is in both, and not in their difference.
+    in_both = _SHARED_PX * np.minimum(outer_px / thick_px, inner_px) / (outer_px * inner_px)
+    by_outer, by_inner = (
+        noise**2 * np.maximum(one - in_both, _LEAST_LEFT * one)
+        for one in (_left_in(thick_px) / outer_px, _left_in(2.0 * thick_px) / inner_px)
+    )
+    # Pixels of a row share the error of its level, and a middle is as high as its place is deep at least.
+    of_rows = ROW_ERROR**2 / (away.shape[1] * np.maximum(deepest, 1.0))
     return _Places(
         labels,
         sizes_px(labels, count),
         bright,
-        np.sqrt(by_outer + of_bright),
+        np.sqrt(by_outer + _OTHER_ENDS * of_bright),
         level,
-        np.sqrt(by_inner + of_level),
-        1.0 / np.sqrt(by_inner),
+        np.sqrt(by_inner + noise**2 * of_rows + _OTHER_ENDS * of_level),
+        1.0 / (noise * np.sqrt(1.0 / inner_px + of_rows)),
         deepest,
         np.minimum(outer_px, inner_px) >= _LEAST_SEEN_PX,
     )
+
+
+def _left_in(wide_px: np.ndarray) -> np.ndarray:
+    """Share of the variance of noise in the mean of a strip, after smoothing over one pixel: a thin one has
+    taken in pixels from beyond its edges.
+    """
+    beyond = 2.0 / (wide_px * np.sqrt(np.pi)) * -np.expm1(-(wide_px**2) / 4.0)
+    return erf(wide_px / 2.0) - beyond
 
 
 def _mean_and_ends(
@@ -263,6 +302,23 @@ def _mean_and_ends(
     pixels = np.maximum(number, 1)
     mean = sums / pixels
     return mean, np.maximum(squares / pixels - mean**2, 0.0) * ends / pixels**2, number
+
+
+def _true(
+    seen: np.ndarray, noise: np.ndarray, is_asked: np.ndarray, generator: np.random.Generator, images: int
+) -> np.ndarray:
+    """What greys may truly be that are seen so, shape (images, count).
+
+    Noise has driven places apart: they differ by less than is seen, which the difference of both variances
+    says where there are enough of them (B. Efron and C. Morris, J. Am. Stat. Assoc. 68 (1973) 117).
+    """
+    middle, own = 0.0, np.ones(seen.size)
+    if is_asked.sum() >= _LEAST_POPULATION:
+        middle = float(seen[is_asked].mean())
+        apart = max(float(seen[is_asked].var() - np.mean(noise[is_asked] ** 2)), 1e-12)
+        own = apart / (apart + noise**2)
+    drawn = generator.standard_normal((images, seen.size))
+    return middle + own * (seen - middle) + noise * np.sqrt(own) * drawn
 
 
 def _seen(places: _Places) -> _Greys:
@@ -290,7 +346,8 @@ def _face(places: _Places, depth: np.ndarray, away: np.ndarray) -> _Face | None:
 def _alike(places: _Places, greys: _Greys) -> _Alike:
     """What insides look like by those that are sure."""
     bright, level = greys
-    sure = places.is_asked & (bright - level > _SURE_FALL)
+    least = _SURE_FALL + _SURE_SIGMAS * np.hypot(places.bright_noise, places.level_noise)
+    sure = places.is_asked & (bright - level > least)
     weight = np.where(sure, places.level_weight, 0.0)
     whole = np.maximum(weight.sum(axis=1, keepdims=True), 1e-12)
     inside = np.sum(weight * level, axis=1, keepdims=True) / whole
@@ -351,11 +408,15 @@ def _lorentzian(values: np.ndarray, middle: np.ndarray, width: np.ndarray) -> np
     return -np.log1p(((values - middle) / width) ** 2) - np.log(width)
 
 
-def flipping(distance: np.ndarray) -> np.ndarray:
-    """Variance of what is 1 above a limit and 0 below, seen so many standard deviations of noise from it.
+def square_off(distance: np.ndarray) -> np.ndarray:
+    """Square of what an image is off the mean of images by, of what is 1 above a limit and 0 below, where
+    this one lies so many standard deviations of noise from the limit.
 
-    The same noise has moved it, so that its mean may be as far from there: the variance of one image after
-    the other is p (1 - p), and p depends on the mean. The average over means is a bivariate normal integral,
-    twice the function of D. B. Owen, Ann. Math. Statist. 27 (1956) 1075.
+    Noise has moved it. With p the share of images on its side, that is (1 - p)^2, averaged over all places of
+    the mean that may have led here: an integral over two normal variates with a correlation of a half, by the
+    function of D. B. Owen, Ann. Math. Statist. 27 (1956) 1075. Far from the limit hardly any image is off by
+    much, and then by far more than that; there the variance p (1 - p) of all images counts, which is larger.
     """
-    return 2.0 * owens_t(np.abs(distance) / np.sqrt(2.0), 1.0 / np.sqrt(3.0))
+    away = np.abs(distance) / np.sqrt(2.0)
+    of_all = 2.0 * owens_t(away, 1.0 / np.sqrt(3.0))
+    return np.maximum(ndtr(-away) - of_all, of_all)

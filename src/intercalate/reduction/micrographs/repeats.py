@@ -8,7 +8,7 @@ from scipy import ndimage
 from scipy.stats import norm
 
 from intercalate.reduction.micrographs.image import Micrograph, bends, noise_of
-from intercalate.reduction.micrographs.insides import ROW_ERROR, flipping
+from intercalate.reduction.micrographs.insides import ROW_ERROR, square_off
 from intercalate.reduction.micrographs.pixels import connected
 from intercalate.reduction.micrographs.segments import Segments, covered_at_limits, row_jumps, segments
 
@@ -36,9 +36,8 @@ def scatter_px(image: Micrograph, found: Segments) -> float:
     Noise has put a place at some distance from its limit in this image, and at another one in the next. Few
     repeats of an image in which it is far away show nothing, be the place as large as it may. What turns is
     therefore looked for as well: of rims by moving their limits by some standard errors of what is held
-    against them, of places that they enclose by drawing their grey anew (`Filled.flipping_px`). To each
-    distance belongs a variance. Repeats know the same in another way. Both are estimates of one variance, of
-    which none is better where the other differs: their mean is taken.
+    against them, of places that they enclose by drawing their grey anew (`Filled.turning_px`). To each
+    distance belongs a variance. Repeats know the same in another way, and the larger of both is taken.
     """
     generator = np.random.Generator(np.random.SFC64(1))
     of_pixels = _noise_by_grey(image.grey)
@@ -60,10 +59,10 @@ def scatter_px(image: Micrograph, found: Segments) -> float:
     moved = covered_at_limits(image, found, [one for one in _LIMITS if one])
     moved.insert(_LIMITS.index(0.0), found.covered)
     by_limits = sum(
-        float(np.mean(flipping(np.linspace(*between, 9)))) * _changed(*pair)
+        float(np.mean(square_off(np.linspace(*between, 9)))) * _changed(*pair)
         for between, pair in zip(pairwise(_LIMITS), pairwise(moved))
     )
-    return float(np.sqrt(0.5 * (by_repeats + by_limits + found.filled.flipping_px() ** 2)))
+    return float(np.sqrt(max(by_repeats, by_limits + found.filled.turning_px() ** 2)))
 
 
 def _changed(one: np.ndarray, other: np.ndarray) -> float:
