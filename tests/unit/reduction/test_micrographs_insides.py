@@ -7,12 +7,12 @@ import pytest
 from scipy import ndimage
 
 from intercalate.reduction.micrographs import DepositClass, MicrographError, deposits, micrograph, segments
+from intercalate.reduction.micrographs.enclosed import Places
 from intercalate.reduction.micrographs.insides import (
     Filled,
     _alike,
     _Face,
     _likely,
-    _Places,
     _wrong_px,
     filled_outlines,
     square_off,
@@ -158,7 +158,7 @@ def decided(bright, level, noise):
     size, outer, outer_noise, inner, inner_noise = np.array(columns, dtype=float)
     like, seen = np.ones(count), np.full(count, True)
     labels = np.arange(1, count + 1)[None]
-    places = _Places(labels, size, outer, outer_noise, inner, inner_noise, like, 6 * like, seen)
+    places = Places(labels, size, outer, outer_noise, inner, inner_noise, like, 6 * like, seen)
     greys = outer[None], inner[None]
     likely = _likely(places, greys, _alike(places, greys), FACE, 0.6)
     return likely[0, 1:] > 0.5, Filled(labels > 0, 0.0, FACE, places).turning_px() / 100

@@ -23,23 +23,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import erf, expit, ndtr, owens_t
+from scipy.special import expit, ndtr, owens_t
 
-from intercalate.reduction.micrographs.pixels import (
-    connected,
-    depth_px,
-    largest,
-    sizes_px,
-    widened,
-)
+from intercalate.reduction.micrographs.enclosed import FAINT_PX, Greys, Places, places_of
+from intercalate.reduction.micrographs.pixels import depth_px, widened
 
 _GAP_PX = 5
 """Half of the widest gap of a rim that is bridged."""
-_FAINT_PX = 2
-"""From a rim, where its own light is still seen."""
 _LEAST_FACE_PX = 50
 """That say how bright the face is at some distance from rims."""
-_LEAST_SEEN_PX = 10
 _ODD_SIZE = 0.6
 """Likelihood that a slit too narrow to look into belongs to a deposit: in between where rims are close
 together."""
@@ -53,80 +45,10 @@ _FALL_ODDS, _DEPTH_ODDS = 0.65, 0.65
 """Logarithm of the odds per unit of arsinh of twice the fall, and per unit of the logarithm of the depth: by
 maximum likelihood, weighted by area, of 6000 places in images of 150 drawn worlds from 20000 on, in which
 levels get the weight 1 that they should have (0.9 if it is left free)."""
-ROW_ERROR = 1.35 * float(np.sqrt(3.0))
-"""Standard error of the level of a row by the lower third of every third pixel, in units of that of a pixel
-over the root of their number."""
-NOISE_LEFT = 0.5 / float(np.sqrt(np.pi))
-"""Of that of a pixel, in grey that is smoothed over one."""
-_SHARED_PX = 1.0 / float(np.sqrt(np.pi))
-"""Of the variance of a pixel, per pixel of a line that parts two areas: what smoothing over one pixel makes
-alike on both sides."""
-_LEAST_LEFT, _OTHER_ENDS = 0.1, 0.3
-"""Share of the variance that is left at least; and of the pixels at ends those that are others in another
-image, of places of 24 drawn worlds from 20000 on."""
-_LEAST_POPULATION = 10
-"""Of places, whose variation is known to a quarter of itself."""
 _PAIRS = 200
 """Of images that are drawn to see what noise decides."""
 _DRAWS, _ONE_SIGMA = 400, 0.683
 """Of all places at once, and the share within one standard error."""
-
-
-@dataclass(frozen=True)
-class _Places:
-    """Enclosed places; arrays have the shape (count,), `labels` that of the image.
-
-    Attributes
-    ----------
-    bright, level
-        Grey of the outer half and of the middle less that of the face, in standard deviations of the face.
-    bright_noise, level_noise
-        Their standard errors from one image to the next.
-    level_weight
-        What the level of one tells of that of all others: by the noise of its pixels.
-    depth_px
-        Largest distance from a rim.
-    is_seen
-        Whether there is enough of both halves.
-    """
-
-    labels: np.ndarray
-    size_px: np.ndarray
-    bright: np.ndarray
-    bright_noise: np.ndarray
-    level: np.ndarray
-    level_noise: np.ndarray
-    level_weight: np.ndarray
-    depth_px: np.ndarray
-    is_seen: np.ndarray
-
-    @property
-    def largest(self) -> int:
-        """The face around all deposits."""
-        return int(np.argmax(self.size_px))
-
-    @property
-    def is_asked(self) -> np.ndarray:
-        """Whether grey decides what a place is."""
-        return self.is_seen & (np.arange(self.size_px.size) != self.largest)
-
-    def true(self, generator: np.random.Generator, images: int) -> "_Greys":
-        """Greys that may truly be those of this image."""
-        bright, level = (
-            _true(seen, noise, self.is_asked, generator, images)
-            for seen, noise in ((self.bright, self.bright_noise), (self.level, self.level_noise))
-        )
-        return bright, level
-
-    def drawn(self, generator: np.random.Generator, bright: np.ndarray, level: np.ndarray) -> "_Greys":
-        """As another image would show greys that are truly these."""
-        return bright + self.bright_noise * generator.standard_normal(bright.shape), (
-            level + self.level_noise * generator.standard_normal(level.shape)
-        )
-
-
-_Greys = tuple[np.ndarray, np.ndarray]
-"""Of the outer halves and the middles of places, shape (images, count)."""
 
 
 @dataclass(frozen=True)
@@ -173,8 +95,8 @@ class Filled:
     covered: np.ndarray
     doubtful_px: float
     _face: _Face | None = None
-    _places: _Places | None = None
-    _behind: _Places | None = None
+    _places: Places | None = None
+    _behind: Places | None = None
 
     def turning_px(self) -> float:
         """What the filled area is off the mean of images by, where noise decides what is filled and does not
@@ -190,7 +112,7 @@ class Filled:
             return 0.0
         generator = np.random.Generator(np.random.SFC64(2))
         rounds = [one for one in (self._places, self._behind) if one is not None]
-        here = self._areas([_seen(one) for one in rounds])
+        here = self._areas([one.seen for one in rounds])
         true = [one.true(generator, _PAIRS) for one in rounds]
         off = [
             here - self._areas([one.drawn(generator, *grey) for one, grey in zip(rounds, true)])
@@ -198,16 +120,15 @@ class Filled:
         ]
         return float(np.sqrt(max(np.mean(off[0] * off[1]), 0.5 * np.mean((off[0] - off[1]) ** 2))))
 
-    def _areas(self, greys: Sequence[_Greys]) -> np.ndarray:
+    def _areas(self, greys: Sequence[Greys]) -> np.ndarray:
         """That are filled if places have these greys, in pixels; shape (images,)."""
         assert self._places is not None
         alike = _alike(self._places, greys[0])
         areas = np.zeros(greys[0][0].shape[0])
         for places, grey, odd_size in zip((self._places, self._behind), greys, (_ODD_SIZE, 0.0)):
             if places is not None:
-                areas += (_likely(places, grey, alike, self._face, odd_size) > 0.5) @ places.size_px.astype(
-                    float
-                )
+                is_inside = _likely(places, grey, alike, self._face, odd_size) > 0.5
+                areas += is_inside @ places.size_px.astype(float)
         return areas
 
 
@@ -224,114 +145,32 @@ def filled_outlines(outlines: np.ndarray, away: np.ndarray, noise: float) -> Fil
         Of pixels that are not smoothed, in the same units.
     """
     depth = depth_px(~outlines)
-    places = _places(depth, away, noise, 0)
+    places = places_of(depth, away, noise, 0)
     if places.size_px.size == 0:
         return Filled(outlines, 0.0)
     face = _face(places, depth, away)
-    alike = _alike(places, _seen(places))
-    likely = _likely(places, _seen(places), alike, face, _ODD_SIZE)[0]
+    alike = _alike(places, places.seen)
+    likely = _likely(places, places.seen, alike, face, _ODD_SIZE)[0]
     is_inside = likely > 0.5
     doubtful_px = _wrong_px(likely, np.where(is_inside, -places.size_px, places.size_px))
     filled = outlines | np.concatenate([[False], is_inside])[places.labels]
     # What was looked into is decided: it is the face around all deposits that insides may be open to.
     depth = np.where(places.labels == places.largest + 1, depth, np.float32(0.0))
-    behind = _places(depth, away, noise, _GAP_PX)
+    behind = places_of(depth, away, noise, _GAP_PX)
     if behind.size_px.size == 0:
         return Filled(filled, doubtful_px, face, places)
-    is_inside = _likely(behind, _seen(behind), alike, face, 0.0)[0] > 0.5
+    is_inside = _likely(behind, behind.seen, alike, face, 0.0)[0] > 0.5
     if is_inside.any():
         filled |= widened(np.concatenate([[False], is_inside])[behind.labels], _GAP_PX) & (depth > 0)
     return Filled(filled, doubtful_px, face, places, behind)
 
 
-def _places(depth: np.ndarray, away: np.ndarray, noise: float, gap_px: int) -> _Places:
-    """What is enclosed if rims are made so much wider that gaps in them close."""
-    labels, count = connected(depth > gap_px)
-    deepest = largest(depth, labels, count)
-    first = gap_px + _FAINT_PX
-    # Of the pixels that are far enough from rims, of which there are fewer than in the image.
-    far = np.flatnonzero(depth > first)
-    place, away_px, grey = (one.ravel()[far] for one in (labels, depth, away))
-    half = np.concatenate([[0.0], 0.5 * (deepest + first)]).astype(np.float32)[place]
-    is_outer = away_px <= half
-    # Outlines are drawn in whole pixels, by noise in others each time: so are the ends of both halves.
-    is_end = (np.abs(away_px - half) <= 1.0) | (away_px <= first + 1.0)
-    (bright, of_bright, outer_px), (level, of_level, inner_px) = (
-        _mean_and_ends(place[one], grey[one], is_end[one], count) for one in (is_outer, ~is_outer)
-    )
-    thick_px = np.maximum(0.5 * (deepest - first), 0.5)
-    outer_px, inner_px = (np.maximum(one, 1) for one in (outer_px, inner_px))
-    # What smoothing has spread over the line between both halves is in both, and not in their difference.
-    in_both = _SHARED_PX * np.minimum(outer_px / thick_px, inner_px) / (outer_px * inner_px)
-    by_outer, by_inner = (
-        noise**2 * np.maximum(one - in_both, _LEAST_LEFT * one)
-        for one in (_left_in(thick_px) / outer_px, _left_in(2.0 * thick_px) / inner_px)
-    )
-    # Pixels of a row share the error of its level, and a middle is as high as its place is deep at least.
-    of_rows = ROW_ERROR**2 / (away.shape[1] * np.maximum(deepest, 1.0))
-    return _Places(
-        labels,
-        sizes_px(labels, count),
-        bright,
-        np.sqrt(by_outer + _OTHER_ENDS * of_bright),
-        level,
-        np.sqrt(by_inner + noise**2 * of_rows + _OTHER_ENDS * of_level),
-        1.0 / (noise * np.sqrt(1.0 / inner_px + of_rows)),
-        deepest,
-        np.minimum(outer_px, inner_px) >= _LEAST_SEEN_PX,
-    )
-
-
-def _left_in(wide_px: np.ndarray) -> np.ndarray:
-    """Share of the variance of noise in the mean of a strip, after smoothing over one pixel: a thin one has
-    taken in pixels from beyond its edges.
-    """
-    beyond = 2.0 / (wide_px * np.sqrt(np.pi)) * -np.expm1(-(wide_px**2) / 4.0)
-    return erf(wide_px / 2.0) - beyond
-
-
-def _mean_and_ends(
-    place: np.ndarray, grey: np.ndarray, is_end: np.ndarray, count: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean grey of the pixels of each place, its variance where noise chooses other pixels at the ends, which
-    differ from each other, and how many there are.
-    """
-    number, sums, squares, ends = (
-        np.bincount(place, weights, minlength=count + 1)[1:] for weights in (None, grey, grey**2, is_end)
-    )
-    pixels = np.maximum(number, 1)
-    mean = sums / pixels
-    return mean, np.maximum(squares / pixels - mean**2, 0.0) * ends / pixels**2, number
-
-
-def _true(
-    seen: np.ndarray, noise: np.ndarray, is_asked: np.ndarray, generator: np.random.Generator, images: int
-) -> np.ndarray:
-    """What greys may truly be that are seen so, shape (images, count).
-
-    Noise has driven places apart: they differ by less than is seen, which the difference of both variances
-    says where there are enough of them (B. Efron and C. Morris, J. Am. Stat. Assoc. 68 (1973) 117).
-    """
-    middle, own = 0.0, np.ones(seen.size)
-    if is_asked.sum() >= _LEAST_POPULATION:
-        middle = float(seen[is_asked].mean())
-        apart = max(float(seen[is_asked].var() - np.mean(noise[is_asked] ** 2)), 1e-12)
-        own = apart / (apart + noise**2)
-    drawn = generator.standard_normal((images, seen.size))
-    return middle + own * (seen - middle) + noise * np.sqrt(own) * drawn
-
-
-def _seen(places: _Places) -> _Greys:
-    """In this image."""
-    return places.bright[None, :], places.level[None, :]
-
-
-def _face(places: _Places, depth: np.ndarray, away: np.ndarray) -> _Face | None:
+def _face(places: Places, depth: np.ndarray, away: np.ndarray) -> _Face | None:
     """What the face looks like in this image; None where there is too little of it."""
     of_face = places.labels == places.largest + 1
     far, grey = depth[of_face], away[of_face]
     at, courses = [], []
-    for near_px in _FAINT_PX * 2.0 ** np.arange(6):
+    for near_px in FAINT_PX * 2.0 ** np.arange(6):
         here = grey[(far > near_px) & (far <= 2.0 * near_px)]
         if here.size >= _LEAST_FACE_PX:
             at.append(np.sqrt(2.0) * near_px)
@@ -343,7 +182,7 @@ def _face(places: _Places, depth: np.ndarray, away: np.ndarray) -> _Face | None:
     return _Face(np.array(at), face, np.hypot(0.5 * (high - low), 1.0))
 
 
-def _alike(places: _Places, greys: _Greys) -> _Alike:
+def _alike(places: Places, greys: Greys) -> _Alike:
     """What insides look like by those that are sure."""
     bright, level = greys
     least = _SURE_FALL + _SURE_SIGMAS * np.hypot(places.bright_noise, places.level_noise)
@@ -361,7 +200,7 @@ def _alike(places: _Places, greys: _Greys) -> _Alike:
     )
 
 
-def _likely(places: _Places, greys: _Greys, alike: _Alike, face: _Face | None, odd_size: float) -> np.ndarray:
+def _likely(places: Places, greys: Greys, alike: _Alike, face: _Face | None, odd_size: float) -> np.ndarray:
     """Likelihood that places are insides, shape (images, count).
 
     Parameters

@@ -7,8 +7,9 @@ import numpy as np
 from scipy import ndimage
 from scipy.stats import norm
 
+from intercalate.reduction.micrographs.enclosed import ROW_ERROR
 from intercalate.reduction.micrographs.image import Micrograph, bends, noise_of
-from intercalate.reduction.micrographs.insides import ROW_ERROR, square_off
+from intercalate.reduction.micrographs.insides import square_off
 from intercalate.reduction.micrographs.pixels import connected
 from intercalate.reduction.micrographs.segments import Segments, covered_at_limits, row_jumps, segments
 

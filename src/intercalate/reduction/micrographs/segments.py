@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from intercalate.reduction.micrographs.enclosed import NOISE_LEFT
 from intercalate.reduction.micrographs.image import Micrograph, noise_of
-from intercalate.reduction.micrographs.insides import NOISE_LEFT, Filled, filled_outlines
+from intercalate.reduction.micrographs.insides import Filled, filled_outlines
 from intercalate.reduction.micrographs.pixels import (
     beside,
     connected,
