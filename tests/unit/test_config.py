@@ -49,6 +49,7 @@ def test_simulated_and_beamline_have_the_same_keys() -> None:
         (('channel = "CH2"', 'channel = "CH9"'), ("changer.places.H2", "CH9", "CH1, CH2")),
         (("none_below = 0.01", "none_below = 0.6"), ("monitors", "none_below")),
         (('content = "Si"', 'channel = "CH1"\ncontent = "Si"'), ("changer.places.Si", "either channel")),
+        (("x_mm = -30.0", "x_mm = -15.0"), ("changer", "'LaB6' and 'Si' are both at x = -15", "its own")),
         (("min_voltage_V = -0.1", "min_voltage_V = 5.0"), ("min_voltage_V",)),
         (("[shutter]", "[shutters]"), ("shutter",)),
         (("info_port = 15073", "info_port = 15072"), ("queue", "three ports")),

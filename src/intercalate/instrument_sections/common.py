@@ -116,3 +116,15 @@ class ChangerSection(Section):
     marks_mm: tuple[tuple[float, float], ...] = ()
     mark_diameter_um: Positive = 80.0
     places: dict[str, ChangerPlace]
+
+    @model_validator(mode="after")
+    def _one_at_a_place(self) -> Self:
+        at: dict[tuple[float, float], str] = {}
+        for name, place in self.places.items():
+            other = at.setdefault((place.x_mm, place.y_mm), name)
+            if other != name:
+                raise ValueError(
+                    f"places {other!r} and {name!r} are both at x = {place.x_mm:g}, y = {place.y_mm:g} mm; what "
+                    "stands in one would be taken for what is in the other: give each its own position"
+                )
+        return self
