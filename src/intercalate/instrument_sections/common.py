@@ -124,7 +124,7 @@ class ChangerSection(Section):
             other = at.setdefault((place.x_mm, place.y_mm), name)
             if other != name:
                 raise ValueError(
-                    f"places {other!r} and {name!r} are both at x = {place.x_mm:g}, y = {place.y_mm:g} mm; what "
-                    "stands in one would be taken for what is in the other: give each its own position"
+                    f"places {other!r} and {name!r} are both at x = {place.x_mm:g}, y = {place.y_mm:g} mm; "
+                    "what stands in one would be taken for what is in the other: give each its own position"
                 )
         return self
