@@ -7,6 +7,7 @@ import pytest
 from beamline import Beamline
 from intercalate.devices.beam import Beam, BeamMonitors, MonitorError
 from intercalate.devices.shutter import Shutter
+from polling import wait_for
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(90)]
 
@@ -62,7 +63,8 @@ def test_the_monitors_see_shutter_and_attenuator(
         beam.attenuator.put(1.0)
         shutter.set("closed").wait(timeout=20)
         shutter.destroy()
-    assert beam.ring_state.get() == "stored"
+    # Electrons are injected now and then, for some seconds of the ring.
+    wait_for(lambda: beam.ring_state.get() == "stored", 20.0, "the beam is stored")
     assert beam.ring_current_ma.get() > 0
 
 

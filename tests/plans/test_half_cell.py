@@ -30,7 +30,8 @@ from intercalate_plans.studies import load_study, one_cell
 pytestmark = [pytest.mark.long, pytest.mark.service, pytest.mark.timeout(300)]
 
 STUDY_S = 240.0
-EVERY_S = 1000.0
+EVERY_S, FULL_S = 1000.0, 36_000.0
+"""Between frames, and of a whole lithiation at C/10."""
 VOLTAGE_STEP_V = 0.002
 LITHIATION_STEP = 2
 PLATEAUS_V = (0.2, 0.11, 0.08)
@@ -129,7 +130,8 @@ def test_every_frame_is_fitted(frames: xr.Dataset) -> None:
     assert frames["converged"].all()
     x = frames["x_positive"].to_numpy()
     assert (np.diff(x) > 0).all()
-    assert x[0] < 0.01
+    # The first is of the beginning: it may be late, but not by as much as the second.
+    assert x[0] < EVERY_S / FULL_S
     assert x[-1] > 0.95
 
 
