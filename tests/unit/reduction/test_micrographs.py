@@ -21,7 +21,7 @@ from intercalate.reduction.micrographs import (
     shift_between,
 )
 from intercalate.reduction.micrographs.image import counting_noise, noise_of
-from intercalate.reduction.micrographs.insides import square_off
+from intercalate.reduction.micrographs.repeats import square_off
 
 from .drawn_images import discs, face, rods, with_shapes
 

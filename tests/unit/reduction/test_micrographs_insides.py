@@ -15,9 +15,9 @@ from intercalate.reduction.micrographs.insides import (
     _likely,
     _wrong_px,
     filled_outlines,
-    square_off,
 )
 from intercalate.reduction.micrographs.pixels import depth_px
+from intercalate.reduction.micrographs.repeats import square_off
 
 from .drawn_images import discs, face, rods, with_shapes
 

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, ndtr, owens_t
+from scipy.special import expit
 
 from intercalate.reduction.micrographs.enclosed import FAINT_PX, Greys, Places, places_of
 from intercalate.reduction.micrographs.pixels import depth_px, widened
@@ -106,7 +106,7 @@ class Filled:
         differ in their own. In each the places that are sure say anew what all insides look like, which may
         turn many at once. The mean product of what this area is off both by is the square of what it is off
         their mean by; half of the mean square of what they differ by is the variance of all. The larger of
-        both counts, as by `square_off`.
+        both counts: far from their limits hardly any image is off, and then by far more than that.
         """
         if self._places is None:
             return 0.0
@@ -245,17 +245,3 @@ def _wrong_px(likely: np.ndarray, change_px: np.ndarray) -> float:
 def _lorentzian(values: np.ndarray, middle: np.ndarray, width: np.ndarray) -> np.ndarray:
     """Logarithm of its density but for a constant."""
     return -np.log1p(((values - middle) / width) ** 2) - np.log(width)
-
-
-def square_off(distance: np.ndarray) -> np.ndarray:
-    """Square of what an image is off the mean of images by, of what is 1 above a limit and 0 below, where
-    this one lies so many standard deviations of noise from the limit.
-
-    Noise has moved it. With p the share of images on its side, that is (1 - p)^2, averaged over all places of
-    the mean that may have led here: an integral over two normal variates with a correlation of a half, by the
-    function of D. B. Owen, Ann. Math. Statist. 27 (1956) 1075. Far from the limit hardly any image is off by
-    much, and then by far more than that; there the variance p (1 - p) of all images counts, which is larger.
-    """
-    away = np.abs(distance) / np.sqrt(2.0)
-    of_all = 2.0 * owens_t(away, 1.0 / np.sqrt(3.0))
-    return np.maximum(ndtr(-away) - of_all, of_all)

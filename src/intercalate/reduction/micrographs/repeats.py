@@ -5,11 +5,11 @@ from itertools import combinations, pairwise
 
 import numpy as np
 from scipy import ndimage
+from scipy.special import ndtr, owens_t
 from scipy.stats import norm
 
 from intercalate.reduction.micrographs.enclosed import ROW_ERROR
 from intercalate.reduction.micrographs.image import Micrograph, bends, noise_of
-from intercalate.reduction.micrographs.insides import square_off
 from intercalate.reduction.micrographs.pixels import connected
 from intercalate.reduction.micrographs.segments import Segments, covered_at_limits, row_jumps, segments
 
@@ -64,6 +64,20 @@ def scatter_px(image: Micrograph, found: Segments) -> float:
         for between, pair in zip(pairwise(_LIMITS), pairwise(moved))
     )
     return float(np.sqrt(max(by_repeats, by_limits + found.filled.turning_px() ** 2)))
+
+
+def square_off(distance: np.ndarray) -> np.ndarray:
+    """Square of what an image is off the mean of images by, of what is 1 above a limit and 0 below, where
+    this one lies so many standard deviations of noise from the limit.
+
+    Noise has moved it. With p the share of images on its side, that is (1 - p)^2, averaged over all places of
+    the mean that may have led here: an integral over two normal variates with a correlation of a half, by the
+    function of D. B. Owen, Ann. Math. Statist. 27 (1956) 1075. Far from the limit hardly any image is off by
+    much, and then by far more than that; there the variance p (1 - p) of all images counts, which is larger.
+    """
+    away = np.abs(distance) / np.sqrt(2.0)
+    of_all = 2.0 * owens_t(away, 1.0 / np.sqrt(3.0))
+    return np.maximum(ndtr(-away) - of_all, of_all)
 
 
 def _changed(one: np.ndarray, other: np.ndarray) -> float:
