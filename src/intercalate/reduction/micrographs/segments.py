@@ -110,13 +110,11 @@ class _Relief:
     noise: float
 
 
-def segments(
-    image: Micrograph, sure: float = _SURE, likely: float = _LIKELY, like: Segments | None = None
-) -> Segments:
+def segments(image: Micrograph, like: Segments | None = None) -> Segments:
     """Tell deposits from the face.
 
-    What differs from the grey of the face by `sure` times its variation is one, with all that hangs on it and
-    differs by `likely` times. Closed outlines are filled where what they enclose does not look like the face.
+    What differs from the grey of the face by nine times its variation is one, with all that hangs on it and
+    differs by three times. Closed outlines are filled where what they enclose does not look like the face.
     The face must be the most frequent grey: not more than about two thirds of an image may be covered.
 
     Parameters
@@ -124,7 +122,7 @@ def segments(
     like
         Deposits of an image that says how much the grey of this face and its slopes vary.
     """
-    return _told(_relief(image, like), sure, likely, 0.0)
+    return _told(_relief(image, like), 0.0)
 
 
 def covered_at_limits(image: Micrograph, found: Segments, by: Sequence[float]) -> list[np.ndarray]:
@@ -136,7 +134,7 @@ def covered_at_limits(image: Micrograph, found: Segments, by: Sequence[float]) -
         Deposits of this image.
     """
     relief = _relief(image, found)
-    return [_told(relief, _SURE, _LIKELY, one).covered for one in by]
+    return [_told(relief, one).covered for one in by]
 
 
 def _relief(image: Micrograph, like: Segments | None) -> _Relief:
@@ -150,13 +148,13 @@ def _relief(image: Micrograph, like: Segments | None) -> _Relief:
     return _Relief(smooth, face, sigma, slope_sigma, fine / sigma, slope / slope_sigma, noise_of(image.grey))
 
 
-def _told(relief: _Relief, sure: float, likely: float, lower: float) -> Segments:
+def _told(relief: _Relief, lower: float) -> Segments:
     """Segments, if limits of rims were lower by so many standard errors of what is held against them."""
     face, sigma, away, slope = relief.face, relief.face_sigma, relief.away, relief.slope
-    raised = _raised(away, lower * NOISE_LEFT * relief.noise / sigma, sure, likely)
-    rims = _chosen(raised, sure, likely)
-    steeper = _raised(slope, lower * _SLOPE_NOISE * relief.noise / relief.slope_sigma, sure, likely)
-    seen = rims | _missing_rims(np.where(slope > 0, steeper, np.float32(0.0)), rims, sure, likely)
+    raised = _raised(away, lower * NOISE_LEFT * relief.noise / sigma)
+    rims = _chosen(raised)
+    steeper = _raised(slope, lower * _SLOPE_NOISE * relief.noise / relief.slope_sigma)
+    seen = rims | _missing_rims(np.where(slope > 0, steeper, np.float32(0.0)), rims)
     outlines = _closed(seen)
     filled = filled_outlines(outlines, (relief.smooth - face) / sigma, relief.noise / sigma)
     covered = _trimmed(filled.covered, away)
@@ -164,8 +162,8 @@ def _told(relief: _Relief, sure: float, likely: float, lower: float) -> Segments
     gaps, gap_count = connected(outlines & ~seen)
     in_gaps_px = float(np.linalg.norm(sizes_px(gaps, gap_count))) / np.sqrt(12.0)
     doubtful_px = float(np.hypot(filled.doubtful_px, in_gaps_px))
-    strong = away[away > sure]
-    rim = float(np.median(strong)) if strong.size else sure
+    strong = away[away > _SURE]
+    rim = float(np.median(strong)) if strong.size else _SURE
     labels, count = connected(covered)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     keep = sizes >= _LEAST_PX
@@ -173,7 +171,7 @@ def _told(relief: _Relief, sure: float, likely: float, lower: float) -> Segments
     renumbered = np.cumsum(keep) * keep
     labels = renumbered[labels]
     count = int(keep.sum())
-    untold = float(np.mean((away > likely) & ~widened(labels > 0, _RIM_PX)))
+    untold = float(np.mean((away > _LIKELY) & ~widened(labels > 0, _RIM_PX)))
     return Segments(
         labels > 0,
         labels,
@@ -188,13 +186,13 @@ def _told(relief: _Relief, sure: float, likely: float, lower: float) -> Segments
     )
 
 
-def _raised(strength: np.ndarray, by: float, sure: float, likely: float) -> np.ndarray:
+def _raised(strength: np.ndarray, by: float) -> np.ndarray:
     """Higher at rims and beside them: on the bare face the noise of some pixel is always as high. Lower
     everywhere.
     """
     if by <= 0.0:
         return strength + np.float32(by)
-    return strength + np.float32(by) * widened(_chosen(strength, sure - by, likely), _RIM_PX)
+    return strength + np.float32(by) * widened(_chosen(strength, _SURE - by), _RIM_PX)
 
 
 def row_jumps(grey: np.ndarray) -> np.ndarray:
@@ -223,12 +221,12 @@ def _squares(values: np.ndarray) -> np.ndarray:
     return whole.reshape(rows, _SQUARE_PX, columns, _SQUARE_PX)
 
 
-def _missing_rims(steps: np.ndarray, rims: np.ndarray, sure: float, likely: float) -> np.ndarray:
+def _missing_rims(steps: np.ndarray, rims: np.ndarray) -> np.ndarray:
     """Sharp steps of grey where a rim is too weak: they close outlines. Those that run along a rim are the
     border of its shadow.
     """
     slope = np.where(_round(rims), np.float32(0.0), steps)
-    found = _chosen(slope, sure, likely)
+    found = _chosen(slope)
     labels, count = connected(found, corners=True)
     if count == 0:
         return found
@@ -236,13 +234,13 @@ def _missing_rims(steps: np.ndarray, rims: np.ndarray, sure: float, likely: floa
     return np.concatenate([[False], along < 0.5])[labels]
 
 
-def _chosen(strength: np.ndarray, sure: float, likely: float) -> np.ndarray:
+def _chosen(strength: np.ndarray, sure: float = _SURE) -> np.ndarray:
     """Pixels of connected regions that are strong somewhere; of rims as bright as most, the faint glow beside
     them is left out.
     """
     strong = strength[strength > sure]
     usual = float(np.median(strong)) if strong.size else 0.0
-    labels, count = connected(strength > max(likely, _GLOW * usual))
+    labels, count = connected(strength > max(_LIKELY, _GLOW * usual))
     if count == 0:
         return labels > 0
     is_strong = np.zeros(count + 1, dtype=bool)
