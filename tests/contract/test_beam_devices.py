@@ -1,11 +1,14 @@
 """The beam and its monitors as devices, over Channel Access."""
 
+import signal
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from beamline import Beamline
 from intercalate.devices.beam import Beam, BeamMonitors, MonitorError
+from intercalate.devices.frame_detector import FrameDetector
 from intercalate.devices.shutter import Shutter
 from polling import wait_for
 
@@ -74,3 +77,35 @@ def test_monitors_that_are_not_there_fail_with_a_message(beamline: Beamline) -> 
     with pytest.raises(MonitorError, match=r"NOBODY:Monitor: does not answer"):
         status.wait(timeout=30)
     device.destroy()
+
+
+def test_a_frame_waits_for_an_ioc_that_is_busy_for_seconds(beamline: Beamline) -> None:
+    """PVs that ophyd would connect at first use, within a second each, are connected together before."""
+    section = beamline.config.diffractometer
+    detector = FrameDetector(
+        section.prefix, name="xrd", frames_folder=beamline.config.stored(section.frames_folder)
+    )
+    detector.wait_for_connection(timeout=20)
+    process = beamline.service("diffractometer").process
+    assert process is not None
+    process.send_signal(signal.SIGSTOP)
+    waker = threading.Timer(4.0, process.send_signal, (signal.SIGCONT,))
+    waker.start()
+    try:
+        detector.stage()
+        made = names_of(detector)
+        detector.exposure_s.set(1.0).wait(10)
+        detector.describe_configuration()
+        detector.read_configuration()
+        detector.trigger().wait(30)
+        detector.describe()
+        assert detector.read()["xrd_hdf_frame_index"]["value"] == 0
+        assert names_of(detector) == made
+    finally:
+        waker.join()
+        detector.unstage()
+        detector.destroy()
+
+
+def names_of(detector: FrameDetector) -> set[str]:
+    return {walk.dotted_name for walk in detector.walk_signals()}

@@ -19,7 +19,7 @@ from intercalate.session import Session
 from intercalate_plans import charge_discharge, charge_scan_discharge, count_frames, operando
 from polling import wait_for
 
-from .conftest import Documents, assert_frames_are_their_own, missed_reasons
+from .conftest import OVERTAKEN, Documents, assert_frames_are_their_own, missed_reasons, occasions
 
 pytestmark = [pytest.mark.long, pytest.mark.service, pytest.mark.timeout(120)]
 
@@ -126,6 +126,33 @@ def test_a_pause_in_mid_exposure_stops_measuring_and_not_the_cell(
             range(info["first_record"], info["end_record"])
         )
     assert_frames_are_their_own(documents, beamline, "xrd")
+
+
+def test_what_waits_when_the_program_ends_is_missed(
+    session: Session, cell: Cell, documents: Documents
+) -> None:
+    """One frame takes longer than the program; of the occasions during it the last still waits at the end."""
+    rest = {
+        "record": {"time_s": 10.0},
+        "safety": {"max_voltage_V": 4.3, "min_voltage_V": 0.0, "delay_s": 5.0},
+        "method": [{"step": "open_circuit_voltage", "until_time_s": 1000.0}],
+    }
+    session.RE(
+        operando(
+            session.cycler,
+            session.xrd,
+            cell,
+            rest,
+            {"every": {"time_s": 300.0}},
+            on_abort="rest",
+            on_client_lost="rest",
+            exposure_s=3500.0,
+        )
+    )
+    assert len(documents.events("xrd")) == 1
+    reasons = [one["data"]["missed_reason"] for one in documents.events("missed")]
+    assert reasons == [OVERTAKEN[0], OVERTAKEN[0], OVERTAKEN[1]]
+    assert occasions(documents, "xrd") == 4
 
 
 @pytest.mark.parametrize("on_abort", ["rest", "continue"])

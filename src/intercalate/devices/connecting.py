@@ -2,7 +2,12 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from operator import attrgetter
 from typing import Any
+
+from ophyd import Device
+from ophyd.device import do_not_wait_for_lazy_connection
 
 LAST_CHANCE_S = 0.5
 """Wall seconds that a device has when those before it have used up the time of all."""
@@ -25,6 +30,32 @@ def _answers(device: Any, within_s: float) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+def connect_together(parts: Sequence[Device], timeout_s: float) -> None:
+    """Connect what is set and read of parts of a device: ophyd does so at first use, within a second each.
+
+    Parameters
+    ----------
+    timeout_s
+        Wall seconds that all of it has.
+
+    Raises
+    ------
+    TimeoutError
+        If something does not answer.
+    """
+    deadline_s = time.monotonic() + timeout_s
+    with ExitStack() as stack:
+        for part in parts:
+            stack.enter_context(do_not_wait_for_lazy_connection(part))
+        used = [
+            attrgetter(name)(part)
+            for part in parts
+            for name in (*part.stage_sigs, *part.read_attrs, *part.configuration_attrs)
+        ]
+    for component in used:
+        component.wait_for_connection(timeout=max(LAST_CHANCE_S, deadline_s - time.monotonic()))
 
 
 def with_prefix(device: Any) -> str:

@@ -3,7 +3,6 @@
 import time
 import uuid
 from collections.abc import Callable
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,11 @@ from ophyd.areadetector import DetectorBase, EpicsSignalWithRBV
 from ophyd.areadetector.cam import CamBase
 from ophyd.areadetector.filestore_mixins import FileStoreHDF5
 from ophyd.areadetector.plugins import HDF5Plugin
-from ophyd.device import Staged, do_not_wait_for_lazy_connection
+from ophyd.device import Staged
 from ophyd.signal import DerivedSignal
 from ophyd.status import DeviceStatus
 
+from intercalate.devices.connecting import connect_together
 from intercalate.devices.roles import OPENS_SHUTTER
 from intercalate.devices.statuses import end
 
@@ -100,19 +100,10 @@ class FrameWriter(HDF5Plugin, FileStoreHDF5):
             )
         self._references: dict[str, tuple[Any, Any]] = {}
         try:
-            self._connect_staged()
             super().stage()
         except TimeoutError as error:
             why = self.write_message.get() or error
             raise ExposureError(f"{self.prefix}: no file was opened in {folder}: {why}") from error
-
-    def _connect_staged(self) -> None:
-        """Connect what staging sets: stock plugins do so then, and give up after a second."""
-        missing = [key for key in self.stage_sigs if isinstance(key, str) and key not in self._signals]
-        with do_not_wait_for_lazy_connection(self):
-            signals = [attrgetter(key)(self) for key in missing]
-        for signal in signals:
-            signal.wait_for_connection(timeout=FILE_S)
 
     @property
     def open_file(self) -> Path:
@@ -290,9 +281,19 @@ class FrameDetector(DetectorBase):
             raise ExposureError(f"frame {index} of {path} cannot be read here: {error}") from error
 
     def stage(self) -> list[object]:
-        """Open a file; what was left of an unstaging that the IOC did not answer is done before."""
+        """Open a file; what was left of an unstaging that the IOC did not answer is done before.
+
+        Raises
+        ------
+        ExposureError
+            If a PV that a frame needs does not answer, or no file can be opened.
+        """
         if self._staged is Staged.partially:
             self.unstage()
+        try:
+            connect_together((self, self.cam, self.cam.array_size, self.hdf), FILE_S)
+        except TimeoutError as error:
+            raise ExposureError(f"{self.prefix} does not answer: {error}") from error
         return super().stage()
 
     def unstage(self) -> list[object]:

@@ -199,8 +199,11 @@ class CyclingCell:
         self._is_running = False
 
     def wind_up(self) -> MsgGenerator[None]:
-        """Collect what is left; for a finalizer."""
+        """Collect what is left, and say what was not measured any more; for a finalizer."""
         yield from self.keyed(drain_at_the_end(self.cycler))
+        for one in self.measurements:
+            if one.occasions.take():
+                yield from self.keyed(self.notes.miss(one.name, "the program ended while it waited"))
         yield from self.keyed(note_markers(self.cycler, self._program_id))
 
     def close(self) -> MsgGenerator[None]:
@@ -237,7 +240,19 @@ class CyclingCell:
 
     def _collect(self) -> MsgGenerator[None]:
         is_busy = self.cycler.is_busy
-        records = yield from drain(self.cycler)
+        yield from self._take_in((yield from drain(self.cycler)))
+        for status in (self._bell, self._end):
+            if status is not None and status.done and (error := status.exception()) is not None:
+                raise error
+        if self._end is not None and self._end.done:
+            yield from self._take_in((yield from drain(self.cycler)))
+            self._is_running, self._held = False, None
+        elif self._end is None and not is_busy:
+            # A server that does not answer may come back: only the program's own end is the end.
+            self._end = self.cycler.complete()
+
+    def _take_in(self, records: Any) -> MsgGenerator[None]:
+        """Let everybody see new records."""
         if self._watch is not None:
             self._watch(records)
         yield from self._note_availability(records)
@@ -248,17 +263,6 @@ class CyclingCell:
             for _ in range(one.occasions.overrun - overrun):
                 yield from self.notes.miss(one.name, "the one before still waited for the beam")
         yield from self._see_hold(records)
-        for status in (self._bell, self._end):
-            if status is not None and status.done and (error := status.exception()) is not None:
-                raise error
-        if self._end is not None and self._end.done:
-            self._is_running = False
-            last = yield from drain(self.cycler)
-            if self._watch is not None:
-                self._watch(last)
-        elif self._end is None and not is_busy:
-            # A server that does not answer may come back: only the program's own end is the end.
-            self._end = self.cycler.complete()
 
     def _see_hold(self, records: Any) -> MsgGenerator[None]:
         """Know whether the cell is held; what a hold that is over was for is missed."""
