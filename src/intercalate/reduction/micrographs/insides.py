@@ -26,20 +26,21 @@ import numpy as np
 from scipy.special import expit
 
 from intercalate.reduction.micrographs.enclosed import FAINT_PX, Greys, Places, places_of
-from intercalate.reduction.micrographs.pixels import depth_px, widened
+from intercalate.reduction.micrographs.pixels import beside, depth_px, widened
 
-_GAP_PX = 5
-"""Half of the widest gap of a rim that is bridged."""
+_GAPS_PX = (5, 10, 20)
+"""Halves of the widest gaps of rims that are bridged, one after the other: of a deposit that is dim on one
+side, or lies on another one, much of the rim may be missing."""
 _LEAST_FACE_PX = 50
 """That say how bright the face is at some distance from rims."""
 _ODD_SIZE = 0.6
 """Likelihood that a slit too narrow to look into belongs to a deposit: in between where rims are close
 together."""
-_SURE_FALL, _SURE_SIGMAS, _LEAST_SURE = 1.0, 2.0, 3
+_SURE_FALL, _SURE_SIGMAS = 1.0, 2.0
 """Fall, in standard deviations of the face, from which nine of ten places are insides, and by how many
-standard errors it must be more, lest noise make one sure; how many of them say what insides look like."""
+standard errors it must be more, lest noise make one sure."""
 _LONE_FALL, _LONE_SOFT = 0.5, 0.25
-"""Fall from which a place is an inside where too few are sure to tell by more, and over how much of it that
+"""Fall from which a place is an inside where none is sure to tell by more, and over how much of it that
 is uncertain: places of an image without sure insides are face as a rule."""
 _FALL_ODDS, _DEPTH_ODDS = 0.65, 0.65
 """Logarithm of the odds per unit of arsinh of twice the fall, and per unit of the logarithm of the depth: by
@@ -67,7 +68,7 @@ class _Alike:
     Attributes
     ----------
     is_known
-        Whether enough insides are sure.
+        Whether an inside is sure.
     inside, scatter
         Grey of insides.
     depth_px
@@ -95,8 +96,7 @@ class Filled:
     covered: np.ndarray
     doubtful_px: float
     _face: _Face | None = None
-    _places: Places | None = None
-    _behind: Places | None = None
+    _rounds: tuple[Places, ...] = ()
 
     def turning_px(self) -> float:
         """What the filled area is off the mean of images by, where noise decides what is filled and does not
@@ -108,32 +108,30 @@ class Filled:
         their mean by; half of the mean square of what they differ by is the variance of all. The larger of
         both counts: far from their limits hardly any image is off, and then by far more than that.
         """
-        if self._places is None:
+        if not self._rounds:
             return 0.0
         generator = np.random.Generator(np.random.SFC64(2))
-        rounds = [one for one in (self._places, self._behind) if one is not None]
-        here = self._areas([one.seen for one in rounds])
-        true = [one.true(generator, _PAIRS) for one in rounds]
+        here = self._areas([one.seen for one in self._rounds])
+        true = [one.true(generator, _PAIRS) for one in self._rounds]
         off = [
-            here - self._areas([one.drawn(generator, *grey) for one, grey in zip(rounds, true)])
+            here - self._areas([one.drawn(generator, *grey) for one, grey in zip(self._rounds, true)])
             for _ in range(2)
         ]
         return float(np.sqrt(max(np.mean(off[0] * off[1]), 0.5 * np.mean((off[0] - off[1]) ** 2))))
 
     def _areas(self, greys: Sequence[Greys]) -> np.ndarray:
         """That are filled if places have these greys, in pixels; shape (images,)."""
-        assert self._places is not None
-        alike = _alike(self._places, greys[0])
+        alike = _alike(self._rounds[0], greys[0])
         areas = np.zeros(greys[0][0].shape[0])
-        for places, grey, odd_size in zip((self._places, self._behind), greys, (_ODD_SIZE, 0.0)):
-            if places is not None:
-                is_inside = _likely(places, grey, alike, self._face, odd_size) > 0.5
-                areas += is_inside @ places.size_px.astype(float)
+        for number, (places, grey) in enumerate(zip(self._rounds, greys)):
+            is_inside = _likely(places, grey, alike, self._face, 0.0 if number else _ODD_SIZE) > 0.5
+            areas += is_inside @ places.size_px.astype(float)
         return areas
 
 
 def filled_outlines(outlines: np.ndarray, away: np.ndarray, noise: float) -> Filled:
-    """Fill what rims enclose where it is the inside of a deposit. A second round takes rims with gaps.
+    """Fill what rims enclose where it is the inside of a deposit; then, round by round, what rims with wider
+    and wider gaps do. Where a gap is filled, the edge may run anywhere in it.
 
     Parameters
     ----------
@@ -154,15 +152,20 @@ def filled_outlines(outlines: np.ndarray, away: np.ndarray, noise: float) -> Fil
     is_inside = likely > 0.5
     doubtful_px = _wrong_px(likely, np.where(is_inside, -places.size_px, places.size_px))
     filled = outlines | np.concatenate([[False], is_inside])[places.labels]
-    # What was looked into is decided: it is the face around all deposits that insides may be open to.
-    depth = np.where(places.labels == places.largest + 1, depth, np.float32(0.0))
-    behind = places_of(depth, away, noise, _GAP_PX)
-    if behind.size_px.size == 0:
-        return Filled(filled, doubtful_px, face, places)
-    is_inside = _likely(behind, behind.seen, alike, face, 0.0)[0] > 0.5
-    if is_inside.any():
-        filled |= widened(np.concatenate([[False], is_inside])[behind.labels], _GAP_PX) & (depth > 0)
-    return Filled(filled, doubtful_px, face, places, behind)
+    rounds = [places]
+    for gap_px in _GAPS_PX:
+        left = np.where(filled, np.float32(0.0), depth)
+        behind = places_of(left, away, noise, gap_px)
+        if behind.size_px.size == 0:
+            break
+        rounds.append(behind)
+        is_inside = _likely(behind, behind.seen, alike, face, 0.0)[0] > 0.5
+        if is_inside.any():
+            more = widened(np.concatenate([[False], is_inside])[behind.labels], gap_px) & (left > 0)
+            open_px = np.count_nonzero(beside(more) & (left > 0) & ~more)
+            doubtful_px = float(np.hypot(doubtful_px, open_px * gap_px / np.sqrt(12.0)))
+            filled |= more
+    return Filled(filled, doubtful_px, face, tuple(rounds))
 
 
 def _face(places: Places, depth: np.ndarray, away: np.ndarray) -> _Face | None:
@@ -193,7 +196,7 @@ def _alike(places: Places, greys: Greys) -> _Alike:
     square = np.sum(weight * (level - inside) ** 2, axis=1, keepdims=True) / whole
     # The face itself varies by 1.
     return _Alike(
-        sure.sum(axis=1, keepdims=True) >= _LEAST_SURE,
+        sure.any(axis=1, keepdims=True),
         inside,
         np.sqrt(square + 1.0),
         np.maximum(weight @ places.depth_px[:, None] / whole, 1.0),
