@@ -196,7 +196,7 @@ def _alike(places: Places, greys: Greys) -> _Alike:
     square = np.sum(weight * (level - inside) ** 2, axis=1, keepdims=True) / whole
     # The face itself varies by 1.
     return _Alike(
-        sure.any(axis=1, keepdims=True),
+        sure.sum(axis=1, keepdims=True) > 0,
         inside,
         np.sqrt(square + 1.0),
         np.maximum(weight @ places.depth_px[:, None] / whole, 1.0),
