@@ -10,6 +10,9 @@ from intercalate.reduction.micrographs.pixels import connected, largest, sizes_p
 FAINT_PX = 2
 """From a rim, where its own light is still seen."""
 _LEAST_SEEN_PX = 10
+_LEAST_GAPS = 2.0
+"""Depth of a place, in halves of the gaps that are bridged, below which it lies between deposits rather than
+within one."""
 ROW_ERROR = 1.35 * float(np.sqrt(3.0))
 """Standard error of the level of a row by the lower third of every third pixel, in units of that of a pixel
 over the root of their number."""
@@ -43,7 +46,7 @@ class Places:
     depth_px
         Largest distance from a rim.
     is_seen
-        Whether there is enough of both halves.
+        Whether there is enough of both halves, and no gap of its rim is as wide as the place.
     """
 
     labels: np.ndarray
@@ -120,7 +123,7 @@ def places_of(depth: np.ndarray, away: np.ndarray, noise: float, gap_px: int) ->
         np.sqrt(by_inner + noise**2 * of_rows + _OTHER_ENDS * of_level),
         1.0 / (noise * np.sqrt(1.0 / inner_px + of_rows)),
         deepest,
-        np.minimum(outer_px, inner_px) >= _LEAST_SEEN_PX,
+        (np.minimum(outer_px, inner_px) >= _LEAST_SEEN_PX) & (deepest >= _LEAST_GAPS * gap_px),
     )
 
 

@@ -13,7 +13,7 @@ from intercalate.reduction.micrographs.image import Micrograph, bends, noise_of
 from intercalate.reduction.micrographs.pixels import connected
 from intercalate.reduction.micrographs.segments import Segments, covered_at_limits, row_jumps, segments
 
-_REPEATS = 3
+_REPEATS = 5
 _LIMITS = (-4.0, -1.5, 0.0, 1.5, 4.0)
 """Standard errors by which the limits of rims are moved: noise turns one in 16,000 that is farther away."""
 _GREYS, _SMOOTH_SHARE = 8, 0.3
