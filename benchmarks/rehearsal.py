@@ -28,7 +28,8 @@ from intercalate.catalog.run_table import runs as latest_runs
 from intercalate.catalog_services import catalog_services, open_configured_catalog
 from intercalate.config import EXAMPLES, Config
 from intercalate.contract import CyclerState
-from intercalate.report import ENDED_FIRST, IMPOSSIBLE, CellReport, report_of
+from intercalate.orchestration.notes import ENDED_FIRST
+from intercalate.report import IMPOSSIBLE, CellReport, report_of
 from intercalate.services import module_command, single_threaded
 from intercalate.simulation import simulation_services
 

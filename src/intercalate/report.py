@@ -12,6 +12,7 @@ from intercalate.catalog.chain import cells_of, gaps_unix_s, programs_of, runs_o
 from intercalate.catalog.client import CatalogError, records, stream_of
 from intercalate.catalog.run_table import run_status
 from intercalate.contract import RECORD_COLUMNS
+from intercalate.orchestration.notes import ENDED_FIRST
 from intercalate.orchestration.occasions import Occasions, check_when
 from intercalate.orchestration.when import When, WhenError
 from intercalate.protocol import Protocol
@@ -27,7 +28,6 @@ or detector.
 """
 
 NO_SESSION = "no session was there to measure"
-ENDED_FIRST = "the program or its session ended first"
 
 _NO_SPANS = np.empty((0, 2))
 

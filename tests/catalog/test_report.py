@@ -13,10 +13,10 @@ from catalog.conftest import Laboratory
 from catalog.making import declare, record, take
 from intercalate.catalog.chain import experiment
 from intercalate.catalog.client import CatalogError, find_run
+from intercalate.orchestration.notes import ENDED_FIRST
 from intercalate.report import (
     ABSENT,
     DEAD,
-    ENDED_FIRST,
     EXPOSING,
     IMPOSSIBLE,
     MOVING,

@@ -8,9 +8,10 @@ from beamline import Beamline
 from benchmarks.faults.evidence import Documents, foreign_frames
 from intercalate.cell import Cell
 from intercalate.config import EXAMPLES
+from intercalate.orchestration.notes import ENDED_FIRST
 from intercalate.session import Session, open_session
 
-OVERTAKEN = ("the one before still waited for the beam", "the program ended while it waited")
+OVERTAKEN = ("the one before still waited for the beam", ENDED_FIRST)
 """Occasions that the next one overtook, or the end did, as on a busy machine."""
 
 

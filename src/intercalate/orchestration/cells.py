@@ -26,7 +26,7 @@ from intercalate.orchestration.cycling import (
     start_program,
 )
 from intercalate.orchestration.failures import FAILURES, cause_of
-from intercalate.orchestration.notes import Notes
+from intercalate.orchestration.notes import ENDED_FIRST, Notes
 from intercalate.orchestration.waiting import in_thread, wait_for_any
 from intercalate.protocol import BoundProgram
 
@@ -203,7 +203,7 @@ class CyclingCell:
         yield from self.keyed(drain_at_the_end(self.cycler))
         for one in self.measurements:
             if one.occasions.take():
-                yield from self.keyed(self.notes.miss(one.name, "the program ended while it waited"))
+                yield from self.keyed(self.notes.miss(one.name, ENDED_FIRST))
         yield from self.keyed(note_markers(self.cycler, self._program_id))
 
     def close(self) -> MsgGenerator[None]:

@@ -8,6 +8,9 @@ from ophyd import Signal
 
 from intercalate import streams
 
+ENDED_FIRST = "the program or its session ended first"
+"""Why the last occasion of a run may be missed."""
+
 _COLUMNS: dict[str, dict[str, Any]] = {
     streams.MISSED: {"missed_measurement": "", "missed_reason": ""},
     streams.AVAILABLE: {"available_instrument": "", "available_why_not": "", "available_unix_s": 0.0},
