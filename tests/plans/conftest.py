@@ -47,6 +47,9 @@ def documents(session: Session) -> Iterator[Documents]:
     token = session.RE.subscribe(collected)
     yield collected
     session.RE.unsubscribe(token)
+    if session.RE.state == "paused":
+        # A test that has failed on the way: those after it are not its.
+        session.RE.abort("its test has ended")
 
 
 @pytest.fixture(scope="session")

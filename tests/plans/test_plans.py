@@ -2,6 +2,7 @@
 
 import threading
 import time
+from functools import partial
 from typing import Any
 
 import bluesky.plan_stubs as bps
@@ -83,6 +84,10 @@ def pause_when(session: Session, condition: Any) -> threading.Thread:
     return thread
 
 
+def goes_on(session: Session, records_then: int) -> bool:
+    return int(session.cycler.record_seq.get()) > records_then
+
+
 def exposing(session: Session) -> bool:
     return session.xrd.detector.cam.detector_state.get() == 1
 
@@ -117,8 +122,7 @@ def test_a_pause_in_mid_exposure_stops_measuring_and_not_the_cell(
             session.RE(an_operando(session, cell))
         assert session.cycler.is_busy
         records_then = int(session.cycler.record_seq.get())
-        threading.Event().wait(0.3)
-        assert int(session.cycler.record_seq.get()) > records_then, "the cell waits for the plan"
+        wait_for(partial(goes_on, session, records_then), 10.0, "the cell does not wait for the plan")
         session.RE.resume()
         info = session.cycler.program_info()
         seqs = documents.records()[:, SEQ]

@@ -32,11 +32,15 @@ def _answers(device: Any, within_s: float) -> bool:
     return True
 
 
-def connect_together(parts: Sequence[Device], timeout_s: float) -> None:
+def connect_together(parts: Sequence[Device], besides: Sequence[str], timeout_s: float) -> None:
     """Connect what is set and read of parts of a device: ophyd does so at first use, within a second each.
 
     Parameters
     ----------
+    parts
+        The device itself first.
+    besides
+        Dotted names of what is needed of them, and they do not list.
     timeout_s
         Wall seconds that all of it has.
 
@@ -54,6 +58,7 @@ def connect_together(parts: Sequence[Device], timeout_s: float) -> None:
             for part in parts
             for name in (*part.stage_sigs, *part.read_attrs, *part.configuration_attrs)
         ]
+        used += [attrgetter(name)(parts[0]) for name in besides]
     for component in used:
         component.wait_for_connection(timeout=max(LAST_CHANCE_S, deadline_s - time.monotonic()))
 

@@ -27,6 +27,18 @@ EPICS_EPOCH_UNIX_S = 631152000.0
 FRAMES_DATASET = "entry/data/data"
 """Where the HDF5 plugin keeps frames."""
 
+BY_STAGING = (
+    "cam.port_name",
+    "hdf.port_name",
+    "hdf.nd_array_port",
+    "hdf.file_path",
+    "hdf.file_path_exists",
+    "hdf.file_name",
+    "hdf.file_number",
+    "hdf.write_message",
+)
+"""What stock classes ask of camera and plugin besides what they list."""
+
 FILE_S = 10.0
 """Wall seconds within which the IOC must have opened a file."""
 
@@ -291,7 +303,8 @@ class FrameDetector(DetectorBase):
         if self._staged is Staged.partially:
             self.unstage()
         try:
-            connect_together((self, self.cam, self.cam.array_size, self.hdf), FILE_S)
+            parts = (self, self.cam, self.cam.array_size, self.hdf, self.hdf.array_size)
+            connect_together(parts, BY_STAGING, FILE_S)
         except TimeoutError as error:
             raise ExposureError(f"{self.prefix} does not answer: {error}") from error
         return super().stage()
