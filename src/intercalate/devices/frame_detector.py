@@ -40,7 +40,7 @@ BY_STAGING = (
 """What stock classes ask of camera and plugin besides what they list."""
 
 FILE_S = 10.0
-"""Wall seconds within which the IOC must have opened a file."""
+"""Wall seconds within which the IOC must have answered for all that a file needs, and then have opened it."""
 
 READOUT_MARGIN_S = 20.0
 """Wall seconds that a frame may take beyond its exposure."""
