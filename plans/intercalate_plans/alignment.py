@@ -10,8 +10,9 @@ from intercalate.beam_quality import BeamQuality
 from intercalate.calibrations import Kind
 from intercalate.devices.roles import MeasuresCells
 from intercalate.orchestration.annotations import DIFFRACTOMETER, FURTHER_METADATA, for_queue, number, place
-from intercalate.orchestration.calibrating import calibration_run, keep, monitor_counts
+from intercalate.orchestration.calibrating import calibration_run, counted, keep
 from intercalate.orchestration.checking import require_station
+from intercalate.orchestration.events import whole_event
 from intercalate.orchestration.waiting import in_thread, trigger_and_wait
 
 
@@ -98,11 +99,9 @@ def align_cell(
         for offset in offsets:
             yield from bps.mv(axis, centre_mm + offset)
             yield from trigger_and_wait(monitors)
-            yield from bps.create(name="transmission")
-            counts = yield from monitor_counts(station)
+            reading = yield from whole_event("transmission", [monitors, changer])
+            counts = counted(station, reading)
             i0, it = counts["i0_counts"], counts["it_counts"]
-            yield from bps.read(changer)
-            yield from bps.save()
             # Without beam both monitors still count their own dark: a ratio of noise is no transmission.
             has_beam = i0 > 0 and monitors.quality.get() != BeamQuality.NONE
             found.append(it / i0 if has_beam else np.nan)

@@ -1,11 +1,11 @@
 """Entries in the shift log, out of a plan or the queue."""
 
-import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator
 
 from intercalate import streams
 from intercalate.devices.roles import KeepsLog
 from intercalate.orchestration.annotations import device, for_queue
+from intercalate.orchestration.events import whole_event
 from intercalate.orchestration.waiting import in_thread
 
 
@@ -38,6 +38,4 @@ def note(logbook: KeepsLog, comment: str, who: str) -> MsgGenerator[None]:
 def note_in_run(logbook: KeepsLog, comment: str, who: str) -> MsgGenerator[None]:
     """The same within an open run, which gets an event of it too; a stub for plans of your own."""
     yield from note(logbook, comment, who)
-    yield from bps.create(name=streams.SHIFT_LOG)
-    yield from bps.read(logbook)
-    yield from bps.save()
+    yield from whole_event(streams.SHIFT_LOG, [logbook])

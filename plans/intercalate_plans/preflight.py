@@ -39,6 +39,7 @@ from intercalate.orchestration.checking import (
     check_exposure,
     require_role,
 )
+from intercalate.orchestration.events import note_values
 from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.tasks import cycler_of
 from intercalate.orchestration.waiting import in_thread, trigger_and_wait, wait_for_any, wait_until_done
@@ -375,10 +376,6 @@ def _watch(seen: checks.Pulses) -> Any:
 
 def _note(findings: Sequence[checks.Finding]) -> MsgGenerator[None]:
     columns = ("what", "verdict", "found", "limit", "remedy")
-    signals: dict[str, Any] = {name: Signal(name=f"preflight_{name}", value="") for name in columns}
+    signals = [Signal(name=f"preflight_{name}", value="") for name in columns]
     for one in findings:
-        yield from bps.create(name=streams.PREFLIGHT)
-        for name, signal in signals.items():
-            signal.put(str(getattr(one, name)))
-            yield from bps.read(signal)
-        yield from bps.save()
+        yield from note_values(streams.PREFLIGHT, signals, [str(getattr(one, name)) for name in columns])

@@ -174,17 +174,23 @@ class Session:
         return next(found, self.xrd)
 
     def close(self) -> None:
-        """Write out what is left, let others command the cycler, and hot stages go to rest.
+        """Write out what is left, let others command the cycler, hot stages go to rest, and PVs be forgotten.
 
         A channel whose program runs keeps its lease, which is renewed as long as this process lives.
         """
+        from ophyd.ophydobj import OphydObject
+
         self.journal.close()
+        busy = [one for one in self.cyclers.values() if one.is_busy]
         for cycler in self.cyclers.values():
-            if not cycler.is_busy:
+            if cycler not in busy:
                 cycler.drop_lease()
         for station in self.stations.values():
             if station.chamber is not None:
                 station.chamber.temperature_c.let_go()
+        for device in self.devices.values():
+            if isinstance(device, OphydObject) and device not in busy:
+                device.destroy()
 
 
 @nothing_collected()

@@ -13,6 +13,7 @@ from bluesky.utils import MsgGenerator
 from intercalate import streams
 from intercalate.calibrations import Calibration, Kind
 from intercalate.devices.roles import LEAVES_SHUTTER, MeasuresCells
+from intercalate.orchestration.events import whole_event
 from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.measuring import take_frame
 from intercalate.orchestration.waiting import in_thread
@@ -70,7 +71,12 @@ def shut(station: MeasuresCells) -> MsgGenerator[None]:
 def monitor_counts(station: MeasuresCells) -> MsgGenerator[Mapping[str, float]]:
     """Counts and live time as the monitors show them, those of `COUNTED` that they have."""
     reading = yield from bps.read(station.monitors)
-    if reading is None:
+    return counted(station, reading or {})
+
+
+def counted(station: MeasuresCells, reading: Mapping[str, Any]) -> Mapping[str, float]:
+    """Counts and live time in what was read of the monitors."""
+    if not reading:
         # A plan that is only looked through has no readings.
         return dict.fromkeys(COUNTED, 0.0)
     keys = {name: f"{station.monitors.name}_{name}" for name in COUNTED}
@@ -92,9 +98,7 @@ def keep(
     kept = yield from in_thread(
         lambda: calibrations.keep(kind, run, values, key=key, arrays=arrays, texts=texts)
     )
-    yield from bps.create(name=streams.CALIBRATION)
-    yield from bps.read(calibrations)
-    yield from bps.save()
+    yield from whole_event(streams.CALIBRATION, [calibrations])
     return kept
 
 

@@ -17,6 +17,7 @@ from intercalate import streams
 from intercalate.cell import Cell
 from intercalate.contract import Capability, OnLoss, Verb
 from intercalate.devices.roles import CyclesCells
+from intercalate.orchestration.events import note_values
 from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.waiting import trigger_and_wait
 from intercalate.protocol import (
@@ -222,16 +223,12 @@ def note_markers(cycler: CyclesCells, program_id: str) -> MsgGenerator[None]:
         log.error("markers are left in the cycler's own ledger: %s", error)
         return
     passed = info.get("markers", []) if info.get("program_id") == program_id else []
-    signals: dict[str, Any] = {
+    signals = {
         key: Signal(name=f"{cycler.name}_marker_{key}", value=value)
         for key, value in (("name", ""), ("test_time_s", 0.0), ("record_seq", 0))
     }
     for marker in passed:
-        yield from bps.create(name=streams.MARKERS)
-        for key, signal in signals.items():
-            signal.put(marker[key])
-            yield from bps.read(signal)
-        yield from bps.save()
+        yield from note_values(streams.MARKERS, signals.values(), [marker[key] for key in signals])
 
 
 def apply_on_abort(cycler: CyclesCells, on_abort: OnLoss, program_id: str) -> MsgGenerator[None]:

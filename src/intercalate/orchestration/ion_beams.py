@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from intercalate.devices.ion_column import ALL_OF_IT, Cut, Raster
 from intercalate.devices.roles import MeasuresCells
 from intercalate.dose_ledger import MILLING, SPUTTERING, Spot, unnamed_cell
 from intercalate.materials.ion_milling import why_lithium_suffers
+from intercalate.orchestration.events import whole_event
 from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.waiting import in_thread, wait_until_done
 from intercalate.problems import Problem, ProblemsError
@@ -150,7 +150,7 @@ class IonDose:
             try:
                 reached = yield from in_thread(lambda: self._reached(before))
                 yield from in_thread(lambda: ledger.commit(reserved, max(reached - done, 0.0)))
-                yield from _event(beside)
+                yield from whole_event(streams.MILLING, beside)
             except FAILURES as error:
                 log.error(
                     "%s: it is not known what ions did, and it counts as %g %s: %s",
@@ -168,13 +168,6 @@ class IonDose:
         if int(column.number.get(use_monitor=False)) == int(before):
             return 0.0
         return float(column.reached.get(use_monitor=False))
-
-
-def _event(devices: Sequence[Any]) -> MsgGenerator[None]:
-    yield from bps.create(name=streams.MILLING)
-    for one in devices:
-        yield from bps.read(one)
-    yield from bps.save()
 
 
 def _set_and_wait(column: Any, request: Cut | Raster) -> MsgGenerator[None]:

@@ -10,6 +10,7 @@ from bluesky.utils import MsgGenerator
 
 from intercalate import streams
 from intercalate.devices.roles import TakesFrames
+from intercalate.orchestration.events import whole_event
 from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.waiting import Meanwhile, trigger_and_wait
 
@@ -47,14 +48,7 @@ def take_frame(
             yield from bps.abs_set(detector.exposure_s, exposure_s, wait=True)
         triggered = (device for device in beside if hasattr(device, "trigger"))
         yield from trigger_and_wait(detector, *triggered, meanwhile=meanwhile)
-        # An event that was begun and cannot be finished would be in the way of the next one.
-        yield from bpp.contingency_wrapper(event(), except_plan=lambda _: bps.drop())
-
-    def event() -> MsgGenerator[None]:
-        yield from bps.create(name=stream)
-        for device in (detector, *beside, *read_only):
-            yield from bps.read(device)
-        yield from bps.save()
+        yield from whole_event(stream, (detector, *beside, *read_only))
 
     yield from bpp.rewindable_wrapper(inner(), False)
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator
 from ophyd import Signal
 
 from intercalate import streams
+from intercalate.orchestration.events import note_values
 
 ENDED_FIRST = "the program or its session ended first"
 """Why the last occasion of a run may be missed."""
@@ -84,8 +84,4 @@ class Notes:
         yield from self._write(streams.VISITS, measurement, *timing, *spot_mm, frames)
 
     def _write(self, stream: str, *values: Any) -> MsgGenerator[None]:
-        yield from bps.create(name=stream)
-        for signal, value in zip(self._signals[stream], values, strict=True):
-            signal.put(value)
-            yield from bps.read(signal)
-        yield from bps.save()
+        yield from note_values(stream, self._signals[stream], values)

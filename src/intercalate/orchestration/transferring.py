@@ -20,6 +20,7 @@ from intercalate.devices.roles import CarriesCells, CyclesCells, MeasuresCells
 from intercalate.dose import formula_of
 from intercalate.orchestration.budgets import dose_so_far, spot_budget
 from intercalate.orchestration.dosing import SpotBudget
+from intercalate.orchestration.events import note_values
 from intercalate.orchestration.failures import FAILURES, cause_of
 from intercalate.orchestration.measuring import Measuring, OpenDetector
 from intercalate.orchestration.metadata import software
@@ -57,17 +58,8 @@ class _Log:
         ]
 
     def write(self, *values: Any) -> MsgGenerator[None]:
-        def event() -> MsgGenerator[None]:
-            yield from bps.create(name=streams.TRANSFER)
-            for signal, value in zip(self._signals, values, strict=True):
-                signal.put(value)
-                yield from bps.read(signal)
-            yield from bps.read(self._vessel)
-            yield from bps.save()
-
         try:
-            # An event that cannot be finished would be in the way of the end of the run.
-            yield from bpp.contingency_wrapper(event(), except_plan=lambda _: bps.drop())
+            yield from note_values(streams.TRANSFER, self._signals, values, self._vessel)
         except CHANNEL_ACCESS_ERRORS as error:
             raise TransferError(f"{self._vessel.name} does not answer: {error}") from error
 
