@@ -13,6 +13,7 @@ from intercalate.reduction.micrographs.insides import (
     _alike,
     _Face,
     _likely,
+    _Round,
     _wrong_px,
     filled_outlines,
 )
@@ -170,10 +171,11 @@ def test_noise_that_is_put_on_an_image_does_not_make_its_face_vary_more():
 FACE = _Face(np.array([3.0, 30.0]), np.zeros(2), np.ones(2))
 
 
-def decided(bright, level, noise):
+def decided(bright, level, noise, rounds=1):
     """What is taken for an inside by its grey in an image, and what noise would make of that in another.
 
-    The first place is the face, which is larger than all others.
+    The first place is the face, which is larger than all others. Gaps that are wider, round by round, leave
+    the same places.
     """
     count = len(level) + 1
     columns = ([9000, *[100] * (count - 1)], [0, *bright], [0, *noise], [0, *level], [0, *noise])
@@ -183,7 +185,9 @@ def decided(bright, level, noise):
     places = Places(labels, size, outer, outer_noise, inner, inner_noise, like, 6 * like, seen)
     greys = outer[None], inner[None]
     likely = _likely(places, greys, _alike(places, greys), FACE, 0.6)
-    return likely[0, 1:] > 0.5, Filled(labels > 0, 0.0, FACE, (places,)).turning_px() / 100
+    one = _Round(places, np.zeros(count, int), size)
+    behind = [replace(one, within=np.arange(count))] * (rounds - 1)
+    return likely[0, 1:] > 0.5, Filled(labels > 0, 0.0, FACE, (one, *behind)).turning_px() / 100
 
 
 def turned_and_said(true_bright, true_level, noise, which, images=40):
@@ -216,6 +220,16 @@ def test_noise_turns_one_place_as_often_as_each_image_says():
     assert turned.max() > 0.15
     # Far from the limit it is what all images vary by, which is more than this one is off.
     assert 1.0 < said.mean() / turned.mean() < 1.5
+
+
+def test_a_place_that_is_open_to_several_gaps_is_filled_once():
+    """At its limit for each: one place is all that an image can be off by, and nearly what this one is."""
+    sure_bright, sure_level, still = [-13.0, -14.0, -15.0], [-17.0, -18.0, -19.0], [0.0] * 3
+    levels = np.linspace(-18.0, -4.0, 57)
+    places = [([*sure_bright, level], [*sure_level, level], [*still, 0.3]) for level in levels]
+    open_once = [said for inside, said in (decided(*place) for place in places) if not inside[3]]
+    open_always = [said for inside, said in (decided(*place, rounds=3) for place in places) if not inside[3]]
+    assert 0.5 < max(open_once) < max(open_always) < 1.0
 
 
 def test_noise_that_decides_whether_insides_are_known_turns_all_places():

@@ -26,7 +26,14 @@ import numpy as np
 from scipy.special import expit
 
 from intercalate.reduction.micrographs.enclosed import FAINT_PX, Greys, Places, places_of
-from intercalate.reduction.micrographs.pixels import beside, depth_px, widened
+from intercalate.reduction.micrographs.pixels import (
+    beside,
+    depth_px,
+    highest_around,
+    largest,
+    sizes_px,
+    widened,
+)
 
 _GAPS_PX = (5, 10, 20)
 """Halves of the widest gaps of rims that are bridged, one after the other: of a deposit that is dim on one
@@ -82,6 +89,23 @@ class _Alike:
 
 
 @dataclass(frozen=True)
+class _Round:
+    """Places that are enclosed if gaps of some width are closed; arrays have the shape (count,).
+
+    Attributes
+    ----------
+    within
+        Number of the place of the round before in which each of them lies.
+    fills_px
+        What filling it would add, gaps and all.
+    """
+
+    places: Places
+    within: np.ndarray
+    fills_px: np.ndarray
+
+
+@dataclass(frozen=True)
 class Filled:
     """Outlines with the insides of deposits.
 
@@ -96,7 +120,7 @@ class Filled:
     covered: np.ndarray
     doubtful_px: float
     _face: _Face | None = None
-    _rounds: tuple[Places, ...] = ()
+    _rounds: tuple[_Round, ...] = ()
 
     def turning_px(self) -> float:
         """What the filled area is off the mean of images by, where noise decides what is filled and does not
@@ -111,21 +135,28 @@ class Filled:
         if not self._rounds:
             return 0.0
         generator = np.random.Generator(np.random.SFC64(2))
-        here = self._areas([one.seen for one in self._rounds])
-        true = [one.true(generator, _PAIRS) for one in self._rounds]
+        places = [one.places for one in self._rounds]
+        here = self._areas([one.seen for one in places])
+        true = [one.true(generator, _PAIRS) for one in places]
         off = [
-            here - self._areas([one.drawn(generator, *grey) for one, grey in zip(self._rounds, true)])
+            here - self._areas([one.drawn(generator, *grey) for one, grey in zip(places, true)])
             for _ in range(2)
         ]
         return float(np.sqrt(max(np.mean(off[0] * off[1]), 0.5 * np.mean((off[0] - off[1]) ** 2))))
 
     def _areas(self, greys: Sequence[Greys]) -> np.ndarray:
-        """That are filled if places have these greys, in pixels; shape (images,)."""
-        alike = _alike(self._rounds[0], greys[0])
-        areas = np.zeros(greys[0][0].shape[0])
-        for number, (places, grey) in enumerate(zip(self._rounds, greys)):
-            is_inside = _likely(places, grey, alike, self._face, 0.0 if number else _ODD_SIZE) > 0.5
-            areas += is_inside @ places.size_px.astype(float)
+        """That are filled if places have these greys, in pixels; shape (images,).
+
+        What a narrower gap has filled is not filled again by a wider one.
+        """
+        alike = _alike(self._rounds[0].places, greys[0])
+        images = greys[0][0].shape[0]
+        areas, is_filled = np.zeros(images), np.zeros((images, 1), bool)
+        for number, (one, grey) in enumerate(zip(self._rounds, greys)):
+            is_inside = _likely(one.places, grey, alike, self._face, 0.0 if number else _ODD_SIZE) > 0.5
+            before = is_filled[:, one.within]
+            areas += (is_inside & ~before) @ one.fills_px.astype(float)
+            is_filled = is_inside | before
         return areas
 
 
@@ -152,13 +183,13 @@ def filled_outlines(outlines: np.ndarray, away: np.ndarray, noise: float) -> Fil
     is_inside = likely > 0.5
     doubtful_px = _wrong_px(likely, np.where(is_inside, -places.size_px, places.size_px))
     filled = outlines | np.concatenate([[False], is_inside])[places.labels]
-    rounds = [places]
+    rounds = [_Round(places, np.zeros(places.size_px.size, int), places.size_px)]
     for gap_px in _GAPS_PX:
         left = np.where(filled, np.float32(0.0), depth)
         behind = places_of(left, away, noise, gap_px)
         if behind.size_px.size == 0:
             break
-        rounds.append(behind)
+        rounds.append(_behind(rounds[-1].places, behind, gap_px, left > 0))
         is_inside = _likely(behind, behind.seen, alike, face, 0.0)[0] > 0.5
         if is_inside.any():
             more = widened(np.concatenate([[False], is_inside])[behind.labels], gap_px) & (left > 0)
@@ -166,6 +197,15 @@ def filled_outlines(outlines: np.ndarray, away: np.ndarray, noise: float) -> Fil
             doubtful_px = float(np.hypot(doubtful_px, open_px * gap_px / np.sqrt(12.0)))
             filled |= more
     return Filled(filled, doubtful_px, face, tuple(rounds))
+
+
+def _behind(before: Places, places: Places, gap_px: int, is_left: np.ndarray) -> _Round:
+    """Places behind gaps, within those of the round before."""
+    count = places.size_px.size
+    own = np.where(places.labels == places.largest + 1, 0, places.labels)
+    reached = np.where(is_left, highest_around(own, gap_px), 0)
+    within = largest(before.labels, places.labels, count).astype(int) - 1
+    return _Round(places, within, sizes_px(reached, count))
 
 
 def _face(places: Places, depth: np.ndarray, away: np.ndarray) -> _Face | None:
