@@ -49,6 +49,15 @@ def test_maps_are_shown_in_their_order():
     plt.close(figure)
 
 
+def test_maps_of_several_depths_say_at_which_they_are():
+    data = spectra(visits=2)
+    depth_um = np.repeat([0.0, -5.0], data.sizes["frame"] // 2)
+    figure = map_figure(data.drop_vars("visit").assign(objective_z_um=("frame", depth_um)), "")
+    labels = [axis.get_ylabel() for axis in figure.axes if axis.get_ylabel().startswith("map")]
+    plt.close(figure)
+    assert [one.split("\n")[0].split(", ")[-1] for one in labels] == ["z = 0.0 µm", "z = -5.0 µm"]
+
+
 def test_above_an_amount_stands_its_mean_with_the_systematic_error_whole():
     data = spectra(points=8, visits=1)
     content = np.random.default_rng(2).uniform(0.15, 0.3, data.sizes["frame"])

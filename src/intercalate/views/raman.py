@@ -21,6 +21,8 @@ GREY = "#777777"
 
 MOST_MAPS = 6
 """In one figure."""
+DEPTHS_APART_UM = 0.5
+"""From which maps are of several depths: the focus of one wanders by less."""
 
 SHOWN_PER_CM = (1480.0, 1680.0)
 REGIMES = {
@@ -97,6 +99,7 @@ def map_figure(data: xr.Dataset, title: str) -> Figure:
     figure, axes = plt.subplots(
         shown, len(names), figsize=(3.4 * len(names), 3.0 * shown), squeeze=False, layout="constrained"
     )
+    has_depths = "objective_z_um" in images and np.ptp(images["objective_z_um"].values) > DEPTHS_APART_UM
     for number, row in enumerate(axes):
         for axis, name, label in zip(row, names, labels):
             mesh = axis.pcolormesh(
@@ -114,7 +117,8 @@ def map_figure(data: xr.Dataset, title: str) -> Figure:
             if "test_time_second" in images
             else ""
         )
-        row[0].set_ylabel(f"map {number + 1}{hours}\ny (µm)")
+        depth = f", z = {float(images['objective_z_um'][number]):.1f} µm" if has_depths else ""
+        row[0].set_ylabel(f"map {number + 1}{hours}{depth}\ny (µm)")
     figure.suptitle(title, fontsize=10)
     return figure
 

@@ -48,6 +48,26 @@ def test_a_map_that_was_broken_off_has_holes():
     assert int(np.isfinite(images["content"][1]).sum()) == 4
 
 
+@pytest.mark.parametrize("inner", ["grid", "depths"])
+def test_depths_of_a_visit_are_maps_of_their_own(inner):
+    depths = xr.concat([scanned().assign(objective_z_um=("frame", np.full(32, z))) for z in (0, -5)], "frame")
+    depths["content"] = depths["content"] + depths["objective_z_um"]
+    if inner == "depths":
+        depths = depths.isel(frame=np.arange(64).reshape(2, 32).T.ravel())
+    images = maps_of(depths, ["content"])
+    assert list(np.asarray(images["objective_z_um"])) == [0.0, -5.0, 0.0, -5.0]
+    apart = (
+        np.asarray(images["content"]) - np.asarray(maps_of(scanned(), ["content"])["content"])[[0, 0, 1, 1]]
+    )
+    np.testing.assert_allclose(apart, np.broadcast_to([[[0.0]], [[-5.0]], [[0.0]], [[-5.0]]], apart.shape))
+
+
+def test_a_point_that_is_taken_again_is_not_lost():
+    images = maps_of(scanned().isel(frame=[*range(16), 3]), ["content"])
+    assert images.sizes["map"] == 2
+    assert int(np.isfinite(images["content"][1]).sum()) == 1
+
+
 def test_what_is_no_map_is_refused():
     with pytest.raises(MapError, match="the spectra lack objective_x_um, objective_y_um"):
         maps_of(scanned().drop_vars(["objective_x_um", "objective_y_um"]), ["content"])

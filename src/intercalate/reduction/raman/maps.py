@@ -68,16 +68,17 @@ def maps_of(data: xr.Dataset, names: list[str]) -> xr.Dataset:
     Parameters
     ----------
     data
-        Along `frame`: `objective_x_um`, `objective_y_um`, `visit` where there was more than one, and the
-        quantities.
+        Along `frame`, as they were taken: `objective_x_um`, `objective_y_um`, `visit` where there was more
+        than one, and the quantities.
     names
         Of quantities.
 
     Returns
     -------
     xarray.Dataset
-        Each quantity along (map, y_um, x_um), NaN at points without a spectrum; where there is a test time or
-        a voltage, their mean along `map`.
+        Each quantity along (map, y_um, x_um), NaN at points without a spectrum; where there is a test time, a
+        voltage or a depth, their mean along `map`. Spectra that a visit takes of the same point, one after
+        the other or at several depths, are of several maps.
 
     Raises
     ------
@@ -89,25 +90,34 @@ def maps_of(data: xr.Dataset, names: list[str]) -> xr.Dataset:
         raise MapError(f"the spectra lack {', '.join(sorted(missing))}: were they taken with an objective?")
     columns, rows = (np.round(np.asarray(data[f"objective_{axis}_um"]) / POSITION_UM) for axis in "xy")
     visit = np.asarray(data["visit"]) if "visit" in data else np.zeros(data.sizes["frame"], dtype=int)
-    (x, column), (y, row), (numbers, number) = (
-        np.unique(one, return_inverse=True) for one in (columns, rows, visit)
-    )
+    (x, column), (y, row) = (np.unique(one, return_inverse=True) for one in (columns, rows))
     if x.size < 2 or y.size < 2:
         raise MapError(
             f"the spectra lie on {x.size} x {y.size} points; a map has two in each direction at least"
         )
-    shape = (numbers.size, y.size, x.size)
+    maps, number = np.unique([visit, _times_before([visit, row, column])], axis=1, return_inverse=True)
+    shape = (maps.shape[1], y.size, x.size)
     images: dict[str, Any] = {}
     for name in names:
         image = np.full(shape, np.nan)
         image[number, row, column] = np.asarray(data[name], float)
         images[name] = (("map", "y_um", "x_um"), image, data[name].attrs)
-    for name in ("test_time_second", "voltage_volt"):
-        if name in data.coords:
+    for name in ("test_time_second", "voltage_volt", "objective_z_um"):
+        if name in data.variables:
             values = np.asarray(data[name], float)
-            means = [_mean(values[number == one]) for one in range(numbers.size)]
+            means = [_mean(values[number == one]) for one in range(maps.shape[1])]
             images[name] = ("map", np.array(means), data[name].attrs)
     return xr.Dataset(images, {"x_um": x * POSITION_UM, "y_um": y * POSITION_UM})
+
+
+def _times_before(columns: list[np.ndarray]) -> np.ndarray:
+    """How often each row of some columns was there before, shape (rows,)."""
+    _, which = np.unique(columns, axis=1, return_inverse=True)
+    order = np.argsort(which, kind="stable")
+    _, first = np.unique(which[order], return_index=True)
+    before = np.empty(which.size, dtype=int)
+    before[order] = np.arange(which.size) - first[which[order]]
+    return before
 
 
 def _mean(values: np.ndarray) -> float:
