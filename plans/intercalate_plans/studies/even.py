@@ -166,7 +166,7 @@ def figure(cells: Cells, finding: Finding, published: Mapping[str, Published], t
             bell = np.exp(-(((at - values.mean()) / sigma) ** 2) / 2) / (sigma * np.sqrt(2 * np.pi))
             lower.plot(at, bell, color="#D55E00", label="by counting alone")
         lower.set(xlabel="x in Li$_x$C$_6$", ylabel="Density")
-        lower.legend(fontsize=7, frameon=False, loc="upper left")
+        lower.legend(fontsize=7, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
         if seen is not None and number >= seen.sizes["frame"]:
             axes[2][number].set_axis_off()
         elif seen is not None:

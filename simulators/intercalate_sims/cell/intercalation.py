@@ -59,7 +59,8 @@ class IntercalationCell:
       plated there, for probes to find; it does not act back on voltages, and never shorts the cell.
     - isolation, in electrolytes whose film does not passivate: with the charge that passes into the film
       particles lose contact, and keep the lithium that is in them. An electrode that a high voltage harms
-      (`HighVoltageFade`) loses them so with the time above a potential, and a layer grows in series.
+      (`HighVoltageFade`) loses them so with the time above a potential, and a layer grows in series; one
+      whose particles swell and are large (`Cracking`) with the lithium that goes in and out.
 
     Within a step of backward Euler all potentials, the current and the control are solved together by
     Newton's method; exchange currents and salt-dependent properties are those of the start of the step.
@@ -263,10 +264,10 @@ class IntercalationCell:
             )
         code = MODE_CODES[mode]
         value = setpoint if code == kernel.CONTROL_VOLTAGE else setpoint / self.area_m2
-        film = [e[:, kernel.SEI].copy() for e in (self._pos, self._neg)] if self._isolates else []
+        before = [e.copy() for e in (self._pos, self._neg)] if self._isolates else []
         self._run_kernel(self.dt_s, code, value, self._total, self._salt, self._pos, self._neg)
         if self._isolates:
-            self._isolate(film)
+            self._isolate(before)
         if self._emptied_to is not None:
             np.minimum(self._emptied_to, self._pos[:, kernel.X], out=self._emptied_to)
         self._steps += 1
@@ -275,25 +276,26 @@ class IntercalationCell:
             self._face.step(self._reading.current_a / self.area_m2, self._salt.item(0))
         return self._reading
 
-    def _isolate(self, film_before: list[np.ndarray]) -> None:
-        """Take particles out of the electrodes, with the lithium in them, as film or a high voltage say."""
+    def _isolate(self, states_before: list[np.ndarray]) -> None:
+        """Take particles out of the electrodes, with the lithium in them, as film, voltage and cracks say."""
         for isolated, state, sites, p, before, potential_v in zip(
             self._isolated,
             (self._pos, self._neg),
             (self._sites_pos, self._sites_neg),
             (self._p_pos, self._p_neg),
-            film_before,
+            states_before,
             self._total[[kernel.E_POSITIVE, kernel.E_NEGATIVE]].tolist(),
         ):
             if not isolated.takes:
                 continue
             grown, over_v_h = 0.0, 0.0
             if isolated.share > 0.0:
-                grown = (state[:, kernel.SEI] - before) / p[kernel.SEI_FULL]
+                grown = (state[:, kernel.SEI] - before[:, kernel.SEI]) / p[kernel.SEI_FULL]
             if isolated.fade is not None:
                 over_v_h = isolated.fade.over_v_h(potential_v, self.dt_s)
                 self._cell[kernel.CONTACT] += isolated.fade.resistance_ohm_m2_per_v_h * over_v_h
-            isolated.take(sites, state[:, kernel.X], grown, over_v_h)
+            turned = state[:, kernel.X] - before[:, kernel.X]
+            isolated.take(sites, state[:, kernel.X], grown, over_v_h, turned)
 
     def reading(self) -> Reading:
         """Terminals at the end of the last step; of a new cell, its open-circuit voltage."""

@@ -22,6 +22,8 @@ class Isolated:
         Of the particles still in contact that lose it while the charge of a whole film passes.
     fade
         By which more lose it while the potential is high; None where it does no harm.
+    cracked_share
+        Of the particles still in contact that crack and lose it while x goes from 0 to 1 or back.
     all_sites
         Of each slice as it was made, C/m2.
     content
@@ -32,33 +34,43 @@ class Isolated:
     all_sites: np.ndarray
     content: np.ndarray
     fade: HighVoltageFade | None = None
+    cracked_share: float = 0.0
 
     @classmethod
     def of(cls, electrode: PorousElectrode | LithiumFoil, sites: np.ndarray, side_reactions: bool) -> Self:
         """Nothing of a new electrode."""
-        side = fade = None
+        share, fade, cracked = 0.0, None, 0.0
         if isinstance(electrode, PorousElectrode) and side_reactions:
-            side, fade = electrode.side_reactions, electrode.high_voltage
-        share = 0.0 if side is None else side.isolated_share
-        return cls(share, sites.copy(), np.zeros((sites.size, 3)), fade)
+            fade = electrode.high_voltage
+            if electrode.side_reactions is not None:
+                share = electrode.side_reactions.isolated_share
+            if electrode.cracking is not None:
+                cracked = electrode.cracking.share(electrode.particle_radius_m)
+        return cls(share, sites.copy(), np.zeros((sites.size, 3)), fade, cracked)
 
     @property
     def takes(self) -> bool:
         """Whether particles can lose contact at all."""
-        return self.share > 0.0 or self.fade is not None
+        return self.share > 0.0 or self.fade is not None or self.cracked_share > 0.0
 
     def left(self) -> np.ndarray:
         """Sites of each slice that are still in contact."""
         return self.all_sites - self.content[:, SITES]
 
     def take(
-        self, sites: np.ndarray, x: np.ndarray, film_grown: np.ndarray | float, over_v_h: float = 0.0
+        self,
+        sites: np.ndarray,
+        x: np.ndarray,
+        film_grown: np.ndarray | float,
+        over_v_h: float = 0.0,
+        turned: np.ndarray | float = 0.0,
     ) -> None:
-        """Take from `sites`, in place, what lost contact while the film grew by so many whole films, and
-        while the potential was too high for so long.
+        """Take from `sites`, in place, what lost contact while the film grew by so many whole films, the
+        potential was too high for so long, and x changed by so much.
         """
         high = 0.0 if self.fade is None else self.fade.loss_per_v_h * over_v_h
-        lost = -sites * np.expm1(-self.share * np.maximum(film_grown, 0.0) - high)
+        cracked = self.cracked_share * np.abs(turned)
+        lost = -sites * np.expm1(-self.share * np.maximum(film_grown, 0.0) - high - cracked)
         self.content[:, SITES] += lost
         self.content[:, CHARGE] += lost * x
         self.content[:, SQUARE] += lost * x * x

@@ -53,6 +53,8 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "onset_v": (0.0, 6.0),
     "loss_per_v_h": (0.0, 10.0),
     "resistance_ohm_m2_per_v_h": (0.0, 1.0),
+    "critical_radius_m": (1e-9, 1e-3),
+    "loss_per_turn": (0.0, 10.0),
     "sei_capacitance_f_m2": POSITIVE,
     "plating_current_a_m2": (0.0, 1e4),
     "plating_dead_fraction": FRACTION,

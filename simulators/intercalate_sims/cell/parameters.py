@@ -12,6 +12,7 @@ from intercalate_sims.cell.parameter_files import Reader, content_of, merged, na
 from intercalate_sims.cell.shapes import (
     REFERENCE_K,
     CellParameters,
+    Cracking,
     Electrolyte,
     HighVoltageFade,
     LithiumCellParameters,
@@ -70,6 +71,9 @@ def _electrode(reader: Reader, side: str, wanted: Any) -> tuple[PorousElectrode 
         fade = content.pop("high_voltage", None)
         if fade is not None:
             fade = inner.shape(HighVoltageFade, fade, "high_voltage.")
+        cracking = content.pop("cracking", None)
+        if cracking is not None:
+            cracking = inner.shape(Cracking, cracking, "cracking.")
         potential = inner.potential(content.pop("potential", None))
         electrode = inner.shape(
             PorousElectrode,
@@ -77,6 +81,7 @@ def _electrode(reader: Reader, side: str, wanted: Any) -> tuple[PorousElectrode 
             potential=potential,
             side_reactions=side_reactions,
             high_voltage=fade,
+            cracking=cracking,
         )
     else:
         inner.refuse("kind", kind, "porous or foil", "say which")

@@ -76,6 +76,31 @@ class HighVoltageFade:
 
 
 @dataclass(frozen=True, slots=True)
+class Cracking:
+    """What becomes of particles that swell with lithium: they crack, and the pieces lose contact.
+
+    The energy that swelling stores in a particle grows with its volume, what new faces cost with its surface:
+    below a critical size none cracks. Larger ones do in proportion to the lithium that goes in or out, and to
+    the part of their radius that is beyond the critical one. The film on new faces is left out.
+
+    Attributes
+    ----------
+    critical_radius_m
+        Below which particles stay whole.
+    loss_per_turn
+        Part of the particles still in contact that lose it while x goes from 0 to 1 or back, where they are
+        much larger than that.
+    """
+
+    critical_radius_m: float
+    loss_per_turn: float
+
+    def share(self, radius_m: float) -> float:
+        """Of particles of a size, while x goes from 0 to 1 or back."""
+        return self.loss_per_turn * max(1.0 - self.critical_radius_m / radius_m, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class PorousElectrode:
     """A coating of host particles.
 
@@ -107,6 +132,7 @@ class PorousElectrode:
     diffusion_activation_j_mol: float
     side_reactions: SideReactions | None = None
     high_voltage: HighVoltageFade | None = None
+    cracking: Cracking | None = None
     double_layer_f_m2: float = 0.2
 
     @property

@@ -125,7 +125,7 @@ def _with_errors(axis: Axes, data: xr.Dataset, names: Sequence[str], less_first:
             label=name.split(".", 1)[1]
             + (f", {first[0]:.1f} µm at first" if less_first and first.size else ""),
         )
-    axis.legend(loc="best", fontsize=7, frameon=False, ncols=2)
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=7, frameon=False, ncols=len(names))
 
 
 def _changes(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
