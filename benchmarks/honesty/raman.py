@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from benchmarks.honesty.ensembles import Measurement, Outcome
-from benchmarks.honesty.raman_instrument import EXPOSURE_S, TO_SULFUR, Instrument, instrument_of
+from benchmarks.honesty.raman_instrument import EXPOSURE_S, NOMINAL, TO_SULFUR, Instrument, instrument_of
+from intercalate.materials.raman import CARBIDE_PER_CM
 from intercalate.materials.raman_oxides import OXIDES
 from intercalate.materials.raman_sulfur import ELECTROLYTES, LONG, SHORT, SPECIES, SULFUR
 from intercalate.reduction.raman import (
@@ -17,9 +18,12 @@ from intercalate.reduction.raman import (
     oxide_states,
     sulfur_spectra,
 )
+from intercalate.reduction.raman.carbide import NAME as CARBIDE
+from intercalate.reduction.raman.carbide import carbide_bands
 from intercalate.reduction.results import UNDETERMINED
 from intercalate_sims.cell.sulfur_speciation import SulfurState
 from intercalate_sims.noise import keyed_generator
+from intercalate_sims.probes.raman import CARBIDE_AREA
 from intercalate_sims.probes.raman_oxides import HiddenOxide, ions_at, oxide_lines
 from intercalate_sims.probes.raman_sulfur import HOLE_MM, in_electrolyte, on_cathode, sulfur_lines
 
@@ -99,6 +103,51 @@ class RegimeSorting:
         return str(regime), str(Regime.STAGE_2 if found is Regime.DENSE and content > 0.5 else found)
 
 
+class Carbide:
+    """Intensity of the band of what the laser has made, on graphite of any content.
+
+    The background below it, fluorescence that rises with lithium, is that of the sample.
+    """
+
+    title = "Raman spectra of lithium carbide that the laser made"
+    shares = (0.02, 1.0)
+
+    def measure(self, world: int, noise: int) -> Mapping[str, Outcome]:
+        """Not determined where the band does not stand out."""
+        draw = keyed_generator(world, "carbide drawn", 0)
+        low, high = np.log(self.shares)
+        share, content, power_mw = float(np.exp(draw.uniform(low, high))), float(draw.uniform(0.0, 1.0)), 8.0
+        instrument = instrument_of(world)
+        spectrum = instrument.spectrum(
+            lambda probe: probe.graphite(content, power_mw, EXPOSURE_S, carbide=share), noise
+        )
+        (fit,) = carbide_bands([spectrum], instrument.axis)
+        shift = NOMINAL.shift_per_cm()
+        per_pixel = float(np.interp(np.mean(CARBIDE_PER_CM), shift, np.gradient(shift)))
+        electrons = CARBIDE_AREA * share * NOMINAL.electrons_per_mw_s * power_mw * EXPOSURE_S * per_pixel
+        known = UNDETERMINED if fit is None else fit.intensity[CARBIDE]
+        return {"intensity of Li2C2, counts/cm": Outcome(NOMINAL.counts_per_electron * electrons, known)}
+
+
+class CarbideSorting:
+    """Whether the laser has made carbide; from a tenth of what is possible on."""
+
+    title = "Lithium carbide on graphite"
+    classes = ("there", "not there")
+
+    def sort(self, number: int) -> tuple[str, str]:
+        """On graphite of any content, half of it without."""
+        draw = keyed_generator(number, "carbide sorted", 0)
+        is_there = number % 2 == 0
+        share = float(draw.uniform(0.1, 1.0)) if is_there else 0.0
+        content, instrument = float(draw.uniform(0.0, 1.0)), instrument_of(number % 6)
+        spectrum = instrument.spectrum(
+            lambda probe: probe.graphite(content, 8.0, EXPOSURE_S, carbide=share), number + 3000
+        )
+        (fit,) = carbide_bands([spectrum], instrument.axis)
+        return self.classes[0 if is_there else 1], self.classes[1 if fit is None else 0]
+
+
 class Spinel:
     """Oxidation number of the metal and lithium content of an oxide whose sample differs from the tables."""
 
@@ -171,7 +220,8 @@ class Sulfur:
 MEASUREMENTS: tuple[Measurement, ...] = (
     GraphiteRegimes(),
     DenseGraphite(),
+    Carbide(),
     Spinel(),
     *(Sulfur(electrolyte, place) for electrolyte, place in zip(ELECTROLYTES, PLACES_MM)),
 )
-SORTINGS = (RegimeSorting(),)
+SORTINGS = (RegimeSorting(), CarbideSorting())

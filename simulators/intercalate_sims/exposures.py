@@ -70,6 +70,8 @@ class Exposure:
         Of the beam on the cell, from the centre of its window.
     inactive
         Particles that had stopped there before; those that stop during an exposure are seen by the next.
+    burnt_j_cm2
+        Light that was too intense there before.
     milled, sputtered
         What focused and wide beams of ions had done anywhere on the cell before, as dicts.
     """
@@ -85,6 +87,7 @@ class Exposure:
     beam: Light
     place_mm: tuple[float, float] = (0.0, 0.0)
     inactive: list[Inactive] = field(default_factory=list)
+    burnt_j_cm2: float = 0.0
     milled: list[dict[str, Any]] = field(default_factory=list)
     sputtered: list[dict[str, Any]] = field(default_factory=list)
     states: list[dict[str, Any]] = field(default_factory=list)
@@ -121,8 +124,17 @@ class Exposure:
     @property
     def fluence_j_cm2(self) -> float:
         """Energy per area so far."""
-        area_cm2 = self.size_mm[0] * self.size_mm[1] / 100.0
-        return sum(self.photons) * self.energy_kev * KEV_J / area_cm2
+        return sum(self.photons) * self._j_cm2
+
+    @property
+    def intensity_w_cm2(self) -> float:
+        """Power per area through open shutters."""
+        return self.beam.full_photons_s() * self._j_cm2
+
+    @property
+    def _j_cm2(self) -> float:
+        """Of one photon."""
+        return self.energy_kev * KEV_J * 100.0 / (self.size_mm[0] * self.size_mm[1])
 
     def _part_s(self, number: float) -> float:
         return self.start_s + number * (self.end_s - self.start_s) / self.parts
@@ -169,6 +181,7 @@ class Exposure:
             "end_unix_s": t0_unix_s + self.end_s,
             "states": self.states,
             "inactive": [asdict(one) for one in self.inactive],
+            "burnt_j_cm2": self.burnt_j_cm2,
             "milled": self.milled,
             "sputtered": self.sputtered,
             "weights": [part / total if total > 0 else 1 / self.parts for part in self.photons],

@@ -163,7 +163,8 @@ class InstrumentLink:
         -------
         dict
             See `Exposure.answer`: times, photons, and `states`, one `ProbeState` as a dict for each
-            equal part of the exposure; `inactive`, the particles that had stopped there before.
+            equal part of the exposure; `inactive`, the particles that had stopped there before;
+            `burnt_j_cm2`, light that was too intense.
 
         Raises
         ------

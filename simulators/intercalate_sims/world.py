@@ -26,6 +26,7 @@ from intercalate_sims.cell.interface import HasImpedance
 from intercalate_sims.exposures import Exposure, Light
 from intercalate_sims.irradiation import BeamEffect, Irradiated
 from intercalate_sims.milling import ArgonGun, IonGun
+from intercalate_sims.photolysis import VISIBLE_KEV, Burnt
 from intercalate_sims.pressure import PressureCell
 from intercalate_sims.slots import STATE_FORMAT, Slot, fresh_slots, saved_slots
 from intercalate_sims.state_file import StateFile
@@ -117,6 +118,7 @@ class World:
         self._wall = wall
         self._file = StateFile(state_path)
         self._irradiated = Irradiated(beam_effect, state_path.with_suffix(".spots"))
+        self._burnt = Burnt(state_path.with_suffix(".burnt"))
         self._exposures: list[Exposure] = []
         self._holds: dict[JsonLines, float] = {}
         self._controllers: set[JsonLines] = set()
@@ -306,6 +308,7 @@ class World:
         )
         if name is not None:
             exposure.inactive = self._irradiated.inactive(name, exposure.spot)
+            exposure.burnt_j_cm2 = self._burnt.on(name, exposure.spot)
             for ions in self._ions:
                 kept = exposure.sputtered if isinstance(ions, ArgonGun) else exposure.milled
                 kept += ions.cuts(name)
@@ -332,6 +335,10 @@ class World:
             if exposure.slot is not None and exposure.beam.is_x_ray:
                 state = self.slots[exposure.slot].cell.probe_state()
                 self._irradiated.expose(exposure.slot, exposure.spot, exposure.fluence_j_cm2, state)
+            if exposure.slot is not None and exposure.energy_kev < VISIBLE_KEV:
+                self._burnt.expose(
+                    exposure.slot, exposure.spot, exposure.fluence_j_cm2, exposure.intensity_w_cm2
+                )
 
     def _probe(self, exposure: Exposure) -> Callable[[], dict[str, Any]] | None:
         if exposure.slot is None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import bluesky.plan_stubs as bps
 import epics
 import h5py
 import numpy as np
@@ -295,6 +296,36 @@ def test_a_map_has_a_spectrum_at_each_point(
     assert max(row["focus"] for row in rows[16:]) < 0.3 < min(row["focus"] for row in rows[:16])
     with pytest.raises(ValueError, match="300 x 300 points at 1 depths are 90000 spectra; take 1 to 20000"):
         session.RE(map_raman(raman, "H1", points=300))
+
+
+def test_a_strong_laser_makes_carbide_that_stays_and_is_seen(
+    session: Session, raman: Station, beamline: Beamline, documents: Documents
+) -> None:
+    usual_mw = float(raman.beam.power_mw.get())
+
+    def spectra(power_mw: float, count: int) -> None:
+        session.RE(bps.mv(raman.beam.power_mw, power_mw))
+        for _ in range(count):
+            session.RE(map_raman(raman, "H1", extent_um=0.0, points=1, exposure_s=EXPOSURE_S))
+
+    session.RE(focus_laser(raman, "H1"))
+    documents.all.clear()
+    try:
+        spectra(20.0, 3)
+    finally:
+        session.RE(bps.mv(raman.beam.power_mw, usual_mw))
+    truth = {one["counter"]: one for one in beamline.truth("truth_raman")}
+    events = [one["data"] for one in documents.events("raman")]
+    made = [truth[one["raman_spectrometer_hdf_unique_id"]]["carbide"] for one in events]
+    # That of an exposure is seen by the next one.
+    assert made[0] == 0.0 < made[1] < made[2]
+    found = spectra_of_graphite(
+        [one[0] for one in documents.images("raman", "raman_spectrometer")],
+        dark_spectrum(raman.calibrations.store.need(Kind.DARK, "20s")),
+        RamanOnPaper.of(beamline.config.raman).detector,
+        axis_of(raman),
+    )
+    assert list(np.isfinite(found["Li2C2.intensity"].values)) == [False, True, True]
 
 
 def test_a_held_cell_is_mapped(

@@ -32,6 +32,7 @@ def spectra(points: int = 3, visits: int = 2) -> xr.Dataset:
     for band in BANDS:
         for part in ("centre", "centre_sigma_stat", "intensity"):
             variables[f"{band}.{part}"] = draw.uniform(1.0, 2.0, count)
+    variables["Li2C2.intensity"] = np.where(np.arange(count) % 4 == 1, 5.0, np.nan)
     variables["graphite.x"][::5] = np.nan
     return xr.Dataset(
         {name: ("frame", values) for name, values in variables.items()}

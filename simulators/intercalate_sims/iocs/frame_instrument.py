@@ -361,6 +361,7 @@ class FrameInstrument:
             settings={**self._surroundings(), **({} if self._asked is None else self._asked.settings)},
             states=list(zip(message["weights"], states)),
             inactive=[Inactive.from_dict(one) for one in message["inactive"]],
+            burnt_j_cm2=message["burnt_j_cm2"],
             face=message.get("face", ""),
             air_mbar_s=message.get("air_mbar_s", 0.0),
             marker_gpa=message.get("marker_gpa", 0.0),

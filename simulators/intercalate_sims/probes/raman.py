@@ -7,6 +7,7 @@ import numpy as np
 from scipy.special import voigt_profile, wofz
 
 from intercalate.materials.raman import (
+    CARBIDE_PER_CM,
     DENSE,
     DILUTE,
     DISORDER,
@@ -25,6 +26,10 @@ from intercalate_sims.cell.interface import ElectrodeState
 from intercalate_sims.noise import keyed_generator
 
 PER_CM_NM = 1e7
+
+CARBIDE_AREA = 8.0
+"""Of the band where all that can has become carbide, where graphite without lithium has 22: an
+illustration."""
 
 PARTICLE_UM = 12.0
 """Over which the lithium content changes from one place of an electrode to the next."""
@@ -88,6 +93,8 @@ class HiddenSpectrograph:
         By how much the band of layers with lithium lies above the table's.
     fano_coupling
         1 / q of the Fano line of stage 1.
+    carbide_per_cm, carbide_width_per_cm
+        Of the band of what a strong laser makes.
     """
 
     offset_nm: float = 0.0
@@ -97,6 +104,8 @@ class HiddenSpectrograph:
     late: float = 0.0
     outer_per_cm: float = 0.0
     fano_coupling: float = FANO_COUPLING
+    carbide_per_cm: float = float(np.mean(CARBIDE_PER_CM))
+    carbide_width_per_cm: float = 14.0
 
     @classmethod
     def draw(cls, seed: int) -> "HiddenSpectrograph":
@@ -104,6 +113,7 @@ class HiddenSpectrograph:
         normal = keyed_generator(seed, "spectrograph", 0).standard_normal(4)
         # Authors give the same state of graphite at contents and shifts that differ so.
         sample = keyed_generator(seed, "graphite sample", 0).standard_normal(3)
+        carbide = keyed_generator(seed, "carbide", 0)
         return cls(
             0.25 * normal[0],
             3e-4 * normal[1],
@@ -112,6 +122,8 @@ class HiddenSpectrograph:
             0.01 * float(sample[0]),
             1.0 * float(sample[1]),
             FANO_COUPLING + FANO_COUPLING_SIGMA * float(sample[2]),
+            float(carbide.uniform(*CARBIDE_PER_CM)),
+            float(carbide.uniform(10.0, 18.0)),
         )
 
 
@@ -179,11 +191,24 @@ class RamanProbe:
         return float(li_contents(self._seed, electrode, np.array(x_um), np.array(y_um)))
 
     def graphite(
-        self, li_content: float, power_mw: float, exposure_s: float, host: str = Host.STAGED
+        self,
+        li_content: float,
+        power_mw: float,
+        exposure_s: float,
+        host: str = Host.STAGED,
+        carbide: float = 0.0,
     ) -> np.ndarray:
-        """Electrons that are expected from graphite, real or another, shape (pixels,)."""
+        """Electrons that are expected from graphite, real or another, shape (pixels,); `carbide` is the share
+        of what can become Li2C2 there, of carbonates on it, that has.
+        """
         strength = self.nominal.electrons_per_mw_s * power_mw * exposure_s
-        return strength * (self._lines(self.graphite_lines(li_content, host)) + self._background(li_content))
+        lines = self.graphite_lines(li_content, host)
+        if carbide > 0:
+            hidden = self._hidden
+            lines.append(
+                Line(hidden.carbide_per_cm, hidden.carbide_width_per_cm, 0.0, CARBIDE_AREA * carbide)
+            )
+        return strength * (self._lines(lines) + self._background(li_content))
 
     def graphite_lines(self, li_content: float, host: str = Host.STAGED) -> list[Line]:
         """Bands of a particle of real graphite, or of another."""

@@ -12,6 +12,7 @@ from intercalate_sims.cell.hosts import Host
 from intercalate_sims.cell.interface import ElectrodeState, ProbeState
 from intercalate_sims.cell.sulfur_speciation import SulfurState
 from intercalate_sims.noise import keyed_generator
+from intercalate_sims.photolysis import carbide_share
 from intercalate_sims.probes.fiducials import REFLECTIVITY as MARK_REFLECTIVITY
 from intercalate_sims.probes.fiducials import on_mark
 from intercalate_sims.probes.monitors import LaserCounts, count_laser
@@ -105,8 +106,8 @@ class Met:
         Of the particle.
     ions
         Of an oxide: shares of its metal in each oxidation state.
-    host
-        Of graphite.
+    host, carbide
+        Of graphite, and of what on it can become Li2C2 the share that has.
     sulfur, place_mm
         Of a cell of sulfur, and where the laser is.
     """
@@ -115,6 +116,7 @@ class Met:
     li_content: float = 0.0
     ions: Mapping[str, float] = field(default_factory=dict)
     host: str = Host.STAGED
+    carbide: float = 0.0
     sulfur: SulfurState | None = None
     place_mm: tuple[float, float] = (0.0, 0.0)
 
@@ -155,7 +157,7 @@ class RamanStation:
         if met.material == SILICON:
             return self._probe.silicon(power_mw, exposure_s)
         if met.material == GRAPHITE:
-            return self._probe.graphite(met.li_content, power_mw, exposure_s, met.host)
+            return self._probe.graphite(met.li_content, power_mw, exposure_s, met.host, met.carbide)
         if met.sulfur is not None:
             lines = sulfur_lines(self._seed, met.sulfur, met.place_mm)
             return self._probe.oxide(lines, power_mw, exposure_s)
@@ -219,7 +221,7 @@ class RamanStation:
         x_um, y_um = (1000.0 * at_mm for at_mm in shot.in_beam.place_mm)
         content = self._probe.li_content(electrode, x_um, y_um)
         if electrode.material == GRAPHITE:
-            return Met(GRAPHITE, content, host=electrode.host)
+            return Met(GRAPHITE, content, host=electrode.host, carbide=carbide_share(shot.burnt_j_cm2))
         oxide = OXIDES[electrode.material]
         ions = ions_of(electrode, oxide, content, self._oxides[oxide.key])
         return Met(oxide.key, content, ions)
@@ -243,6 +245,7 @@ class RamanStation:
             return {**truth, "where": "electrolyte" if is_electrolyte else "cathode", "sulfur": mean}
         if seen:
             truth["li_content"] = sum(weight * met.li_content for weight, met in seen)
+            truth["carbide"] = seen[0][1].carbide
         for ion in seen[0][1].ions if seen else ():
             truth.setdefault("ions", {})[ion] = sum(weight * met.ions[ion] for weight, met in seen)
         return truth

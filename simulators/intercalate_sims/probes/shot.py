@@ -34,6 +34,8 @@ class Shot:
         Of the cell in the beam, with the shares of the photons that met each.
     inactive
         Particles of the spot in the beam that do not take part any more.
+    burnt_j_cm2
+        Light that was too intense on the spot before, as energy per area.
     face
         Electrode of a cell that was taken apart and came in the transfer vessel; empty for any other.
     air_mbar_s
@@ -53,6 +55,7 @@ class Shot:
     in_beam: InBeam
     states: Sequence[tuple[float, ProbeState]] = ()
     inactive: Sequence[Inactive] = ()
+    burnt_j_cm2: float = 0.0
     focus_um: float = 0.0
     elapsed_s: float = 0.0
     settings: Mapping[str, Any] = field(default_factory=dict)

@@ -101,6 +101,21 @@ OVERTONE = DispersingBand("2D", 2700.0, 100.0, _FERRARI)
 OVERTONE_LOSS_PER_CM = -70.0
 """By which 2D has moved when it disappears, before stage 2: 2681 to 2611 with 633 nm, Sole 2014; R."""
 
+CARBIDE_PER_CM = (1845.0, 1856.0)
+"""Between which the band of Li2C2 has been seen."""
+CARBIDE_SOURCE = Source(
+    "J. Power Sources 124 (2003) 518 (abstract: the heat of the laser makes it of carbonates on lithium, ca. "
+    "1845); Schmitz et al., J. Power Sources 217 (2012) 98",
+    Mark.VERIFIED,
+)
+HARMLESS_W_CM2 = 1.0e5
+"""Of visible light, below which a sample is hardly changed."""
+HARMLESS_SOURCE = Source(
+    "Baddour-Hadjean & Pereira-Ramos, Chem. Rev. 110 (2010) 1278; 0.1 to 1 mW on a micrometre is common "
+    "practice",
+    Mark.RECALLED,
+)
+
 INNER_TO_OUTER = 1.0
 """Ratio of both intensities in units of (n - 2) / 2 for stage n, after S. A. Solin, Adv. Chem. Phys. 49
 (1982) 455; the constant is of order 1 and differs between samples: I."""

@@ -41,6 +41,7 @@ OXIDE_MAPS = (["oxide.x", "oxide.oxidation_number"], ["x", "Oxidation number"])
 """Quantities, and what is written beside them."""
 SULFUR_UNITS = {"cathode": "S per C", "electrolyte": "mol of S / L"}
 """Of amounts, by what light met."""
+CARBIDE = "Li$_2$C$_2$, made by the laser"
 READING = "reading"
 """Number of the regime by which a lithium content was read."""
 BAND_STYLES = {"E2g2(i)": ("o", BLUE), "E2g2(b)": ("s", GREEN), "E2g2(1)": ("^", VERMILION)}
@@ -193,6 +194,10 @@ def _bands(axis: Axes, data: xr.Dataset, records: xr.Dataset) -> None:
             color=colour,
             label=band,
         )
+    made = np.isfinite(np.asarray(data["Li2C2.intensity"]))
+    if made.any():
+        at, low = np.asarray(hours_of(data))[made], np.full(made.sum(), 0.04)
+        axis.plot(at, low, "x", ms=3, color="#D55E00", transform=axis.get_xaxis_transform(), label=CARBIDE)
     axis.set_ylabel("Band (cm$^{-1}$)")
     axis.legend(loc="best", fontsize=7, frameon=False)
 

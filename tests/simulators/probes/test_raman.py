@@ -17,6 +17,7 @@ from intercalate.reduction.raman import (
     reduced,
 )
 from intercalate.reduction.raman.axis import AxisError, axis_on_paper
+from intercalate.reduction.raman.carbide import carbide_bands
 from intercalate.reduction.raman.counts import CountsError
 from intercalate_sims.cell.hosts import Host
 from intercalate_sims.probes.raman import HiddenSpectrograph, Line, RamanProbe, Spectrograph, graphite_lines
@@ -268,3 +269,42 @@ def test_samples_lean_differently_and_the_usual_one_is_where_the_table_has_it():
     shift = np.arange(1400.0, 1750.0, 0.1)
     (dense,) = [line for line in graphite_lines(0.98) if line.coupling]
     assert shift[np.argmax(dense.at(shift, 1.0))] == pytest.approx(DENSE.at(0.98), abs=0.4)
+
+
+def carbide(instrument, share, li_content=0.3, power_mw=8.0):
+    """What a spectrum of graphite says on which the laser has made so much of it."""
+    electrons = instrument.probe.graphite(li_content, power_mw, EXPOSURE_S, carbide=share)
+    return graphite_state(
+        Spectrum(instrument.axis.shift_per_cm, *instrument.reduced(electrons)), instrument.axis
+    )
+
+
+@pytest.mark.parametrize("li_content", [0.0, 0.3, 0.9])
+def test_carbide_that_the_laser_made_is_seen_and_changes_nothing_else(instruments, li_content):
+    """Wherever between 1845 and 1856 a sample has it."""
+    for instrument in instruments:
+        found = carbide(instrument, 0.8, li_content).carbide
+        assert found is not None
+        known = instrument.probe._hidden.carbide_per_cm
+        centre = found.centre["Li2C2"]
+        assert centre.value == pytest.approx(known, abs=4.0 * np.hypot(centre.sigma, 0.5))
+    states = [carbide(instruments[0], share) for share in (0.0, 0.8)]
+    assert states[0].regime is states[1].regime
+    x, other = (one.li_content for one in states)
+    assert x.value == pytest.approx(other.value, abs=4.0 * np.hypot(x.sigma_stat, other.sigma_stat))
+
+
+def test_no_carbide_is_seen_where_none_is(instruments):
+    contents = np.linspace(0.0, 1.0, 20)
+    assert not any(carbide(one, 0.0, x).carbide for one in instruments for x in contents)
+
+
+def test_a_spectrum_that_ends_before_carbide_does_not_tell(instruments):
+    instrument = instruments[0]
+    electrons = instrument.probe.graphite(0.3, 8.0, EXPOSURE_S, carbide=1.0)
+    whole = Spectrum(instrument.axis.shift_per_cm, *instrument.reduced(electrons))
+    used = whole.used & (whole.x < 1800.0)
+    cut = replace(whole, used=used)
+    assert graphite_state(whole, instrument.axis).carbide is not None
+    assert graphite_state(cut, instrument.axis).carbide is None
+    assert carbide_bands([], instrument.axis) == []

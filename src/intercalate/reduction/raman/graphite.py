@@ -10,6 +10,7 @@ from intercalate.materials.raman import DENSE, DILUTE, INNER_TO_OUTER, OUTER, ST
 from intercalate.reduction.band_batch import fit_bands_of
 from intercalate.reduction.bands import Band, BandFit, BandOptions, Spectrum, SpectrumError
 from intercalate.reduction.raman.axis import ShiftAxis
+from intercalate.reduction.raman.carbide import carbide_bands
 from intercalate.reduction.raman.overtone import overtones
 from intercalate.reduction.results import UNDETERMINED, Estimate
 
@@ -67,12 +68,15 @@ class GraphiteState:
         Of the bands.
     overtone
         The band 2D, from which no lithium content is taken; None where the spectrum does not reach it.
+    carbide
+        That of Li2C2, which the laser has made; None where it does not stand out.
     """
 
     regime: Regime
     li_content: Estimate
     fit: BandFit
     overtone: BandFit | None = None
+    carbide: BandFit | None = None
 
 
 def graphite_state(spectrum: Spectrum, axis: ShiftAxis) -> GraphiteState:
@@ -127,17 +131,19 @@ def graphite_states(spectra: Sequence[Spectrum], axis: ShiftAxis) -> list[Graphi
     for number, fit in refit(alone, [outer]).items():
         fits[number] = fit
     return [
-        _state(fit, axis, overtone) if isinstance(fit, BandFit) else fit
-        for fit, overtone in zip(fits, overtones(spectra, axis))
+        _state(fit, axis, overtone, carbide) if isinstance(fit, BandFit) else fit
+        for fit, overtone, carbide in zip(fits, overtones(spectra, axis), carbide_bands(spectra, axis))
     ]
 
 
-def _state(fit: BandFit, axis: ShiftAxis, overtone: BandFit | SpectrumError) -> GraphiteState:
+def _state(
+    fit: BandFit, axis: ShiftAxis, overtone: BandFit | SpectrumError, carbide: BandFit | None
+) -> GraphiteState:
     seen = overtone if isinstance(overtone, BandFit) and overtone.converged else None
     if not fit.converged:
-        return GraphiteState(Regime.UNDETERMINED, UNDETERMINED, fit, seen)
+        return GraphiteState(Regime.UNDETERMINED, UNDETERMINED, fit, seen, carbide)
     regime, content = _read(fit, axis)
-    return GraphiteState(regime, content, fit, seen)
+    return GraphiteState(regime, content, fit, seen, carbide)
 
 
 def _is_unclear(fit: BandFit) -> bool:

@@ -11,6 +11,7 @@ from intercalate.materials.raman_oxides import RedoxOxide
 from intercalate.materials.raman_sulfur import SPECIES, RamanElectrolyte
 from intercalate.reduction.bands import BandFit, Spectrum, SpectrumError
 from intercalate.reduction.raman.axis import ShiftAxis
+from intercalate.reduction.raman.carbide import NAME as CARBIDE_BAND
 from intercalate.reduction.raman.counts import CountingDetector, CountsError, reduced
 from intercalate.reduction.raman.graphite import GraphiteState, Regime, graphite_states
 from intercalate.reduction.raman.overtone import NAME as OVERTONE_BAND
@@ -55,8 +56,9 @@ def spectra_of_graphite(
     xarray.Dataset
         Along `frame`: `graphite.x`, x in LixC6 where the laser was, with `_sigma_stat` and `_sigma_sys`;
         `graphite.regime`, from which bands it was taken; of each band, 2D too, centre, width and intensity,
-        NaN where it was not found; `reduced_chi2`, `converged`, `note`; and `intensity` (frame, shift) in
-        counts without dark counts and cosmic rays, NaN where a pixel cannot be used.
+        NaN where it was not found, and so of `Li2C2`, which the laser has made; `reduced_chi2`, `converged`,
+        `note`; and `intensity` (frame, shift) in counts without dark counts and cosmic rays, NaN where a
+        pixel cannot be used.
     """
     states, common = _read(
         frames, dark, detector, axis, lambda spectra: graphite_states(spectra, axis), progress
@@ -70,6 +72,7 @@ def spectra_of_graphite(
         **common,
         **_bands(BANDS, [None if one is None else one.fit for one in states]),
         **_bands([OVERTONE_BAND], [None if one is None else one.overtone for one in states]),
+        **_bands([CARBIDE_BAND], [None if one is None else one.carbide for one in states]),
     }
     return xr.Dataset(variables, {"shift": ("shift", axis.shift_per_cm, {"units": "1/cm"})})
 
