@@ -15,11 +15,8 @@ from intercalate.dose import dose_gy
 from intercalate.orchestration.tasks import TasksError
 from intercalate.session import Session
 from intercalate_plans import (
-    align_cell,
     bring_back,
     ex_situ,
-    focus_laser,
-    map_raman,
     register_marks,
     take_images,
 )
@@ -35,7 +32,7 @@ FREE = {"budget_MGy": "unlimited"}
 @pytest.fixture(scope="module")
 def beamline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beamline]:
     folder = tmp_path_factory.mktemp("opened")
-    running = start_beamline(folder, rate=2000.0, ex_situ=True, vacuum=True, raman=True)
+    running = start_beamline(folder, rate=2000.0, ex_situ=True, vacuum=True)
     yield running
     running.services.stop()
 
@@ -116,23 +113,6 @@ def test_what_cannot_be_is_refused_before_anything_moves(
 def places_um(beamline: Beamline, of: str) -> np.ndarray:
     """Of the last frame on the sample, by the world."""
     return np.array(beamline.truth(of)[-1]["place_um"])
-
-
-def test_marks_say_where_a_laser_meets_the_sample(
-    session: Session, beamline: Beamline, documents: Documents
-) -> None:
-    raman = session.raman
-    assert raman is not None
-    session.RE(align_cell(session.xrd, "H1"))
-    session.RE(focus_laser(raman, "H1"))
-    with pytest.raises(TypeError, match="marks are looked for by sem or raman"):
-        session.RE(register_marks(session.xrd, "H1"))
-    session.RE(register_marks(raman, "H1"))
-    kept = raman.calibrations.store.need(Kind.BESIDE).values
-    assert raman.beside_mm == (kept["x_mm"], kept["y_mm"])
-    assert kept["residual_um"] < 30.0
-    session.RE(map_raman(raman, "H1", extent_um=0.0, points=1, exposure_s=1.0))
-    assert places_um(beamline, "truth_raman") == pytest.approx([0.0, 0.0], abs=12.0)
 
 
 def test_a_cell_is_taken_apart_and_its_face_measured_by_two_instruments(

@@ -153,12 +153,10 @@ class Chamber(Device):
         """Close the gate valve; done when it is closed and the pressure is below the limit."""
         status = DeviceStatus(self, timeout=PUMP_DOWN_S / self.rate() + 10.0)
         signals = (self.pressure_mbar, self.gate_valve)
-        is_done = dict.fromkeys((one.name for one in signals), False)
 
-        def look(*, value: Any, obj: Any, **_: Any) -> None:
-            is_pressure = obj is self.pressure_mbar
-            is_done[obj.name] = float(value) <= self.highest_mbar if is_pressure else value == "closed"
-            if all(is_done.values()):
+        def look(**_: Any) -> None:
+            # What a subscription is told first may be older than what the signals themselves know.
+            if all(one.connected for one in signals) and not self.unavailable():
                 end(status)
 
         def leave(_: Any) -> None:
