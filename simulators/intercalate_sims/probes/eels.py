@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import correlate1d
 from scipy.special import erf
 
 from intercalate.materials.eels import COMPOUNDS, critical_dose
@@ -282,35 +283,43 @@ class EelsProbe:
         zero = self._zero_loss()
         low = np.empty((*thickness.shape, channels), np.uint32)
         core = np.empty_like(low)
-        wave = 2j * np.pi * self._frequency
-        first = [
-            round(edge / nominal.dispersion_ev) + self._before
-            for edge in (nominal.low_first_ev, nominal.core_first_ev)
+        wave = 2 * np.pi * self._frequency
+        lost, turned = single.real - per_nm[:, None], single.imag
+        windows = [
+            (target, share, (round(edge / nominal.dispersion_ev) + np.arange(channels)) % self._points)
+            for target, edge, share in (
+                (low, nominal.low_first_ev, nominal.low_share),
+                (core, nominal.core_first_ev, 1 - nominal.low_share),
+            )
         ]
-        for row in range(thickness.shape[0]):
+        for row, thick_nm in enumerate(thickness):
             shift = drift[row] + self.hidden.offset_ev
-            exponent = thickness[row][:, None] * (single - per_nm[:, None]) - np.outer(shift, wave)
-            spectra = np.roll(np.fft.irfft(zero * np.exp(exponent), self._points), self._before, axis=1)
-            expected = scan.electrons * np.maximum(spectra + self.hidden.glare, 0.0)
-            for target, start, share in (
-                (low, first[0], nominal.low_share),
-                (core, first[1], 1 - nominal.low_share),
-            ):
-                target[row] = self._read(share * expected[:, start : start + channels], generator, frames)
+            angle = thick_nm[:, None] * turned - np.outer(shift, wave)
+            spectra = np.fft.irfft(zero * _exponential(thick_nm[:, None] * lost, angle), self._points)
+            for target, share, place in windows:
+                expected = share * scan.electrons * np.maximum(spectra[:, place] + self.hidden.glare, 0.0)
+                target[row] = self._read(expected, generator, frames)
         return low, core
 
     def _read(self, electrons: np.ndarray, generator: np.random.Generator, frames: int) -> np.ndarray:
         """Counts of the camera; of many short frames, their sum, from which the wells are spared."""
         nominal = self.nominal
         hit = generator.poisson(electrons).astype(float)
-        spread = np.zeros_like(hit)
-        half = len(nominal.point_spread) // 2
-        padded = np.pad(hit, ((0, 0), (half, half)))
-        for place, part in enumerate(nominal.point_spread):
-            spread += part * padded[:, place : place + hit.shape[1]]
+        spread = correlate1d(hit, nominal.point_spread, axis=1, mode="constant")
         spread += nominal.read_noise_electrons * np.sqrt(frames) * generator.standard_normal(hit.shape)
         counts = np.round(nominal.dark_counts + nominal.counts_per_electron * spread)
         return np.clip(counts, 0, nominal.full_well_counts * frames).astype(np.uint32)
+
+
+def _exponential(real: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Of complex numbers, by one tangent of half the angle: faster than by sine and cosine."""
+    half = np.tan(0.5 * angle)
+    square = half * half
+    size = np.exp(real) / (1.0 + square)
+    found = np.empty(angle.shape, complex)
+    found.real = size * (1.0 - square)
+    found.imag = 2.0 * size * half
+    return found
 
 
 def _structure(above_ev: np.ndarray) -> np.ndarray:
