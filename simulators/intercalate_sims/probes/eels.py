@@ -284,7 +284,7 @@ class EelsProbe:
         low = np.empty((*thickness.shape, channels), np.uint32)
         core = np.empty_like(low)
         wave = 2 * np.pi * self._frequency
-        lost, turned = single.real - per_nm[:, None], single.imag
+        lost, turned = np.real(single) - per_nm[:, None], np.imag(single)
         windows = [
             (target, share, (round(edge / nominal.dispersion_ev) + np.arange(channels)) % self._points)
             for target, edge, share in (
